@@ -11,19 +11,20 @@ CHECK := $(VENV)/.check-installed
 RECORD := .venv-record/.installed
 NEWER_PYTHON ?= $(lastword $(sort $(wildcard $(HOME)/.pyenv/versions/3.1[2-9].*/bin/python3)))
 RECORD_NEWER := $(if $(NEWER_PYTHON),.venv-record-newer/.installed)
-NODE := tests/clients/javascript tests/clients/vitest clients/typescript tests/examples/typescript
+NODE := tests/clients/javascript tests/clients/jest tests/clients/vitest clients/typescript tests/examples/typescript tests/examples/testcontainers/node
 NODE_MODULES := $(NODE:%=%/node_modules/.package-lock.json) clients/typescript/dist/index.js
-JAVA := tests/examples/java/target/.fetched
+JAVA := $(patsubst %,%/target/.fetched,tests/examples/java clients/java tests/examples/testcontainers/java)
 # LOCKED=1 installs the versions and hashes in .ci/locks, as CI does. `make lock` writes them anew.
 LOCKED ?=
 PIP = -m pip install --quiet --disable-pip-version-check
 # install(python, extra, lock)
 install = $(if $(LOCKED),$(1) $(PIP) --require-hashes -r .ci/locks/build.txt -r .ci/locks/$(3).txt && $(1) $(PIP) --no-deps --no-build-isolation -e .,$(1) $(PIP) -e '.$(2)')
 PYTEST_ARGS ?= -n auto
-# The tests that need Python alone. `make test` leaves out those that are marked as slow.
+# The tests that need Python alone. `make test` leaves out those that are marked as slow, and four fifths of Hypothesis'
+# examples; `make test-rest` runs them.
 PYTHON_TESTS := tests/cassettes tests/replayer tests/wire tests/clients/test_boto3.py
 
-.PHONY: demo prepare test test-all test-rest test-matrix check fix docs bench fuzz lock clean
+.PHONY: demo prepare test test-all test-rest test-matrix test-compiled check fix docs bench fuzz compiled lock clean
 .DELETE_ON_ERROR:
 
 demo: $(BASE)
@@ -36,9 +37,16 @@ test: $(TEST)
 # frameworks.
 test-all: test test-rest test-matrix
 
+test-rest: export THOROUGH = 1
 test-rest: $(CHECK) $(RECORD) $(RECORD_NEWER) examples
-	$(BIN)/pytest $(PYTEST_ARGS) -m slow $(PYTHON_TESTS)
+	$(BIN)/pytest $(PYTEST_ARGS) -m "slow or hypothesis" $(PYTHON_TESTS)
 	$(BIN)/pytest $(PYTEST_ARGS) --ignore=tests/cassettes --ignore=tests/replayer --ignore=tests/wire --deselect=tests/clients/test_boto3.py
+
+# What the compiled build may change: the wire, and the modules that are compiled.
+test-compiled: .venv-compiled/.installed
+	.venv-compiled/bin/bedtape --version | grep compiled
+	.venv-compiled/bin/pytest $(PYTEST_ARGS) -m "not slow and not corpus" tests/wire/test_server.py tests/wire/test_samples.py \
+	  tests/replayer/engine tests/replayer/wire tests/replayer/answering tests/replayer/overlay tests/replayer/history
 
 # All that the targets below need from outside; `make -j4 prepare` fetches it side by side.
 prepare: $(CHECK) $(RECORD) $(RECORD_NEWER) examples
@@ -57,6 +65,7 @@ fix: $(CHECK)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/python docs/generate
+	$(BIN)/python clients/generate
 
 # The site, to be opened as docs/_build/index.html: it needs no server and asks none.
 docs: $(CHECK)
@@ -72,6 +81,15 @@ SECONDS ?= 60
 fuzz: $(TEST)
 	$(BIN)/python tests/fuzz/run.py $(SECONDS)
 
+# bedtape with compiled modules, in an environment of its own: needs a C compiler. `make bench` measures it if it exists.
+compiled: .venv-compiled/.installed
+
+.venv-compiled/.installed: pyproject.toml hatch_build.py $(shell find cassettes replayer -name '*.py')
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(call install,$(@D)/bin/python,[check],check)
+	HATCH_BUILD_HOOK_ENABLE_CUSTOM=1 $(@D)/bin/python $(PIP) --no-deps --no-build-isolation --force-reinstall .
+	touch $@
+
 # Versions and hashes of all that is installed, for every Python and platform: needs uv.
 lock:
 	printf 'hatchling\neditables\n' | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate - -o .ci/locks/build.txt
@@ -81,7 +99,7 @@ lock:
 	done
 
 clean:
-	rm -rf $(VENV) .venv-record .venv-record-newer .venv-bench docs/_build $(NODE:%=%/node_modules) $(NODE:%=%/build) clients/typescript/dist $(JAVA:%/.fetched=%)
+	rm -rf $(VENV) .venv-record .venv-record-newer .venv-bench .venv-compiled .venv-containers docs/_build $(NODE:%=%/node_modules) $(NODE:%=%/build) clients/typescript/dist $(JAVA:%/.fetched=%)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -117,27 +135,38 @@ $(CHECK): $(TEST)
 
 # Clients and examples in other languages are tested where their tools are; the tests that need them say so where not.
 # What comes from outside is fetched here, so that the tests need no network.
-.PHONY: examples javascript go java
-examples: javascript go java
+.PHONY: examples javascript go java containers
+examples: javascript go java containers
+
+containers: .venv-containers/.installed
+
+.venv-containers/.installed: tests/examples/testcontainers/python/requirements.txt
+	$(PYTHON) -m venv $(@D)
+	if $(@D)/bin/python $(PIP) -r $<; then touch $@; else echo "Testcontainers for Python cannot be had: it is not tested"; fi
 
 javascript:
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(NODE_MODULES); else echo "npm is not installed: the JavaScript clients are not tested"; fi
 
 go:
 	@if ! command -v go >/dev/null; then echo "go is not installed: its example is not tested"; \
-	else cd tests/examples/go && GOTOOLCHAIN=local go test -run '^$$' ./... >/dev/null || echo "the packages of the example in Go cannot be had: it is not tested"; fi
+	else for folder in tests/examples/go tests/clients/go tests/clients/go/bearer clients/go; do (cd $$folder && GOTOOLCHAIN=local go test -run '^$$' ./... >/dev/null) \
+	|| echo "the packages of $$folder cannot be had: it is not tested"; done; \
+	(cd tests/examples/testcontainers/go && GOTOOLCHAIN=local go vet ./...) || echo "Testcontainers for Go cannot be had: it is not tested"; fi
 
 java:
-	@if command -v mvn >/dev/null; then $(MAKE) --no-print-directory $(JAVA); else echo "mvn is not installed: the example in Java is not tested"; fi
+	@if command -v mvn >/dev/null; then $(MAKE) --no-print-directory $(JAVA); else echo "mvn is not installed: Java is not tested"; fi
 
 %/node_modules/.package-lock.json: %/package-lock.json
 	npm ci --prefix $* --no-audit --no-fund --loglevel=error
 	touch $@
 
-clients/typescript/dist/index.js: clients/typescript/node_modules/.package-lock.json $(wildcard clients/typescript/src/*)
+clients/typescript/dist/index.js: clients/typescript/node_modules/.package-lock.json $(wildcard clients/typescript/*.json clients/typescript/src/*)
 	npm run build --prefix clients/typescript --silent
 
 # Maven learns only on its way to a test what runs tests, so it is on its way to one that is not there.
-$(JAVA): tests/examples/java/pom.xml
+# One at a time, because all write to Maven's repository.
+clients/java/target/.fetched: | tests/examples/java/target/.fetched
+tests/examples/testcontainers/java/target/.fetched: | clients/java/target/.fetched
+%/target/.fetched: %/pom.xml
 	@if cd $(<D) && mvn -q -B test -Dtest='*Test#none' -Dsurefire.failIfNoSpecifiedTests=false; then touch target/.fetched; \
-	else echo "the packages of the example in Java cannot be had: it is not tested"; fi
+	else echo "the packages of $(<D) cannot be had: it is not tested"; fi

@@ -1,7 +1,8 @@
-"""How Sphinx builds the site: from the same Markdown that GitHub shows, with nothing in it that asks another host.
+"""How Sphinx builds the site: from the same Markdown that GitHub shows, with nothing in
+it that asks another host.
 
-The navigation is the lists of index.md. Pages link to each other as files, and to files outside docs/ by their place in the
-repository, of which the site shows the name alone.
+The navigation is the lists of index.md. Pages link to each other as files, and to files outside
+docs/ by their place in the repository, of which the site shows the name alone.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ pygments_dark_style = "monokai"
 html_theme = "furo"
 html_title = "bedtape"
 html_static_path = ["_static"]
+html_extra_path = ["llms.txt"]
 html_css_files = ["bedtape.css"]
 html_copy_source = False
 html_show_sphinx = False
@@ -40,7 +42,7 @@ html_theme_options = {"footer_icons": [], "navigation_with_keys": True}
 
 # These are the repository's own.
 _ELSEWHERE = {"changelog": ROOT / "CHANGELOG.md", "readme": ROOT / "README.md"}
-_LINK = re.compile(r"\[(?P<text>[^]]+)\]\((?P<path>[^)#:\s]+)(?P<part>#[^)]*)?\)")
+_LINK = re.compile(r"(?<!!)\[(?P<text>[^]]+)\]\((?P<path>[^)#:\s]+)(?P<part>#[^)]*)?\)")
 _LIST = re.compile(r"^## (?P<caption>.+)\n(?P<body>(?:(?!^## ).*\n)*)", re.MULTILINE)
 _ITEM = re.compile(r"^- \[(?P<title>[^]]+)\]\((?P<page>[\w/-]+)\.md\)", re.MULTILINE)
 
@@ -55,14 +57,17 @@ def _navigation(index: str) -> str:
     return "\n".join(parts)
 
 
-def _told(text: str, page: Path) -> str:
-    """The page's text with links out of docs/ as what they lead to: a page that the site has too, or a place by its name."""
+def _resolve_links(text: str, page: Path) -> str:
+    """The page's text with links out of docs/ as what they lead to: a page that the site has
+    too, or a place by its name.
+    """
 
     def instead(link: re.Match[str]) -> str:
         path = (page.parent / link["path"]).resolve()
         name = next((name for name, source in _ELSEWHERE.items() if source == path), None)
         if name is not None or path.is_relative_to(DOCS):
-            return f"[{link['text']}](/{name or path.relative_to(DOCS).with_suffix('')}.md{link['part'] or ''})"
+            name = name or str(path.relative_to(DOCS).with_suffix(""))
+            return f"[{link['text']}](/{name}.md{link['part'] or ''})"
         place = path.parent if path.name == "README.md" else path
         return f"{link['text']} (`{place.relative_to(ROOT)}` in the repository)"
 
@@ -71,7 +76,7 @@ def _told(text: str, page: Path) -> str:
 
 def _read(_: Sphinx, name: str, source: list[str]) -> None:
     page = _ELSEWHERE.get(name, DOCS / f"{name}.md")
-    source[0] = _told(page.read_text(), page)
+    source[0] = _resolve_links(page.read_text(), page)
     if name == "index":
         source[0] += "\n" + _navigation(page.read_text())
 

@@ -1,6 +1,9 @@
-"""What every test may rely on: nothing but loopback is ever contacted, and no credentials of this machine are used."""
+"""What every test may rely on: nothing but loopback is ever contacted, and no credentials
+of this machine are used.
+"""
 
 import ipaddress
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
@@ -11,14 +14,22 @@ from _pytest.terminal import TerminalReporter
 
 from bedtape_cassettes.config.options import CONFIG, variables
 
-# A slow or loaded machine must not fail a test. The environments of tests/matrix have no Hypothesis.
+# A shell that starts the tests in the background ignores SIGINT, and so would every
+# process that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# A slow or loaded machine must not fail a test. The environments of
+# tests/matrix have no Hypothesis.
 with suppress(ImportError):
     from hypothesis import settings
 
-    settings.register_profile("no-deadline", deadline=None)
-    settings.load_profile("no-deadline")
+    from support.examples import examples
 
-_AWS = (
+    settings.register_profile("bedtape", deadline=None, max_examples=examples(100))
+    settings.load_profile("bedtape")
+
+_UNSET = (
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
@@ -30,6 +41,13 @@ _AWS = (
     "HTTPS_PROXY",
     "http_proxy",
     "https_proxy",
+    # pytest and other tools print more where these are set.
+    "CI",
+    "BUILD_NUMBER",
+    "GITHUB_ACTIONS",
+    "FORCE_COLOR",
+    "NO_COLOR",
+    "PYTEST_ADDOPTS",
 )
 
 
@@ -76,9 +94,11 @@ def only_loopback() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+def clean_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """No credentials, endpoints, settings or caches of whoever runs the tests."""
-    for name in (*_AWS, *(variable for variable, _ in variables()), CONFIG):
+    for name in (*_UNSET, *(variable for variable, _ in variables()), CONFIG):
         monkeypatch.delenv(name, raising=False)
     home = tmp_path_factory.getbasetemp() / "home"
     home.mkdir(exist_ok=True)
@@ -89,7 +109,9 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
-    """Prints what tests counted (`record_property("counted", …)`): how much of the corpus was replayed, and what not."""
+    """Prints what tests counted (`record_property("counted", …)`): how much of the corpus
+    was replayed, and what not.
+    """
     lines = [
         str(value)
         for report in terminalreporter.getreports("passed")

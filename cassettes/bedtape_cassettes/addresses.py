@@ -1,7 +1,8 @@
 """Addresses of Bedrock: endpoint variables, path prefixes, host names and credential scopes.
 
-The recorder, the replayer and the pytest plugin read every address with this module, so that a request that was
-recorded into a session is replayed from that session. Nothing here sets a variable or opens a connection.
+The recorder, the replayer and the pytest plugin read every address with this module, so that a
+request that was recorded into a session is replayed from that session. Nothing here sets a variable
+or opens a connection.
 """
 
 from __future__ import annotations
@@ -14,17 +15,23 @@ from urllib.parse import quote, unquote, urlsplit
 
 DEFAULT_SESSION = "default"
 RUNTIME, MANTLE = "bedrock-runtime", "bedrock-mantle"
-SERVICES = (RUNTIME, "bedrock-agent-runtime", "bedrock-agent", "bedrock", MANTLE)
+SERVICES = (
+    *(RUNTIME, "bedrock-agent-runtime", "bedrock-agent", "bedrock", MANTLE),
+    *("bedrock-agentcore", "bedrock-agentcore-control"),
+    *("bedrock-data-automation", "bedrock-data-automation-runtime"),
+)
 
-# -- path prefixes ---------------------------------------------------------------------------------------------
+# -- path prefixes ---------------------------------------------------------------------------------
 
-_PREFIX = re.compile(r"/+(?:s/([^/?]+)|service/([^/?]+))(?=/)")
+# A service whose only path is `/` has no slash after its prefix.
+_PREFIX = re.compile(r"/+(?:s/([^/?]+)(?=/)|service/([^/?]+)(?=[/?]|\Z))")
 
 
 class Prefixes(NamedTuple):
     """A request path and the names that its prefixes contain.
 
-    session and service: percent-decoded once; None without such a prefix. path: the rest, still percent-encoded.
+    session and service: percent-decoded once; None without such a prefix. path: the
+    rest, still percent-encoded.
     """
 
     session: str | None
@@ -37,15 +44,15 @@ class Prefixes(NamedTuple):
 def split_prefixes(path: str) -> Prefixes:
     """Split `/s/NAME` and `/service/NAME` off a path. Each may occur once, in either order."""
     session = service = None
-    while found := _PREFIX.match(path):
-        if found[1] is not None and session is None:
-            session = unquote(found[1])
-        elif found[2] is not None and service is None:
-            service = unquote(found[2])
+    while match := _PREFIX.match(path):
+        if match[1] is not None and session is None:
+            session = unquote(match[1])
+        elif match[2] is not None and service is None:
+            service = unquote(match[2])
         else:
             break
-        path = path[found.end() :]
-    return Prefixes(session, service, path)
+        path = path[match.end() :]
+    return Prefixes(session, service, path if path.startswith("/") else f"/{path}")
 
 
 def render_prefix(session: str | None = None, service: str | None = None) -> str:
@@ -54,7 +61,7 @@ def render_prefix(session: str | None = None, service: str | None = None) -> str
     return "".join(f"/{kind}/{quote(name, safe='')}" for kind, name in named if name is not None)
 
 
-# -- host names ------------------------------------------------------------------------------------------------
+# -- host names ------------------------------------------------------------------------------------
 
 # The domains of endpoints by the beginning of the region's name, as in botocore's partitions.json.
 _DOMAINS = {"": "amazonaws.com", "cn-": "amazonaws.com.cn", "eusc-": "amazonaws.eu"}
@@ -78,13 +85,17 @@ class Host(NamedTuple):
 
 def read_host(host: str) -> Host | None:
     """Return the service and region of a real endpoint's host name; None for other hosts."""
-    found = _HOST.fullmatch(host.lower())
-    return Host(found[1], found[2]) if found else None
+    match = _HOST.fullmatch(host.lower())
+    return Host(match[1], match[2]) if match else None
 
 
 def is_aws_host(host: str) -> bool:
     """Return whether a host name belongs to AWS: an endpoint of any service."""
-    return host.lower().rstrip(".").endswith(tuple(f".{domain}" for domain in (*_DOMAINS.values(), *_DUAL_STACK)))
+    return (
+        host.lower()
+        .rstrip(".")
+        .endswith(tuple(f".{domain}" for domain in (*_DOMAINS.values(), *_DUAL_STACK)))
+    )
 
 
 def read_service(url: str) -> str | None:
@@ -93,11 +104,22 @@ def read_service(url: str) -> str | None:
     return host.service if host else None
 
 
-def render_host(service: str, region: str) -> str:
-    """Return the host name of a service's real endpoint in a region."""
+def render_host(service: str, region: str, *, fips: bool = False) -> str:
+    """Return the host name of a service's real endpoint in a region. fips: of
+    the endpoint for FIPS 140.
+    """
     start = next((start for start in _DOMAINS if start and region.startswith(start)), "")
     domain = _DUAL_STACK[0] if service == MANTLE and not start else _DOMAINS[start]
-    return f"{service}.{region}.{domain}"
+    return f"{service}{'-fips' if fips else ''}.{region}.{domain}"
+
+
+def requests_fips(environ: Mapping[str, str]) -> bool:
+    """Return whether the variables choose endpoints for FIPS 140: a switch of AWS
+    SDKs, or a client's base URL.
+    """
+    hosts = (urlsplit(environ.get(name, "")).hostname or "" for name in CLIENT_VARIABLES)
+    named = any(read_host(host) and "-fips." in host for host in hosts)
+    return named or environ.get("AWS_USE_FIPS_ENDPOINT", "").lower() == "true"
 
 
 def is_region(name: str) -> bool:
@@ -105,7 +127,7 @@ def is_region(name: str) -> bool:
     return _REGION_NAME.fullmatch(name) is not None
 
 
-# -- credential scopes -----------------------------------------------------------------------------------------
+# -- credential scopes -----------------------------------------------------------------------------
 
 # The region's pattern accepts names that no region has, because the caller must refuse a wrong
 # region instead of using the default one. A SigV4A scope contains no region.
@@ -125,29 +147,34 @@ class Scope(NamedTuple):
 
 def read_scope(authorization: str) -> Scope | None:
     """Return the scope of an Authorization header; None if the header contains no AWS signature."""
-    found = _SCOPE.search(authorization)
-    return Scope(found[1], found[2], found[3]) if found else None
+    match = _SCOPE.search(authorization)
+    return Scope(match[1], match[2], match[3]) if match else None
 
 
 def read_session_key(authorization: str) -> str | None:
     """Return the session in an Authorization header's access key id: NAME of `bedtape-NAME`."""
-    found = _SESSION_KEY.search(authorization)
-    return found[1] if found else None
+    match = _SESSION_KEY.search(authorization)
+    return match[1] if match else None
 
 
-# -- endpoint variables ----------------------------------------------------------------------------------------
+# -- endpoint variables ----------------------------------------------------------------------------
 
-# A Bedrock API key. It has precedence over access keys wherever it is set, and boto3 refuses to
-# send it over http.
+# A Bedrock API key. It has precedence over access keys wherever it is set, and boto3 and the SDK
+# for Go refuse to send it over http.
 BEARER = "AWS_BEARER_TOKEN_BEDROCK"
 # Set to false explicitly, because a profile's value counts if the variable is not set. The first
 # would send calls to AWS in spite of the endpoint variables. With one of the others, JavaScript's
 # SDK accepts no endpoint but AWS's.
-_OFF = ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT")
+_OFF = (
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    "AWS_USE_FIPS_ENDPOINT",
+    "AWS_USE_DUALSTACK_ENDPOINT",
+)
 _LOCAL = "127.0.0.1,localhost"
 _REGION = "us-east-1"
 _REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
-# Who the caller is, beside access keys. The last two are Bedrock API keys of Anthropic's client and of LiteLLM.
+# Who the caller is, beside access keys. The last two are Bedrock API keys of Anthropic's
+# client and of LiteLLM.
 _IDENTITIES = (
     *("AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"),
     *("ANTHROPIC_AWS_API_KEY", "BEDROCK_MANTLE_API_KEY"),
@@ -158,7 +185,9 @@ _KEYS = {"AWS_ACCESS_KEY_ID": "bedtape", "AWS_SECRET_ACCESS_KEY": "bedtape", _PR
 
 
 class Endpoint(NamedTuple):
-    """An endpoint of Bedrock, in any region: the service, and the path of the base URL that a client uses."""
+    """An endpoint of Bedrock, in any region: the service, and the path of the
+    base URL that a client uses.
+    """
 
     service: str
     path: str = ""
@@ -167,39 +196,42 @@ class Endpoint(NamedTuple):
 class ClientVariable(NamedTuple):
     """A variable with the base URL of a client.
 
-    clients: who reads it. default: the endpoint that they use without it; None if they also call other hosts. Such a
-    variable changes only if it names an endpoint of Bedrock. keys: the variables of their keys, which then change too.
-    recorded: whether `bedtape record` sends the calls on; it leaves the variable of a service that it does not know.
+    clients: who reads it. default: the endpoint that they use without it; None if they also call
+    other hosts. Such a variable changes only if it names an endpoint of Bedrock. keys: the
+    variables of their keys, which then change too.
     """
 
     clients: str
     default: Endpoint | None
     keys: tuple[str, ...] = ()
-    recorded: bool = True
 
 
 CLIENT_VARIABLES: Mapping[str, ClientVariable] = {
     "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": ClientVariable("AWS SDKs", Endpoint(RUNTIME)),
-    "AWS_ENDPOINT_URL_BEDROCK": ClientVariable("AWS SDKs", Endpoint("bedrock")),
-    "AWS_ENDPOINT_URL_BEDROCK_AGENT": ClientVariable("AWS SDKs", Endpoint("bedrock-agent")),
-    "AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME": ClientVariable("AWS SDKs", Endpoint("bedrock-agent-runtime")),
     **{
-        f"AWS_ENDPOINT_URL_{name.upper().replace('-', '_')}": ClientVariable("AWS SDKs", Endpoint(name), recorded=False)
+        f"AWS_ENDPOINT_URL_{name.upper().replace('-', '_')}": ClientVariable(
+            "AWS SDKs", Endpoint(name)
+        )
         for name in (
-            "bedrock-agentcore",
-            "bedrock-agentcore-control",
-            "bedrock-data-automation",
-            "bedrock-data-automation-runtime",
+            *("bedrock", "bedrock-agent", "bedrock-agent-runtime"),
+            *("bedrock-agentcore", "bedrock-agentcore-control"),
+            *("bedrock-data-automation", "bedrock-data-automation-runtime"),
         )
     },
     "AWS_ENDPOINT_URL_BEDROCK_MANTLE": ClientVariable("chatlas, ellmer", Endpoint(MANTLE)),
     "AWS_BEDROCK_RUNTIME_ENDPOINT": ClientVariable("LiteLLM", Endpoint(RUNTIME)),
     "BEDROCK_MANTLE_API_BASE": ClientVariable("LiteLLM", Endpoint(MANTLE, "/v1")),
     "ANTHROPIC_BEDROCK_BASE_URL": ClientVariable("`AnthropicBedrock`", Endpoint(RUNTIME)),
-    "ANTHROPIC_BEDROCK_MANTLE_BASE_URL": ClientVariable("`AnthropicBedrockMantle`", Endpoint(MANTLE, "/anthropic")),
-    "AWS_BEDROCK_BASE_URL": ClientVariable("OpenAI's Bedrock client", Endpoint(MANTLE, "/openai/v1")),
+    "ANTHROPIC_BEDROCK_MANTLE_BASE_URL": ClientVariable(
+        "`AnthropicBedrockMantle`", Endpoint(MANTLE, "/anthropic")
+    ),
+    "AWS_BEDROCK_BASE_URL": ClientVariable(
+        "OpenAI's Bedrock client", Endpoint(MANTLE, "/openai/v1")
+    ),
     "OPENAI_BASE_URL": ClientVariable("OpenAI's client", None, ("OPENAI_API_KEY",)),
-    "ANTHROPIC_BASE_URL": ClientVariable("Anthropic's client", None, ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")),
+    "ANTHROPIC_BASE_URL": ClientVariable(
+        "Anthropic's client", None, ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
+    ),
 }
 
 
@@ -209,22 +241,26 @@ def read_endpoint(url: str) -> Endpoint | None:
     return Endpoint(service, urlsplit(url).path.rstrip("/")) if service else None
 
 
-def _point_variables(environ: Mapping[str, str], url: str, *, all_services: bool = False) -> dict[str, str]:
-    """Return the variables with the endpoints that the environment names, or their defaults, at `url`.
+def _point_variables(environ: Mapping[str, str], url: str) -> dict[str, str]:
+    """Return the variables with the endpoints that the environment names, or
+    their defaults, at `url`.
 
     Other services than bedrock-runtime get a prefix, because paths do not name services.
     """
     pointed = {}
     for name, variable in CLIENT_VARIABLES.items():
         endpoint = read_endpoint(environ.get(name, "")) or variable.default
-        if endpoint is not None and (variable.recorded or all_services):
+        if endpoint is not None:
             prefix = "" if endpoint.service == RUNTIME else render_prefix(service=endpoint.service)
             pointed[name] = f"{url}{prefix}{endpoint.path}"
     return pointed
 
 
 def point_environment(environ: Mapping[str, str], url: str) -> dict[str, str]:
-    """Return the environment in which Bedrock calls go to `url`. Credentials and region stay as they are."""
+    """Return the environment in which Bedrock calls go to `url`.
+
+    Credentials and region stay as they are.
+    """
     pointed = {**environ, **_point_variables(environ, url), **dict.fromkeys(_OFF, "false")}
     for name in ("NO_PROXY", "no_proxy"):  # a company's proxy must not see calls to this machine
         pointed[name] = ",".join(filter(None, (pointed.get(name), _LOCAL)))
@@ -236,9 +272,23 @@ def point_environment(environ: Mapping[str, str], url: str) -> dict[str, str]:
     return pointed
 
 
+def block_environment(environ: Mapping[str, str], url: str) -> dict[str, str]:
+    """Return the environment in which SDKs send Bedrock calls to `url`, unless it names
+    endpoints other than AWS's.
+    """
+    pointed = _point_variables(environ, url)
+    chosen = {
+        name for name in pointed if (value := environ.get(name)) and read_endpoint(value) is None
+    }
+    return {**environ, **{name: value for name, value in pointed.items() if name not in chosen}}
+
+
 def isolate_environment(environ: Mapping[str, str], url: str) -> dict[str, str]:
-    """Return `point_environment`'s result with made-up keys, a region and no profile."""
-    isolated = point_environment(environ, url) | _point_variables(environ, url, all_services=True) | _KEYS
+    """Return `point_environment`'s result with made-up keys, a region and no profile.
+
+    A Bedrock API key is replaced by a made-up one if the URL is https, and removed otherwise.
+    """
+    isolated = point_environment(environ, url) | _KEYS
     for name in _IDENTITIES:
         isolated.pop(name, None)
     for name, variable in CLIENT_VARIABLES.items():
@@ -246,5 +296,9 @@ def isolate_environment(environ: Mapping[str, str], url: str) -> dict[str, str]:
             for key in variable.keys:
                 isolated.pop(key, None)
             isolated[variable.keys[0]] = "bedtape"
-    region = next((region for name in _REGIONS if (region := environ.get(name))), _REGION)
+    if environ.get(BEARER) and url.startswith("https:"):
+        isolated[BEARER] = "bedtape"
+        isolated.pop(_PREFERENCE)
+        isolated |= {name: value for name, value in environ.items() if name == _PREFERENCE}
+    region = next((value for name in _REGIONS if (value := environ.get(name))), _REGION)
     return isolated | dict.fromkeys(_REGIONS, region)

@@ -33,7 +33,8 @@ def is_loopback(host: str) -> bool:
 class Admission:
     """The host names under which a port accepts requests.
 
-    hosts: lower-case names besides those of loopback and of Bedrock's endpoints, without a port; None for every name.
+    hosts: lower-case names besides those of loopback and of Bedrock's endpoints, without a
+    port; None for every name.
     """
 
     hosts: frozenset[str] | None = frozenset()
@@ -53,11 +54,14 @@ class Admission:
         return cls(frozenset(map(str.lower, names)) if names or is_loopback(address) else None)
 
     def find_problem(self, host: str | None, origin: str | None, site: str | None) -> str | None:
-        """Return why a request is refused, by its headers Host, Origin and Sec-Fetch-Site; None if it is accepted."""
+        """Return why a request is refused, by its headers Host, Origin and
+        Sec-Fetch-Site; None if it is accepted.
+        """
         if self.hosts is not None:
-            found = _HOST.fullmatch(host or "")
-            name = found[1].lower() if found else None
-            # A recorder with `--upstream` keeps the name of Bedrock's endpoint, which no page can have.
+            match = _HOST.fullmatch(host or "")
+            name = match[1].lower() if match else None
+            # A recorder with `--upstream` keeps the name of Bedrock's endpoint,
+            # which no page can have.
             if name is None or not (is_loopback(name) or name in self.hosts or read_host(name)):
                 fix = f"start with {ALLOW_HOST} {name} if it is yours" if name else "send one"
                 return f"expected a Host on loopback, found {host!r}; {fix}"

@@ -18,10 +18,12 @@ from bedtape_cassettes.model import Place, render_path
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One problem: what was expected, what was found, where, and how to fix it (empty if that is obvious).
+    """One problem: what was expected, what was found, where, and how to fix it
+    (empty if that is obvious).
 
-    file: the file, environment variable or option that has the problem; empty for a document that is not in a file.
-    line: counted from 1; 0 means the file as a whole. path: the place in a JSON or YAML document.
+    file: the file, environment variable or option that has the problem; empty for a document that
+    is not in a file. line: counted from 1; 0 means the file as a whole. path: the place in a JSON
+    or YAML document.
     """
 
     file: str
@@ -44,7 +46,11 @@ class Problem:
         return render_path(self.path)
 
     def __str__(self) -> str:
-        expected = f"{self.expected} at {render_path(self.path)}" if self.file and self.path else self.expected
+        expected = (
+            f"{self.expected} at {render_path(self.path)}"
+            if self.file and self.path
+            else self.expected
+        )
         text = f"{self.where or 'the document'}: expected {expected}, found {self.found}"
         return f"{text}; {self.fix}" if self.fix else text
 
@@ -58,7 +64,10 @@ class CassetteMissing(CassetteError):
 
 
 class Invalid(CassetteError):
-    """A document or an option is wrong. `problems` lists every problem in the order of the document."""
+    """A document or an option is wrong.
+
+    `problems` lists every problem in the order of the document.
+    """
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
@@ -70,7 +79,10 @@ class CassetteInvalid(Invalid):
 
 
 class ConfigInvalid(Invalid):
-    """Settings or options are wrong. `file` of a problem may be the name of a variable or option."""
+    """Settings or options are wrong.
+
+    `file` of a problem may be the name of a variable or option.
+    """
 
 
 class SecretFound(Invalid):

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from bedtape_cassettes.model import JsonValue
+from bedtape_cassettes.model import Body, Headers, JsonValue
 from bedtape_cassettes.operations import Dialect
 
 
@@ -19,9 +19,10 @@ from bedtape_cassettes.operations import Dialect
 class KnownFailure:
     """An error that Bedrock is known to return.
 
-    status: the status of bedrock-runtime if it has the error (its conflicts are 400, conflicts of agents are 409).
-    members: the members of the body other than `message`. unmodelled: AWS returns the error before the request reaches
-    the service. streams: the operations whose event streams can contain the error as an exception.
+    status: the status of bedrock-runtime if it has the error (its conflicts are 400, conflicts of
+    agents are 409). members: the members of the body other than `message`. unmodelled: AWS returns
+    the error before the request reaches the service. streams: the operations whose event streams
+    can contain the error as an exception.
     """
 
     status: int
@@ -33,7 +34,13 @@ class KnownFailure:
 
 _CHUNKS = ("InvokeModelWithResponseStream", "InvokeModelWithBidirectionalStream")
 _RUNTIME = ("ConverseStream", *_CHUNKS)
-_AGENTS = ("AgenticRetrieveStream", "InvokeAgent", "InvokeFlow", "InvokeInlineAgent", "RetrieveAndGenerateStream")
+_AGENTS = (
+    "AgenticRetrieveStream",
+    "InvokeAgent",
+    "InvokeFlow",
+    "InvokeInlineAgent",
+    "RetrieveAndGenerateStream",
+)
 _PROMPTS = (*_AGENTS, "OptimizePrompt")
 _ALL = (*_RUNTIME, *_PROMPTS)
 
@@ -52,18 +59,25 @@ FAILURES = {
     ),
     "DependencyFailedException": KnownFailure(
         424,
-        "There was an issue with a dependency. Check the resource configurations and retry the request.",
+        "There was an issue with a dependency. Check the resource configurations and retry the"
+        " request.",
         ("resourceName",),
         streams=_PROMPTS,
     ),
     "InternalServerException": KnownFailure(
-        500, "The system encountered an unexpected error during processing. Try your request again.", streams=_ALL
+        500,
+        "The system encountered an unexpected error during processing. Try your request again.",
+        streams=_ALL,
     ),
     "ModelErrorException": KnownFailure(
-        424, "The request failed due to an error while processing the model.", ("originalStatusCode", "resourceName")
+        424,
+        "The request failed due to an error while processing the model.",
+        ("originalStatusCode", "resourceName"),
     ),
     "ModelNotReadyException": KnownFailure(
-        429, "Model is not ready for inference. Wait and try your request again.", streams=("InvokeAgent",)
+        429,
+        "Model is not ready for inference. Wait and try your request again.",
+        streams=("InvokeAgent",),
     ),
     "ModelStreamErrorException": KnownFailure(
         424,
@@ -72,19 +86,28 @@ FAILURES = {
         streams=_RUNTIME,
     ),
     "ModelTimeoutException": KnownFailure(
-        408, "Model has timed out in processing the request. Try your request again.", streams=_CHUNKS
+        408,
+        "Model has timed out in processing the request. Try your request again.",
+        streams=_CHUNKS,
     ),
     "ResourceNotFoundException": KnownFailure(
         404,
-        "This model version has reached the end of its life. Please refer to the AWS documentation for more details.",
+        "This model version has reached the end of its life. Please refer to the AWS documentation"
+        " for more details.",
         streams=_AGENTS,
     ),
     "ServiceQuotaExceededException": KnownFailure(
         400, "Your request exceeds the service quota for your account.", streams=_AGENTS
     ),
-    "ServiceUnavailableException": KnownFailure(503, "Bedrock is unable to process your request.", streams=_RUNTIME),
-    "ThrottlingException": KnownFailure(429, "Too many requests, please wait before trying again.", streams=_ALL),
-    "ValidationException": KnownFailure(400, "The provided model identifier is invalid.", streams=_ALL),
+    "ServiceUnavailableException": KnownFailure(
+        503, "Bedrock is unable to process your request.", streams=_RUNTIME
+    ),
+    "ThrottlingException": KnownFailure(
+        429, "Too many requests, please wait before trying again.", streams=_ALL
+    ),
+    "ValidationException": KnownFailure(
+        400, "The provided model identifier is invalid.", streams=_ALL
+    ),
     "ExpiredTokenException": KnownFailure(
         403, "The security token included in the request is expired", unmodelled=True
     ),
@@ -115,10 +138,10 @@ def stream_member(error: str) -> str:
     return error[:1].lower() + error[1:]
 
 
-# -- the errors of OpenAI's and Anthropic's APIs ---------------------------------------------------------------
+# -- the errors of OpenAI's and Anthropic's APIs ---------------------------------------------------
 
-# The code and type of OpenAI's API, and the type of Anthropic's, by status. 400 is recorded; the others are from the
-# documentation of both providers.
+# The code and type of OpenAI's API, and the type of Anthropic's, by status. 400 is recorded; the
+# others are from the documentation of both providers.
 _BY_STATUS = {
     400: ("validation_error", "invalid_request_error", "invalid_request_error"),
     401: ("invalid_api_key", "authentication_error", "authentication_error"),
@@ -154,7 +177,10 @@ REQUEST_ID = "req_of_the_header"
 
 
 def _words(error: str | None, status: int) -> tuple[str, str, str]:
-    """The code and type of OpenAI's API, and the type of Anthropic's. An error that Bedrock does not have keeps its name."""
+    """The code and type of OpenAI's API, and the type of Anthropic's.
+
+    An error that Bedrock does not have keeps its name.
+    """
     code, kind, anthropic = _BY_STATUS.get(status) or _BY_STATUS[500 if status >= 500 else 400]
     if error is None or error in FAILURES:
         return code, kind, anthropic
@@ -173,20 +199,63 @@ def render_error(
 ) -> dict[str, JsonValue]:
     """Returns the body of an error.
 
-    error: the name, None for a status alone. doubled: the message of OpenAI's error is the JSON of the same error, as
-    bedrock-runtime sends it (recorded). members: further members beside the message.
+    error: the name, None for a status alone. doubled: the message of OpenAI's error is the JSON of
+    the same error, as bedrock-runtime sends it (recorded). members: further members beside the
+    message.
     """
     more = dict(members or {})
     code, kind, anthropic = _words(error, status)
     if dialect == "aws":
         return {"message": message, **more}
     if dialect == "anthropic":
-        return {"type": "error", "error": {"type": anthropic, "message": message, **more}, "request_id": request_id}
-    inner: dict[str, JsonValue] = {"code": code, "message": message, "param": None, "type": kind, **more}
+        return {
+            "type": "error",
+            "error": {"type": anthropic, "message": message, **more},
+            "request_id": request_id,
+        }
+    inner: dict[str, JsonValue] = {
+        "code": code,
+        "message": message,
+        "param": None,
+        "type": kind,
+        **more,
+    }
     if not doubled:
         return {"error": inner}
     text = json.dumps({"error": inner}, separators=(",", ":"), ensure_ascii=False)
     return {"error": {"message": text, "type": kind, "param": None, "code": code}}
+
+
+# The error that clients most often receive with a status.
+_ERRORS = {
+    400: "ValidationException",
+    403: "AccessDeniedException",
+    404: "ResourceNotFoundException",
+    408: "ModelTimeoutException",
+    424: "ModelErrorException",
+    429: "ThrottlingException",
+    500: "InternalServerException",
+    503: "ServiceUnavailableException",
+}
+# In errors of Anthropic's API.
+_REQUEST_ID = f"req_{'0' * 24}"
+
+
+def build_error(status: int, dialect: Dialect) -> tuple[Headers, Body] | None:
+    """Returns headers and body of the error that clients most often receive with a status.
+
+    Returns `None` if Bedrock has no such error.
+    """
+    name = _ERRORS.get(status)
+    if name is None:
+        return None
+    headers: Headers = (("content-type", "application/json"),)
+    if dialect == "aws":
+        headers = (*headers, ("x-amzn-errortype", name + get_namespace(name)))
+    value = render_error(dialect, name, status, FAILURES[name].message, _REQUEST_ID)
+    return headers, Body(
+        "json", json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    )
 
 
 def render_retry_after(dialect: Dialect, milliseconds: int) -> dict[str, str]:
@@ -197,7 +266,9 @@ def render_retry_after(dialect: Dialect, milliseconds: int) -> dict[str, str]:
 
 
 def read_error(body: JsonValue) -> tuple[str | None, str | None]:
-    """Returns the name and message in an error of OpenAI's or Anthropic's API, with Bedrock's name where it has one."""
+    """Returns the name and message in an error of OpenAI's or Anthropic's API, with
+    Bedrock's name where it has one.
+    """
     match body:
         case {"error": {"message": str(message), "code": str(word)}} | {
             "error": {"message": str(message), "type": str(word)}

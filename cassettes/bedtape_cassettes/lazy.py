@@ -11,8 +11,8 @@ T = TypeVar("T")
 class lazy_property(Generic[T]):  # noqa: N801 - used as a decorator
     """A property whose value replaces it in the object, for objects that are made for each request.
 
-    `functools.cached_property` does the same with a lock, which costs a microsecond before Python 3.12. Without the lock,
-    two threads may both compute the value.
+    `functools.cached_property` does the same with a lock, which costs a microsecond before Python
+    3.12. Without the lock, two threads may both compute the value.
     """
 
     def __init__(self, compute: Callable[[Any], T]) -> None:

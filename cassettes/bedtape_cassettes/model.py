@@ -20,6 +20,13 @@ Headers: TypeAlias = tuple[tuple[str, str], ...]
 BodyForm: TypeAlias = Literal["json", "text", "base64"]
 PayloadForm: TypeAlias = Literal["json", "bytes", "data", "text", "base64"]
 
+# How the service ended an answer early: with a reset, by closing the connection, or within a
+# frame of an event stream.
+Ending: TypeAlias = Literal["reset", "closed", "mid-frame"]
+ENDINGS: tuple[Ending, ...] = ("reset", "closed", "mid-frame")
+
+# Responses with these statuses have no body (RFC 9110, section 6.4.1).
+BODYLESS = (204, 304)
 LONGEST_MS = 86_400_000  # a day
 
 # The syntax of HTTP. Other text would cause an error on the wire or in a file name, long after
@@ -41,20 +48,26 @@ def is_path(text: str) -> bool:
 
 
 def is_header(name: str, value: str) -> bool:
-    """Whether the name and value can be a header of HTTP. Headers of event frames are less restricted."""
+    """Whether the name and value can be a header of HTTP.
+
+    Headers of event frames are less restricted.
+    """
     return _HEADER_NAME.fullmatch(name) is not None and _HEADER_VALUE.fullmatch(value) is not None
 
 
 def is_headers(value: object) -> TypeGuard[Headers]:
     """Whether the value is a tuple of pairs of texts."""
-    return type(value) is tuple and all(type(pair) is tuple and [*map(type, pair)] == [str, str] for pair in value)
+    return type(value) is tuple and all(
+        type(pair) is tuple and [*map(type, pair)] == [str, str] for pair in value
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
     """A whole body. data: the bytes on the wire. form: the representation in the file.
 
-    If the form is `json`, writing the parsed value compactly gives `data` again. If it is `text`, `data` is UTF-8.
+    If the form is `json`, writing the parsed value compactly gives `data` again. If it is
+    `text`, `data` is UTF-8.
     """
 
     form: BodyForm
@@ -75,12 +88,14 @@ class Event:
     form: the representation of the payload in the file. `bytes`: the JSON inside `{"bytes": <base64
     of JSON>}`.
         `data`: the JSON of a server-sent `data: <JSON>` line. The other forms are as in `Body`.
+    bare: whether the event has no padding although its stream is padded.
     """
 
     at_ms: int
     headers: Headers
     payload: bytes
     form: PayloadForm
+    bare: bool = False
 
     @property
     def type(self) -> str | None:
@@ -114,7 +129,9 @@ class Events:
 
     @classmethod
     def of(cls, events: list[Event] | tuple[Event, ...], *, padded: bool = True) -> Events:
-        rows = [(e.at_ms, e.headers, e.payload, e.form) for e in events]
+        rows: list[tuple[object, ...]] = [(e.at_ms, e.headers, e.payload, e.form) for e in events]
+        if any(event.bare for event in events):
+            rows = [(*row, event.bare) for row, event in zip(rows, events, strict=True)]
         return cls(msgpack.packb(rows), padded)
 
     @cached_property
@@ -125,31 +142,43 @@ class Events:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request. `path` is percent-encoded as sent, with its query, without a session prefix."""
+    """A request. `path` is percent-encoded as sent, with its query, without a session prefix.
+
+    events: the input of a duplex operation, whose body is empty; `None` for every other
+    request. Audio is not in it.
+    """
 
     method: str
     path: str
     headers: Headers
     body: Body
+    events: Events | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A response, whose head arrived `after_ms` milliseconds after the request was sent."""
+    """A response, whose head arrived `after_ms` milliseconds after the request was sent.
+
+    ends: how the service ended it early; None for a complete response.
+    """
 
     status: int
     headers: Headers
     body: Body | Events
     after_ms: int = 0
+    ends: Ending | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Interaction:
     """One request and its response: one file of a cassette.
 
-    operation, model: the operation and model in the request's path (see `operations.identify`), or None. exact: the
-    response has its recorded bytes and headers. Replay adds the header `Date`. partial: the recording is incomplete.
-    Replay does not use it. file: the path of its file, relative to the folder of cassettes; empty before it is written.
+    operation, model: the operation and model in the request's path (see `operations.identify`), or
+    None. exact: the response has its recorded bytes and headers. Replay adds the header `Date`.
+    partial: the recording is incomplete. Replay does not use it. file: the path of its file,
+    relative to the folder of cassettes; empty before it is written. region: the AWS region that
+    answered, or None. service: the service that answered, if it is not the operation's own, because
+    two services have the APIs of OpenAI and Anthropic. Both are not parts of the match key.
     """
 
     operation: str | None
@@ -159,11 +188,16 @@ class Interaction:
     exact: bool = False
     partial: bool = False
     file: str = field(default="", compare=False)
+    region: str | None = field(default=None, compare=False)
+    service: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Cassette:
-    """Recorded interactions with one name, in recorded order. The parts of the name are joined by `/`."""
+    """Recorded interactions with one name, in recorded order.
+
+    The parts of the name are joined by `/`.
+    """
 
     name: str
     interactions: tuple[Interaction, ...]

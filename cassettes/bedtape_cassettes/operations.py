@@ -17,12 +17,14 @@ from urllib.parse import unquote
 Dialect: TypeAlias = Literal["aws", "openai", "anthropic"]
 
 
-@dataclass(frozen=True, slots=True)
+# Each operation is one object, so that caches by operation need not hash its fields.
+@dataclass(frozen=True, slots=True, eq=False)
 class Operation:
     """One operation. path: botocore's request URI. streaming: the answer is always an event stream.
+    duplex: the request is an event stream too.
 
-    The operations of the dialects openai and anthropic have the model id in the body. Their answers are server-sent
-    events if the body has `"stream": true`.
+    The operations of the dialects openai and anthropic have the model id in the body. Their answers
+    are server-sent events if the body has `"stream": true`.
     """
 
     service: str
@@ -31,6 +33,7 @@ class Operation:
     path: str
     streaming: bool = False
     dialect: Dialect = "aws"
+    duplex: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +42,18 @@ class Target:
 
     operation: None if the path is not a path of Bedrock. model: percent-decoded, a model id or a
     whole ARN; None if the path contains no model. path: the canonical path, decoded once except for
-    `%25` and `%3F`, without a prefix of the endpoint and without repeated slashes, with a sorted query.
-    prefixed: whether the request's path has such a prefix.
+    `%25` and `%3F`, without a prefix of the endpoint and without repeated slashes, with a sorted
+    query. prefixed: whether the request's path has such a prefix. agent_session: the id of an
+    agent's session in the path, percent-decoded, or None. plain_slash: whether the model in the
+    path contains a `/` that is not percent-encoded.
     """
 
     operation: Operation | None
     model: str | None
     path: str
     prefixed: bool = field(default=False, compare=False)
+    agent_session: str | None = field(default=None, compare=False)
+    plain_slash: bool = field(default=False, compare=False)
 
     @property
     def name(self) -> str | None:
@@ -60,31 +67,50 @@ class Target:
 _RUNTIME = "bedrock-runtime"
 _AGENTS = "bedrock-agent-runtime"
 _CONTROL = "bedrock"
+_AGENTCORE = "bedrock-agentcore"
 _MANTLE = "bedrock-mantle"
 
 OPERATIONS = (
     Operation(_RUNTIME, "Converse", "POST", "/model/{modelId}/converse"),
     Operation(_RUNTIME, "ConverseStream", "POST", "/model/{modelId}/converse-stream", True),
     Operation(_RUNTIME, "InvokeModel", "POST", "/model/{modelId}/invoke"),
-    Operation(_RUNTIME, "InvokeModelWithResponseStream", "POST", "/model/{modelId}/invoke-with-response-stream", True),
+    Operation(
+        _RUNTIME,
+        "InvokeModelWithResponseStream",
+        "POST",
+        "/model/{modelId}/invoke-with-response-stream",
+        True,
+    ),
     Operation(
         _RUNTIME,
         "InvokeModelWithBidirectionalStream",
         "POST",
         "/model/{modelId}/invoke-with-bidirectional-stream",
         True,
+        duplex=True,
     ),
     Operation(_RUNTIME, "CountTokens", "POST", "/model/{modelId}/count-tokens"),
-    Operation(_RUNTIME, "ApplyGuardrail", "POST", "/guardrail/{guardrailIdentifier}/version/{guardrailVersion}/apply"),
+    Operation(
+        _RUNTIME,
+        "ApplyGuardrail",
+        "POST",
+        "/guardrail/{guardrailIdentifier}/version/{guardrailVersion}/apply",
+    ),
     Operation(_RUNTIME, "InvokeGuardrailChecks", "POST", "/guardrail-checks/invoke"),
     Operation(_RUNTIME, "StartAsyncInvoke", "POST", "/async-invoke"),
     Operation(_RUNTIME, "ListAsyncInvokes", "GET", "/async-invoke"),
     Operation(_RUNTIME, "GetAsyncInvoke", "GET", "/async-invoke/{invocationArn}"),
     Operation(
-        _AGENTS, "InvokeAgent", "POST", "/agents/{agentId}/agentAliases/{agentAliasId}/sessions/{sessionId}/text", True
+        _AGENTS,
+        "InvokeAgent",
+        "POST",
+        "/agents/{agentId}/agentAliases/{agentAliasId}/sessions/{sessionId}/text",
+        True,
     ),
     Operation(_AGENTS, "InvokeInlineAgent", "POST", "/agents/{sessionId}", True),
-    Operation(_AGENTS, "InvokeFlow", "POST", "/flows/{flowIdentifier}/aliases/{flowAliasIdentifier}", True),
+    Operation(
+        _AGENTS, "InvokeFlow", "POST", "/flows/{flowIdentifier}/aliases/{flowAliasIdentifier}", True
+    ),
     Operation(_AGENTS, "Retrieve", "POST", "/knowledgebases/{knowledgeBaseId}/retrieve"),
     Operation(_AGENTS, "RetrieveAndGenerate", "POST", "/retrieveAndGenerate"),
     Operation(_AGENTS, "RetrieveAndGenerateStream", "POST", "/retrieveAndGenerateStream", True),
@@ -94,9 +120,16 @@ OPERATIONS = (
     Operation(_AGENTS, "OptimizePrompt", "POST", "/optimize-prompt", True),
     Operation(_CONTROL, "ListFoundationModels", "GET", "/foundation-models"),
     Operation(_CONTROL, "GetFoundationModel", "GET", "/foundation-models/{modelIdentifier}"),
-    Operation(_CONTROL, "GetFoundationModelAvailability", "GET", "/foundation-model-availability/{modelId}"),
+    Operation(
+        _CONTROL,
+        "GetFoundationModelAvailability",
+        "GET",
+        "/foundation-model-availability/{modelId}",
+    ),
     Operation(_CONTROL, "ListInferenceProfiles", "GET", "/inference-profiles"),
-    Operation(_CONTROL, "GetInferenceProfile", "GET", "/inference-profiles/{inferenceProfileIdentifier}"),
+    Operation(
+        _CONTROL, "GetInferenceProfile", "GET", "/inference-profiles/{inferenceProfileIdentifier}"
+    ),
     Operation(_CONTROL, "ListGuardrails", "GET", "/guardrails"),
     Operation(_CONTROL, "GetGuardrail", "GET", "/guardrails/{guardrailIdentifier}"),
     Operation(_CONTROL, "ListCustomModels", "GET", "/custom-models"),
@@ -104,7 +137,13 @@ OPERATIONS = (
     Operation(_CONTROL, "ListImportedModels", "GET", "/imported-models"),
     Operation(_CONTROL, "GetImportedModel", "GET", "/imported-models/{modelIdentifier}"),
     Operation(_CONTROL, "GetPromptRouter", "GET", "/prompt-routers/{promptRouterArn}"),
-    Operation(_CONTROL, "GetProvisionedModelThroughput", "GET", "/provisioned-model-throughput/{provisionedModelId}"),
+    Operation(
+        _CONTROL,
+        "GetProvisionedModelThroughput",
+        "GET",
+        "/provisioned-model-throughput/{provisionedModelId}",
+    ),
+    Operation(_AGENTCORE, "InvokeAgentRuntime", "POST", "/runtimes/{agentRuntimeArn}/invocations"),
     *(
         Operation(_MANTLE, name, method, f"{route}{path}", dialect="openai")
         for route in ("/v1", "/openai/v1")
@@ -121,16 +160,29 @@ OPERATIONS = (
         )
     ),
     Operation(_MANTLE, "Messages", "POST", "/anthropic/v1/messages", dialect="anthropic"),
-    Operation(_MANTLE, "CountMessageTokens", "POST", "/anthropic/v1/messages/count_tokens", dialect="anthropic"),
+    Operation(
+        _MANTLE,
+        "CountMessageTokens",
+        "POST",
+        "/anthropic/v1/messages/count_tokens",
+        dialect="anthropic",
+    ),
 )
 
-# The operations of OpenAI's and Anthropic's APIs that answer with server-sent events if the body says so.
+# The members and parameters of queries that SDKs fill with a random token for each call. A test
+# compares them with the trait `idempotencyToken` in the models of all services of Bedrock.
+IDEMPOTENCY_TOKENS = ("clientRequestToken", "clientToken")
+
+# The operations of OpenAI's and Anthropic's APIs that answer with server-sent
+# events if the body says so.
 SERVER_SENT = ("ChatCompletions", "Responses", "Messages")
 
-# An endpoint may have any path before an operation's, except these, because they select another API.
+# An endpoint may have any path before an operation's, except these, because
+# they select another API.
 _OTHER_API = "(?<!/openai)(?<!/anthropic)"
 _LABEL = re.compile(r"\{(\w+)\}")
 _MODEL_LABELS = ("modelId", "modelIdentifier", "inferenceProfileIdentifier")
+_SESSION_LABEL = "sessionId"
 
 
 def _pattern(template: str) -> re.Pattern[str]:
@@ -167,10 +219,14 @@ def identify(method: str, target: str) -> Target:
     suffix = "?" + "&".join(sorted(query.split("&"))) if query else ""
     bare = path.rstrip("/")
     for operation, end, pattern in _PATTERNS:
-        if operation.method == method and bare.endswith(end) and (found := pattern.search(bare)):
-            model = next((unquote(v) for k, v in found.groupdict().items() if k in _MODEL_LABELS), None)
-            canonical = _decode(bare[found.start() :]) + suffix
-            return Target(operation, model, canonical, prefixed=found.start() > 0)
+        if operation.method == method and bare.endswith(end) and (match := pattern.search(bare)):
+            labels = match.groupdict()
+            named = next((v for k, v in labels.items() if k in _MODEL_LABELS), None)
+            model = None if named is None else unquote(named)
+            canonical = _decode(bare[match.start() :]) + suffix
+            session = unquote(labels[_SESSION_LABEL]) if _SESSION_LABEL in labels else None
+            split = named is not None and "/" in named
+            return Target(operation, model, canonical, match.start() > 0, session, split)
     return Target(None, None, _decode(path) + suffix)
 
 
@@ -178,28 +234,67 @@ def _decode(path: str) -> str:
     return unquote(path).translate(_ESCAPED)
 
 
+def choose_service(method: str, target: str, service: str | None) -> str:
+    """Returns the service of a request that was sent to `service`. None: not known.
+
+    Only the APIs of OpenAI and Anthropic have two services. A cassette comes with a branch, so that
+    the service of every other operation is in the table.
+    """
+    operation = identify(method, target).operation
+    if operation is None:
+        return _RUNTIME
+    return (
+        service
+        if service in (_RUNTIME, _MANTLE) and operation.dialect != "aws"
+        else operation.service
+    )
+
+
+def find_other_service(method: str, target: str, service: str | None) -> str | None:
+    """Return the service that a recording must name, because it is not the operation's own; None
+    for every other recording. service: that answered the request; None if it is not known.
+    """
+    chosen = choose_service(method, target, service)
+    return None if chosen == choose_service(method, target, None) else chosen
+
+
 def find_operation(service: str, method: str, target: str) -> Operation | None:
-    """Returns the operation that a service runs for a path; None if the table does not have it.
+    """Return the operation that a service runs for a path, or `None` if the
+    table does not contain it.
 
     `identify` accepts every prefix, and this does not, because a prefix can make a path of another
     operation: `POST /agents/ID` of the service `bedrock-agent` changes an agent. The service of a
     client that names none is bedrock-runtime, which has no operation that changes anything.
     """
-    found = identify(method, target)
-    operation = found.operation
-    if operation is None or found.prefixed or service not in (_RUNTIME, operation.service):
+    identified = identify(method, target)
+    operation = identified.operation
+    if operation is None or identified.prefixed or service not in (_RUNTIME, operation.service):
         return None
-    segments = found.path.partition("?")[0].split("/")
+    segments = identified.path.partition("?")[0].split("/")
     return None if "." in segments or ".." in segments else operation
 
 
+def read_labels(operation: Operation, target: str) -> dict[str, str]:
+    """Return the labels of an operation's path, percent-decoded: the id of an
+    agent or the ARN of a job.
+    """
+    segments = _SLASHES.sub("/", target.partition("?")[0]).strip("/").split("/")
+    template = operation.path.strip("/").split("/")
+    pairs = zip(template, segments[-len(template) :], strict=False)
+    return {part[1:-1]: unquote(segment) for part, segment in pairs if part.startswith("{")}
+
+
 def find_model(target: Target, body: bytes) -> str | None:
-    """Returns the model id of a request: from its path or, in the dialects of OpenAI and Anthropic, from its body."""
+    """Returns the model id of a request: from its path or, in the dialects of OpenAI and
+    Anthropic, from its body.
+    """
     return target.model or find_body_model(target, body)
 
 
 def find_body_model(target: Target, body: bytes) -> str | None:
-    """Returns the model id in the body of a request to OpenAI's and Anthropic's APIs; None for other operations."""
+    """Returns the model id in the body of a request to OpenAI's and Anthropic's APIs;
+    None for other operations.
+    """
     if target.dialect == "aws" or target.model is not None:
         return None
     try:

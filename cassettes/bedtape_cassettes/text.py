@@ -1,4 +1,6 @@
-"""Formats text for people: styled lines, counts with a noun, escaped control characters."""
+"""Formats text for people: styled lines, counts with a noun, escaped control
+characters, annotations of GitHub.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 Style: TypeAlias = Literal["plain", "title", "role", "faint", "added", "removed", "warning"]
+Level: TypeAlias = Literal["error", "warning", "notice"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +34,31 @@ def format_count(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def render_annotation(
+    message: str, title: str, file: str = "", line: int = 0, level: Level = "error"
+) -> str:
+    """Returns the line that makes GitHub Actions show a message beside the code. file:
+    relative to the repository.
+    """
+    place = {"file": file, "line": str(line)} if file else {}
+    properties = ",".join(
+        f"{name}={_escape_property(value)}" for name, value in {**place, "title": title}.items()
+    )
+    return f"::{level} {properties}::{_escape_message(message)}"
+
+
+def _escape_message(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _escape_property(text: str) -> str:
+    return _escape_message(text).replace(":", "%3A").replace(",", "%2C")
+
+
 def format_uuid(data: bytes) -> str:
-    """Returns a UUID of version 4 with these 16 bytes, as `str(UUID(bytes=data, version=4))`, in a third of its time."""
+    """Returns a UUID of version 4 with these 16 bytes, as `str(UUID(bytes=data,
+    version=4))`, in a third of its time.
+    """
     digits = data.hex()
     variant = "89ab"[data[8] >> 4 & 3]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"

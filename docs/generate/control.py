@@ -1,4 +1,4 @@
-"""The tables of docs/reference/control.md, from the OpenAPI document that the server itself gives."""
+"""Renders the tables of docs/reference/control.md from the OpenAPI document of the server."""
 
 from __future__ import annotations
 
@@ -10,39 +10,44 @@ from bedtape_replayer.api.openapi import openapi
 from bedtape_replayer.api.schemas import NAMED
 from bedtape_replayer.api.session_routes import ROUTES
 
-__all__ = ["routes", "schemas"]
+__all__ = ["render_routes", "render_schemas"]
 
-# Told on the page of overlays, key by key.
+# The page of overlays describes the keys of these schemas.
 _OVERLAYS = frozenset({"Answer", "Fault", "Overlay", "Rule", "When"})
-# Told once, as conditions.
+# The page of the Python API describes these conditions.
 _CONDITIONS = frozenset({"Conditions", "Counted"})
 
 
-def routes() -> list[str]:
-    """Every route, with what it takes and gives."""
+def render_routes() -> list[str]:
+    """Renders every route, with its request and its response."""
     document = openapi(ROUTES, "", NAMED)
     rows = [
-        (code(f"{method.upper()} {path}"), cell(told["summary"]), _taken(told), _given(told))
+        (
+            code(f"{method.upper()} {path}"),
+            cell(described["summary"]),
+            _render_request(described),
+            _render_response(described),
+        )
         for path, methods in document["paths"].items()
-        for method, told in methods.items()
+        for method, described in methods.items()
     ]
     return table(("request", "what it does", "takes", "gives"), rows)
 
 
-def schemas() -> list[str]:
-    """Every schema that a route takes or gives, but those of overlays, member by member."""
-    found: list[str] = []
+def render_schemas() -> list[str]:
+    """Renders the members of every schema of requests and responses, except schemas of overlays."""
+    lines: list[str] = []
     for name, schema in sorted(openapi(ROUTES, "", NAMED)["components"]["schemas"].items()):
         if name in _OVERLAYS or "properties" not in schema:
             continue
-        found += [f"### {name}", ""]
+        lines += [f"### {name}", ""]
         if schema.get("description"):
-            found += [schema["description"], ""]
-        found += [*_members(name, schema), ""]
-    return found
+            lines += [schema["description"], ""]
+        lines += [*_render_members(name, schema), ""]
+    return lines
 
 
-def _members(name: str, schema: dict[str, Any]) -> list[str]:
+def _render_members(name: str, schema: dict[str, Any]) -> list[str]:
     if name == "Conditions":
         known = ", ".join(code(key) for key in schema["properties"])
         return [f"Any of {known}: [what each means](python.md#calls)."]
@@ -50,45 +55,60 @@ def _members(name: str, schema: dict[str, Any]) -> list[str]:
     if name == "Counted":
         own = [key for key in properties if key not in NAMED["Conditions"]["properties"]]
         properties = {key: properties[key] for key in own}
-        return ["What [Conditions](#conditions) has, and:", "", *_table(properties, set())]
-    return _table(properties, set(schema.get("required", ())))
+        return [
+            "The members of [Conditions](#conditions), and:",
+            "",
+            *_render_table(properties, set()),
+        ]
+    return _render_table(properties, set(schema.get("required", ())))
 
 
-def _table(properties: dict[str, Any], required: set[str]) -> list[str]:
+def _render_table(properties: dict[str, Any], required: set[str]) -> list[str]:
     rows = [
-        (code(key), _kind(member), "; ".join(filter(None, (cell(member.get("description", "")), _rest(key, required)))))
+        (
+            code(key),
+            _render_kind(member),
+            "; ".join(
+                filter(None, (cell(member.get("description", "")), _render_presence(key, required)))
+            ),
+        )
         for key, member in properties.items()
     ]
     return table(("member", "type", "meaning"), rows)
 
 
-def _rest(key: str, required: set[str]) -> str:
+def _render_presence(key: str, required: set[str]) -> str:
     return "" if not required or key in required else "may be absent"
 
 
-def _taken(told: dict[str, Any]) -> str:
-    return _kind(_schema(told["requestBody"])) if "requestBody" in told else ""
+def _render_request(route: dict[str, Any]) -> str:
+    return _render_kind(_get_schema(route["requestBody"])) if "requestBody" in route else ""
 
 
-def _given(told: dict[str, Any]) -> str:
-    return _kind(_schema(told["responses"]["200"]))
+def _render_response(route: dict[str, Any]) -> str:
+    return _render_kind(_get_schema(route["responses"]["200"]))
 
 
-def _schema(body: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = body["content"]["application/json"]["schema"]
-    return found
+def _get_schema(body: dict[str, Any]) -> dict[str, Any]:
+    (content,) = body["content"].values()
+    schema: dict[str, Any] = content["schema"]
+    return schema
 
 
-def _kind(schema: dict[str, Any]) -> str:
-    """A schema in a word or two; those that have names lead to them."""
+def _render_kind(schema: dict[str, Any]) -> str:
+    """Renders a schema in a few words. A named schema is a link."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return f"[{name}]({'overlay.md' if name in _OVERLAYS else f'#{name.lower()}'})"
     if "enum" in schema:
-        return " or ".join(code(str(value).lower() if value is True else str(value)) for value in schema["enum"])
-    if "anyOf" in schema:
-        return " or ".join(map(_kind, schema["anyOf"]))
+        return " or ".join(
+            code(str(value).lower() if value is True else str(value)) for value in schema["enum"]
+        )
+    if kinds := schema.get("anyOf") or schema.get("oneOf"):
+        return " or ".join(map(_render_kind, kinds))
     kinds = schema.get("type", "any JSON")
     if kinds == "array":
-        return f"list of {_kind(schema['items'])}" if "items" in schema else "pair of strings"
+        return (
+            f"list of {_render_kind(schema['items'])}" if "items" in schema else "pair of strings"
+        )
     return " or ".join(kinds) if isinstance(kinds, list) else str(kinds)

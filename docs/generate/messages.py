@@ -1,4 +1,6 @@
-"""The tables of docs/reference/errors.md that the code has: Bedrock's errors by name, and what the wire refuses."""
+"""Renders tables of docs/reference/errors.md: Bedrock's errors, and errors of requests
+that the server cannot read.
+"""
 
 from __future__ import annotations
 
@@ -10,56 +12,64 @@ from types import ModuleType
 from tables import code, table
 
 from bedtape_cassettes.failures import FAILURES
-from bedtape_replayer.wire import http1
+from bedtape_replayer.wire import http1, http1_body
 from bedtape_replayer.wire import http1_grammar as grammar
 from bedtape_replayer.wire.http2 import connection
 
-__all__ = ["bedrock_errors", "own_errors"]
+__all__ = ["render_bedrock_errors", "render_own_errors"]
 
 
-def bedrock_errors() -> list[str]:
-    """The errors that `fail` and overlays know by name."""
+def render_bedrock_errors() -> list[str]:
+    """Renders the errors that `fail` and overlays accept by name."""
     rows = [
-        (code(name), str(known.status), f"{known.message}", ", ".join(map(code, known.streams)) or "none")
+        (
+            code(name),
+            str(known.status),
+            f"{known.message}",
+            ", ".join(map(code, known.streams)) or "none",
+        )
         for name, known in sorted(FAILURES.items())
     ]
-    return table(("error", "status", "what it says", "in the middle of which streams"), rows)
+    return table(("error", "status", "message", "in the middle of these streams"), rows)
 
 
-def own_errors() -> list[str]:
-    """What is refused before it is a call, with the status; the same over both wires stands once."""
+def render_own_errors() -> list[str]:
+    """Renders the errors for requests that are refused before they are
+    calls, without duplicates.
+    """
     refusals = (
-        *_refusals(grammar, "RequestError", 0),
-        *_refusals(http1, "RequestError", 0),
-        *_refusals(connection, "_refuse", 1),
+        *_find_refusals(grammar, "RequestError", 0),
+        *_find_refusals(http1, "RequestError", 0),
+        *_find_refusals(http1_body, "RequestError", 0),
+        *_find_refusals(connection, "_refuse", 1),
     )
-    found = dict.fromkeys(refusals)
-    rows = [(str(status), message) for status, message in sorted(found)]
+    distinct = dict.fromkeys(refusals)
+    rows = [(str(status), message) for status, message in sorted(distinct)]
     return table(("status", "message"), rows)
 
 
-def _refusals(module: ModuleType, name: str, first: int) -> Iterator[tuple[int, str]]:
-    """The literal status and message of each call of that name in the module."""
+def _find_refusals(module: ModuleType, name: str, first: int) -> Iterator[tuple[int, str]]:
+    """Yields the literal status and message of each call of the function `name` in the module."""
     for node in ast.walk(ast.parse(inspect.getsource(module))):
-        if isinstance(node, ast.Call) and len(node.args) == first + 2 and _called(node) == name:
+        if isinstance(node, ast.Call) and len(node.args) == first + 2 and _get_name(node) == name:
             status, message = node.args[first:]
             if isinstance(status, ast.Constant):
-                yield status.value, _text(message, module)
+                yield status.value, _render_text(message, module)
 
 
-def _called(node: ast.Call) -> str:
+def _get_name(node: ast.Call) -> str:
     match node.func:
         case ast.Name(id=name) | ast.Attribute(attr=name):
             return name
     return ""
 
 
-def _text(node: ast.expr, module: ModuleType) -> str:
+def _render_text(node: ast.expr, module: ModuleType) -> str:
     match node:
         case ast.Constant(value=str() as text):
             return text
         case ast.JoinedStr(values=parts):
-            return "".join(_text(part, module) for part in parts)
+            return "".join(_render_text(part, module) for part in parts)
         case ast.FormattedValue(value=ast.Name(id=name)) if hasattr(module, name):
             return f"{getattr(module, name):,}"
     return "…"

@@ -1,4 +1,6 @@
-"""The generated parts of a page: what stands between two comments, of which the first says what is to stand there.
+"""Fills the generated parts of a page.
+
+A part is the text between two comments; the first comment names its content.
 
 <!-- generated: options replay -->
 <!-- end -->
@@ -18,38 +20,46 @@ import secret_kinds
 
 import wire
 
-__all__ = ["written"]
+__all__ = ["fill"]
 
-_REGION = re.compile(r"(?P<begin><!-- generated: (?P<words>[^\n]+) -->\n)(?P<body>.*?)(?P<end><!-- end -->)", re.DOTALL)
-# Each takes the words that follow its own, and gives lines of Markdown.
+_REGION = re.compile(
+    r"(?P<begin><!-- generated: (?P<words>[^\n]+) -->\n)(?P<body>.*?)(?P<end><!-- end -->)",
+    re.DOTALL,
+)
+# Each function takes the words after its own name in the comment, and returns lines of Markdown.
 WRITERS: Mapping[str, Callable[..., list[str]]] = {
-    "options": command_line.options,
-    "shared": command_line.shared,
-    "commands": command_line.commands,
-    "group": command_line.group,
-    "keys": configuration.keys,
-    "shared-keys": configuration.shared_keys,
-    "routes": control.routes,
-    "schemas": control.schemas,
-    "bedrock-errors": messages.bedrock_errors,
-    "own-errors": messages.own_errors,
-    "names": python_names.names,
-    "operations": wire.operations,
-    "headers": wire.headers,
-    "secrets": secret_kinds.secrets,
-    "sdks": wire.sdks,
-    "variables": wire.variables,
+    "options": command_line.render_options,
+    "shared": command_line.render_shared,
+    "commands": command_line.render_commands,
+    "group": command_line.render_group,
+    "keys": configuration.render_keys,
+    "shared-keys": configuration.render_shared_keys,
+    "routes": control.render_routes,
+    "schemas": control.render_schemas,
+    "bedrock-errors": messages.render_bedrock_errors,
+    "own-errors": messages.render_own_errors,
+    "names": python_names.render_names,
+    "operations": wire.render_operations,
+    "headers": wire.render_headers,
+    "secrets": secret_kinds.render_secrets,
+    "sdks": wire.render_sdks,
+    "variables": wire.render_variables,
 }
 
 
-def written(page: str, where: str) -> str:
-    """The page with its generated parts as they have to be. Raises SystemExit where a part is none that can be made."""
+def fill(page: str, where: str) -> str:
+    """Returns the page with current generated parts.
 
-    def instead(found: re.Match[str]) -> str:
-        word, *arguments = found["words"].split()
+    Raises SystemExit if a comment names unknown content.
+    """
+
+    def replace(match: re.Match[str]) -> str:
+        word, *arguments = match["words"].split()
         if word not in WRITERS:
-            raise SystemExit(f"{where}: expected one of {', '.join(sorted(WRITERS))}, found generated: {word!r}")
+            raise SystemExit(
+                f"{where}: expected one of {', '.join(sorted(WRITERS))}, found generated: {word!r}"
+            )
         body = "".join(f"{line}\n" for line in WRITERS[word](*arguments))
-        return f"{found['begin']}{body}{found['end']}"
+        return f"{match['begin']}{body}{match['end']}"
 
-    return _REGION.sub(instead, page)
+    return _REGION.sub(replace, page)

@@ -1,4 +1,4 @@
-"""The kinds of secrets that every recording is searched for, as a table."""
+"""Renders the kinds of secrets that bedtape searches for in every recording."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from tables import cell, code, table
 
 from bedtape_cassettes.redaction.kinds import SECRETS
 
-__all__ = ["secrets"]
+__all__ = ["render_secrets"]
 
 
-def secrets() -> list[str]:
+def render_secrets() -> list[str]:
     rows = ((code(kind.name), cell(kind.title), code(kind.placeholder)) for kind in SECRETS)
-    return table(("kind", "what", "becomes"), rows)
+    return table(("kind", "description", "placeholder"), rows)

@@ -1,7 +1,8 @@
 """The mitmproxy addon that records. Supports mitmproxy 11.0.2 to 12.x.
 
-The addon routes reverse-proxied requests by their signature, signs them again, and passes the traffic to `capture`.
-Streams pass event by event. Two shims support Node's default HTTP/2: cleartext HTTP/2 and a graceful GOAWAY.
+The addon routes reverse-proxied requests by their signature, signs them again, and passes the
+traffic to `capture`. Streams pass event by event. Two shims support Node's default HTTP/2:
+cleartext HTTP/2 and a graceful GOAWAY.
 """
 
 from __future__ import annotations
@@ -9,37 +10,32 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from secrets import token_hex
-from typing import Any, Optional, Protocol
+from typing import Any, Protocol
 
 from mitmproxy import ctx, http
-from mitmproxy.addonmanager import Loader
-from mitmproxy.exceptions import OptionsError
 from mitmproxy.net import encoding
 from mitmproxy.proxy import layer, mode_specs, server_hooks
 from mitmproxy.proxy.layers import TCPLayer
 from mitmproxy.proxy.layers.http import _upstream_proxy
 
 from bedtape_cassettes.addresses import read_host
-from bedtape_cassettes.admission import LOOPBACK, Admission
+from bedtape_cassettes.admission import Admission
+from bedtape_cassettes.format import journal
 from bedtape_cassettes.format.eventstream import FrameError
 from bedtape_cassettes.model import Headers
 from bedtape_cassettes.operations import find_operation
-from bedtape_recorder import gate
-from bedtape_recorder.capture import Capture
+from bedtape_recorder.capture import Capture, InputReceiver
 from bedtape_recorder.content_encoding import BodyReceiver, make_receiver
-from bedtape_recorder.credentials import Credentials, check_transport
+from bedtape_recorder.credentials import check_transport
 from bedtape_recorder.errors import RecorderError
-from bedtape_recorder.journal_file import JournalFile
-from bedtape_recorder.proxies import Proxies, read_proxies
-from bedtape_recorder.proxy import install_graceful_goaway
+from bedtape_recorder.proxies import Proxies
+from bedtape_recorder.proxy import install_changes, reading_on, was_reset
+from bedtape_recorder.recording_files import PlayedAnswer
 from bedtape_recorder.routing import DEFAULT_REGION, Route, check_tunnel, read_route, strip_secret
-from bedtape_recorder.settings import find_state_folder, parse_upstream
+from bedtape_recorder.settings import Settings
 from bedtape_recorder.signing import SIGNATURE_HEADERS, EventSigner
 
 _log = logging.getLogger("bedtape.record")
@@ -51,22 +47,20 @@ _AUTHORISING = (*SIGNATURE_HEADERS, "x-api-key")
 _BROKEN_EVENT = bytes(16)
 
 
-@dataclass(frozen=True, slots=True)
-class PlayedAnswer:
-    """An answer from a cassette, instead of the real answer."""
-
-    status: int
-    headers: Headers
-    body: bytes
-
-
 class Signer(Protocol):
     """Signs requests to the real service, like `Credentials`. secrets: what it has signed with."""
 
+    region: str
+    fips: bool
+
     @property
     def secrets(self) -> frozenset[str]: ...
-    def sign_headers(self, route: Route, method: str, path: str, headers: Headers, body: bytes) -> dict[str, str]: ...
-    def make_event_signer(self, route: Route, signature: str) -> EventSigner: ...
+    def sign_headers(
+        self, route: Route, method: str, path: str, headers: Headers, body: bytes
+    ) -> dict[str, str]: ...
+    def make_event_signer(
+        self, route: Route, authorization: str, signature: str
+    ) -> EventSigner: ...
 
 
 Playback = Callable[[str, str, str, Headers, bytes], PlayedAnswer | None]
@@ -78,25 +72,24 @@ class Addon:
     """The mitmproxy addon. Its public methods are mitmproxy hooks.
 
     signer: `None` in forward mode, because clients sign their own requests. secret: the prefix of
-    the paths that reverse mode signs. tunnels: other hosts than AWS's that forward mode connects to;
-    `None` for every host. allow_unknown: whether operations that bedtape does not know are sent.
+    the paths that reverse mode signs. tunnels: other hosts than AWS's that forward mode connects
+    to; `None` for every host.
     """
 
+    settings: Settings
     capture: Capture
     signer: Signer | None
-    upstream: tuple[str, str, int] | None
     playback: Playback
-    region: str
     proxies: Proxies
     secret: str
-    admission: Admission = LOOPBACK
+    admission: Admission
     tunnels: Collection[str] | None = None
-    allow_unknown: bool = False
 
-    # -- connections -------------------------------------------------------------------------------------------
+    # -- connections -------------------------------------------------------------------------------
 
     def running(self) -> None:
-        install_graceful_goaway()
+        install_changes()
+        reading_on.seconds = self.settings.read_on
         ctx.options.keep_host_header = True  # otherwise, mitmproxy hides the client's Host
 
     def next_layer(self, nextlayer: layer.NextLayer) -> None:
@@ -110,11 +103,16 @@ class Addon:
             client.alpn = b"h2"
             client.alpn_offers = [b"h2", b"http/1.1"]
             nextlayer.context.server.alpn_offers = [b"h2", b"http/1.1"]
-        if isinstance(nextlayer.layer, TCPLayer) and isinstance(client.proxy_mode, mode_specs.RegularMode):
+        if isinstance(nextlayer.layer, TCPLayer) and isinstance(
+            client.proxy_mode, mode_specs.RegularMode
+        ):
             nextlayer.layer = self._make_tunnel(nextlayer.context, nextlayer.layer)
 
     def _make_tunnel(self, context: Any, blind: TCPLayer) -> layer.Layer:
-        if context.server.address is None or (via := self._find_via("https", context.server.address)) is None:
+        if (
+            context.server.address is None
+            or (via := self._find_via("https", context.server.address)) is None
+        ):
             return blind
         context.server.via = via
         stack = _upstream_proxy.HttpUpstreamProxy.make(context, True)
@@ -128,24 +126,33 @@ class Addon:
 
     def _check_tunnel(self, flow: http.HTTPFlow) -> None:
         host = flow.request.host
-        if self.tunnels is None or (self.upstream is not None and host == self.upstream[1]):
+        if self.tunnels is None or (
+            self.settings.upstream is not None and host == self.settings.upstream[1]
+        ):
             return
         try:
             check_tunnel(host, self.tunnels)
         except RecorderError as error:
-            flow.response = _make_refusal(error, 403)
+            self._refuse(flow, error, 403)
 
     def http_connect_upstream(self, flow: http.HTTPFlow) -> None:
-        """Adds the proxy's password to a CONNECT request. Replaces a Bedrock host by the upstream."""
+        """Adds the proxy's password to a CONNECT request.
+
+        Replaces a Bedrock host by the upstream.
+        """
         request, proxy = flow.request, flow.server_conn.address
         if proxy is not None and (authorization := self.proxies.find_authorization(proxy[:2])):
             request.headers["Proxy-Authorization"] = authorization
         request.host, request.port = self._find_address((request.host, request.port))
 
+    def _refuse(self, flow: http.HTTPFlow, error: Exception, status: int = 400) -> None:
+        self.capture.counts.refusals.append(str(error))
+        flow.response = make_refusal(error, status)
+
     def _find_address(self, address: tuple[str, int]) -> tuple[str, int]:
         """Returns the address to connect to: the upstream for a Bedrock host."""
-        if self.upstream is not None and read_host(address[0]):
-            return self.upstream[1:]
+        if self.settings.upstream is not None and read_host(address[0]):
+            return self.settings.upstream[1:]
         return address
 
     def _find_via(self, scheme: str, address: tuple[Any, ...]) -> Any:
@@ -161,7 +168,7 @@ class Addon:
         if (address := self._find_address(data.server.address[:2])) != data.server.address[:2]:
             data.server.address = address
 
-    # -- requests ----------------------------------------------------------------------------------------------
+    # -- requests ----------------------------------------------------------------------------------
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         if flow.response is not None:  # the client did not send the proxy's password
@@ -175,12 +182,16 @@ class Addon:
             if not isinstance(
                 flow.client_conn.proxy_mode, mode_specs.UpstreamMode
             ):  # mode upstream names its own proxy
-                flow.server_conn.via = self._find_via(flow.request.scheme, (flow.request.host, flow.request.port))
+                flow.server_conn.via = self._find_via(
+                    flow.request.scheme, (flow.request.host, flow.request.port)
+                )
         except Exception as error:  # noqa: BLE001 - a hook that raises would let the request go out as it is
-            flow.response = _make_refusal(error)
+            self._refuse(flow, error)
 
     def _is_recorded(self, host: str) -> bool:
-        return read_host(host) is not None or (self.upstream is not None and host == self.upstream[1])
+        return read_host(host) is not None or (
+            self.settings.upstream is not None and host == self.settings.upstream[1]
+        )
 
     def _route(self, flow: http.HTTPFlow, reverse: bool) -> None:
         """Reads the route of a request. In reverse mode, also sends the request to that host.
@@ -200,17 +211,28 @@ class Addon:
             request.headers.pop("x-bedtape-session", None),
             path,
             host=None if reverse else request.pretty_host,
-            default_region=self.region,
-            upstream=self.upstream and self.upstream[1],
+            default_region=self.signer.region if self.signer else DEFAULT_REGION,
+            upstream=self.settings.upstream and self.settings.upstream[1],
+            fips=self.signer is not None and self.signer.fips,
         )
-        if not self.allow_unknown and find_operation(route.service, request.method, route.path) is None:
+        if (
+            not self.settings.allow_unknown
+            and find_operation(route.service, request.method, route.path) is None
+        ):
             what = f"{request.method} {route.path.partition('?')[0]} of {route.service}"
-            raise RecorderError(f"expected an operation that bedtape knows, found {what}; --allow-unknown sends it too")
+            raise RecorderError(
+                f"expected an operation that bedtape knows, found {what}; --allow-unknown sends"
+                " it too"
+            )
         flow.metadata["bedtape"] = live = _FlowState(route, reverse)
         request.data.path = route.path.encode("latin-1")
         if reverse:
             request.headers["accept-encoding"] = "identity"  # compressed bodies cannot be scrubbed
-            request.scheme, request.host, request.port = self.upstream or ("https", route.host, 443)
+            request.scheme, request.host, request.port = self.settings.upstream or (
+                "https",
+                route.host,
+                443,
+            )
             request.host_header = route.host
         if route.path.split("?")[0].endswith(_BIDIRECTIONAL):
             self._begin_bidirectional(flow, live)
@@ -225,7 +247,7 @@ class Addon:
             if flow.response is None:
                 self._begin(flow, live, flow.request.raw_content or b"")
         except Exception as error:  # noqa: BLE001 - a hook that raises would let the request go out as it is
-            flow.response = _make_refusal(error)
+            self._refuse(flow, error)
 
     def _prepare(self, flow: http.HTTPFlow, live: _FlowState) -> None:
         request, route = flow.request, live.route
@@ -240,7 +262,9 @@ class Addon:
 
     def _sign(self, flow: http.HTTPFlow, live: _FlowState, headers: Headers, body: bytes) -> None:
         request, route = flow.request, live.route
-        signed = self._require_signer().sign_headers(route, request.method, route.path, headers, body)
+        signed = self._require_signer().sign_headers(
+            route, request.method, route.path, headers, body
+        )
         for name in _AUTHORISING:
             request.headers.pop(name, None)
         for name, value in signed.items():
@@ -248,28 +272,51 @@ class Addon:
 
     def _require_signer(self) -> Signer:
         if self.signer is None:
-            raise RecorderError("this recorder was started for forward mode: it has no credentials to sign with")
+            raise RecorderError(
+                "this recorder was started for forward mode: it has no credentials to sign with"
+            )
         return self.signer
 
     def _begin(self, flow: http.HTTPFlow, live: _FlowState, body: bytes) -> None:
-        """Records a request right before it is sent. Raises RecorderError if it must not be sent."""
+        """Records a request right before it is sent.
+
+        Raises RecorderError if it must not be sent.
+        """
         request, route, headers = flow.request, live.route, _to_pairs(flow.request.headers)
-        check_transport(headers, request.scheme, self._find_address((request.host, request.port))[0])
+        check_transport(
+            headers, request.scheme, self._find_address((request.host, request.port))[0]
+        )
         if self.signer is not None:
             self.capture.keep_out(self.signer.secrets)
-        live.exchange = self.capture.add_request(route.session, request.method, route.path, headers, body)
+        live.exchange = exchange = self.capture.add_request(
+            route.session,
+            request.method,
+            route.path,
+            headers,
+            body,
+            region=route.region,
+            service=route.service,
+        )
+        late = (
+            "the client closed the connection, and the answer did not end in"
+            f" {self.settings.read_on:g} s (--read-on)"
+        )
+        reading_on.begin(flow.client_conn.id, exchange, lambda: self.capture.end(exchange, late))
 
     def _begin_bidirectional(self, flow: http.HTTPFlow, live: _FlowState) -> None:
-        """Signs the events of a bidirectional request. Records the request without its body."""
-        stream: bool | _Events = True
+        """Signs the events of a bidirectional request, and records them without audio."""
+        signer = None
         if live.reverse:
+            authorization = flow.request.headers.get("authorization", "")
             self._sign(flow, live, _to_pairs(flow.request.headers), b"")
             signature = flow.request.headers.get("authorization", "").rpartition("Signature=")[2]
-            stream = _Events(self._require_signer().make_event_signer(live.route, signature))
+            signer = self._require_signer().make_event_signer(live.route, authorization, signature)
         self._begin(flow, live, b"")
-        flow.request.stream = stream
+        assert live.exchange is not None
+        inputs = InputReceiver(self.capture, live.exchange)
+        flow.request.stream = inputs.feed if signer is None else _Events(signer, inputs)
 
-    # -- responses ---------------------------------------------------------------------------------------------
+    # -- responses ---------------------------------------------------------------------------------
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         live = flow.metadata.get("bedtape")
@@ -277,10 +324,14 @@ class Addon:
             return
         exchange = live.exchange
         live.answer = answer = make_receiver(
-            self.capture, exchange, flow.response.status_code, _to_pairs(flow.response.headers), _unpack
+            self.capture,
+            exchange,
+            flow.response.status_code,
+            _to_pairs(flow.response.headers),
+            _unpack,
         )
 
-        def tap(data: bytes) -> bytes:
+        def tap(data: bytes) -> bytes | list[bytes]:
             """Must not raise, because mitmproxy would drop this chunk and continue."""
             try:
                 if data:
@@ -288,7 +339,7 @@ class Addon:
             except Exception as error:  # noqa: BLE001 - must not raise; the recording is cut
                 _log.exception("an answer was not recorded to its end")
                 self.capture.end(exchange, f"not recorded to its end: {error}")
-            return data
+            return [] if live.client_gone else data
 
         flow.response.stream = tap
 
@@ -296,12 +347,18 @@ class Addon:
         self._end(flow, None)
 
     def error(self, flow: http.HTTPFlow) -> None:
-        self._end(flow, flow.error.msg if flow.error else "broke off")
+        live = flow.metadata.get("bedtape")
+        reason = flow.error.msg if flow.error else "broke off"
+        if live is not None and live.service_ended and live.answer is not None:
+            reset = "stream reset" in reason or was_reset(flow.server_conn)
+            reason = journal.RESET if reset else journal.CLOSED
+        self._end(flow, reason)
 
     def _end(self, flow: http.HTTPFlow, error: str | None) -> None:
         live = flow.metadata.get("bedtape")
         if live is None or live.exchange is None:
             return
+        reading_on.end(flow.client_conn.id, live.exchange)
         if live.answer is not None:
             live.answer.end(error)
         else:
@@ -310,6 +367,7 @@ class Addon:
     def done(self) -> None:
         """Ends open exchanges as cut. mitmproxy calls this hook before the hooks of open flows."""
         self.capture.end_all("the recorder stopped")
+        reading_on.stop()
 
 
 @dataclass(slots=True)
@@ -318,13 +376,16 @@ class _FlowState:
     reverse: bool
     exchange: int | None = None
     answer: BodyReceiver | None = None
+    client_gone: bool = False
+    service_ended: bool = False
 
 
 class _Events:
     """Signs the events of a bidirectional stream. Refuses the stream after an invalid event."""
 
-    def __init__(self, signer: EventSigner) -> None:
+    def __init__(self, signer: EventSigner, inputs: InputReceiver) -> None:
         self._signer = signer
+        self._inputs = inputs
         self._refused = False
 
     def __call__(self, data: bytes) -> bytes:
@@ -332,10 +393,13 @@ class _Events:
         if self._refused or not data:
             return b""
         try:
-            return self._signer.feed(data, datetime.now(UTC))
+            return self._signer.feed(self._inputs.feed(data), datetime.now(UTC))
         except FrameError as error:
             self._refused = True
-            _log.error("a bidirectional stream was refused, because the client sent an invalid event: %s", error)
+            _log.error(
+                "a bidirectional stream was refused, because the client sent an invalid event: %s",
+                error,
+            )
             return _BROKEN_EVENT
 
 
@@ -347,69 +411,12 @@ def _unpack(body: bytes, coding: str) -> bytes:
 
 
 def _to_pairs(headers: http.Headers) -> Headers:
-    return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers.fields)
+    return tuple(
+        (name.decode("latin-1"), value.decode("latin-1")) for name, value in headers.fields
+    )
 
 
-def _make_refusal(error: Exception, status: int = 400) -> http.Response:
+def make_refusal(error: Exception, status: int = 400) -> http.Response:
     body = json.dumps({"message": f"bedtape record: {error}"}).encode()
     fields = ((b"Content-Type", b"application/json"), (b"x-amzn-ErrorType", b"RecorderException"))
     return http.Response.make(status, body, http.Headers(fields))
-
-
-class Script(Addon):
-    """The addon for users who run mitmproxy: `mitmdump -s "$(bedtape record --print-addon)"`.
-
-    Its settings are mitmproxy options: `--set bedtape_to=cassettes --set bedtape_name=NAME`.
-    """
-
-    def __init__(self) -> None:
-        self._journal: JournalFile | None = None
-        self.upstream = None
-        self.proxies = Proxies()
-
-    def load(self, loader: Loader) -> None:
-        loader.add_option("bedtape_to", str, "cassettes", "Folder of cassettes to record into.")
-        loader.add_option("bedtape_name", Optional[str], None, "Record into one cassette of this name.")  # noqa: UP045
-        loader.add_option("bedtape_upstream", Optional[str], None, "Send to this URL in place of Bedrock's endpoints.")  # noqa: UP045
-        loader.add_option("bedtape_prefix", str, token_hex(16), "First part of the path of requests to sign.")
-
-    def configure(self, updated: set[str]) -> None:  # noqa: ARG002 - checks every option
-        for name in ("stream_large_bodies", "body_size_limit"):
-            if getattr(ctx.options, name):
-                raise OptionsError(f"bedtape records whole bodies: take --set {name} out")
-        if ctx.options.connection_strategy != "lazy":
-            raise OptionsError("bedtape needs --set connection_strategy=lazy, or failed connections go unseen")
-
-    def running(self) -> None:
-        super().running()
-        gate.require(os.environ)
-        self._to = Path(ctx.options.bedtape_to)
-        proxies = read_proxies(os.environ)
-        signs = any(mode.startswith("reverse") for mode in ctx.options.mode)
-        signer = Credentials(None, None, os.environ) if signs else None
-        self._journal = JournalFile(find_state_folder(os.environ), name=ctx.options.bedtape_name, exact=False)
-        upstream = parse_upstream(ctx.options.bedtape_upstream)
-        if signs:
-            _log.warning("requests are signed if the endpoint's path is /%s", ctx.options.bedtape_prefix)
-        super().__init__(
-            self._journal.capture,
-            signer=signer,
-            upstream=upstream,
-            playback=lambda *_: None,
-            region=signer.region if signer else DEFAULT_REGION,
-            proxies=proxies,
-            secret=ctx.options.bedtape_prefix,
-        )
-
-    def requestheaders(self, flow: http.HTTPFlow) -> None:
-        if self._journal is None:  # mitmproxy logged why: a shut gate or no credentials
-            flow.response = _make_refusal(RecorderError("this recorder did not start; its log contains the reason"))
-        else:
-            super().requestheaders(flow)
-
-    def done(self) -> None:
-        if self._journal is not None:
-            super().done()
-            if failure := self.capture.describe_failure():
-                _log.error(failure)
-            self._journal.finish(self._to)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -17,19 +18,26 @@ from typing import Annotated, Any
 import typer
 
 from bedtape_cassettes.cli import processes
+from bedtape_cassettes.cli.changing import change
 from bedtape_cassettes.cli.errors import exit_on_error, fail, report
 from bedtape_cassettes.cli.options import AllowHost, AnyProfile, Ignore, Placeholder
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.format import journal
 from bedtape_cassettes.matching.rules import match_rules
-from bedtape_cassettes.names import is_safe_name
-from bedtape_cassettes.redaction.scrub import find_secrets, read_patterns
-from bedtape_cassettes.text import format_count
-from bedtape_recorder import gate
+from bedtape_cassettes.storage import store
+from bedtape_recorder.drift import findings, reports
+from bedtape_recorder.drift.plan import Plan
 from bedtape_recorder.errors import ExtraMissing, RecorderError
-from bedtape_recorder.finish import WriteResult, recover_file
+from bedtape_recorder.finish import recover_file, render_summary
 from bedtape_recorder.journal_file import is_in_use
-from bedtape_recorder.settings import Settings, find_state_folder, parse_upstream, read_own_secrets
+from bedtape_recorder.settings import (
+    DEFAULTS,
+    Settings,
+    check_gate,
+    check_name,
+    parse_upstream,
+    read_own_secrets,
+)
 
 _REDACT = "Pattern of what to take out besides secrets, before anything is written. Repeatable."
 
@@ -49,13 +57,25 @@ class Record(StrEnum):
     all = "all"
 
 
+class Format(StrEnum):
+    """The form in which `--verify` prints findings."""
+
+    text = "text"
+    json = "json"
+    junit = "junit"
+    github = "github"
+
+
 def record(
     command: Annotated[
         list[str] | None, typer.Argument(metavar="COMMAND", help="The program to record, after --.")
     ] = None,
-    to: Annotated[Path, typer.Option(help="Folder of cassettes to record into.")] = Path("cassettes"),
+    to: Annotated[Path, typer.Option(help="Folder of cassettes to record into.")] = DEFAULTS.folder,
     name: Annotated[
-        str | None, typer.Option(help="Record into one cassette with this name. Default: one cassette per session.")
+        str | None,
+        typer.Option(
+            help="Record into one cassette with this name. Default: one cassette per session."
+        ),
     ] = None,
     mode: Annotated[
         Mode,
@@ -69,9 +89,20 @@ def record(
             help="once: record cassettes that do not exist. new: also add missing calls. all: record every call again."
         ),
     ] = Record.once,
-    region: Annotated[str | None, typer.Option(help="Region of requests that do not name a region.")] = None,
+    prune: Annotated[
+        bool,
+        typer.Option(
+            "--prune/--no-prune",
+            help="With --record all: remove recordings of requests that were not made, after copying them.",
+        ),
+    ] = False,
+    region: Annotated[
+        str | None, typer.Option(help="Region of requests that do not name a region.")
+    ] = None,
     profile: Annotated[str | None, typer.Option(help="AWS profile to sign with.")] = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")] = 0,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")
+    ] = 0,
     verify: Annotated[
         bool,
         typer.Option(
@@ -79,6 +110,58 @@ def record(
             help="Record nothing: send the recorded requests again, and report answers whose structure has changed.",
         ),
     ] = False,
+    select: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SELECTOR",
+            help="With --verify: interactions to send again. Repeatable. Default: all.",
+        ),
+    ] = None,
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=10**9,
+            help="With --verify: number of requests, taken in turn from each operation and model.",
+        ),
+    ] = None,
+    budget: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=10**9,
+            metavar="TOKENS",
+            help="With --verify: stop when the answers took this many tokens.",
+        ),
+    ] = None,
+    concurrency: Annotated[
+        int, typer.Option(min=1, max=64, help="With --verify: number of requests at the same time.")
+    ] = 4,
+    operation: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="With --verify: also send this operation, which can change something (InvokeAgent). Repeatable.",
+        ),
+    ] = None,
+    allow_list: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="With --verify: findings that are expected, one a line (KIND: WHERE).",
+        ),
+    ] = None,
+    accept: Annotated[
+        bool,
+        typer.Option(
+            "--accept/--no-accept",
+            help="With --verify: replace the recorded answers that have findings.",
+        ),
+    ] = False,
+    format_: Annotated[
+        Format,
+        typer.Option("--format", help="With --verify: the form in which findings are printed."),
+    ] = Format.text,
     print_addon: Annotated[
         bool,
         typer.Option(
@@ -87,15 +170,29 @@ def record(
         ),
     ] = False,
     exact: Annotated[
-        bool, typer.Option("--exact/--no-exact", help="Keep every byte and header of the answers, except secrets.")
+        bool,
+        typer.Option(
+            "--exact/--no-exact", help="Keep every byte and header of the answers, except secrets."
+        ),
     ] = False,
     upstream: Annotated[
-        str | None, typer.Option(help="Send requests to this URL instead of Bedrock's endpoints (a VPC endpoint).")
+        str | None,
+        typer.Option(
+            help="Send requests to this URL instead of Bedrock's endpoints (a VPC endpoint)."
+        ),
     ] = None,
     redact: Annotated[list[str] | None, typer.Option(metavar="PATTERN", help=_REDACT)] = None,
     ignore: Ignore = None,
     placeholder: Placeholder = None,
     any_profile: AnyProfile = False,
+    read_on: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=3600,
+            help="Seconds to read an answer on after its client has closed the connection; 0 cuts it.",
+        ),
+    ] = DEFAULTS.read_on,
     allow_host: AllowHost = None,
     allow_unknown: Annotated[
         bool,
@@ -107,8 +204,8 @@ def record(
 ) -> None:
     """Record a program's calls to real Amazon Bedrock. Needs RUN_REAL_BEDROCK_TESTS=1; costs money.
 
-    With a command, runs it with its environment set and returns its exit code. Without one, prints the variables to
-    set and records until Ctrl-C.
+    With a command, runs it with its environment set and returns its exit code. Without one, prints
+    the variables to set and records until Ctrl-C.
 
     \b
     Examples:
@@ -119,11 +216,10 @@ def record(
         print(Path(__file__).parent / "mitmproxy_script" / "bedtape_addon.py")
         return
     with exit_on_error(RecorderError):
-        gate.require(os.environ)
-        if name is not None and not is_safe_name(name):
-            raise RecorderError(f"--name: expected plain parts joined by /, found {name!r}")
-        if name is not None and (kinds := find_secrets(name.encode())):
-            raise RecorderError(f"--name: expected a name without a secret, found {kinds[0]}; choose another name")
+        check_gate(os.environ)
+        check_name(name)
+        if prune and record != Record.all:
+            raise RecorderError(f"--prune: expected --record all, found --record {record.value}")
         match = match_rules(ignore or (), placeholder or (), redact or (), any_profile=any_profile)
         settings = Settings(
             to,
@@ -138,41 +234,58 @@ def record(
             match,
             tuple(allow_host or ()),
             allow_unknown,
+            prune,
+            read_on,
         )
         if verify:
-            raise typer.Exit(_verify(settings))
+            plan = Plan(tuple(select or ()), sample, budget, concurrency, tuple(operation or ()))
+            raise typer.Exit(_verify(settings, plan, allow_list, format_.value, accept=accept))
         recording = _import_session().Recording(settings, os.environ)
         report(recording.describe())
         recording.start()
-    code, problem = 0, None
+    code, problem = 1, None
     try:
         with _show_progress(recording):
             code = _run(recording, command) if command else _wait_until_stopped(recording)
     except RecorderError as error:
         problem = str(error)
     finally:
-        _finish(recording)
+        _finish(recording, failed=code != 0)
     if problem:
         fail(problem)
+    if command and (reason := recording.explain_nothing()):
+        report(f"nothing was recorded: {reason}")
+        code = code or 2
     raise typer.Exit(code)
 
 
 def recover(
-    to: Annotated[Path, typer.Option(help="Folder of cassettes to recover into.")] = Path("cassettes"),
+    to: Annotated[
+        Path, typer.Option(help="Folder of cassettes to recover into.")
+    ] = DEFAULTS.folder,
     redact: Annotated[list[str] | None, typer.Option(metavar="PATTERN", help=_REDACT)] = None,
     record: Annotated[
-        Record | None, typer.Option(help="How to merge with existing cassettes, if not as the recording would have.")
+        Record | None,
+        typer.Option(
+            help="How to merge with existing cassettes, if not as the recording would have."
+        ),
     ] = None,
+    ignore: Ignore = None,
+    placeholder: Placeholder = None,
+    any_profile: AnyProfile = False,
 ) -> None:
-    """Turn the journals of recordings that were killed into cassettes. What was cut is marked as partial.
+    """Turn the journals of recordings that were killed into cassettes.
+
+    What was cut is marked as partial.
 
     \b
     Example:
       bedtape recover --to tests/cassettes
     """
     with exit_on_error():
-        redaction = replace(read_patterns(redact or []), own=read_own_secrets(os.environ))
-    folder = find_state_folder(os.environ) / "journals"
+        rules = match_rules(ignore or (), placeholder or (), redact or (), any_profile=any_profile)
+        redaction = replace(rules.redaction, own=read_own_secrets(os.environ))
+    folder = store.find_state_folder(os.environ) / "journals"
     journals = sorted(folder.glob(f"*{journal.SUFFIX}")) if folder.is_dir() else []
     if not journals:
         report(f"nothing to recover in {folder}")
@@ -182,8 +295,10 @@ def recover(
             report(f"still being recorded, and left alone: {path}")
             continue
         try:
+            mode = record and record.value
             report(
-                _render_summary(recover_file(path, to, mode=record and record.value, redaction=redaction)), prefix=""
+                render_summary(recover_file(path, to, mode=mode, redaction=redaction, rules=rules)),
+                prefix="",
             )
         except (CassetteError, OSError) as error:
             report(f"{error}\nthe journal is kept: {path}")
@@ -192,20 +307,52 @@ def recover(
         raise typer.Exit(2)
 
 
-def _verify(settings: Settings) -> int:
-    """Print every drift. Return 1 if there is a drift, otherwise 0."""
-    drifted = sent = 0
-    for verdict in import_module("bedtape_recorder.verify").verify(settings, os.environ, report):
-        sent += verdict.skipped is None
-        drifted += bool(verdict.drifts)
-        if verdict.skipped:
-            report(f"{verdict.file}: not asked: {verdict.skipped}")
-        for drift in verdict.drifts:
-            print(f"{verdict.file}: {drift}", flush=True)
-    report(f"asked {sent} again: {drifted} drifted")
-    if not sent:
+def _verify(
+    settings: Settings, plan: Plan, allow_list: Path | None, form: str, *, accept: bool
+) -> int:
+    """Print the findings.
+
+    Return 1 if there is one that the allow-list does not contain, otherwise 0.
+    """
+    if accept and form != Format.text:
+        raise RecorderError(
+            f"--accept: expected --format text, found --format {form}; leave one of them out"
+        )
+    allowed = _read_allow_list(allow_list)
+    send = import_module("bedtape_recorder.verify").verify
+    verdicts: list[findings.Verdict] = list(send(settings, os.environ, report, plan))
+    result = reports.Report(str(settings.folder), verdicts, findings.group(verdicts, allowed))
+    for line in reports.render(result, form):
+        print(line, flush=True)
+    for line in reports.summarize(result):
+        report(line)
+    if all(verdict.skipped for verdict in verdicts):
         fail("no request could be sent again, so nothing was verified")
-    return 1 if drifted else 0
+    if not accept or not result.unexpected:
+        return 1 if result.unexpected else 0
+    answers = findings.list_acceptable(verdicts, result.findings)
+    left = {file for finding in result.unexpected for file in finding.files} - answers.keys()
+    if answers:
+        change(
+            settings.folder,
+            lambda suite: findings.accept(suite, answers),
+            dry_run=False,
+            as_json=False,
+        )
+    for file in sorted(left):
+        report(f"{file}: not accepted, because the new answer is incomplete or an error")
+    return 1 if left else 0
+
+
+def _read_allow_list(file: Path | None) -> tuple[findings.Entry, ...]:
+    if file is None:
+        return ()
+    try:
+        return findings.parse_allow_list(file.read_text(), str(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecorderError(
+            f"--allow-list: expected a text file, found: {error}; correct the path"
+        ) from None
 
 
 def _import_session() -> Any:
@@ -222,7 +369,10 @@ def _import_session() -> Any:
 
 
 def _run(recording: Any, command: Sequence[str]) -> int:
-    """Run the program with its calls recorded. Return its exit code. Raises RecorderError if it cannot be run."""
+    """Run the program with its calls recorded.
+
+    Return its exit code. Raises RecorderError if it cannot be run.
+    """
     try:
         return processes.run(command, recording.make_environment())
     except OSError as error:
@@ -231,7 +381,7 @@ def _run(recording: Any, command: Sequence[str]) -> int:
 
 def _wait_until_stopped(recording: Any) -> int:
     for name, value in recording.make_exports().items():
-        print(f"export {name}={value}", flush=True)
+        print(f"export {name}={shlex.quote(value)}", flush=True)
     report("recording; Ctrl-C writes the cassettes")
     stopped = threading.Event()
 
@@ -256,7 +406,9 @@ def _show_progress(recording: Any) -> Iterator[None]:
     def show() -> None:
         while not finished.wait(0.5):
             counts = recording.capture.counts
-            sys.stderr.write(f"\r\x1b[Kbedtape: recording: {counts.requests} requests, {counts.bytes / 1000:.1f} kB")
+            sys.stderr.write(
+                f"\r\x1b[Kbedtape: recording: {counts.requests} requests, {counts.bytes / 1000:.1f} kB"
+            )
             sys.stderr.flush()
         sys.stderr.write("\r\x1b[K")
 
@@ -269,39 +421,28 @@ def _show_progress(recording: Any) -> Iterator[None]:
         thread.join()
 
 
-def _finish(recording: Any) -> None:
+def _finish(recording: Any, *, failed: bool) -> None:
     try:
-        written = recording.stop()
+        written = recording.stop(failed=failed)
     except (CassetteError, OSError) as error:
         if failure := recording.capture.describe_failure():
             report(failure)
-        fail(f"{error}\nthe journal is kept: {recording.journal}; fix what is wrong, then bedtape recover")
+        fail(
+            f"{error}\nthe journal is kept: {recording.journal}; fix what is wrong, then bedtape recover"
+        )
     for line in recording.errors:
         report(line)
-    if recording.played or recording.missed:
+    existing = recording.existing
+    if existing.played or existing.missed:
         report(
-            f"{recording.played} calls were played from cassettes that exist, {recording.missed} missed there"
+            f"{existing.played} calls were played from cassettes that exist, {existing.missed} missed there"
             " (--record new records what is missing, --record all everything anew)"
         )
     counts = recording.capture.counts
-    report(_render_summary(written), prefix="")
+    report(render_summary(written), prefix="")
     if counts.models:
-        tokens_in, tokens_out = written.tokens
+        models, (tokens_in, tokens_out) = ", ".join(sorted(counts.models)), written.tokens
         size = f"{counts.bytes / 1000:.1f} kB received"
-        report(f"models: {', '.join(sorted(counts.models))}; {tokens_in} tokens in, {tokens_out} out; {size}")
+        report(f"models: {models}; {tokens_in} tokens in, {tokens_out} out; {size}")
     if failure := recording.capture.describe_failure():
         fail(failure)
-
-
-def _render_summary(written: WriteResult) -> str:
-    into = format_count(len(written.cassettes), "cassette")
-    lines = [f"bedtape: recorded {format_count(written.interactions, 'interaction')} into {into}"]
-    lines += [f"  {name}" for name in written.cassettes]
-    if written.partial:
-        lines.append(f"bedtape: {written.partial} were cut: they are kept as partial and never replayed")
-    lines += [
-        f"bedtape: the journal is damaged at byte {at}: what can be read is recovered, and it is kept: {written.kept}"
-        for at in written.damaged
-    ]
-    lines += [f"bedtape: not recorded: {failed}" for failed in written.failed]
-    return "\n".join(lines)

@@ -1,9 +1,10 @@
 """Decompresses answers for the recording. The client still receives the compressed answer.
 
-Answers are compressed in forward mode, because the client chooses the encoding. The recording contains the decompressed
-body and no encoding headers. A stream in gzip or deflate is decompressed while it arrives, any other body when it is
-complete. An undecodable body might contain a secret, so it is not recorded, and an error is logged. Without sockets and
-mitmproxy: the caller passes the decoder for Brotli and Zstandard.
+Answers are compressed in forward mode, because the client chooses the encoding. The recording
+contains the decompressed body and no encoding headers. A stream in gzip or deflate is decompressed
+while it arrives, any other body when it is complete. An undecodable body might contain a secret, so
+it is not recorded, and an error is logged. Without sockets and mitmproxy: the caller passes the
+decoder for Brotli and Zstandard.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ class BodyReceiver(Protocol):
     def end(self, error: str | None) -> None: ...
 
 
-def make_receiver(capture: Capture, exchange: int, status: int, headers: Headers, unpack: Unpack) -> BodyReceiver:
+def make_receiver(
+    capture: Capture, exchange: int, status: int, headers: Headers, unpack: Unpack
+) -> BodyReceiver:
     """Returns the receiver for an answer."""
     by_name = {name.lower(): value for name, value in reversed(headers)}
     coding = by_name.get("content-encoding", "").strip().lower()
@@ -56,7 +59,7 @@ def _strip_encoding_headers(headers: Headers) -> Headers:
     return tuple((name, value) for name, value in headers if name.lower() not in _ENCODING_HEADERS)
 
 
-# -- gzip and deflate ------------------------------------------------------------------------------------------
+# -- gzip and deflate ------------------------------------------------------------------------------
 
 
 class _Inflater:
@@ -73,7 +76,9 @@ class _Inflater:
             if len(self._held) < 2:
                 return b""
             data = self._held
-            self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 32 if _has_header(data) else -zlib.MAX_WBITS)
+            self._inflate = zlib.decompressobj(
+                zlib.MAX_WBITS | 32 if _has_header(data) else -zlib.MAX_WBITS
+            )
         read = self._inflate.decompress(data)
         if self._inflate.unused_data:
             raise zlib.error("something follows its end")
@@ -85,7 +90,9 @@ class _Inflater:
 
 
 def _has_header(data: bytes) -> bool:
-    return data[:2] == b"\x1f\x8b" or (data[0] & 15 == 8 and int.from_bytes(data[:2], "big") % 31 == 0)
+    return data[:2] == b"\x1f\x8b" or (
+        data[0] & 15 == 8 and int.from_bytes(data[:2], "big") % 31 == 0
+    )
 
 
 def _inflate_whole(raw: bytes) -> bytes:
@@ -96,7 +103,7 @@ def _inflate_whole(raw: bytes) -> bytes:
     return data
 
 
-# -- receivers --------------------------------------------------------------------------------------------------
+# -- receivers -------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -178,7 +185,9 @@ class _Whole:
 
     def _handle_damage(self, raw: bytes, why: str) -> None:
         read = _read_damaged(raw)
-        if read is not None and all(scrub(data, self.capture.redaction) == data for data in (raw, read)):
+        if read is not None and all(
+            scrub(data, self.capture.redaction) == data for data in (raw, read)
+        ):
             self._keep(self.headers, raw)
             return
         _log.error("an answer was not recorded: %s, so that it cannot be searched for secrets", why)
@@ -212,5 +221,9 @@ def _read_ignoring_checksum(raw: bytes) -> bytes | None:
         try:
             read += inflater.feed(raw[at : at + 1])
         except zlib.error as error:
-            return bytes(read) if str(error).endswith(("incorrect data check", "incorrect length check")) else None
+            return (
+                bytes(read)
+                if str(error).endswith(("incorrect data check", "incorrect length check"))
+                else None
+            )
     return None

@@ -5,26 +5,38 @@ An unchanged interaction keeps the bytes of its file, so that a review shows rea
 
 from __future__ import annotations
 
+import math
 import os
-import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
 from bedtape_cassettes.errors import CassetteError
+from bedtape_cassettes.families.conversations import group_turns
 from bedtape_cassettes.families.usage import read_usage
-from bedtape_cassettes.format import bodies, eventstream, journal
-from bedtape_cassettes.matching.key import compute_request_key, compute_turn_keys
-from bedtape_cassettes.matching.normalise import VOLATILE_RESPONSE_HEADERS, build_interaction, keep_request_headers
-from bedtape_cassettes.model import LONGEST_MS, Body, Cassette, Event, Interaction, is_method, is_path
+from bedtape_cassettes.format import journal
+from bedtape_cassettes.matching.key import (
+    DEFAULT,
+    MatchRules,
+    compute_request_key,
+    compute_turn_keys,
+)
+from bedtape_cassettes.matching.rerecording import build_pairing_rules, carry_over, is_unchanged
+from bedtape_cassettes.matching.stable_values import stabilise
+from bedtape_cassettes.model import Cassette, Interaction, is_method, is_path
 from bedtape_cassettes.names import cassette_name
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
 from bedtape_cassettes.redaction.walk import scrub_interaction
-from bedtape_cassettes.storage import store
+from bedtape_cassettes.storage import store, undo
 from bedtape_cassettes.storage.commit import commit, lock
+from bedtape_cassettes.storage.file_names import name_new_files
+from bedtape_cassettes.text import format_count
+from bedtape_recorder.capture import RecordedExchange, read_exchanges, to_interaction
 
 __all__ = [
+    "RecordedCassette",
     "RecordedExchange",
     "WriteResult",
     "build_cassettes",
@@ -36,29 +48,18 @@ __all__ = [
 ]
 
 
-@dataclass(slots=True)
-class RecordedExchange:
-    """The journal records of one exchange."""
-
-    sent: journal.Sent
-    head: journal.Head | None = None
-    chunks: list[journal.Chunk] = field(default_factory=list)
-    end: journal.End | None = None
-
-    @property
-    def partial(self) -> bool:
-        """Whether the exchange was cut: it has no end, or it ended with an error."""
-        return self.end is None or self.end.error is not None
-
-
 @dataclass(frozen=True, slots=True)
 class WriteResult:
     """The result of turning a journal into cassettes.
 
     interactions, partial: numbers of interactions. failed: descriptions of the exchanges that are
-    not recorded, because Bedrock did not answer or a cassette cannot contain them. files, cassettes:
-    the written files and cassette names. tokens: input and output, as `cassette stats` counts them.
-    damaged: byte offsets of unreadable parts of the journal. kept: new path of a damaged journal.
+    not recorded, because Bedrock did not answer or a cassette cannot contain them. files,
+    cassettes: the written files and cassette names. tokens: input and output, as `cassette stats`
+    counts them. damaged: byte offsets of unreadable parts of the journal. kept: new path of a
+    damaged journal. removed: the files of recordings that were pruned. backup: the saved state that
+    `bedtape cassette undo` restores. left: in mode `new`, the recordings that were not requested,
+    of the cassettes that have new recordings. unpruned: why nothing was pruned, although it was
+    requested.
     """
 
     interactions: int
@@ -69,84 +70,53 @@ class WriteResult:
     tokens: tuple[int, int]
     damaged: tuple[int, ...] = ()
     kept: Path | None = None
+    removed: tuple[str, ...] = ()
+    backup: Path | None = None
+    unpruned: str | None = None
+    left: tuple[str, ...] = ()
 
 
-def read_exchanges(records: Iterable[journal.Record]) -> tuple[journal.Opened | None, list[RecordedExchange]]:
-    """Returns the opening record and the exchanges of a journal, in the order of their requests."""
-    opened = None
-    exchanges: dict[int, RecordedExchange] = {}
-    for record in records:
-        match record:
-            case journal.Opened():
-                opened = record
-            case journal.Sent():
-                exchanges[record.exchange] = RecordedExchange(record)
-            case journal.Damaged():  # the damaged part may contain the ends of open exchanges
-                for recorded in exchanges.values():
-                    sent = recorded.sent
-                    recorded.end = recorded.end or journal.End(sent.exchange, sent.at, "the journal is damaged")
-            case _ if record.exchange in exchanges and exchanges[record.exchange].end is None:
-                _add(exchanges[record.exchange], record)
-    return opened, list(exchanges.values())
+@dataclass(frozen=True, slots=True)
+class RecordedCassette:
+    """What one run recorded into a cassette. waves: for each interaction a number, which
+    concurrent requests share.
+    """
 
-
-def _add(recorded: RecordedExchange, record: journal.Head | journal.Chunk | journal.End) -> None:
-    match record:
-        case journal.Head():
-            recorded.head = record
-        case journal.Chunk():
-            recorded.chunks.append(record)
-        case journal.End():
-            recorded.end = record
-
-
-def _to_interaction(recorded: RecordedExchange, head: journal.Head, *, exact: bool) -> Interaction:
-    sent = recorded.sent
-    interaction = build_interaction(
-        method=sent.method,
-        path=sent.path,
-        request_headers=sent.headers,
-        request_body=sent.body,
-        status=head.status,
-        response_headers=head.headers,
-        response_body=b"".join(chunk.data for chunk in recorded.chunks),
-        exact=exact,
-        after_ms=_compute_ms(sent.at, head.at),
-        # The time of each event, because the scrubber emits chunks of whole events.
-        at_ms=[_compute_ms(head.at, chunk.at) for chunk in recorded.chunks for _ in range(_count_events(chunk.data))],
-    )
-    return replace(interaction, partial=recorded.partial)
-
-
-def _compute_ms(one: float, other: float) -> int:
-    """Returns the milliseconds between two times, limited to the range of a cassette."""
-    return min(max(0, round((other - one) * 1000)), LONGEST_MS)
-
-
-def _count_events(data: bytes) -> int:
-    try:
-        return len(eventstream.decode_all(data))
-    except eventstream.FrameError:
-        return max(1, data.count(b"\n\n"))
+    cassette: Cassette
+    waves: tuple[int, ...]
 
 
 def build_cassettes(
     opened: journal.Opened, exchanges: Iterable[RecordedExchange]
-) -> tuple[list[Cassette], tuple[str, ...]]:
+) -> tuple[list[RecordedCassette], tuple[str, ...]]:
     """Returns the cassettes, and descriptions of the exchanges that are not recorded.
 
     Each session makes a cassette, unless the journal has a name.
     """
-    by_name: dict[str, list[Interaction]] = {}
+    by_name: dict[str, list[RecordedExchange]] = {}
     failed = []
     for recorded in exchanges:
-        sent, head = recorded.sent, recorded.head
-        if head is None or not (is_method(sent.method) and is_path(sent.path)):
+        sent = recorded.sent
+        if recorded.head is None or not (is_method(sent.method) and is_path(sent.path)):
             failed.append(f"{sent.method} {sent.path}: {_explain_failure(recorded)}")
             continue
-        name = cassette_name(opened.name or sent.session)
-        by_name.setdefault(name, []).append(_to_interaction(recorded, head, exact=opened.exact))
-    return [Cassette(name, tuple(interactions)) for name, interactions in by_name.items()], tuple(failed)
+        by_name.setdefault(cassette_name(opened.name or sent.session), []).append(recorded)
+    return [_build_cassette(name, group, opened) for name, group in by_name.items()], tuple(failed)
+
+
+def _build_cassette(
+    name: str, exchanges: list[RecordedExchange], opened: journal.Opened
+) -> RecordedCassette:
+    interactions, waves = [], []
+    wave, busy_until = 0, 0.0
+    for recorded in exchanges:
+        if recorded.head is None:
+            continue
+        wave += recorded.sent.at >= busy_until
+        busy_until = max(busy_until, recorded.end.at if recorded.end else math.inf)
+        waves.append(wave)
+        interactions.append(to_interaction(recorded, recorded.head, exact=opened.exact))
+    return RecordedCassette(Cassette(name, tuple(interactions)), tuple(waves))
 
 
 def _explain_failure(recorded: RecordedExchange) -> str:
@@ -155,65 +125,93 @@ def _explain_failure(recorded: RecordedExchange) -> str:
     return str(recorded.end.error) if recorded.end else "the recorder was killed"
 
 
-# -- what was recorded before ----------------------------------------------------------------------------------
+# -- what was recorded before ----------------------------------------------------------------------
 
-_TIMINGS = re.compile(rb'("(?:latencyMs|invocationLatency|firstByteLatency)"\s*:\s*)\d+(?:\.\d+)?')
-# An exact recording keeps these headers. Other recordings keep the last.
-_VOLATILE_HEADERS = VOLATILE_RESPONSE_HEADERS | {"x-amzn-bedrock-invocation-latency"}
+TurnKey: TypeAlias = tuple[bytes, int]
 
 
-def _strip_volatile(interaction: Interaction) -> object:
-    """Returns an interaction's content without timings, padding and request ids, for comparison."""
-    request, response = interaction.request, interaction.response
-    request = replace(request, headers=keep_request_headers(request.headers))
-    headers = tuple((n, v) for n, v in response.headers if n.lower() not in _VOLATILE_HEADERS)
-    body: object
-    if isinstance(response.body, Body):
-        body = _TIMINGS.sub(rb"\g<1>0", response.body.data)
-    else:
-        body = (
-            response.body.padded,
-            tuple((event.headers, _strip_volatile_payload(event)) for event in response.body.events),
-        )
-    return interaction.partial, interaction.exact, request, response.status, headers, body
+def merge(
+    before: Cassette | None,
+    now: Cassette,
+    waves: Sequence[int] = (),
+    *,
+    prune: bool = False,
+    add: bool = False,
+    rules: MatchRules = DEFAULT,
+) -> Cassette:
+    """Merges two recordings of a cassette.
 
+    The order is that of `now`, and unchanged interactions stay as they are.
 
-def _strip_volatile_payload(event: Event) -> bytes:
-    payload, _ = bodies.unpad(event.payload)
-    if event.form == "bytes" and payload == event.payload:
-        payload = bodies.compact(bodies.open_chunk(payload))
-    return _TIMINGS.sub(rb"\g<1>0", payload)
+    The turns of a conversation follow each other. A recording of a request that was not made this
+    time stays behind the recording before it; prune: it is removed. A partial recording does not
+    replace a whole recording.
 
-
-def merge(before: Cassette | None, now: Cassette, *, keep: bool, add: bool = False) -> Cassette:
-    """Merges two recordings of a cassette. Keeps the old order and unchanged interactions.
-
-    keep: keep recordings of requests that were not made this time. add: do not replace existing
-    whole recordings. A partial recording does not replace a whole recording.
+    waves: for each interaction of `now` a number. Interactions with the same number keep their old
+    order, because concurrent requests arrive in any order. add: do not replace existing whole
+    recordings. rules: what may differ in requests that are the same.
     """
     old, new = (
-        dict(zip(compute_turn_keys(i.request for i in interactions), interactions, strict=True))
+        dict(zip(_pair_up(interactions, rules), interactions, strict=True))
         for interactions in (before.interactions if before else (), now.interactions)
     )
-    places = {key: place for place, key in enumerate([*old, *(key for key in new if key not in old)])}
-    chosen = {key: interaction for key, interaction in old.items() if keep or key in new}
-    for key, interaction in new.items():
-        if key not in old or _replaces(interaction, old[key], add=add):
-            chosen[key] = interaction
-    return Cassette(now.name, tuple(chosen[key] for key in sorted(chosen, key=places.__getitem__)))
+    places = {key: place for place, key in enumerate(old)}
+    wave = dict(zip(new, waves or range(len(new)), strict=True))
+    # Requests of one wave that were not recorded before come last, in the order of this run.
+    order = sorted(new, key=lambda key: (wave[key], places.get(key, len(old))))
+    slots = {key: place for place, key in enumerate(order)}
+    # the recordings that stay, by the place of the recording before them
+    kept: dict[int, list[TurnKey]] = {}
+    slot = -1
+    for key in old:
+        if key not in slots and not prune:
+            digest, turn = key
+            # equal requests stay in order
+            slots[key] = max(slot, slots.get((digest, turn - 1), -1))
+            kept.setdefault(slots[key], []).append(key)
+        slot = slots.get(key, slot)
+    chosen = [old[key] for key in kept.get(-1, ())]
+    for place, key in enumerate(order):
+        chosen.append(_choose(old.get(key), new[key], add=add, rules=rules))
+        chosen += [old[other] for other in kept.get(place, ())]
+    return Cassette(now.name, group_turns(chosen))
 
 
-def _replaces(now: Interaction, before: Interaction, *, add: bool) -> bool:
-    if not before.partial and (add or now.partial):
-        return False
-    return _strip_volatile(before) != _strip_volatile(now)
+def _pair_up(interactions: Iterable[Interaction], rules: MatchRules) -> list[TurnKey]:
+    """Returns the keys that pair up two recordings of the same requests."""
+    return compute_turn_keys(
+        (interaction.request for interaction in interactions), build_pairing_rules(rules)
+    )
+
+
+def _choose(
+    before: Interaction | None, now: Interaction, *, add: bool, rules: MatchRules
+) -> Interaction:
+    if before is None:
+        return now
+    if (
+        _rank(now) < _rank(before)
+        or (add and not before.partial)
+        or is_unchanged(before, now, rules)
+    ):
+        return before
+    return carry_over(before, now, rules)
+
+
+def _rank(interaction: Interaction) -> int:
+    """Returns how complete a recording is.
+
+    A less complete recording does not replace a more complete one.
+    """
+    return 0 if interaction.partial else 1 if interaction.response.ends else 2
 
 
 FolderState: TypeAlias = tuple[store.Fingerprint, int | None]
 
 
 def read_state(folder: Path) -> FolderState:
-    """Returns what differs after another recorder has written to the folder, even if it recorded the same answers.
+    """Returns what differs after another recorder has written to the folder, even if it
+    recorded the same answers.
 
     Therefore `write` sets the time of the folder itself.
     """
@@ -225,69 +223,139 @@ def write(
     opened: journal.Opened,
     exchanges: list[RecordedExchange],
     *,
-    keep: bool,
+    prune: bool = False,
     redaction: Redaction = ALWAYS,
     start: FolderState | None = None,
+    rules: MatchRules = DEFAULT,
 ) -> WriteResult:
-    """Commits the cassettes to `folder`. Raises CassetteError after every cassette that can be written is written.
+    """Commits the cassettes to `folder`.
 
-    keep: recordings of requests that were not made this time stay (record mode `new`, and after a crash). They also
-    stay if an exchange was cut, because the program might have made the other requests later, and if the folder no
-    longer equals `start`, because another recorder might have made them. Mode `once` replaces no recording.
+    Raises CassetteError after every cassette that can be written is written.
+
+    prune: recordings of requests that were not made this time are copied to a backup and removed
+    from the cassettes that were recorded. They stay if an exchange was cut, because the program
+    might have made the other requests later, and if the folder no longer equals `start`, because
+    another recorder might have made them. rules: the rules that the cassettes are matched with.
     """
-    keep = keep or any(recorded.partial for recorded in exchanges)
     cassettes, failed = build_cassettes(opened, exchanges)
     files: list[Path] = []
+    removed: list[str] = []
     errors: list[CassetteError] = []
     with lock(folder, create=True, wait=True):
-        keep = keep or (start is not None and read_state(folder) != start)
+        unpruned = _find_prune_problem(folder, exchanges, start) if prune else None
+        prune = prune and unpruned is None
         before = {cassette.name: cassette for cassette in store.read([folder])}
-        for cassette in cassettes:
+        planned = []
+        for recorded in cassettes:
+            cassette = recorded.cassette
             old = before.get(cassette.name)
+            now = stabilise(_redact(cassette, redaction), rules)
+            merged = merge(
+                old and _redact(old, redaction),
+                now,
+                recorded.waves,
+                prune=prune,
+                add=opened.mode == "new",
+                rules=rules,
+            )
+            planned.append((old, merged))
+            if prune and old is not None:
+                stays = {i.file for i in merged.interactions}
+                removed += [i.file for i in old.interactions if i.file not in stays]
+        suite = tuple(before.values())
+        pruned = [
+            cassette.name
+            for cassette in suite
+            if any(i.file in removed for i in cassette.interactions)
+        ]
+        state = undo.save(folder, suite, pruned) if removed else None
+        for old, merged in planned:
             try:
                 if opened.mode == "once" and old and not all(i.partial for i in old.interactions):
-                    raise CassetteError(_describe_conflict(folder, cassette.name))
-                now = _redact(cassette, redaction)
-                merged = merge(old and _redact(old, redaction), now, keep=keep, add=opened.mode == "new")
+                    raise CassetteError(_describe_conflict(folder, merged.name))
                 files += _commit(folder, old, merged, redaction)
             except CassetteError as error:  # a secret in one cassette must not prevent the others
                 errors.append(error)
+        if state is not None:
+            undo.discard_unchanged(folder, state)
         os.utime(folder)  # see `read_state`
     if errors:
         raise CassetteError("\n".join(map(str, errors)))
-    interactions = [i for cassette in cassettes for i in cassette.interactions]
+    interactions = [i for recorded in cassettes for i in recorded.cassette.interactions]
     partial = sum(interaction.partial for interaction in interactions)
-    names = tuple(sorted(cassette.name for cassette in cassettes))
-    usages = [usage for i in interactions if (usage := read_usage(i.operation, i.model, i.response)) is not None]
+    names = tuple(sorted(recorded.cassette.name for recorded in cassettes))
+    usages = [
+        usage
+        for i in interactions
+        if (usage := read_usage(i.operation, i.model, i.response)) is not None
+    ]
     total = sum(usage.total_input for usage in usages), sum(usage.output for usage in usages)
-    return WriteResult(len(interactions), partial, failed, tuple(files), names, total)
+    return WriteResult(
+        len(interactions),
+        partial,
+        failed,
+        tuple(files),
+        names,
+        total,
+        removed=tuple(removed),
+        backup=None if state is None else state.folder,
+        unpruned=unpruned,
+    )
+
+
+def _find_prune_problem(
+    folder: Path, exchanges: Iterable[RecordedExchange], start: FolderState | None
+) -> str | None:
+    if any(recorded.partial for recorded in exchanges):
+        return "an answer was cut, so the program may not have made all its requests"
+    if start is not None and read_state(folder) != start:
+        return "another process has changed the folder, and may have recorded the other requests"
+    return None
 
 
 def _describe_conflict(folder: Path, name: str) -> str:
-    fix = "bedtape recover --record new adds to it what it lacks, --record all replaces what was recorded again"
-    return f"{folder / name}: expected no cassette, because of --record once, found one that is newer; {fix}"
+    fix = (
+        "bedtape recover --record new adds to it what it lacks, --record all replaces what was"
+        " recorded again"
+    )
+    return (
+        f"{folder / name}: expected no cassette, because of --record once, found one that is newer;"
+        f" {fix}"
+    )
 
 
 def _commit(folder: Path, old: Cassette | None, new: Cassette, redaction: Redaction) -> list[Path]:
-    """Commits one cassette with its files numbered anew, and returns the files."""
+    """Commits one cassette, whose unchanged files keep their names, and returns the files."""
     home = old.interactions[0].file.rpartition("/")[0] if old and old.interactions else None
-    numbered = store.number_files(new, home)
-    commit(folder, (old,) if old else (), (numbered,), redaction=redaction)
-    return [_check_written(folder / interaction.file, interaction) for interaction in numbered.interactions]
+    named = name_new_files(new, home)
+    commit(folder, (old,) if old else (), (named,), redaction=redaction)
+    return [
+        _check_written(folder / interaction.file, interaction) for interaction in named.interactions
+    ]
 
 
 def _check_written(path: Path, interaction: Interaction) -> Path:
-    """Raises CassetteError if the file does not answer the recorded request, so that its journal stays."""
-    if compute_request_key(store.read_interaction(path).request) != compute_request_key(interaction.request):
-        raise CassetteError(f"{path}: expected the recorded interaction, found another one; record it again")
+    """Raises CassetteError if the file does not answer the recorded
+    request, so that its journal stays.
+    """
+    if compute_request_key(store.read_interaction(path).request) != compute_request_key(
+        interaction.request
+    ):
+        raise CassetteError(
+            f"{path}: expected the recorded interaction, found another one; record it again"
+        )
     return path
 
 
 def _redact(cassette: Cassette, redaction: Redaction) -> Cassette:
-    """Replaces what the redaction names, so that recordings made before and after it was set match."""
+    """Replaces what the redaction names, so that recordings made before and
+    after it was set match.
+    """
     if redaction == ALWAYS:
         return cassette
-    return Cassette(cassette.name, tuple(scrub_interaction(i, redaction) for i in cassette.interactions))
+    return Cassette(
+        cassette.name, tuple(scrub_interaction(i, redaction) for i in cassette.interactions)
+    )
 
 
 def recover_file(
@@ -295,13 +363,15 @@ def recover_file(
     folder: Path,
     *,
     mode: str | None = None,
-    keep: bool = False,
+    prune: bool = False,
     redaction: Redaction = ALWAYS,
     start: FolderState | None = None,
+    rules: MatchRules = DEFAULT,
 ) -> WriteResult:
     """Turns a journal into cassettes and removes the journal. Raises CassetteError or OSError.
 
-    mode: the record mode, if not the journal's. keep, start: as in `write`. A damaged journal is renamed.
+    mode: the record mode, if not the journal's. prune, start, rules: as in `write`. A
+    damaged journal is renamed.
     """
     records = list(journal.read(path.read_bytes(), str(path)))
     opened, exchanges = read_exchanges(records)
@@ -309,11 +379,56 @@ def recover_file(
         opened = journal.Opened(journal.VERSION, None, False)
     if mode is not None:
         opened = replace(opened, mode=mode)
-    keep = keep or opened.mode in (None, "new")
     damaged = tuple(record.at for record in records if isinstance(record, journal.Damaged))
-    written = write(folder, opened, exchanges, keep=keep or bool(damaged), redaction=redaction, start=start)
+    written = write(
+        folder,
+        opened,
+        exchanges,
+        prune=prune and not damaged,
+        redaction=redaction,
+        start=start,
+        rules=rules,
+    )
     if not damaged:
         path.unlink()
         return written
     path.chmod(0o600)
-    return replace(written, damaged=damaged, kept=path.replace(path.with_name(f"{path.name}.damaged")))
+    return replace(
+        written, damaged=damaged, kept=path.replace(path.with_name(f"{path.name}.damaged"))
+    )
+
+
+def render_summary(written: WriteResult) -> str:
+    """Returns the lines to print at the end of a recording."""
+    into = format_count(len(written.cassettes), "cassette")
+    lines = [f"bedtape: recorded {format_count(written.interactions, 'interaction')} into {into}"]
+    lines += [f"  {name}" for name in written.cassettes]
+    if written.partial:
+        lines.append(
+            f"bedtape: {written.partial} were cut: they are kept as partial and never replayed"
+        )
+    lines += [
+        f"bedtape: the journal is damaged at byte {at}: what can be read is recovered, and it is"
+        f" kept: {written.kept}"
+        for at in written.damaged
+    ]
+    lines += [f"bedtape: not recorded: {failed}" for failed in written.failed]
+    if written.unpruned:
+        lines.append(f"bedtape: --prune removed nothing: {written.unpruned}")
+    if written.removed:
+        count = format_count(len(written.removed), "recording")
+        lines.append(
+            f"bedtape: removed {count} of requests not made; bedtape cassette undo restores them"
+        )
+        lines += [f"  {file}" for file in written.removed]
+    if written.left:
+        verb = "was" if len(written.left) == 1 else "were"
+        lines.append(
+            f"bedtape: {format_count(len(written.left), 'recording')} beside new ones {verb} not"
+            " requested"
+        )
+        lines.append(
+            "  if new recordings replaced them, remove these files of the folder of cassettes:"
+        )
+        lines += [f"  rm {shlex.quote(file)}" for file in written.left]
+    return "\n".join(lines)

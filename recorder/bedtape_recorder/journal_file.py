@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from bedtape_cassettes.format.journal import SUFFIX
+from bedtape_cassettes.matching.key import DEFAULT, MatchRules
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
 from bedtape_recorder.capture import Capture
 from bedtape_recorder.finish import FolderState, WriteResult, recover_file
@@ -20,7 +21,13 @@ class JournalFile:
     """
 
     def __init__(
-        self, state: Path, *, name: str | None, exact: bool, mode: str | None = None, redaction: Redaction = ALWAYS
+        self,
+        state: Path,
+        *,
+        name: str | None,
+        exact: bool,
+        mode: str | None = None,
+        redaction: Redaction = ALWAYS,
     ) -> None:
         folder = state / "journals"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -29,10 +36,15 @@ class JournalFile:
         fcntl.flock(handle, fcntl.LOCK_EX)  # stops `bedtape recover` from reading it
         self._handle = handle
         self._size = 0
-        self.capture = Capture(self._write, time.monotonic, name=name, exact=exact, mode=mode, redaction=redaction)
+        self.capture = Capture(
+            self._write, time.monotonic, name=name, exact=exact, mode=mode, redaction=redaction
+        )
 
     def _write(self, data: bytes) -> None:
-        """Writes all bytes or none, because a cut record hides the records after it. Raises OSError."""
+        """Writes all bytes or none, because a cut record hides the records after it.
+
+        Raises OSError.
+        """
         left = memoryview(data)
         try:
             while left:
@@ -42,14 +54,28 @@ class JournalFile:
             raise
         self._size += len(data)
 
-    def finish(self, folder: Path, start: FolderState | None = None) -> WriteResult:
-        """Writes the cassettes and removes the journal. start: as in `write`.
+    def finish(
+        self,
+        folder: Path,
+        start: FolderState | None = None,
+        *,
+        prune: bool = False,
+        rules: MatchRules = DEFAULT,
+    ) -> WriteResult:
+        """Writes the cassettes and removes the journal. start, prune, rules: as in `write`.
 
         Raises CassetteError or OSError. If it raises, the journal stays.
         """
-        keep = self.capture.failure is not None
+        prune = prune and self.capture.failure is None
         try:
-            return recover_file(self.path, folder, keep=keep, redaction=self.capture.redaction, start=start)
+            return recover_file(
+                self.path,
+                folder,
+                prune=prune,
+                redaction=self.capture.redaction,
+                start=start,
+                rules=rules,
+            )
         finally:
             os.close(self._handle)
 

@@ -38,11 +38,15 @@ class Proxies:
 
     def find_proxy(self, scheme: str, host: str, port: int) -> CompanyProxy | None:
         """Returns the proxy for a host. Returns `None` for a direct connection."""
-        return None if _is_excluded(self.excluded, host.lower(), port) else self.by_scheme.get(scheme)
+        return (
+            None if _is_excluded(self.excluded, host.lower(), port) else self.by_scheme.get(scheme)
+        )
 
     def find_authorization(self, address: tuple[str, int]) -> str | None:
         """Returns the Proxy-Authorization value for the proxy at (host, port)."""
-        matches = (proxy for proxy in self.by_scheme.values() if (proxy.host, proxy.port) == address)
+        matches = (
+            proxy for proxy in self.by_scheme.values() if (proxy.host, proxy.port) == address
+        )
         return next((proxy.authorization for proxy in matches if proxy.authorization), None)
 
 
@@ -52,7 +56,11 @@ def _is_excluded(excluded: str, host: str, port: int) -> bool:
         return True
     entries = [entry.strip().lstrip(".").lower() for entry in excluded.split(",")]
     names = (host, f"{host}:{port}")
-    return any(entry and (name == entry or name.endswith(f".{entry}")) for entry in entries for name in names)
+    return any(
+        entry and (name == entry or name.endswith(f".{entry}"))
+        for entry in entries
+        for name in names
+    )
 
 
 def read_proxies(environ: Mapping[str, str]) -> Proxies:
@@ -67,7 +75,10 @@ def read_proxies(environ: Mapping[str, str]) -> Proxies:
         else:
             kind = value.partition("://")[0] if "://" in value else ""
             was = f"one that begins with {kind}://" if kind.isalnum() else "something else"
-            problems.append(f"{name}: expected http://HOST:PORT or https://HOST:PORT, found {was}; fix or unset it")
+            problems.append(
+                f"{name}: expected http://HOST:PORT or https://HOST:PORT, found {was}; fix or"
+                " unset it"
+            )
     if problems:
         raise RecorderError("\n".join(problems))
     return Proxies(by_scheme, _read_variable(environ, "no_proxy")[1])
@@ -93,4 +104,6 @@ def _parse_proxy(value: str) -> CompanyProxy | None:
     if parts.username is not None:
         pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         login = f"Basic {b64encode(pair.encode()).decode()}"
-    return CompanyProxy(parts.scheme, host, port or (443 if parts.scheme == "https" else 80), url, login)
+    return CompanyProxy(
+        parts.scheme, host, port or (443 if parts.scheme == "https" else 80), url, login
+    )

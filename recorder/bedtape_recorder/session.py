@@ -3,94 +3,91 @@
 from __future__ import annotations
 
 import asyncio
-import http.client
 import logging
 import secrets
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import certifi
-
-from bedtape_cassettes.addresses import RUNTIME, point_environment, render_host, render_prefix
+from bedtape_cassettes.addresses import RUNTIME, point_environment, render_host
 from bedtape_cassettes.admission import Admission
-from bedtape_cassettes.config.options import without_settings
-from bedtape_cassettes.errors import CassetteError
-from bedtape_cassettes.matching.rules import render_arguments
-from bedtape_cassettes.model import Headers
-from bedtape_cassettes.names import cassette_name
-from bedtape_cassettes.redaction.scrub import scrub_text
 from bedtape_cassettes.storage import store
-from bedtape_recorder import finish, gate
-from bedtape_recorder.addon import Addon, PlayedAnswer
+from bedtape_cassettes.storage.trust import trust
+from bedtape_cassettes.text import format_count
+from bedtape_recorder import finish
+from bedtape_recorder.addon import Addon
 from bedtape_recorder.credentials import Credentials
 from bedtape_recorder.errors import RecorderError
-from bedtape_recorder.journal_file import JournalFile
 from bedtape_recorder.proxies import read_proxies
-from bedtape_recorder.proxy import Proxy
+from bedtape_recorder.proxy import Proxy, reading_on
+from bedtape_recorder.recording_files import RecordingFiles
 from bedtape_recorder.routing import DEFAULT_REGION, make_host_patterns
-from bedtape_recorder.settings import Settings, find_state_folder, read_own_secrets
+from bedtape_recorder.settings import Settings, check_gate
 
 _NOT_PROXIED = "localhost,127.0.0.1,169.254.169.254,169.254.170.2"
 _DRAIN = 5.0
-# Headers that belong to one connection, or that http.client sets.
-_CONNECTION_HEADERS = frozenset({"host", "content-length", "transfer-encoding", "authorization", "connection"})
+# A JVM does not send a password to a proxy without TLS, unless this option is empty.
+# The proxy is on loopback.
+_JAVA_LOGIN = "-Djdk.http.auth.tunneling.disabledSchemes="
 
 
-def make_child_environment(environ: Mapping[str, str], url: str, settings: Settings, ca: Path | None) -> dict[str, str]:
+def make_child_environment(
+    environ: Mapping[str, str], url: str, settings: Settings, ca: Path | None
+) -> dict[str, str]:
     """Returns an environment that sends a program's Bedrock calls to the recorder."""
     if settings.mode == "reverse":
         return point_environment(environ, url)
     assert ca is not None
-    bundle = str(ca.with_name("bundle.pem"))
-    proxied = {"HTTPS_PROXY": url, "https_proxy": url, "NO_PROXY": _NOT_PROXIED, "no_proxy": _NOT_PROXIED}
-    trusted = dict.fromkeys(("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE"), bundle)
-    return {**environ, **proxied, **trusted, "NODE_EXTRA_CA_CERTS": str(ca)}
+    proxied = {
+        "HTTPS_PROXY": url,
+        "https_proxy": url,
+        "NO_PROXY": _NOT_PROXIED,
+        "no_proxy": _NOT_PROXIED,
+    }
+    trusting = trust({**environ, **proxied}, ca.read_bytes())
+    if "JAVA_TOOL_OPTIONS" in trusting:
+        trusting["JAVA_TOOL_OPTIONS"] += f" {_JAVA_LOGIN}"
+    return trusting
 
 
 @dataclass
 class Recording:
     """A running recording. Call `start`, run the program, then call `stop` to write the cassettes.
 
-    errors: messages that mitmproxy logged. played: calls answered by existing cassettes. missed:
-    calls that an existing cassette did not answer.
+    errors: messages that mitmproxy logged. existing: plays the cassettes that exist.
     """
 
     settings: Settings
     environ: Mapping[str, str]
     errors: list[str] = field(default_factory=list)
-    played: int = 0
-    missed: int = 0
 
     def __post_init__(self) -> None:
-        gate.require(self.environ)
-        self.state = find_state_folder(self.environ)
+        check_gate(self.environ)
+        self.state = store.find_state_folder(self.environ)
         self._proxies = read_proxies(self.environ)
         # In forward mode, clients sign their own requests.
         forward, settings = self.settings.mode == "forward", self.settings
         self._signer = (
-            None if forward else Credentials(settings.profile, settings.region, self.environ, settings.upstream)
+            None
+            if forward
+            else Credentials(settings.profile, settings.region, self.environ, settings.upstream)
         )
-        self._region = self._signer.region if self._signer else DEFAULT_REGION
         self._secret = secrets.token_hex(16)  # known to the recorded program alone
         self._admission = Admission.at("127.0.0.1", settings.allow_host)
         self.written: finish.WriteResult | None = None
         self._ready = threading.Event()
         self._ending = threading.Event()
         self._failure: BaseException | None = None
-        self._replay: subprocess.Popen[str] | None = None
-        self._replay_at: tuple[str, int] | None = None
-        self._existing: frozenset[str] = frozenset()
 
     def describe(self) -> str:
         """Return where requests are sent and who signs them, as one line."""
         if self._signer is None:
-            return "recording the program's own requests to Bedrock, in every region; the program signs them"
+            return (
+                "recording the program's own requests to Bedrock, in every region; the program"
+                " signs them"
+            )
         return f"recording from {self._signer.describe(self.settings.upstream)}"
 
     # -- start and stop ----------------------------------------------------------------------------
@@ -99,29 +96,24 @@ class Recording:
         """Opens the journal and starts the proxy. Raises RecorderError if it cannot start."""
         confdir = self.state / "ca"
         confdir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._before = finish.read_state(self.settings.folder)
-        self._start_replay()
         settings = self.settings
-        redaction = replace(settings.redaction, own=read_own_secrets(self.environ))
-        self._journal = JournalFile(
-            self.state, name=settings.name, exact=settings.exact, mode=settings.record, redaction=redaction
-        )
-        self.journal, self.capture = self._journal.path, self._journal.capture
+        self._files = RecordingFiles(settings, self.environ)
+        self.existing = self._files.existing
+        self.journal, self.capture = self._files.journal.path, self._files.journal.capture
         addon = Addon(
+            settings,
             self.capture,
-            signer=self._signer,
-            upstream=settings.upstream,
-            playback=self._play,
-            region=self._region,
-            proxies=self._proxies,
-            secret=self._secret,
-            admission=self._admission,
-            tunnels=self._admission.hosts,
-            allow_unknown=settings.allow_unknown,
+            self._signer,
+            self.existing.play,
+            self._proxies,
+            self._secret,
+            self._admission,
+            self._admission.hosts,
         )
         forward = settings.mode == "forward"
         login = f"bedtape:{self._secret}"
-        mode = "regular" if forward else f"reverse:https://{render_host(RUNTIME, self._region)}"
+        region = self._signer.region if self._signer else DEFAULT_REGION
+        mode = "regular" if forward else f"reverse:https://{render_host(RUNTIME, region)}"
         self._proxy = Proxy(
             addon,
             confdir=str(confdir),
@@ -135,14 +127,17 @@ class Recording:
         self._thread.start()
         self._ready.wait()
         if self._failure is not None:
-            self._journal.discard()
-            self._stop_replay()
-            raise RecorderError(f"the proxy did not start: {'; '.join(self.errors) or self._failure}")
+            self._files.discard()
+            raise RecorderError(
+                f"the proxy did not start: {'; '.join(self.errors) or self._failure}"
+            )
         port = self._proxy.port()
-        self.url = f"http://{login}@127.0.0.1:{port}" if forward else f"http://127.0.0.1:{port}/{self._secret}"
+        self.url = (
+            f"http://{login}@127.0.0.1:{port}"
+            if forward
+            else f"http://127.0.0.1:{port}/{self._secret}"
+        )
         self.ca = confdir / "mitmproxy-ca-cert.pem"
-        if forward:
-            self._write_bundle()
         return self
 
     def _run(self) -> None:
@@ -156,97 +151,72 @@ class Recording:
             logging.getLogger().removeHandler(logs)
             self._ready.set()
 
-    def _write_bundle(self) -> None:
-        trusted = next(
-            (self.environ[n] for n in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE") if self.environ.get(n)),
-            None,
-        )
-        authorities = Path(trusted or certifi.where()).read_bytes()
-        self.ca.with_name("bundle.pem").write_bytes(authorities + b"\n" + self.ca.read_bytes())
-
-    def stop(self) -> finish.WriteResult:
-        """Stops the proxy and turns the journal into cassettes.
+    def stop(self, *, failed: bool = False) -> finish.WriteResult:
+        """Stops the proxy and turns the journal into cassettes. failed: the program
+        failed, so nothing is pruned.
 
         Raises CassetteError or OSError. If it raises, the journal stays.
         """
-        deadline = time.monotonic() + _DRAIN
-        while self.capture.live and time.monotonic() < deadline:
+        began = time.monotonic()
+        while self.capture.live and time.monotonic() - began < max(
+            _DRAIN, self._count_seconds_to_read()
+        ):
             time.sleep(0.02)
         self._ending.set()
         self._proxy.shutdown()
         self._thread.join()
-        self._stop_replay()
-        self.written = self._journal.finish(self.settings.folder, self._before)
+        self.written = self._files.write(prune=self.settings.prune and not failed)
+        if self.settings.prune and failed:
+            unpruned = "the program failed, so it may not have made all its requests"
+            self.written = replace(self.written, unpruned=unpruned)
         return self.written
 
-    def _stop_replay(self) -> None:
-        if self._replay is not None:
-            self._replay.terminate()
-            self._replay.wait()
+    def _count_seconds_to_read(self) -> float:
+        """Returns how long answers are read whose clients have gone; 0 if
+        there is no such answer.
+        """
+        return self.settings.read_on if reading_on.gone else 0
+
+    def explain_nothing(self) -> str | None:
+        """Return why nothing was recorded or played, although a program ran;
+        None if there was a call.
+        """
+        if (
+            self.existing.played
+            or self.existing.missed
+            or (self.written is not None and self.written.interactions)
+        ):
+            return None
+        counts = self.capture.counts
+        if counts.refusals:
+            return f"{format_count(len(counts.refusals), 'request')} refused: {counts.refusals[-1]}"
+        if counts.requests:
+            return f"no answer came to {format_count(counts.requests, 'request')}"
+        if self.settings.mode == "forward":
+            return (
+                "no call to Bedrock came through the proxy; a client must use HTTPS_PROXY and trust"
+                " the CA bundle. Node's AWS SDK ignores HTTPS_PROXY: record it with --mode reverse"
+            )
+        return (
+            "no call reached the recorder; a client with its own endpoint (endpoint_url) ignores"
+            " the endpoint variables: remove its endpoint, or record with --mode forward"
+        )
 
     # -- environment -------------------------------------------------------------------------------
 
     def make_environment(self) -> dict[str, str]:
-        """Return the variables of a program whose calls are recorded: the caller's, pointed at the recorder."""
+        """Return the variables of a program whose calls are recorded: the caller's,
+        pointed at the recorder.
+        """
         return make_child_environment(self.environ, self.url, self.settings, self.ca)
 
     def make_exports(self) -> dict[str, str]:
         """Return the variables to set for a program that is started elsewhere."""
-        return {name: value for name, value in self.make_environment().items() if self.environ.get(name) != value}
-
-    # -- existing cassettes ------------------------------------------------------------------------
-
-    def _start_replay(self) -> None:
-        """Starts a replayer for existing cassettes.
-
-        Record mode `once` plays existing cassettes and records nothing into them. Record mode `new`
-        also records the calls that the cassettes do not contain.
-        """
-        folder = self.settings.folder
-        if self.settings.record == "all" or not folder.is_dir():
-            return
-        try:
-            cassettes = store.read([folder])
-        except CassetteError as error:
-            raise RecorderError(f"the cassettes to add to cannot be read\n{error}") from None
-        self._existing = frozenset(c.name for c in cassettes if not all(i.partial for i in c.interactions))
-        if not self._existing:
-            return
-        code = "from bedtape_cassettes.cli.main import main; main()"
-        command = [sys.executable, "-c", code, "replay", str(folder), "--port", "0", "--log-level", "error"]
-        command += render_arguments(self.settings.match)
-        # A separate session, because the recorded program may still make calls after Ctrl-C.
-        self._replay = subprocess.Popen(  # noqa: S603
-            command, env=without_settings(self.environ), stdout=subprocess.PIPE, text=True, start_new_session=True
-        )
-        assert self._replay.stdout is not None
-        line = self._replay.stdout.readline()
-        url = urlsplit(line.split()[-1] if line else "")
-        if url.hostname is None or url.port is None:
-            raise RecorderError("the cassettes that exist could not be played")
-        self._replay_at = (url.hostname, url.port)
-
-    def _play(self, session: str, method: str, path: str, headers: Headers, body: bytes) -> PlayedAnswer | None:
-        name = self.settings.name or cassette_name(scrub_text(session, self.settings.redaction))
-        if self._replay_at is None or name not in self._existing:
-            return None
-        connection = http.client.HTTPConnection(*self._replay_at, timeout=60)
-        try:
-            kept = {n: v for n, v in headers if n.lower() not in _CONNECTION_HEADERS}
-            connection.request(method, f"{render_prefix(name)}{path}", body, kept)
-            response = connection.getresponse()
-            data = response.read()
-        finally:
-            connection.close()
-        missed = response.getheader("x-amzn-errortype") == "CassetteMissException"
-        if missed and self.settings.record == "new":
-            return None
-        self.played += not missed
-        self.missed += missed
-        hops = ("connection", "transfer-encoding", "content-length")
-        return PlayedAnswer(
-            response.status, tuple((n, v) for n, v in response.getheaders() if n.lower() not in hops), data
-        )
+        return {
+            name: value
+            for name, value in self.make_environment().items()
+            if self.environ.get(name) != value
+        }
 
 
 class _ErrorCollector(logging.Handler):

@@ -1,7 +1,8 @@
 """Signs forwarded requests again, because the client signed them for another host.
 
-botocore signs requests. `EventSigner` signs the events of a bidirectional stream: each signature depends on the
-previous signature (AWS4-HMAC-SHA256-PAYLOAD). Bearer tokens are valid for any host and are not changed.
+botocore signs requests. `EventSigner` signs the events of a bidirectional stream: each signature
+depends on the previous signature (AWS4-HMAC-SHA256-PAYLOAD). Bearer tokens are valid for any host
+and are not changed.
 """
 
 from __future__ import annotations
@@ -27,7 +28,14 @@ _STREAMING = "STREAMING-AWS4-HMAC-SHA256-EVENTS"
 
 
 def sign(
-    method: str, url: str, headers: Headers, body: bytes, *, credentials: ReadOnlyCredentials, service: str, region: str
+    method: str,
+    url: str,
+    headers: Headers,
+    body: bytes,
+    *,
+    credentials: ReadOnlyCredentials,
+    service: str,
+    region: str,
 ) -> Mapping[str, str]:
     """Returns the headers that sign a request. They replace SIGNATURE_HEADERS.
 
@@ -56,7 +64,9 @@ def _compute_hmac(key: bytes, text: str) -> bytes:
 class EventSigner:
     """Signs the events of one bidirectional stream again. Accepts data cut at any byte."""
 
-    def __init__(self, credentials: ReadOnlyCredentials, *, service: str, region: str, signature: str) -> None:
+    def __init__(
+        self, credentials: ReadOnlyCredentials, *, service: str, region: str, signature: str
+    ) -> None:
         self._secret = str(credentials.secret_key)
         self._service = service
         self._region = region
@@ -82,7 +92,13 @@ class EventSigner:
         day = now.strftime("%Y%m%d")
         scope = f"{day}/{self._region}/{self._service}/aws4_request"
         hashes = [hashlib.sha256(part).hexdigest() for part in (date, payload)]
-        lines = ["AWS4-HMAC-SHA256-PAYLOAD", now.strftime("%Y%m%dT%H%M%SZ"), scope, self._prior, *hashes]
+        lines = [
+            "AWS4-HMAC-SHA256-PAYLOAD",
+            now.strftime("%Y%m%dT%H%M%SZ"),
+            scope,
+            self._prior,
+            *hashes,
+        ]
         key = _compute_hmac(("AWS4" + self._secret).encode(), day)
         for part in (self._region, self._service, "aws4_request"):
             key = _compute_hmac(key, part)

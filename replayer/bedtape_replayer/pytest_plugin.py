@@ -1,87 +1,43 @@
-"""The pytest plugin: the fixture `bedrock`, the marks `bedrock` and `real_bedrock`, and the option `--bedtape`.
+"""The pytest plugin: the fixture `bedrock`, the marks `bedrock` and `real_bedrock`,
+and the option `--bedtape`.
 
-The server and its modules are imported for the first test that uses the fixture. The plugin does not call real Bedrock
-itself, and blocks tests that do unless `RUN_REAL_BEDROCK_TESTS=1` is set.
+The server and its modules are imported for the first test that uses the fixture. The plugin does
+not call real Bedrock itself, and blocks tests that do unless `RUN_REAL_BEDROCK_TESTS=1` is set.
 """
 
 from __future__ import annotations
 
+import json
 import os
-import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bedtape_cassettes.addresses import read_service
 from bedtape_cassettes.errors import CassetteError
 from bedtape_replayer.plugin import options as options
-from bedtape_replayer.plugin.blocking import Guard, RealBedrockBlocked
 from bedtape_replayer.plugin.options import GATE
+from bedtape_replayer.plugin.plugin import Plugin, locate
 
 if TYPE_CHECKING:
     from bedtape_replayer.plugin.bedrock import Bedrock
-    from bedtape_replayer.plugin.run import Run
+    from bedtape_replayer.plugin.sharing import BedrockFactory
 
-_RECORD = [sys.executable, "-c", "from bedtape_cassettes.cli.main import main; main()", "record"]
 _MARKS = (
-    "bedrock(name=None, *, overlay=None, strict=None, speed=None, allow_misses=False): answer this test's Bedrock calls"
-    " from the cassette of that name, or of the test's, and from an overlay",
+    (
+        "bedrock(name=None, *, overlay=None, strict=None, speed=None, allow_misses=False,"
+        " unused='list', fast_retries=False): answer this test's Bedrock calls from the cassette of"
+        " that name, or of the test's, and from an overlay"
+    ),
     f"real_bedrock: calls real Amazon Bedrock: skipped unless {GATE}=1",
 )
-_PLUGIN = pytest.StashKey["_Plugin"]()
+_FIXTURES = ("bedrock", "bedrock_module", "bedrock_session", "bedrock_factory")
+_PLUGIN = pytest.StashKey[Plugin]()
 _BEDROCK = pytest.StashKey["Bedrock"]()
-
-
-class _Plugin:
-    """The state of the plugin in one pytest process: its options, and the run after the first test that uses it.
-
-    Raises pytest.UsageError for invalid settings.
-    """
-
-    def __init__(self, config: pytest.Config) -> None:
-        self.here = config.invocation_params.dir
-        self.open = os.environ.get(GATE) == "1"
-        self.run: Run | None = None
-        self.counted: list[dict[str, Any]] = []
-        self.settings = options.settings_of(config)
-        self.mode = options.mode_of(config, self.settings, gate_is_open=self.open)
-        self._blocks = options.blocks_of(config, self.settings)
-        self._command = options.command_of(config, self.settings) or _RECORD
-        self._environ = dict(os.environ)
-        self.guard = Guard(self._route, self._signs)
-
-    def running(self) -> Run:
-        """Return the run, which the first test that uses the fixture starts."""
-        if self.run is None:
-            settings = import_module("bedtape_replayer.plugin.settings").run_settings(
-                self.settings, mode=self.mode, command=self._command, environ=self._environ, here=self.here
-            )
-            self.run = import_module("bedtape_replayer.plugin.run").Run(settings, self.here)
-        return self.run
-
-    def end(self) -> None:
-        """End the run and keep its counts."""
-        run, self.run = self.run, None
-        if run is not None:
-            run.close()
-            self.counted.append(run.tally.as_plain())
-
-    def _signs(self, url: str) -> bool:
-        return self.run is not None and self.run.running and read_service(url) is not None
-
-    def _route(self, url: str) -> str:
-        __tracebackhide__ = True
-        if self.run is not None and self.run.running:
-            return self.run.route(url)
-        if self._blocks and not self.open and read_service(url) is not None:
-            raise RealBedrockBlocked(
-                f"expected no call to real Amazon Bedrock, found one to {url.split('?')[0]}; use the fixture in the test,"
-                f" `def test_it(bedrock)`, so that bedtape answers it, or set {GATE}=1 to allow real calls, which cost"
-                " money (`block = false` in [tool.bedtape.pytest] turns this check off)"
-            )
-        return url
+_EVIDENCE = pytest.StashKey[str]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -91,8 +47,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     for mark in _MARKS:
         config.addinivalue_line("markers", mark)
-    plugin = config.stash[_PLUGIN] = _Plugin(config)
+    plugin = config.stash[_PLUGIN] = Plugin(config)
     plugin.guard.install()
+    _collect_evidence(config, plugin)
+
+
+def _collect_evidence(config: pytest.Config, plugin: Plugin) -> None:
+    """Register the plugin that writes the report and the annotations, if this process prints
+    and one of them is wanted.
+    """
+    workspace = options.workspace_of(config, os.environ)
+    if hasattr(config, "workerinput") or (plugin.report is None and workspace is None):
+        return
+    evidence = import_module("bedtape_replayer.plugin.evidence").Evidence(
+        plugin.report, workspace, config.rootpath
+    )
+    config.pluginmanager.register(evidence, "bedtape-evidence")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -100,78 +70,169 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if plugin is not None:
         plugin.guard.lift()
         plugin.end()
+        plugin.keep(config)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.stash[_PLUGIN].open:
-        skip = pytest.mark.skip(reason=f"calls real Amazon Bedrock, which costs money: set {GATE}=1 to run it")
+    plugin = config.stash[_PLUGIN]
+    plugin.active = plugin.active or any(map(_concerns, items))
+    if not plugin.open:
+        skip = pytest.mark.skip(
+            reason=f"calls real Amazon Bedrock, which costs money: set {GATE}=1 to run it"
+        )
         for item in items:
             if item.get_closest_marker("real_bedrock"):
                 item.add_marker(skip)
 
 
-# -- one test --------------------------------------------------------------------------------------------------
+# -- one test --------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def bedrock(request: pytest.FixtureRequest) -> Bedrock:
-    """Amazon Bedrock for this test, answered from its cassette (cassettes/MODULE/TEST) and from rules.
+    """Amazon Bedrock for this test, answered from its cassette
+    (cassettes/MODULE/TEST) and from rules.
 
-    The environment points every AWS SDK to it. bedrock.respond("spam", json={...}) and bedrock.fail("ThrottlingException")
-    choose answers, bedrock.calls and bedrock.assert_called(times=1) show and check calls, bedrock.client() is a boto3
-    client. A call without an answer fails the test.
+    The environment points every AWS SDK to it. bedrock.respond("spam", json={...}) and
+    bedrock.fail("ThrottlingException") choose answers, bedrock.calls and
+    bedrock.assert_called(times=1) show and check calls, bedrock.client() is a boto3 client. A call
+    without an answer fails the test.
     """
-    found = _begin(request.node)
-    found.enter()  # a fixture with a larger scope may have changed the environment
-    return found
+    bedrock = _begin(request.node)
+    bedrock.enter()  # a fixture with a larger scope may have changed the environment
+    return bedrock
+
+
+@pytest.fixture(scope="module")
+def bedrock_module(request: pytest.FixtureRequest) -> Iterator[Bedrock]:
+    """Amazon Bedrock for the tests of a module, with one session and the cassette
+    cassettes/MODULE/bedrock_module.
+
+    It answers the calls of all tests while it is open, except of tests that also use `bedrock`.
+    """
+    name = "bedrock_module"
+    marks = [(mark.args, mark.kwargs) for mark in request.node.iter_markers("bedrock")]
+    with _share(request.config, request.node.nodeid, request.path, [name], marks, name) as bedrock:
+        yield bedrock
+
+
+@pytest.fixture(scope="session")
+def bedrock_session(pytestconfig: pytest.Config) -> Iterator[Bedrock]:
+    """Amazon Bedrock for all tests of a process, with one session and the cassette
+    cassettes/bedrock_session.
+
+    The folder `cassettes` is in pytest's root folder. Each worker of pytest-xdist is a process.
+    """
+    name = "bedrock_session"
+    with _share(pytestconfig, "", pytestconfig.rootpath / name, [], [], name) as bedrock:
+        yield bedrock
+
+
+@pytest.fixture(scope="session")
+def bedrock_factory(pytestconfig: pytest.Config) -> BedrockFactory:
+    """Make sessions for any scope: `with bedrock_factory("checkout") as bedrock: yield bedrock`.
+
+    The arguments are a cassette's name and those of the mark `bedrock`. folder: the folder that
+    contains the folder `cassettes`; pytest's root folder by default.
+    """
+    factory: BedrockFactory = import_module("bedtape_replayer.plugin.sharing").BedrockFactory(
+        pytestconfig.stash[_PLUGIN].running, pytestconfig.rootpath
+    )
+    return factory
+
+
+def _share(config: pytest.Config, *session: Any) -> AbstractContextManager[Bedrock]:
+    """Open a session that several tests may use. session: the arguments of `Run.begin`."""
+    context: AbstractContextManager[Bedrock] = import_module(
+        "bedtape_replayer.plugin.sharing"
+    ).share(config.stash[_PLUGIN].running, *session)
+    return context
 
 
 def _begin(item: pytest.Item) -> Bedrock:
     """Return the test's session. The first call begins it."""
     if _BEDROCK not in item.stash:
-        names = [node.name for node in item.listchain() if isinstance(node, pytest.Class)]
-        marks = [(mark.args, mark.kwargs) for mark in item.iter_markers("bedrock")]
         try:
-            run = item.config.stash[_PLUGIN].running()
-            item.stash[_BEDROCK] = run.begin(item.nodeid, item.path, [*names, item.name], marks)
+            item.stash[_BEDROCK] = item.config.stash[_PLUGIN].running().begin(*locate(item))
         except CassetteError as error:
             pytest.fail(f"bedrock: {error}", pytrace=False)
     return item.stash[_BEDROCK]
 
 
-def _fail_on_misses(found: Bedrock | None) -> None:
-    if found is not None and (report := found.report_misses()):
-        pytest.fail(report, pytrace=False)
+def _fail_on_misses(item: pytest.Item, own: Bedrock | None = None) -> None:
+    """Fail the test if calls were answered by nothing, or blocked in a thread. own: the session of
+    the test, if it has ended.
+    """
+    plugin = item.config.stash[_PLUGIN]
+    sessions = [
+        own or item.stash.get(_BEDROCK, None),
+        *(plugin.run.shared if plugin.run is not None else ()),
+    ]
+    reports = [report for each in sessions if each is not None and (report := each.report_misses())]
+    if reports := [*reports, *plugin.take_unanswered()]:
+        pytest.fail("\n\n".join(reports), pytrace=False)
 
 
-def _uses(item: pytest.Item) -> bool:
-    """Whether the test uses this plugin's fixture. A project may have another fixture of the same name."""
+def _uses(item: pytest.Item, fixture: str = "bedrock") -> bool:
+    """Whether the test uses this plugin's fixture.
+
+    A project may have another fixture of the same name.
+    """
     info = getattr(item, "_fixtureinfo", None)
-    found = info.name2fixturedefs.get("bedrock") if info is not None else None
-    return bool(found and found[-1].func.__module__ == __name__)
+    definitions = info.name2fixturedefs.get(fixture) if info is not None else None
+    return bool(definitions and definitions[-1].func.__module__ == __name__)
+
+
+def _concerns(item: pytest.Item) -> bool:
+    """Whether the test uses this plugin: one of its fixtures or marks."""
+    return any(_uses(item, name) for name in _FIXTURES) or any(
+        item.get_closest_marker(name) for name in ("bedrock", "real_bedrock")
+    )
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Begin before all fixtures of the test, because a fixture with a larger scope may create a client."""
+    """Begin before all fixtures of the test, because a fixture with a larger
+    scope may create a client.
+    """
+    plugin = item.config.stash[_PLUGIN]
+    plugin.item = item
+    if plugin.run is not None:
+        plugin.run.begin_test()
     if _uses(item):
         _begin(item)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    if (bedrock := item.stash.get(_BEDROCK, None)) is not None:
+        bedrock.begin_body()
     result = yield
     if not getattr(item, "_excinfo", None):  # a unittest test keeps its failure in this attribute
-        _fail_on_misses(item.stash.get(_BEDROCK, None))
+        _fail_on_misses(item)
+        if bedrock is not None and (report := bedrock.report_unused()):
+            pytest.fail(report, pytrace=False)
     return result
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add the misses to the report of a test that failed for another reason."""
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add the misses and the calls to the report of a failed test."""
     report = yield
-    found = item.stash.get(_BEDROCK, None)
-    if found is not None and report.failed and (misses := found.report_misses()):
-        report.sections.append(("bedrock", misses))
+    plugin = item.config.stash[_PLUGIN]
+    run = plugin.run
+    if report.failed and ((unanswered := plugin.take_unanswered()) or run is not None):
+        failure = str(report.longrepr)
+        if (bedrock := item.stash.get(_BEDROCK, None)) is not None:
+            parts = (bedrock.report_misses(failure), bedrock.report_calls())
+            report.sections.append(("bedrock", "\n\n".join(filter(None, parts))))
+        if run is not None:
+            report.sections += run.report_shared(partial(_uses, item), failure)
+        if more := [each for each in unanswered if each.partition("\n")[0] not in failure]:
+            report.sections.append(("bedrock, outside the test", "\n\n".join(more)))
+    if report.when == "teardown" and (evidence := item.stash.get(_EVIDENCE, None)) is not None:
+        report.bedtape = evidence  # type: ignore[attr-defined] # pytest-xdist sends attributes of reports
     return report
 
 
@@ -181,15 +242,27 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
     try:
         result = yield
     finally:
-        found = item.stash.get(_BEDROCK, None)
-        if found is not None:
-            item.config.stash[_PLUGIN].running().end(found)
+        bedrock, run = item.stash.get(_BEDROCK, None), item.config.stash[_PLUGIN].run
+        if bedrock is not None:
+            item.config.stash[_PLUGIN].running().end(bedrock)
             del item.stash[_BEDROCK]  # the test may be run again
-    _fail_on_misses(found)
+        if run is not None:
+            properties = run.describe_shared(partial(_uses, item)) | (
+                bedrock.properties if bedrock is not None else {}
+            )
+            own = [each for each in item.user_properties if not each[0].startswith("bedtape_")]
+            item.user_properties[:] = [*own, *properties.items()]
+            shared, misses = run.collect_shared()
+            misses += bedrock.test_misses if bedrock is not None else ()
+            captured = bedrock.captured if bedrock is not None else None
+            item.stash[_EVIDENCE] = json.dumps(
+                {"captured": captured, "shared": shared, "misses": misses}
+            )
+    _fail_on_misses(item, bedrock)
     return result
 
 
-# -- the end ---------------------------------------------------------------------------------------------------
+# -- the end ---------------------------------------------------------------------------------------
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -206,11 +279,16 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     plugin.end()
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["bedtape"] = plugin.counted
-    elif any(counted["failed"] for counted in plugin.counted) and session.exitstatus == pytest.ExitCode.OK:
+    elif (
+        any(counted["failed"] for counted in plugin.counted)
+        and session.exitstatus == pytest.ExitCode.OK
+    ):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
     plugin = config.stash[_PLUGIN]
     for warning in plugin.settings.warnings:
         terminalreporter.write_line(f"bedtape: {warning}", yellow=True)

@@ -1,4 +1,7 @@
-"""bedtape's engine as an aiohttp application: what aiohttp is measured with. Takes a folder and a port."""
+"""bedtape's engine as an aiohttp application: what aiohttp is measured with.
+
+Takes a folder and a port.
+"""
 
 import sys
 from pathlib import Path
@@ -27,7 +30,9 @@ def main() -> None:
 
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
-    web.run_app(app, host="127.0.0.1", port=int(port), print=None, access_log=None, loop=new_event_loop())
+    web.run_app(
+        app, host="127.0.0.1", port=int(port), print=None, access_log=None, loop=new_event_loop()
+    )
 
 
 if __name__ == "__main__":

@@ -29,6 +29,8 @@ async def app(
     path = scope["raw_path"].decode("latin-1")
     answer = _ENGINE.answer(scope["method"], path, Head.of(tuple(scope["headers"])), body)
     reply = answer.reply
-    await send({"type": "http.response.start", "status": reply.status, "headers": list(reply.headers)})
+    await send(
+        {"type": "http.response.start", "status": reply.status, "headers": list(reply.headers)}
+    )
     await send({"type": "http.response.body", "body": reply.body})
     _ENGINE.finish(Outcome(answer, 0, 0, complete=True, sent=1))

@@ -1,4 +1,6 @@
-"""boto3's `converse`, whole: through bedtape, to nginx's constant, with botocore's Stubber, with VCR.py."""
+"""boto3's `converse`, whole: through bedtape, to nginx's constant, with
+botocore's Stubber, with VCR.py.
+"""
 
 import json
 import statistics
@@ -16,8 +18,12 @@ from servers import HERE, OTHERS, bedtape, nginx
 
 
 def client(url: str) -> Any:
-    session = boto3.Session(aws_access_key_id="any", aws_secret_access_key="any", region_name="us-east-1")
-    return session.client("bedrock-runtime", endpoint_url=url, config=Config(signature_version="v4"))
+    session = boto3.Session(
+        aws_access_key_id="any", aws_secret_access_key="any", region_name="us-east-1"
+    )
+    return session.client(
+        "bedrock-runtime", endpoint_url=url, config=Config(signature_version="v4")
+    )
 
 
 def measure(work: Path) -> list[Row]:
@@ -37,7 +43,10 @@ def measure(work: Path) -> list[Row]:
     for count in ("10", "10,000"):
         took = times[count]
         rows.append(
-            (f"the same through bedtape, {count} interactions (target: 1.15)", f"{took * 1e3:.2f} ms, {took / one:.2f}")
+            (
+                f"the same through bedtape, {count} interactions (target: 1.15)",
+                f"{took * 1e3:.2f} ms, {took / one:.2f}",
+            )
         )
     rows.append(("the same with botocore's Stubber, no wire", f"{times['stub'] * 1e3:.2f} ms"))
     return rows + [_vcr(work, count) for count in (10, 100, 1000)]
@@ -65,7 +74,12 @@ def _stubbed() -> Callable[[], object]:
 def _vcr(work: Path, count: int) -> Row:
     what = f"the same with VCR.py, matching on bodies, {count:,} interactions"
     said = subprocess.run(
-        [str(OTHERS / "bin" / "python"), str(HERE / "vcr_child.py"), str(work / f"vcr-{count}.yaml"), str(count)],
+        [
+            str(OTHERS / "bin" / "python"),
+            str(HERE / "vcr_child.py"),
+            str(work / f"vcr-{count}.yaml"),
+            str(count),
+        ],
         capture_output=True,
         text=True,
     )

@@ -1,4 +1,6 @@
-"""What features cost that do not happen: 20 rules and 5 faults, none of which is about the calls that come."""
+"""What features cost that do not happen: 20 rules and 5 faults, none of which is
+about the calls that come.
+"""
 
 import json
 from pathlib import Path
@@ -13,26 +15,34 @@ ROUNDS = 5
 def measure(work: Path) -> list[Row]:
     packed, overlay = work / "features.tape", work / "overlay.yaml"
     material.write_tape(packed, material.plain(1000))
-    rules = [{"when": {"prompt_contains": f"order {n}"}, "answer": {"text": "no"}} for n in range(20)]
-    faults = [{"when": {"model": f"*claude-{n}*"}, "error": "ThrottlingException"} for n in range(5)]
+    rules = [
+        {"when": {"prompt_contains": f"order {n}"}, "answer": {"text": "no"}} for n in range(20)
+    ]
+    faults = [
+        {"when": {"model": f"*claude-{n}*"}, "error": "ThrottlingException"} for n in range(5)
+    ]
     overlay.write_text(json.dumps({"bedtape-overlay": 1, "rules": rules, "faults": faults}))
     scripts = {}
     for kind in ("repeat", "do not repeat"):
         scripts[kind] = work / f"features-{len(scripts)}.lua"
-        scripts[kind].write_text(script([material.request(n) for n in range(500)], vary=kind != "repeat"))
+        scripts[kind].write_text(
+            script([material.request(n) for n in range(500)], vary=kind != "repeat")
+        )
     with bedtape(str(packed)) as none, bedtape(str(packed), "--overlay", str(overlay)) as all_:
         loads: dict[tuple[str, int], list[Load]] = {}
         for _ in range(ROUNDS):
             for kind, lua in scripts.items():
                 for server in (none, all_):
-                    found = wrk(server.url + material.PATH, server.pid, lua)
-                    loads.setdefault((kind, server.pid), []).append(found)
-    costs = {key: median(found).cost for key, found in loads.items()}
+                    load = wrk(server.url + material.PATH, server.pid, lua)
+                    loads.setdefault((kind, server.pid), []).append(load)
+    costs = {key: median(load).cost for key, load in loads.items()}
     return [
         (
             f"20 rules and 5 faults that do not match, bodies {kind} (target: 1.25)",
-            f"{costs[kind, all_.pid]:.0f} µs of CPU a request instead of {costs[kind, none.pid]:.0f},"
-            f" {costs[kind, all_.pid] / costs[kind, none.pid]:.2f}",
+            (
+                f"{costs[kind, all_.pid]:.0f} µs of CPU a request instead of"
+                f" {costs[kind, none.pid]:.0f}, {costs[kind, all_.pid] / costs[kind, none.pid]:.2f}"
+            ),
         )
         for kind in scripts
     ]

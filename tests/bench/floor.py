@@ -1,4 +1,7 @@
-"""The floor: uvloop answers whatever it reads with one constant. It reads no request and keeps no history."""
+"""The floor: uvloop answers whatever it reads with one constant.
+
+It reads no request and keeps no history.
+"""
 
 import asyncio
 import sys
@@ -9,8 +12,9 @@ from bedtape_replayer.server.server import new_event_loop
 
 BODY = material.answer(0)
 HEAD = (
-    b"HTTP/1.1 200 OK\r\nDate: Sun, 22 Nov 2026 00:00:00 GMT\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"
-    b"Connection: keep-alive\r\nx-amzn-RequestId: 00000000-0000-4000-8000-000000000000\r\n\r\n"
+    b"HTTP/1.1 200 OK\r\nDate: Sun, 22 Nov 2026 00:00:00 GMT\r\nContent-Type:"
+    b" application/json\r\nContent-Length: %d\r\nConnection: keep-alive\r\nx-amzn-RequestId:"
+    b" 00000000-0000-4000-8000-000000000000\r\n\r\n"
 )
 
 

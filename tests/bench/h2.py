@@ -1,4 +1,6 @@
-"""HTTP/2 in cleartext: one connection and sixteen beside nginx; and a session a request with a GOAWAY, as the JS SDK's."""
+"""HTTP/2 in cleartext: one connection and sixteen beside nginx; and a session a request with a
+GOAWAY, as the JS SDK's.
+"""
 
 import socket
 import statistics
@@ -13,7 +15,16 @@ from measuring import Load, Row, cpu, h2load, median
 from servers import Served, bedtape, nginx
 
 from bedtape_replayer.wire.http2 import PREFACE
-from bedtape_replayer.wire.http2.frames import ACK, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, SETTINGS, frame
+from bedtape_replayer.wire.http2.frames import (
+    ACK,
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    GOAWAY,
+    HEADERS,
+    SETTINGS,
+    frame,
+)
 
 ROUNDS = 4
 SESSIONS = 1500
@@ -24,7 +35,10 @@ def measure(work: Path) -> list[Row]:
     material.write_tape(packed, material.plain(1000))
     body.write_bytes(material.request(7))
     with ExitStack() as stack:
-        servers = {"bedtape": stack.enter_context(bedtape(str(packed))), "nginx": stack.enter_context(nginx(h2=True))}
+        servers = {
+            "bedtape": stack.enter_context(bedtape(str(packed))),
+            "nginx": stack.enter_context(nginx(h2=True)),
+        }
         ones: dict[str, list[float]] = {name: [] for name in servers}
         loads: dict[str, list[Load]] = {name: [] for name in servers}
         for _ in range(ROUNDS):
@@ -34,16 +48,25 @@ def measure(work: Path) -> list[Row]:
                 loads[name].append(h2load(url, server.pid, body, 10_000, 16))
         sessions = _sessions(servers["bedtape"])
     p50 = {name: statistics.median(times) for name, times in ones.items()}
-    load = {name: median(found) for name, found in loads.items()}
+    load = {name: median(runs) for name, runs in loads.items()}
     ours, base = load["bedtape"], load["nginx"]
     failed = f", {ours.failed} failed" if ours.failed else ""
     return [
         ("HTTP/2, one connection: nginx's constant, p50", f"{p50['nginx']:.0f} µs"),
-        ("bedtape, p50 (target: 1.35)", f"{p50['bedtape']:.0f} µs, {p50['bedtape'] / p50['nginx']:.2f} of nginx's"),
-        ("HTTP/2, 16 connections: nginx's constant", f"{base.rate:,.0f} requests/s, {base.cost:.0f} µs of CPU each"),
+        (
+            "bedtape, p50 (target: 1.35)",
+            f"{p50['bedtape']:.0f} µs, {p50['bedtape'] / p50['nginx']:.2f} of nginx's",
+        ),
+        (
+            "HTTP/2, 16 connections: nginx's constant",
+            f"{base.rate:,.0f} requests/s, {base.cost:.0f} µs of CPU each",
+        ),
         (
             "bedtape (target: 0.7)",
-            f"{ours.rate:,.0f} requests/s, {ours.rate / base.rate:.2f} of nginx's, {ours.cost:.0f} µs of CPU each{failed}",
+            (
+                f"{ours.rate:,.0f} requests/s, {ours.rate / base.rate:.2f} of nginx's,"
+                f" {ours.cost:.0f} µs of CPU each{failed}"
+            ),
         ),
         ("a session a request, GOAWAY after its headers (target: 1,500/s)", sessions),
     ]
@@ -57,7 +80,9 @@ def _one(url: str, body: Path, log: Path) -> list[float]:
     subprocess.run(command, check=True, capture_output=True)
     rows = [line.split("\t") for line in log.read_text().splitlines()]
     if any(status != "200" for _, status, _ in rows):
-        raise RuntimeError(f"expected 200 of {url}, found {sorted({status for _, status, _ in rows})}")
+        raise RuntimeError(
+            f"expected 200 of {url}, found {sorted({status for _, status, _ in rows})}"
+        )
     return [float(took) for _, _, took in rows]
 
 
@@ -90,4 +115,7 @@ def _sessions(server: Served) -> str:
         if b"stopReason" not in received:
             raise RuntimeError(f"expected an answer, found {received!r}")
     rate = SESSIONS / (time.perf_counter() - began)
-    return f"{rate:,.0f} sessions/s one after the other, {(cpu(server.pid) - used) / SESSIONS:.0f} µs of CPU each"
+    return (
+        f"{rate:,.0f} sessions/s one after the other, {(cpu(server.pid) - used) / SESSIONS:.0f} µs"
+        " of CPU each"
+    )

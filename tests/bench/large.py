@@ -1,4 +1,6 @@
-"""Large bodies: how long others wait while 8 MB of images are sent, and while 8 MiB are streamed to a hundred clients."""
+"""Large bodies: how long others wait while 8 MB of images are sent, and while 8 MiB are
+streamed to a hundred clients.
+"""
 
 import json
 import os
@@ -35,17 +37,28 @@ def measure(work: Path) -> list[Row]:
             """What another client sees meanwhile, and how many large answers there were."""
             lua = work / "large.lua"
             lua.write_text(
-                script([json.dumps({"messages": [{"role": "user", "content": content}]}).encode()], vary=False)
+                script(
+                    [json.dumps({"messages": [{"role": "user", "content": content}]}).encode()],
+                    vary=False,
+                )
             )
-            load = pool.submit(wrk, f"{server.url}{material.PATH}{ending}", server.pid, lua, SECONDS, connections)
+            load = pool.submit(
+                wrk, f"{server.url}{material.PATH}{ending}", server.pid, lua, SECONDS, connections
+            )
             times = []
             while not load.done():
                 time.sleep(PAUSE)
                 times += latencies(server.port, repeat(request), 1)
             if load.result().failed:
                 raise RuntimeError(f"{load.result().failed} large answers were errors")
-            p50, p99 = statistics.median(times) * 1000, statistics.quantiles(times, n=100)[98] * 1000
-            return f"{p50:.1f} ms, p99 {p99:.0f} ms, with {load.result().done / SECONDS:.0f} of these a second"
+            p50, p99 = (
+                statistics.median(times) * 1000,
+                statistics.quantiles(times, n=100)[98] * 1000,
+            )
+            return (
+                f"{p50:.1f} ms, p99 {p99:.0f} ms, with {load.result().done / SECONDS:.0f} of these"
+                " a second"
+            )
 
         return [
             (

@@ -1,4 +1,6 @@
-"""How the benches measure: in turns, so that the machine's moods hit all alike; medians; and what a process has used."""
+"""How the benches measure: in turns, so that the machine's moods hit all alike; medians; and
+what a process has used.
+"""
 
 import os
 import re
@@ -30,7 +32,7 @@ def interleaved(rounds: int, works: Mapping[str, Callable[[], object]]) -> dict[
     for _ in range(rounds):
         for name, work in works.items():
             times[name].append(timed(work))
-    return {name: statistics.median(found) for name, found in times.items()}
+    return {name: statistics.median(runs) for name, runs in times.items()}
 
 
 def cpu(pid: int) -> float:
@@ -41,12 +43,16 @@ def cpu(pid: int) -> float:
 
 def memory(pid: int) -> float:
     """Megabytes that the process holds."""
-    found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
-    return int(found[1]) / 1024 if found else 0.0
+    match = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    return int(match[1]) / 1024 if match else 0.0
 
 
-def latencies(port: int, requests: Iterator[bytes], rounds: int, complete: bytes = b"") -> list[float]:
-    """Seconds from a request to its answer, on one connection. complete: what a chunked answer ends in."""
+def latencies(
+    port: int, requests: Iterator[bytes], rounds: int, complete: bytes = b""
+) -> list[float]:
+    """Seconds from a request to its answer, on one connection. complete:
+    what a chunked answer ends in.
+    """
     times = []
     with socket.create_connection(("127.0.0.1", port)) as client:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -65,10 +71,11 @@ def latencies(port: int, requests: Iterator[bytes], rounds: int, complete: bytes
 
 @contextmanager
 def pinned(*pids: int, apart: bool = False) -> Iterator[None]:
-    """Keeps processes, and this one with its children, on one core; or, where there are two, this one on another.
+    """Keeps processes, and this one with its children, on one core; or, where there are
+    two, this one on another.
 
-    On one core, a request costs what both sides do for it. On two, waking the other up takes now 1 µs, now 50, as the
-    scheduler placed them, and the figures are its mood.
+    On one core, a request costs what both sides do for it. On two, waking the other up takes now 1
+    µs, now 50, as the scheduler placed them, and the figures are its mood.
     """
     every = sorted(os.sched_getaffinity(0))
     mine = every[-1:] if apart else every[:1]
@@ -85,7 +92,9 @@ def pinned(*pids: int, apart: bool = False) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Load:
-    """What a second of many connections gave: requests a second, and the server's CPU microseconds for each; how many failed, how many were done."""
+    """What a second of many connections gave: requests a second, and the server's CPU microseconds
+    for each; how many failed, how many were done.
+    """
 
     rate: float
     cost: float
@@ -127,7 +136,9 @@ def script(bodies: list[bytes], *, vary: bool, letters: str = BLANKS, at: str = 
         bodies=",".join(f"[==[{body.decode()}]==]" for body in bodies),
         letters=",".join(repr(letter) for letter in letters),
         at=at,
-        headers="\n".join(f'wrk.headers["{name}"] = "{value}"' for name, value in headers().items()),
+        headers="\n".join(
+            f'wrk.headers["{name}"] = "{value}"' for name, value in headers().items()
+        ),
         places=PLACES,
         seed=time.time_ns() % 1_000_000,
         vary=str(vary).lower(),
@@ -141,7 +152,11 @@ def wrk(url: str, pid: int, lua: Path, seconds: float = 1, connections: int = 16
     with pinned(pid, apart=True):
         said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return _load(
-        said, r"(\d+) requests in", r"Requests/sec:\s+([\d.]+)", r"Non-2xx or 3xx responses: (\d+)", cpu(pid) - before
+        said,
+        r"(\d+) requests in",
+        r"Requests/sec:\s+([\d.]+)",
+        r"Non-2xx or 3xx responses: (\d+)",
+        cpu(pid) - before,
     )
 
 
@@ -149,7 +164,17 @@ def h2load(url: str, pid: int, body: Path, requests: int, connections: int) -> L
     """One thread of h2load, one stream at a time on each connection."""
     before = cpu(pid)
     sent = [f"-H{name}: {value}" for name, value in headers().items()]
-    command = ["h2load", "-t1", f"-c{connections}", "-m1", f"-n{requests}", "-d", str(body), *sent, url]
+    command = [
+        "h2load",
+        "-t1",
+        f"-c{connections}",
+        "-m1",
+        f"-n{requests}",
+        "-d",
+        str(body),
+        *sent,
+        url,
+    ]
     with pinned(pid, apart=connections > 1):
         said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return _load(said, r"(\d+) done", r"([\d.]+) req/s", r"(\d+) failed", cpu(pid) - before)
@@ -159,7 +184,9 @@ def _load(said: str, count: str, rate: str, failed: str, used: float) -> Load:
     done, fast, bad = (re.search(pattern, said) for pattern in (count, rate, failed))
     if done is None or fast is None:
         raise RuntimeError(f"expected a report of the load, found {said!r}")
-    return Load(float(fast[1]), used / max(1, int(done[1])), int(bad[1]) if bad else 0, int(done[1]))
+    return Load(
+        float(fast[1]), used / max(1, int(done[1])), int(bad[1]) if bad else 0, int(done[1])
+    )
 
 
 def median(loads: list[Load]) -> Load:

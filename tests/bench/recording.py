@@ -24,7 +24,10 @@ def measure(work: Path) -> list[Row]:
         return [("the recorder", "left out: `make test` installs it into .venv-record")]
     folder = work / "paced"
     material.write(folder, Cassette("paced", (material.stream(1),)))
-    with bedtape(str(folder), "--speed", "1") as direct, _recording(recorder, direct.url, work) as through:
+    with (
+        bedtape(str(folder), "--speed", "1") as direct,
+        _recording(recorder, direct.url, work) as through,
+    ):
         calls = {"direct": _first_event(direct.url), "through": _first_event(through)}
         for call in calls.values():
             call()
@@ -41,7 +44,11 @@ def measure(work: Path) -> list[Row]:
 
 @contextmanager
 def _recording(recorder: Path, upstream: str, work: Path) -> Iterator[str]:
-    keys = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "any", "RUN_REAL_BEDROCK_TESTS": "1"}
+    keys = {
+        "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "any",
+        "RUN_REAL_BEDROCK_TESTS": "1",
+    }
     environment = {**os.environ, **keys, "BEDTAPE_STATE_DIR": str(work / "state")}
     command = [str(recorder), "record", "--to", str(work / "recorded"), "--upstream", upstream]
     with subprocess.Popen(
@@ -53,8 +60,12 @@ def _recording(recorder: Path, upstream: str, work: Path) -> Iterator[str]:
 
 
 def _first_event(url: str) -> Callable[[], float]:
-    session = boto3.Session(aws_access_key_id="any", aws_secret_access_key="any", region_name="us-east-1")
-    client = session.client("bedrock-runtime", endpoint_url=url, config=Config(signature_version="v4"))
+    session = boto3.Session(
+        aws_access_key_id="any", aws_secret_access_key="any", region_name="us-east-1"
+    )
+    client = session.client(
+        "bedrock-runtime", endpoint_url=url, config=Config(signature_version="v4")
+    )
     body = json.loads(material.request(1, 180))
 
     def call() -> float:

@@ -1,4 +1,6 @@
-"""The servers that are measured, each in a process of its own: bedtape, nginx, and others in `.venv-bench`."""
+"""The servers that are measured, each in a process of its own: bedtape, nginx, and
+others in `.venv-bench`.
+"""
 
 import json
 import os
@@ -19,6 +21,8 @@ ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 OTHERS = Path(os.environ.get("BEDTAPE_BENCH_ENV", ROOT / ".venv-bench"))
 BEDTAPE = [sys.executable, "-c", "from bedtape_cassettes.cli.main import main; main()"]
+# The compiled build, which is measured if `make compiled` has made it.
+COMPILED = ROOT / ".venv-compiled" / "bin" / "bedtape"
 
 
 @dataclass(frozen=True)
@@ -38,13 +42,26 @@ class Missing(Exception):
 
 
 @contextmanager
-def bedtape(*arguments: str, log: bool = False) -> Iterator[Served]:
-    """A `bedtape replay`. log: with a line for each call, as by default, in a file."""
+def bedtape(*arguments: str, log: bool = False, compiled: bool = False) -> Iterator[Served]:
+    """A `bedtape replay`. log: with a line for each call, as by default, in a file.
+    compiled: of the compiled build.
+    """
     quiet = () if log else ("--log-level", "error")
-    command = [*BEDTAPE, "replay", "--port", "0", *quiet, *arguments]
+    command = [
+        *([str(COMPILED)] if compiled else BEDTAPE),
+        "replay",
+        "--port",
+        "0",
+        *quiet,
+        *arguments,
+    ]
     with (
         tempfile.TemporaryFile() as lines,
-        _ended(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=lines if log else None, text=True)) as process,
+        _ended(
+            subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=lines if log else None, text=True
+            )
+        ) as process,
     ):
         assert process.stdout is not None
         yield Served(int(process.stdout.readline().rpartition(":")[2]), process.pid)
@@ -90,7 +107,9 @@ def nginx(*, h2: bool = False) -> Iterator[Served]:
         raise Missing("nginx is not installed (Debian: nginx-light)")
     with tempfile.TemporaryDirectory(prefix="bedtape-nginx-") as work:
         port = free_port()
-        said = _NGINX.format(work=work, port=port, h2=" http2" if h2 else "", body=material.answer(0).decode())
+        said = _NGINX.format(
+            work=work, port=port, h2=" http2" if h2 else "", body=material.answer(0).decode()
+        )
         config = Path(work, "nginx.conf")
         config.write_text(said)
         with _started(["nginx", "-c", str(config), "-p", work], port) as served:
@@ -99,7 +118,9 @@ def nginx(*, h2: bool = False) -> Iterator[Served]:
 
 
 @contextmanager
-def _started(command: list[str], port: int, environment: dict[str, str] | None = None) -> Iterator[Served]:
+def _started(
+    command: list[str], port: int, environment: dict[str, str] | None = None
+) -> Iterator[Served]:
     """A command that listens on a port; waits until it does."""
     process = subprocess.Popen(
         command,
@@ -122,9 +143,9 @@ def _started(command: list[str], port: int, environment: dict[str, str] | None =
 
 
 def _program(name: str) -> str:
-    for found in (OTHERS / "bin" / name, OTHERS / "node_modules" / ".bin" / name):
-        if found.exists():
-            return str(found)
+    for program in (OTHERS / "bin" / name, OTHERS / "node_modules" / ".bin" / name):
+        if program.exists():
+            return str(program)
     raise Missing(f"{name} is not in {OTHERS.name} (`make bench` puts it there)")
 
 
@@ -140,7 +161,16 @@ def floor() -> Iterator[Served]:
 def uvicorn(folder: Path) -> Iterator[Served]:
     """bedtape's engine behind uvicorn: the same work, another server."""
     port = free_port()
-    command = [_program("uvicorn"), "asgi_app:app", "--app-dir", str(HERE), "--port", str(port), "--log-level", "error"]
+    command = [
+        _program("uvicorn"),
+        "asgi_app:app",
+        "--app-dir",
+        str(HERE),
+        "--port",
+        str(port),
+        "--log-level",
+        "error",
+    ]
     with _started([*command, "--no-access-log"], port, {"BENCH_FOLDER": str(folder)}) as served:
         yield served
 
@@ -161,7 +191,10 @@ def aimock(_: Path) -> Iterator[Served]:
     port = free_port()
     program = _program("llmock")
     with tempfile.TemporaryDirectory() as work:
-        fixture = {"match": {"userMessage": ":"}, "response": {"content": material.words(material.ANSWERED, 3)}}
+        fixture = {
+            "match": {"userMessage": ":"},
+            "response": {"content": material.words(material.ANSWERED, 3)},
+        }
         file = Path(work, "all.json")
         file.write_text(json.dumps({"fixtures": [fixture]}))
         command = [program, "-p", str(port), "-f", str(file), "--log-level", "silent"]

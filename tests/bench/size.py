@@ -21,8 +21,8 @@ def measure(work: Path) -> list[Row]:
         times: dict[int, list[float]] = {few.port: [], many.port: []}
         with pinned(few.pid, many.pid):
             for _ in range(30):
-                for port, found in times.items():
-                    found += latencies(port, cycle(requests), 300)
+                for port, seconds in times.items():
+                    seconds += latencies(port, cycle(requests), 300)
     packed = large.stat().st_size / 1024 / 1024
     one, other = (statistics.median(times[server.port]) * 1e6 for server in (few, many))
     return [
@@ -31,7 +31,13 @@ def measure(work: Path) -> list[Row]:
             f"{other:.0f} µs instead of {one:.0f}, {other / one:.2f}",
         ),
         (
-            f"memory of {MANY:,} interactions, {packed:.0f} MB as a .tape (target: 1.5 times that plus 40)",
-            f"{held:.0f} MB, {(held - 40) / packed:.2f} times that plus 40; {bare:.0f} MB with 10 interactions",
+            (
+                f"memory of {MANY:,} interactions, {packed:.0f} MB as a .tape (target: 1.5 times"
+                " that plus 40)"
+            ),
+            (
+                f"{held:.0f} MB, {(held - 40) / packed:.2f} times that plus 40; {bare:.0f} MB with"
+                " 10 interactions"
+            ),
         ),
     ]

@@ -24,7 +24,11 @@ def measure(work: Path) -> list[Row]:
         material.write(folder, cassette)
     material.write_tape(packed, suite)
     store.read([folder], cache=cache)
-    return [*_starting(folder, cache, packed), *_loading(folder, cache, packed)]
+    return [
+        *_starting(folder, cache, packed),
+        *_loading(folder, cache, packed),
+        *_checking(folder, work),
+    ]
 
 
 def _python(code: str) -> None:
@@ -33,7 +37,10 @@ def _python(code: str) -> None:
 
 def _first_answer(*arguments: str, cache: str = "") -> None:
     os.environ["BEDTAPE_CACHE_DIR"] = cache
-    with bedtape(*arguments) as server, socket.create_connection(("127.0.0.1", server.port)) as client:
+    with (
+        bedtape(*arguments) as server,
+        socket.create_connection(("127.0.0.1", server.port)) as client,
+    ):
         client.sendall(b"GET /foundation-models HTTP/1.1\r\nHost: x\r\n\r\n")
         assert client.recv(65536).startswith(b"HTTP/1.1 ")
 
@@ -51,14 +58,28 @@ def _starting(folder: Path, cache: Path, packed: Path) -> list[Row]:
     os.environ["BEDTAPE_CACHE_DIR"] = ""
     with Replayer(store.samples()):  # warms the imports
         pass
-    ready = statistics.median(timed(lambda: Replayer(store.samples()).start().stop()) for _ in range(9))
+    ready = statistics.median(
+        timed(lambda: Replayer(store.samples()).start().stop()) for _ in range(9)
+    )
     first = "`bedtape replay`, from the command to the first answer and the end"
     return [
-        ("`import bedtape_replayer`, over a bare Python", f"{(times['import'] - times['python']) * 1000:.0f} ms"),
-        ("`from bedtape_replayer import Replayer`, the same", f"{(times['use'] - times['python']) * 1000:.0f} ms"),
+        (
+            "`import bedtape_replayer`, over a bare Python",
+            f"{(times['import'] - times['python']) * 1000:.0f} ms",
+        ),
+        (
+            "`from bedtape_replayer import Replayer`, the same",
+            f"{(times['use'] - times['python']) * 1000:.0f} ms",
+        ),
         (f"{first}: the samples", f"{times['samples']:.2f} s"),
-        (f"the same with {COUNT:,} interactions, warm cache (target: 0.7 s)", f"{times['cached']:.2f} s"),
-        (f"the same with {COUNT:,} interactions in a `.tape` (target: 0.7 s)", f"{times['packed']:.2f} s"),
+        (
+            f"the same with {COUNT:,} interactions, warm cache (target: 0.7 s)",
+            f"{times['cached']:.2f} s",
+        ),
+        (
+            f"the same with {COUNT:,} interactions in a `.tape` (target: 0.7 s)",
+            f"{times['packed']:.2f} s",
+        ),
         ("`Replayer` on the samples, start to stop", f"{ready * 1000:.1f} ms"),
     ]
 
@@ -74,6 +95,41 @@ def _loading(folder: Path, cache: Path, packed: Path) -> list[Row]:
     cold = times["cold"]
     return [
         (f"{COUNT:,} interactions of {size / 1000:.1f} KB: cold, from folders", f"{cold:.2f} s"),
-        ("the same from a warm cache", f"{times['warm']:.2f} s ({times['warm'] / cold:.2f} of cold)"),
-        ("the same from a `.tape`", f"{times['packed']:.2f} s ({times['packed'] / cold:.2f} of cold)"),
+        (
+            "the same from a warm cache",
+            f"{times['warm']:.2f} s ({times['warm'] / cold:.2f} of cold)",
+        ),
+        (
+            "the same from a `.tape`",
+            f"{times['packed']:.2f} s ({times['packed'] / cold:.2f} of cold)",
+        ),
+    ]
+
+
+def _checking(folder: Path, work: Path) -> list[Row]:
+    """Commands that read every body, each in a process of its own, without a load cache."""
+    os.environ["BEDTAPE_CACHE_DIR"] = ""
+    program = "from bedtape_cassettes.cli.main import main; main()"
+
+    def command(*arguments: str) -> None:
+        subprocess.run(
+            [sys.executable, "-c", program, "cassette", *arguments],
+            stdout=subprocess.DEVNULL,
+            check=False,
+        )
+
+    works = {
+        "check": lambda: command("check", "--in", str(folder)),
+        "pack": lambda: command(
+            "pack", "--in", str(folder), "--to", str(work / "packed.tape"), "--force"
+        ),
+        "scan": lambda: command("scan", "--in", str(folder)),
+    }
+    times = interleaved(3, works)
+    return [
+        (
+            f"`bedtape cassette {name}` of {COUNT:,} interactions (target: 5 s)",
+            f"{times[name]:.2f} s",
+        )
+        for name in works
     ]

@@ -23,28 +23,35 @@ def measure(work: Path) -> list[Row]:
 def _unpaced(work: Path) -> list[Row]:
     folder = work / "streams"
     asked = material.ASKED
-    interactions = [each for n in range(50) for each in (material.stream(n, 30, asked), material.converse(n))]
+    interactions = [
+        each for n in range(50) for each in (material.stream(n, 30, asked), material.converse(n))
+    ]
     material.write(folder, Cassette("streams", tuple(interactions)))
     lua = work / "streams.lua"
     lua.write_text(script([material.request(n) for n in range(50)], vary=False))
     loads: dict[str, list[Load]] = {"": [], "-stream": []}
     with bedtape(str(folder)) as server:
         for _ in range(ROUNDS):
-            for ending, found in loads.items():
-                found.append(wrk(f"{server.url}{material.PATH}{ending}", server.pid, lua))
+            for ending, runs in loads.items():
+                runs.append(wrk(f"{server.url}{material.PATH}{ending}", server.pid, lua))
     plain, streamed = median(loads[""]), median(loads["-stream"])
     share = streamed.rate / plain.rate
     return [
         (
             "a stream of 30 events, unpaced, 16 connections (target: 0.7 of no stream)",
-            f"{streamed.rate:,.0f} streams/s, {share:.2f} of no stream, {streamed.cost:.0f} µs of CPU each",
+            (
+                f"{streamed.rate:,.0f} streams/s, {share:.2f} of no stream, {streamed.cost:.0f} µs"
+                " of CPU each"
+            ),
         )
     ]
 
 
 def _paced(work: Path) -> list[Row]:
     folder = work / "punctual"
-    material.write(folder, Cassette("punctual", (material.stream(1, EVENTS, every_ms=round(EVERY * 1000)),)))
+    material.write(
+        folder, Cassette("punctual", (material.stream(1, EVENTS, every_ms=round(EVERY * 1000)),))
+    )
     with bedtape(str(folder), "--speed", "1") as server:
         before = cpu(server.pid)
         with pinned(server.pid, apart=True), asyncio.Runner(loop_factory=new_event_loop) as runner:
@@ -55,8 +62,14 @@ def _paced(work: Path) -> list[Row]:
     took = EVENTS * EVERY + 1
     return [
         (
-            f"{STREAMS:,} streams at once, an event every {EVERY * 1000:.0f} ms: lateness p50 and p99 (target: 20 ms)",
-            f"{statistics.median(late) * 1000:.1f} and {p99:.1f} ms, {used / took * 100:.0f} % of a core",
+            (
+                f"{STREAMS:,} streams at once, an event every {EVERY * 1000:.0f} ms: lateness p50"
+                " and p99 (target: 20 ms)"
+            ),
+            (
+                f"{statistics.median(late) * 1000:.1f} and {p99:.1f} ms, {used / took * 100:.0f} %"
+                " of a core"
+            ),
         )
     ]
 

@@ -1,4 +1,6 @@
-"""In pytest: what the fixture costs a test; the spam classifier's two tests; a suite of 500 beside a Stubber and VCR.py."""
+"""In pytest: what the fixture costs a test; the spam classifier's two tests; a suite of 500
+beside a Stubber and VCR.py.
+"""
 
 import os
 import re
@@ -14,7 +16,9 @@ from servers import HERE, OTHERS, ROOT
 
 COUNT = 500
 ROUNDS = 2
-_BARE = "import pytest\n@pytest.mark.parametrize('n', range({count}))\ndef test_it(n{fixture}): pass\n"
+_BARE = (
+    "import pytest\n@pytest.mark.parametrize('n', range({count}))\ndef test_it(n{fixture}): pass\n"
+)
 # The example's classifier; its two tests as the example has them.
 _PAIR = """
 import pytest
@@ -98,17 +102,22 @@ def _cassette() -> dict[str, object]:
 
 
 def _ran(folder: Path, files: dict[str, tuple[str, ...]]) -> dict[str, tuple[float, float]]:
-    """Of each file the median seconds in all, and those of its tests alone; nothing of what cannot run."""
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in files}
+    """Of each file the median seconds in all, and those of its tests alone;
+    nothing of what cannot run.
+    """
+    durations: dict[str, list[tuple[float, float]]] = {name: [] for name in files}
     for _ in range(ROUNDS):
         for number, (name, (code, python, *more)) in enumerate(files.items()):
             file = folder / f"test_{number}.py"
             file.write_text(code)
             if (both := _run(python, file, *more)) is not None:
-                found[name].append(both)
+                durations[name].append(both)
     return {
-        name: (statistics.median(all_ for all_, _ in runs), statistics.median(tests for _, tests in runs))
-        for name, runs in found.items()
+        name: (
+            statistics.median(all_ for all_, _ in runs),
+            statistics.median(tests for _, tests in runs),
+        )
+        for name, runs in durations.items()
         if runs
     }
 
@@ -135,26 +144,43 @@ def _run(python: str, file: Path, *more: str) -> tuple[float, float] | None:
         return None
     # Each test's setup, call and teardown; the server starts in the setup of the first.
     each = sorted(
-        float(took) for took in re.findall(r"^([\d.]+)s (?:setup|call|teardown)", said[0].stdout, re.MULTILINE)
+        float(took)
+        for took in re.findall(r"^([\d.]+)s (?:setup|call|teardown)", said[0].stdout, re.MULTILINE)
     )
     calls = [float(took) for took in re.findall(r"^([\d.]+)s call", said[0].stdout, re.MULTILINE)]
     return all_, sum(calls) if calls else sum(each)
 
 
-def _rows(found: dict[str, tuple[float, float]]) -> list[Row]:
+def _rows(durations: dict[str, tuple[float, float]]) -> list[Row]:
     rows = []
-    if "none" in found and "fixture" in found:
-        each = (found["fixture"][0] - found["none"][0]) / 2000
-        rows.append(("the `bedrock` fixture in 2,000 tests, each (target: 1 ms)", f"{each * 1000:.2f} ms"))
-    if "pairs" in found:
-        took = found["pairs"][1] / (COUNT // 2) * 1000
-        rows.append(("the spam classifier's two tests, after start-up (target: 30 ms)", f"{took:.0f} ms"))
-        rows.append((f"{COUNT} of them in all, boto3's client made in each", f"{found['pairs'][0]:.1f} s"))
-    if (both := found.get("pairs on two cores")) is not None:
+    if "none" in durations and "fixture" in durations:
+        each = (durations["fixture"][0] - durations["none"][0]) / 2000
+        rows.append(
+            ("the `bedrock` fixture in 2,000 tests, each (target: 1 ms)", f"{each * 1000:.2f} ms")
+        )
+    if "pairs" in durations:
+        took = durations["pairs"][1] / (COUNT // 2) * 1000
+        rows.append(
+            ("the spam classifier's two tests, after start-up (target: 30 ms)", f"{took:.0f} ms")
+        )
+        rows.append(
+            (
+                f"{COUNT} of them in all, boto3's client made in each",
+                f"{durations['pairs'][0]:.1f} s",
+            )
+        )
+    if (both := durations.get("pairs on two cores")) is not None:
         rows.append(("the same on two cores, by pytest-xdist (target: 10 s)", f"{both[0]:.1f} s"))
     for name in ("bedrock", "Stubber", "VCR.py"):
         what = f"a suite of {COUNT} tests of one call with {name}, in all"
         rows.append(
-            (what, f"{found[name][0]:.1f} s" if name in found else "left out: it is not in .venv-bench, or failed")
+            (
+                what,
+                (
+                    f"{durations[name][0]:.1f} s"
+                    if name in durations
+                    else "left out: it is not in .venv-bench, or failed"
+                ),
+            )
         )
     return rows

@@ -1,4 +1,6 @@
-"""Times boto3's `converse` under VCR.py. Takes a file for the cassette and how many interactions; prints seconds.
+"""Times boto3's `converse` under VCR.py.
+
+Takes a file for the cassette and how many interactions; prints seconds.
 
 Runs in `.venv-bench`, where VCR.py is.
 """
@@ -17,7 +19,12 @@ from boto import client
 def _recorded(number: int) -> dict[str, object]:
     body = json.dumps(json.loads(material.request(number)))
     return {
-        "request": {"method": "POST", "uri": f"http://127.0.0.1:1{material.PATH}", "body": body, "headers": {}},
+        "request": {
+            "method": "POST",
+            "uri": f"http://127.0.0.1:1{material.PATH}",
+            "body": body,
+            "headers": {},
+        },
         "response": {
             "status": {"code": 200, "message": "OK"},
             "headers": {"Content-Type": ["application/json"]},
@@ -28,7 +35,9 @@ def _recorded(number: int) -> dict[str, object]:
 
 def main() -> None:
     file, count = Path(sys.argv[1]), int(sys.argv[2])
-    file.write_text(yaml.safe_dump({"version": 1, "interactions": [_recorded(n) for n in range(count)]}))
+    file.write_text(
+        yaml.safe_dump({"version": 1, "interactions": [_recorded(n) for n in range(count)]})
+    )
     # The middle one: VCR.py looks through them in order.
     caller, body = client("http://127.0.0.1:1"), json.loads(material.request(count // 2))
     times = []

@@ -1,4 +1,7 @@
-"""Which requests a port accepts, by their headers. The sockets are in tests/wire and tests/recorder."""
+"""Which requests a port accepts, by their headers.
+
+The sockets are in tests/wire and tests/recorder.
+"""
 
 import pytest
 
@@ -45,7 +48,9 @@ PAGE = "http://localhost:4566"
         ("localhost:4566", None, "same-site", False),
     ],
 )
-def test_a_port_on_loopback(host: str | None, origin: str | None, site: str | None, accepted: bool) -> None:
+def test_a_port_on_loopback(
+    host: str | None, origin: str | None, site: str | None, accepted: bool
+) -> None:
     problem = LOOPBACK.find_problem(host, origin, site)
     assert (problem is None) == accepted
     assert problem is None or problem.startswith("expected ")
@@ -75,5 +80,7 @@ def test_what_is_no_host_name_is_refused(name: str) -> None:
 
 
 def test_addresses_of_this_machine() -> None:
-    assert all(map(is_loopback, ("localhost", "127.0.0.1", "127.9.9.9", "::1", "[::1]", "A.localhost")))
+    assert all(
+        map(is_loopback, ("localhost", "127.0.0.1", "127.9.9.9", "::1", "[::1]", "A.localhost"))
+    )
     assert not any(map(is_loopback, ("", "0.0.0.0", "::", "localhost.evil.com", "10.127.0.0.1")))

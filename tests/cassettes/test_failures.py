@@ -36,12 +36,16 @@ def test_members_of_the_runtimes_errors_are_those_of_the_models(name: str) -> No
 def test_streams_have_the_exceptions_of_their_unions(operation: OperationModel) -> None:
     members = operation.get_event_stream_output().members
     expected = {name for name, member in members.items() if member.metadata.get("exception")}
-    ours = {stream_member(name) for name, known in FAILURES.items() if operation.name in known.streams}
+    ours = {
+        stream_member(name) for name, known in FAILURES.items() if operation.name in known.streams
+    }
     assert ours == expected
 
 
 def test_every_stream_is_one_of_the_models() -> None:
-    assert {name for known in FAILURES.values() for name in known.streams} == {model.name for model in STREAMED}
+    assert {name for known in FAILURES.values() for name in known.streams} == {
+        model.name for model in STREAMED
+    }
 
 
 def test_every_error_says_something() -> None:

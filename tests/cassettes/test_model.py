@@ -5,11 +5,20 @@ from dataclasses import FrozenInstanceError, replace
 import pytest
 from hypothesis import given, settings
 
-from bedtape_cassettes.model import Event, Events, event_headers, exception_headers, is_header, is_method, is_path
+from bedtape_cassettes.model import (
+    Event,
+    Events,
+    event_headers,
+    exception_headers,
+    is_header,
+    is_method,
+    is_path,
+)
 from support import interactions as some
+from support.examples import examples
 
 
-@settings(derandomize=True, deadline=None, max_examples=50)
+@settings(derandomize=True, deadline=None, max_examples=examples(50))
 @given(some.framed_events)
 def test_events_come_out_of_their_pack_as_they_went_in(events: list[Event]) -> None:
     packed = Events.of(events)
@@ -24,7 +33,10 @@ def test_an_event_is_named_by_its_type_or_its_exception() -> None:
     plain = Event(0, event_headers("chunk"), b"{}", "json")
     assert plain.headers[0] == (":event-type", "chunk")
     assert plain.type == "chunk"
-    assert replace(plain, headers=exception_headers("throttlingException")).type == "throttlingException"
+    assert (
+        replace(plain, headers=exception_headers("throttlingException")).type
+        == "throttlingException"
+    )
     assert replace(plain, headers=(("a", "b"),)).type is None
     assert replace(plain, headers=()).type is None
 

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bedtape_cassettes.names import cassette_name, is_safe_name
+from support.examples import examples
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,7 @@ def test_a_session_makes_a_name_that_stays_in_its_folder(session: str, name: str
     assert is_safe_name(name)
 
 
-@settings(derandomize=True, max_examples=300)
+@settings(derandomize=True, max_examples=examples(300))
 @given(st.text(max_size=40))
 def test_any_session_has_a_cassette_and_the_same_one_again(session: str) -> None:
     name = cassette_name(session)
@@ -36,7 +37,8 @@ def test_any_session_has_a_cassette_and_the_same_one_again(session: str) -> None
 
 
 @pytest.mark.parametrize(
-    "name", ["", ".", "..", "../x", "a/../b", "/a", "a/", ".hidden", "a\\b", "a:b", "a\nb", "a ", "a."]
+    "name",
+    ["", ".", "..", "../x", "a/../b", "/a", "a/", ".hidden", "a\\b", "a:b", "a\nb", "a ", "a."],
 )
 def test_names_that_no_file_may_have(name: str) -> None:
     assert not is_safe_name(name)

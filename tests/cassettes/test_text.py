@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bedtape_cassettes.text import escape_controls, format_count, format_uuid
+from bedtape_cassettes.text import escape_controls, format_count, format_uuid, render_annotation
 
 
 @pytest.mark.parametrize(("count", "expected"), [(0, "0 calls"), (1, "1 call"), (2, "2 calls")])
@@ -28,3 +28,12 @@ def test_a_recording_cannot_steer_the_terminal() -> None:
 @given(st.binary(min_size=16, max_size=16))
 def test_a_uuid_is_formatted_as_the_library_does(data: bytes) -> None:
     assert format_uuid(data) == str(UUID(bytes=data, version=4))
+
+
+def test_annotations_are_escaped_as_github_reads_them() -> None:
+    line = render_annotation("100%: a, b\r\n::error::x", "one: two, 3%", "a,b:c.py", 7)
+    assert (
+        line
+        == "::error file=a%2Cb%3Ac.py,line=7,title=one%3A two%2C 3%25::100%25: a, b%0D%0A::error::x"
+    )
+    assert render_annotation("x", "title") == "::error title=title::x"

@@ -35,7 +35,8 @@ def bedrock(server: Replayer, request: pytest.FixtureRequest) -> Session:
 
 @pytest.fixture(scope="session")
 def corpus_tape(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The whole corpus, a cassette for each recorder's file; made once, by the first worker of pytest-xdist that asks.
+    """The whole corpus, a cassette for each recorder's file; made once, by the first worker
+    of pytest-xdist that asks.
 
     A tape, for more than a thousand folders take several times as long to write and to read.
     """

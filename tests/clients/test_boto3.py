@@ -11,7 +11,7 @@ import boto3
 import pytest
 from botocore import xform_name
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from bedtape_cassettes.model import Cassette
 from bedtape_cassettes.storage.store import samples
@@ -19,7 +19,7 @@ from bedtape_replayer import Replayer
 from bedtape_replayer.server.server import Outcome
 from support import authored, corpus, sdk
 from support.folders import write
-from support.sdk import Recorded
+from support.sdk import RecordedCall
 
 MODELS = (
     "anthropic.claude-3-5-haiku-20241022-v1:0",
@@ -41,19 +41,31 @@ def corpus_replayed(corpus_tape: Path) -> Iterator[Replayer]:
         yield bedrock
 
 
-def replayed(aws: boto3.Session, bedrock: Replayer, rows: Iterable[Recorded]) -> Iterator[tuple[Recorded, sdk.Outcome]]:
-    """What boto3 gives for each exchange, with a client of its own for each run of a service in a session."""
-    for (service, session), run in groupby(rows, lambda row: (str(sdk.service_of(row.operation)), row.session)):
-        with closing(aws.client(service, endpoint_url=sdk.endpoint(bedrock, session), config=ONCE)) as client:
+def replayed(
+    aws: boto3.Session, bedrock: Replayer, rows: Iterable[RecordedCall]
+) -> Iterator[tuple[RecordedCall, sdk.Outcome]]:
+    """What boto3 gives for each exchange, with a client of its own for each run
+    of a service in a session.
+    """
+    for (service, session), run in groupby(
+        rows, lambda row: (str(sdk.service_of(row.operation)), row.session)
+    ):
+        with closing(
+            aws.client(service, endpoint_url=sdk.endpoint(bedrock, session), config=ONCE)
+        ) as client:
             for row in run:
                 yield row, called(client, row.operation, sdk.arguments(row))
 
 
 def called(client: Any, operation: str, arguments: dict[str, Any]) -> sdk.Outcome:
-    return sdk.collected(operation, lambda: typed(client, getattr(client, xform_name(operation)), arguments))
+    return sdk.collect(
+        operation, lambda: typed(client, getattr(client, xform_name(operation)), arguments)
+    )
 
 
-def typed(client: Any, call: Callable[..., dict[str, Any]], arguments: dict[str, Any]) -> dict[str, Any]:
+def typed(
+    client: Any, call: Callable[..., dict[str, Any]], arguments: dict[str, Any]
+) -> dict[str, Any]:
     """Calls, and checks that an error is of the class that the service model has for its code."""
     try:
         return call(**arguments)
@@ -64,22 +76,31 @@ def typed(client: Any, call: Callable[..., dict[str, Any]], arguments: dict[str,
         raise
 
 
-def assert_replayed(aws: boto3.Session, bedrock: Replayer, rows: list[Recorded]) -> None:
-    differing = [str(row) for row, got in replayed(aws, bedrock, rows) if got != sdk.expected(row)]
+def assert_replayed(aws: boto3.Session, bedrock: Replayer, rows: list[RecordedCall]) -> None:
+    differing = [
+        str(row) for row, got in replayed(aws, bedrock, rows) if got != sdk.parse_recorded(row)
+    ]
     assert not differing, f"{len(differing)} of {len(rows)} differ"
 
 
+@pytest.mark.slow
 @corpus.needs_corpus
 @pytest.mark.corpus
 @pytest.mark.parametrize("source", corpus.sources())
 def test_the_corpus(
-    source: str, aws: boto3.Session, corpus_replayed: Replayer, record_property: Callable[[str, object], None]
+    source: str,
+    aws: boto3.Session,
+    corpus_replayed: Replayer,
+    record_property: Callable[[str, object], None],
 ) -> None:
     every = [sdk.of_exchange(exchange) for exchange in corpus.exchanges(source)]
     rows = [row for row in every if sdk.service_of(row.operation) is not None]
     left = Counter(row.operation for row in every if sdk.service_of(row.operation) is None)
     assert_replayed(aws, corpus_replayed, rows)
-    reasons = "".join(f"; {n} {name} left out: in no service model of botocore" for name, n in sorted(left.items()))
+    reasons = "".join(
+        f"; {n} {name} left out: in no service model of botocore"
+        for name, n in sorted(left.items())
+    )
     record_property("counted", f"boto3, {source}: {len(rows)} exchanges sent and compared{reasons}")
 
 
@@ -91,7 +112,9 @@ def test_the_samples(aws: boto3.Session) -> None:
 
 
 @pytest.mark.parametrize("operation", ["converse", "converse_stream"])
-def test_a_miss_is_an_error_after_one_attempt(operation: str, aws: boto3.Session, tmp_path: Path) -> None:
+def test_a_miss_is_an_error_after_one_attempt(
+    operation: str, aws: boto3.Session, tmp_path: Path
+) -> None:
     write(tmp_path, Cassette("hello", (authored.converse("model", "Hello", "Hi"),)))
     seen: list[Outcome] = []
     with (
@@ -119,8 +142,24 @@ def test_the_endpoint_names_the_session(slash: str, aws: boto3.Session, tmp_path
 
 
 def test_model_ids_with_colons_and_slashes(aws: boto3.Session, tmp_path: Path) -> None:
-    write(tmp_path, Cassette("models", tuple(authored.converse(model, "Who?", model) for model in MODELS)))
-    with Replayer(tmp_path) as bedrock, closing(aws.client("bedrock-runtime", endpoint_url=bedrock.url)) as client:
+    write(
+        tmp_path,
+        Cassette("models", tuple(authored.converse(model, "Who?", model) for model in MODELS)),
+    )
+    with (
+        Replayer(tmp_path) as bedrock,
+        closing(aws.client("bedrock-runtime", endpoint_url=bedrock.url)) as client,
+    ):
         for model in MODELS:
             answer = client.converse(modelId=model, **authored.ask("Who?"))
             assert answer["output"]["message"]["content"] == [{"text": model}]
+
+
+def test_a_bearer_token_is_sent_over_https_only(
+    aws: boto3.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """docs/how-to/corporate-proxies.md states this about boto3."""
+    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "secret")
+    client = aws.client("bedrock-runtime", endpoint_url="http://127.0.0.1:9", config=ONCE)
+    with closing(client), pytest.raises(BotoCoreError, match="requires an HTTPS endpoint"):
+        client.converse(modelId="m", messages=[{"role": "user", "content": [{"text": "hi"}]}])

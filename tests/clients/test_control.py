@@ -1,4 +1,6 @@
-"""The control API over the wire, asked by what every language has: http.client, HTTP/2, and fetch in Node.js."""
+"""The control API over the wire, asked by what every language has: http.client,
+HTTP/2, and fetch in Node.js.
+"""
 
 import json
 import shutil
@@ -13,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from bedtape_cassettes.model import Cassette
 from bedtape_replayer import Replayer
+from support import WAIT
 from support.boto import boto3_client
 from support.client import Http1, Http2
 from support.folders import write
@@ -29,9 +32,11 @@ def bedrock(tmp_path: Path) -> Iterator[Replayer]:
         yield running
 
 
-def ask(bedrock: Replayer, method: str, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
+def ask(
+    bedrock: Replayer, method: str, path: str, body: object = None, **headers: str
+) -> tuple[int, Any]:
     """What a plain client gets: the status, and the JSON."""
-    connection = HTTPConnection("127.0.0.1", bedrock.port, timeout=30)
+    connection = HTTPConnection("127.0.0.1", bedrock.port, timeout=WAIT)
     try:
         data = None if body is None else json.dumps(body)
         connection.request(method, f"/_bedtape{path}", data, {**JSON, **headers})
@@ -52,18 +57,36 @@ def said(url: str, text: str) -> str:
 def test_a_test_in_any_language(bedrock: Replayer) -> None:
     url, own = bedrock.session_url("tests/refund"), "/sessions/tests%2Frefund"
     rule = {"when": {"prompt_contains": "spam"}, "answer": {"text": "ham"}, "times": 1}
-    assert ask(bedrock, "POST", f"{own}/rules", rule) == (200, {**rule, "name": "rule-1", "fired": 0})
-    assert ask(bedrock, "POST", f"{own}/faults", {"error": "ThrottlingException", "times": 1})[0] == 200
+    assert ask(bedrock, "POST", f"{own}/rules", rule) == (
+        200,
+        {**rule, "name": "rule-1", "fired": 0},
+    )
+    assert (
+        ask(bedrock, "POST", f"{own}/faults", {"error": "ThrottlingException", "times": 1})[0]
+        == 200
+    )
     with pytest.raises(ClientError, match="ThrottlingException"):
         said(url, "spam")
     assert said(url, "spam") == "ham"
     assert said(url, "hello") == "from the cassette"
     calls = ask(bedrock, "GET", f"{own}/calls")[1]["calls"]
-    assert [(call["by"], call["error"]) for call in calls[:2]] == [("fault-1", "ThrottlingException"), ("rule-1", None)]
+    assert [(call["by"], call["error"]) for call in calls[:2]] == [
+        ("fault-1", "ThrottlingException"),
+        ("rule-1", None),
+    ]
     assert calls[2]["source"] == "cassette"
-    assert ask(bedrock, "POST", f"{own}/assert", {"called": {"times": 3}}) == (200, {"passed": True, "report": None})
+    assert ask(bedrock, "POST", f"{own}/assert", {"called": {"times": 3}}) == (
+        200,
+        {"passed": True, "report": None},
+    )
     assert ask(bedrock, "POST", f"{own}/reset")[1]["calls"] == 0
-    assert ask(bedrock, "GET", f"{own}/overlay")[1] == {"seed": 0, "ids": "equal", "rules": [], "faults": []}
+    assert ask(bedrock, "GET", f"{own}/overlay")[1] == {
+        "seed": 0,
+        "ids": "equal",
+        "simulate": {},
+        "rules": [],
+        "faults": [],
+    }
 
 
 def test_to_ask_is_no_call(bedrock: Replayer) -> None:
@@ -94,7 +117,11 @@ def test_both_protocols(client: type[Http1] | type[Http2], bedrock: Replayer) ->
         wrong = http.request("PUT", "/_bedtape/health")
     assert (whole.status, after.status, after.body) == (200, 200, whole.body)
     assert json.loads(whole.body)["cassettes"] == 1
-    assert (head.status, head.body, head.header("content-length")) == (200, b"", str(len(whole.body)))
+    assert (head.status, head.body, head.header("content-length")) == (
+        200,
+        b"",
+        str(len(whole.body)),
+    )
     assert (wrong.status, wrong.header("allow")) == (405, "GET, HEAD")
     assert whole.header("cache-control") == "no-store"
 
@@ -102,14 +129,19 @@ def test_both_protocols(client: type[Http1] | type[Http2], bedrock: Replayer) ->
 @pytest.mark.parametrize("host", ["evil.com", "127.0.0.1.evil.com:80", "192.168.0.1"])
 def test_a_foreign_host_is_refused_on_both_protocols(host: str, bedrock: Replayer) -> None:
     status, told = ask(bedrock, "POST", "/reset", Host=host)
-    assert (status, told["error"].startswith(f"expected a Host on loopback, found '{host}'")) == (403, True)
+    assert (status, told["error"].startswith(f"expected a Host on loopback, found '{host}'")) == (
+        403,
+        True,
+    )
     with Http2(bedrock.url) as http:
         http.authority = host
         assert http.request("POST", "/_bedtape/reset").status == 403
 
 
 def test_pages_of_other_sites_are_refused(bedrock: Replayer) -> None:
-    """As a browser sends a form, or fetch without CORS: it reaches the server, and must do nothing there."""
+    """As a browser sends a form, or fetch without CORS: it reaches the server,
+    and must do nothing there.
+    """
     bedrock.respond(text="mine")
     page = {"Origin": "https://evil.com", "Content-Type": "text/plain"}
     assert ask(bedrock, "POST", "/reset", **page)[0] == 403
@@ -125,7 +157,9 @@ def test_fetch_in_node(bedrock: Replayer) -> None:
         pytest.skip("the AWS SDK for JavaScript is not installed: `make test`")
     told = json.dumps({"server": bedrock.url, "session": "tests/in node", "model": MODEL})
     command = [node, str(JAVASCRIPT / "control.mjs")]
-    ended = subprocess.run(command, input=told, capture_output=True, encoding="utf-8", timeout=110, check=False)
+    ended = subprocess.run(
+        command, input=told, capture_output=True, encoding="utf-8", timeout=WAIT, check=False
+    )
     assert ended.returncode == 0, ended.stderr
     given = json.loads(ended.stdout)
     assert (given["rule"]["name"], given["fault"]["name"]) == ("rule-1", "fault-1")

@@ -1,6 +1,8 @@
-"""The examples pass by their own commands, as a reader would run them, and fail where a story is broken.
+"""The examples pass by their own commands, as a reader would run them, and fail
+where a story is broken.
 
-Each runs in a copy. What it needs from outside was fetched by `make test`; nothing is downloaded here.
+Each runs in a copy. What it needs from outside was fetched by `make test`;
+nothing is downloaded here.
 """
 
 import os
@@ -14,6 +16,10 @@ from pathlib import Path
 
 import pytest
 
+from bedtape_cassettes.storage import store
+from support import WAIT
+from support.node_packages import CLIENT, skip_unless_installed
+
 ROOT = Path(__file__).parents[2]
 BEDTAPE = (sys.executable, "-c", "from bedtape_cassettes.cli.main import main; main()")
 _MADE = ("node_modules", "build", "dist", "target", "__pycache__")
@@ -21,7 +27,9 @@ _MADE = ("node_modules", "build", "dist", "target", "__pycache__")
 
 @dataclass(frozen=True)
 class Example:
-    """A project and its test command. passed: what it prints where all passed. absent: what, where packages are absent."""
+    """A project and its test command. passed: what it prints where all passed. absent: what,
+    where packages are absent.
+    """
 
     folder: str
     command: tuple[str, ...]
@@ -36,11 +44,20 @@ class Example:
 
 
 TYPESCRIPT = Example(
-    "tests/examples/typescript", ("npm", "test", "--silent"), r"ℹ pass 4\n", "Node.js 20 or later with npm"
+    "tests/examples/typescript",
+    ("npm", "test", "--silent"),
+    r"ℹ pass 4\n",
+    "Node.js 20 or later with npm",
 )
 EXAMPLES = (
     TYPESCRIPT,
-    Example("clients/typescript", ("npm", "test", "--silent"), r"ℹ pass 9\n", "Node.js 20 or later with npm"),
+    Example(
+        "clients/typescript",
+        ("npm", "test", "--silent"),
+        r"ℹ pass 16\n",
+        "Node.js 20 or later with npm",
+        environ={"BEDTAPE_RUN_CASSETTES": str(store.samples())},
+    ),
     Example(
         "tests/examples/go",
         ("go", "test", "-v", "-count=1", "./..."),
@@ -71,9 +88,7 @@ def copied(example: Example, folder: Path) -> Path:
     original = ROOT / example.folder
     shutil.copytree(original, folder, ignore=shutil.ignore_patterns(*_MADE))
     if (original / "package.json").exists():
-        clients = [original, ROOT / "clients/typescript"]
-        if not all((client / "node_modules").is_dir() for client in clients) or not (clients[1] / "dist").is_dir():
-            pytest.skip(f"{example}: its packages are not installed: `make examples` installs them")
+        skip_unless_installed(original, CLIENT)
         (folder / "node_modules").symlink_to(original / "node_modules")
     return folder
 
@@ -84,9 +99,13 @@ def ran(example: Example, folder: Path) -> subprocess.CompletedProcess[str]:
         pytest.skip(f"{example}: {example.command[0]} is not installed: it needs {example.get}")
     command = [*BEDTAPE, "run", "--", *example.command] if example.served else example.command
     environ = {**os.environ, **example.environ, "NO_COLOR": "1"}
-    ended = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=280, check=False)
+    ended = subprocess.run(
+        command, cwd=folder, env=environ, capture_output=True, text=True, timeout=WAIT, check=False
+    )
     if ended.returncode and re.search(example.absent, ended.stdout + ended.stderr):
-        pytest.skip(f"{example}: it needs {example.get}, and its packages: `make examples` fetches them")
+        pytest.skip(
+            f"{example}: it needs {example.get}, and its packages: `make examples` fetches them"
+        )
     return ended
 
 
@@ -110,23 +129,35 @@ DEAD = "where a model is dead, a cheaper one answers"
     [
         ('? "spam" : "inbox"', '? "spam" : "spam"', {ROUTED}),
         ('if (confidence < SURE) return "review";', "", {REVIEWED}),
-        ("maxAttempts: 3", "maxAttempts: 1", {THROTTLED, DEAD}),
+        ("ATTEMPTS = 3", "ATTEMPTS = 1", {THROTTLED, DEAD}),
         ("if (!dead ||", "if (dead ||", {DEAD}),
     ],
     ids=["routing", "review", "retry", "fallback"],
 )
-def test_a_broken_program_fails_the_test_of_its_story(good: str, bad: str, broken: set[str], tmp_path: Path) -> None:
+def test_a_broken_program_fails_the_test_of_its_story(
+    good: str, bad: str, broken: set[str], tmp_path: Path
+) -> None:
     folder = copied(TYPESCRIPT, tmp_path / "copy")
     program = (folder / "spam.ts").read_text()
     assert program.count(good) == 1
     (folder / "spam.ts").write_text(program.replace(good, bad))
     ended = ran(TYPESCRIPT, folder)
     assert ended.returncode != 0
-    assert set(re.findall(r"^✖ (.*) \(", ended.stdout, re.MULTILINE)) == broken, ended.stdout + ended.stderr
+    assert set(re.findall(r"^✖ (.*) \(", ended.stdout, re.MULTILINE)) == broken, (
+        ended.stdout + ended.stderr
+    )
 
 
 @pytest.mark.parametrize(
-    "folder", ["clients/typescript", "tests/clients/javascript", "tests/clients/vitest", "tests/examples/typescript"]
+    "folder",
+    [
+        "clients/typescript",
+        "tests/clients/javascript",
+        "tests/clients/jest",
+        "tests/clients/vitest",
+        "tests/examples/typescript",
+        "tests/examples/testcontainers/node",
+    ],
 )
 def test_lock_files_name_no_hosts(folder: str) -> None:
     assert not re.search(r'"resolved": "\w+:', (ROOT / folder / "package-lock.json").read_text())

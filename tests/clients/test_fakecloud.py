@@ -1,4 +1,6 @@
-"""Fakecloud's own published clients, sync and async, drive bedtape; boto3 gets what they configured."""
+"""Fakecloud's own published clients, sync and async, drive bedtape; boto3
+gets what they configured.
+"""
 
 import asyncio
 import json
@@ -32,7 +34,12 @@ OPERATIONS = ("Converse", "ConverseStream", "InvokeModel", "InvokeModelWithRespo
 ONCE = Config(retries={"total_max_attempts": 1})
 TOOL_USE = {"toolUseId": "tooluse_1", "name": "get_weather", "input": {"city": "Lyon"}}
 WHOLE = {
-    "output": {"message": {"role": "assistant", "content": [{"text": "Let me look."}, {"toolUse": TOOL_USE}]}},
+    "output": {
+        "message": {
+            "role": "assistant",
+            "content": [{"text": "Let me look."}, {"toolUse": TOOL_USE}],
+        }
+    },
     "stopReason": "tool_use",
     "usage": {"inputTokens": 11, "outputTokens": 7, "totalTokens": 18},
     "metrics": {"latencyMs": 1},
@@ -70,14 +77,16 @@ def _async(url: str, call: Callable[[Any], Any]) -> Any:
 
 @pytest.fixture(params=[_sync, _async], ids=["sync", "async"])
 def ask(request: pytest.FixtureRequest) -> Ask:
-    found: Ask = request.param
-    return found
+    asker: Ask = request.param
+    return asker
 
 
 @pytest.fixture
 def bedrock(tmp_path: Path) -> Iterator[Replayer]:
     """A server with one recording."""
-    write(tmp_path, Cassette("recorded", (authored.converse(CLAUDE, "Hello", "from the cassette"),)))
+    write(
+        tmp_path, Cassette("recorded", (authored.converse(CLAUDE, "Hello", "from the cassette"),))
+    )
     with Replayer(tmp_path) as running:
         yield running
 
@@ -88,7 +97,7 @@ def client(aws: boto3.Session, bedrock: Replayer) -> Iterator[Any]:
         yield runtime
 
 
-# -- boto3 -----------------------------------------------------------------------------------------------------
+# -- boto3 -----------------------------------------------------------------------------------------
 
 
 def _converse(client: Any, prompt: str = "Hello", model: str = CLAUDE, **more: Any) -> str:
@@ -101,19 +110,34 @@ def _body(prompt: str) -> bytes:
     return json.dumps({"anthropic_version": "bedrock-2023-05-31", **authored.say(prompt)}).encode()
 
 
-def _told(client: Any, operation: str, prompt: str = "Hello", model: str = CLAUDE) -> tuple[str, Any, str, int]:
-    """What any of the four operations says: its text, the arguments of the tool it calls, stop reason, output tokens."""
+def _told(
+    client: Any, operation: str, prompt: str = "Hello", model: str = CLAUDE
+) -> tuple[str, Any, str, int]:
+    """What any of the four operations says: its text, the arguments of the tool it calls,
+    stop reason, output tokens.
+    """
     match operation:
         case "Converse":
             answer = client.converse(modelId=model, **authored.ask(prompt))
             blocks = answer["output"]["message"]["content"]
             tools = [block["toolUse"]["input"] for block in blocks if "toolUse" in block]
             text = "".join(block.get("text", "") for block in blocks)
-            return text, tools[0] if tools else None, answer["stopReason"], answer["usage"]["outputTokens"]
+            return (
+                text,
+                tools[0] if tools else None,
+                answer["stopReason"],
+                answer["usage"]["outputTokens"],
+            )
         case "ConverseStream":
-            with closing(client.converse_stream(modelId=model, **authored.ask(prompt))["stream"]) as stream:
+            with closing(
+                client.converse_stream(modelId=model, **authored.ask(prompt))["stream"]
+            ) as stream:
                 events = list(stream)
-            deltas = [event["contentBlockDelta"]["delta"] for event in events if "contentBlockDelta" in event]
+            deltas = [
+                event["contentBlockDelta"]["delta"]
+                for event in events
+                if "contentBlockDelta" in event
+            ]
             arguments = "".join(delta["toolUse"]["input"] for delta in deltas if "toolUse" in delta)
             stop, usage = (_one(events, name) for name in ("messageStop", "metadata"))
             text = "".join(delta.get("text", "") for delta in deltas)
@@ -122,7 +146,12 @@ def _told(client: Any, operation: str, prompt: str = "Hello", model: str = CLAUD
             body = json.loads(client.invoke_model(modelId=model, body=_body(prompt))["body"].read())
             text = "".join(block.get("text", "") for block in body["content"])
             tools = [block["input"] for block in body["content"] if block["type"] == "tool_use"]
-            return text, tools[0] if tools else None, body["stop_reason"], body["usage"]["output_tokens"]
+            return (
+                text,
+                tools[0] if tools else None,
+                body["stop_reason"],
+                body["usage"]["output_tokens"],
+            )
     sent = client.invoke_model_with_response_stream(modelId=model, body=_body(prompt))
     with closing(sent["body"]) as stream:
         chunks = [json.loads(event["chunk"]["bytes"]) for event in stream]
@@ -134,8 +163,8 @@ def _told(client: Any, operation: str, prompt: str = "Hello", model: str = CLAUD
 
 
 def _one(events: list[dict[str, Any]], name: str) -> dict[str, Any]:
-    found: dict[str, Any] = next(event[name] for event in events if name in event)
-    return found
+    member: dict[str, Any] = next(event[name] for event in events if name in event)
+    return member
 
 
 def _parsed(text: str) -> Any:
@@ -146,10 +175,14 @@ def _refused(call: Callable[[], Any]) -> tuple[str, str, int]:
     with pytest.raises(ClientError) as raised:
         call()
     told = raised.value.response
-    return told["Error"]["Code"], told["Error"]["Message"], told["ResponseMetadata"]["HTTPStatusCode"]
+    return (
+        told["Error"]["Code"],
+        told["Error"]["Message"],
+        told["ResponseMetadata"]["HTTPStatusCode"],
+    )
 
 
-# -- responses -------------------------------------------------------------------------------------------------
+# -- responses -------------------------------------------------------------------------------------
 
 
 def test_health(ask: Ask, bedrock: Replayer) -> None:
@@ -159,8 +192,13 @@ def test_health(ask: Ask, bedrock: Replayer) -> None:
 
 
 @pytest.mark.parametrize("model", [CLAUDE, PROFILE])
-def test_a_text_answers_all_four_operations(model: str, ask: Ask, bedrock: Replayer, client: Any) -> None:
-    told = ask(bedrock.url, lambda fakecloud: fakecloud.bedrock.set_model_response(model, '{"label":"späm"}'))
+def test_a_text_answers_all_four_operations(
+    model: str, ask: Ask, bedrock: Replayer, client: Any
+) -> None:
+    told = ask(
+        bedrock.url,
+        lambda fakecloud: fakecloud.bedrock.set_model_response(model, '{"label":"späm"}'),
+    )
     assert (told.status, told.model_id) == ("ok", model)
     for operation in OPERATIONS:
         assert _told(client, operation, model=model)[:3] == ('{"label":"späm"}', None, "end_turn")
@@ -171,25 +209,38 @@ def test_a_text_answers_all_four_operations(model: str, ask: Ask, bedrock: Repla
 def test_a_whole_answer_is_honoured_whole(
     whole: dict[str, Any], operation: str, ask: Ask, bedrock: Replayer, client: Any
 ) -> None:
-    ask(bedrock.url, lambda fakecloud: fakecloud.bedrock.set_model_response(CLAUDE, json.dumps(whole)))
+    ask(
+        bedrock.url,
+        lambda fakecloud: fakecloud.bedrock.set_model_response(CLAUDE, json.dumps(whole)),
+    )
     assert _told(client, operation) == ("Let me look.", {"city": "Lyon"}, "tool_use", 7)
 
 
 def test_the_ids_of_tools_are_kept(bedrock: Replayer, client: Any) -> None:
-    _sync(bedrock.url, lambda fakecloud: fakecloud.bedrock.set_model_response(CLAUDE, json.dumps(NATIVE)))
+    _sync(
+        bedrock.url,
+        lambda fakecloud: fakecloud.bedrock.set_model_response(CLAUDE, json.dumps(NATIVE)),
+    )
     answer = client.converse(modelId=CLAUDE, **authored.ask("Hello"))
     assert answer["output"]["message"]["content"][1] == {"toolUse": TOOL_USE}
     assert answer["usage"]["inputTokens"] == 11
 
 
-def test_a_model_of_no_known_family_says_the_text_as_it_stands(bedrock: Replayer, client: Any) -> None:
-    _sync(bedrock.url, lambda fakecloud: fakecloud.bedrock.set_model_response(UNKNOWN, '{"any": "thing"}'))
+def test_a_model_of_no_known_family_says_the_text_as_it_stands(
+    bedrock: Replayer, client: Any
+) -> None:
+    _sync(
+        bedrock.url,
+        lambda fakecloud: fakecloud.bedrock.set_model_response(UNKNOWN, '{"any": "thing"}'),
+    )
     answer = client.invoke_model(modelId=UNKNOWN, body=b'{"prompt":"Hello"}')
     assert answer["body"].read() == b'{"any": "thing"}'
     assert _converse(client, model=UNKNOWN) == '{"any": "thing"}'
 
 
-def test_fault_then_rules_then_the_single_response_then_the_cassette(ask: Ask, bedrock: Replayer, client: Any) -> None:
+def test_fault_then_rules_then_the_single_response_then_the_cassette(
+    ask: Ask, bedrock: Replayer, client: Any
+) -> None:
     rules = [
         BedrockResponseRule(prompt_contains="Hell", response="the first"),
         BedrockResponseRule(prompt_contains="Hello", response="the second"),
@@ -200,7 +251,12 @@ def test_fault_then_rules_then_the_single_response_then_the_cassette(ask: Ask, b
     ask(bedrock.url, lambda fakecloud: fakecloud.bedrock.set_response_rules(CLAUDE, rules))
     ask(bedrock.url, lambda fakecloud: fakecloud.bedrock.set_model_response(CLAUDE, "single again"))
     assert _converse(client) == "the first"
-    ask(bedrock.url, lambda fakecloud: fakecloud.bedrock.queue_fault(BedrockFaultRule("ThrottlingException", "Slow.")))
+    ask(
+        bedrock.url,
+        lambda fakecloud: fakecloud.bedrock.queue_fault(
+            BedrockFaultRule("ThrottlingException", "Slow.")
+        ),
+    )
     assert _refused(lambda: _converse(client)) == ("ThrottlingException", "Slow.", 429)
     assert _converse(client) == "the first"
     told = ask(bedrock.url, lambda fakecloud: fakecloud.bedrock.clear_response_rules(CLAUDE))
@@ -208,7 +264,9 @@ def test_fault_then_rules_then_the_single_response_then_the_cassette(ask: Ask, b
     assert _converse(client) == "single again"
 
 
-def test_rules_look_at_system_and_all_messages_and_at_case(ask: Ask, bedrock: Replayer, client: Any) -> None:
+def test_rules_look_at_system_and_all_messages_and_at_case(
+    ask: Ask, bedrock: Replayer, client: Any
+) -> None:
     rules = [
         BedrockResponseRule(prompt_contains="Latin", response="by the system prompt"),
         BedrockResponseRule(prompt_contains="Earlier", response="by an earlier message"),
@@ -225,7 +283,10 @@ def test_rules_look_at_system_and_all_messages_and_at_case(ask: Ask, bedrock: Re
 
 def test_rules_are_replaced_and_are_of_one_model(ask: Ask, bedrock: Replayer, client: Any) -> None:
     def rule(model: str, text: str) -> None:
-        ask(bedrock.url, lambda fc: fc.bedrock.set_response_rules(model, [BedrockResponseRule(response=text)]))
+        ask(
+            bedrock.url,
+            lambda fc: fc.bedrock.set_response_rules(model, [BedrockResponseRule(response=text)]),
+        )
 
     rule(CLAUDE, "one")
     rule(PROFILE, "of the profile")
@@ -239,7 +300,7 @@ def test_a_model_is_named_exactly_as_it_is_called(bedrock: Replayer, client: Any
     assert _refused(lambda: _converse(client, model=f"us.{CLAUDE}"))[0] == "CassetteMissException"
 
 
-# -- faults ----------------------------------------------------------------------------------------------------
+# -- faults ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -254,19 +315,38 @@ def test_a_fault_of_an_operation(operation: str, ask: Ask, bedrock: Replayer, cl
     assert _told(client, operation, model=PROFILE)[0] == "other"
     for left in (2, 1):
         (listed,) = ask(bedrock.url, lambda fakecloud: fakecloud.bedrock.get_faults()).faults
-        assert (listed.error_type, listed.message, listed.http_status) == ("ModelTimeoutException", "Too long.", 503)
+        assert (listed.error_type, listed.message, listed.http_status) == (
+            "ModelTimeoutException",
+            "Too long.",
+            503,
+        )
         assert (listed.remaining, listed.model_id, listed.operation) == (left, CLAUDE, operation)
-        assert _refused(lambda: _told(client, operation)) == ("ModelTimeoutException", "Too long.", 503)
+        assert _refused(lambda: _told(client, operation)) == (
+            "ModelTimeoutException",
+            "Too long.",
+            503,
+        )
     assert ask(bedrock.url, lambda fakecloud: fakecloud.bedrock.get_faults()).faults == []
     assert _told(client, operation)[0] == "fine"
 
 
 @pytest.mark.parametrize("error", FAILURES)
-def test_a_fault_has_the_status_that_bedrock_has_for_it(error: str, bedrock: Replayer, client: Any) -> None:
+def test_a_fault_has_the_status_that_bedrock_has_for_it(
+    error: str, bedrock: Replayer, client: Any
+) -> None:
     _sync(bedrock.url, lambda fakecloud: fakecloud.bedrock.queue_fault(BedrockFaultRule(error)))
     (listed,) = _sync(bedrock.url, lambda fakecloud: fakecloud.bedrock.get_faults()).faults
-    assert (listed.message, listed.remaining, listed.model_id, listed.operation) == ("", 1, None, None)
-    modelled = client.meta.service_model.shape_for(error) if error in client.meta.service_model.shape_names else None
+    assert (listed.message, listed.remaining, listed.model_id, listed.operation) == (
+        "",
+        1,
+        None,
+        None,
+    )
+    modelled = (
+        client.meta.service_model.shape_for(error)
+        if error in client.meta.service_model.shape_names
+        else None
+    )
     code, _, status = _refused(lambda: _converse(client))
     assert (code, status) == (error, listed.http_status)
     if modelled is not None:
@@ -274,7 +354,9 @@ def test_a_fault_has_the_status_that_bedrock_has_for_it(error: str, bedrock: Rep
     assert _converse(client) == "from the cassette"
 
 
-def test_faults_happen_in_the_order_in_which_they_were_queued(ask: Ask, bedrock: Replayer, client: Any) -> None:
+def test_faults_happen_in_the_order_in_which_they_were_queued(
+    ask: Ask, bedrock: Replayer, client: Any
+) -> None:
     for error, status in (("ThrottlingException", None), ("AcmeException", 599)):
         fault = BedrockFaultRule(error, http_status=status)
         ask(bedrock.url, lambda fakecloud, fault=fault: fakecloud.bedrock.queue_fault(fault))
@@ -282,7 +364,10 @@ def test_faults_happen_in_the_order_in_which_they_were_queued(ask: Ask, bedrock:
         ("ThrottlingException", 429),
         ("AcmeException", 599),
     ]
-    ask(bedrock.url, lambda fakecloud: fakecloud.bedrock.queue_fault(BedrockFaultRule("ThrottlingException")))
+    ask(
+        bedrock.url,
+        lambda fakecloud: fakecloud.bedrock.queue_fault(BedrockFaultRule("ThrottlingException")),
+    )
     assert ask(bedrock.url, lambda fakecloud: fakecloud.bedrock.clear_faults()).status == "ok"
     assert _converse(client) == "from the cassette"
 
@@ -298,49 +383,70 @@ def test_layers_of_others_stay(ask: Ask, bedrock: Replayer, client: Any) -> None
     assert _converse(client, "Bonjour") == "by bedtape"
 
 
-# -- invocations -----------------------------------------------------------------------------------------------
+# -- invocations -----------------------------------------------------------------------------------
 
 
 def test_invocations_are_listed_oldest_first(ask: Ask, bedrock: Replayer, client: Any) -> None:
     ask(bedrock.url, lambda fakecloud: fakecloud.bedrock.set_model_response(CLAUDE, "ham"))
-    ask(bedrock.url, lambda fakecloud: fakecloud.bedrock.queue_fault(BedrockFaultRule("ThrottlingException", "Slow.")))
+    ask(
+        bedrock.url,
+        lambda fakecloud: fakecloud.bedrock.queue_fault(
+            BedrockFaultRule("ThrottlingException", "Slow.")
+        ),
+    )
     _refused(lambda: _converse(client, "faulted"))
     for operation in OPERATIONS:
         _told(client, operation, operation)
     _refused(lambda: _converse(client, model="missing"))
     count = {"converse": authored.ask("counted, not invoked")}
     _refused(lambda: client.count_tokens(modelId=CLAUDE, input=count))
-    found = ask(bedrock.url, lambda fakecloud: fakecloud.bedrock.get_invocations()).invocations
-    assert [call.model_id for call in found] == [CLAUDE] * 5 + ["missing"]
-    assert [prompt in call.input for call, prompt in zip(found, ("faulted", *OPERATIONS), strict=False)] == [True] * 5
-    assert json.loads(found[1].input) == authored.ask("Converse")
-    assert (found[0].output, found[0].error) == ("", "ThrottlingException: Slow.")
-    assert json.loads(found[1].output)["output"]["message"]["content"] == [{"text": "ham"}]
-    assert json.loads(found[3].output)["content"] == [{"type": "text", "text": "ham"}]
-    assert (found[2].output, found[4].output) == ("ham", "ham")
-    assert [call.error for call in found[1:5]] == [None] * 4
-    assert found[5].error.startswith("CassetteMissException: ")
-    times = [datetime.fromisoformat(call.timestamp) for call in found]
+    invocations = ask(
+        bedrock.url, lambda fakecloud: fakecloud.bedrock.get_invocations()
+    ).invocations
+    assert [call.model_id for call in invocations] == [CLAUDE] * 5 + ["missing"]
+    assert [
+        prompt in call.input
+        for call, prompt in zip(invocations, ("faulted", *OPERATIONS), strict=False)
+    ] == [True] * 5
+    assert json.loads(invocations[1].input) == authored.ask("Converse")
+    assert (invocations[0].output, invocations[0].error) == ("", "ThrottlingException: Slow.")
+    assert json.loads(invocations[1].output)["output"]["message"]["content"] == [{"text": "ham"}]
+    assert json.loads(invocations[3].output)["content"] == [{"type": "text", "text": "ham"}]
+    assert (invocations[2].output, invocations[4].output) == ("ham", "ham")
+    assert [call.error for call in invocations[1:5]] == [None] * 4
+    assert invocations[5].error.startswith("CassetteMissException: ")
+    times = [datetime.fromisoformat(call.timestamp) for call in invocations]
     assert times == sorted(times)
     assert {time.utcoffset() for time in times} == {timedelta(0)}
 
 
-def test_invocations_tell_what_clients_say_about_their_requests(ask: Ask, bedrock: Replayer, client: Any) -> None:
+def test_invocations_tell_what_clients_say_about_their_requests(
+    ask: Ask, bedrock: Replayer, client: Any
+) -> None:
     ask(bedrock.url, lambda fakecloud: fakecloud.bedrock.set_model_response(CLAUDE, "ham"))
     _converse(client, requestMetadata={"team-name": "tests"})
     client.invoke_model(modelId=CLAUDE, body=_body("Hello"), requestMetadata='{"costCenter":"7"}')
     _converse(client)
-    found = ask(bedrock.url, lambda fakecloud: fakecloud.bedrock.get_invocations()).invocations
-    assert [call.request_metadata for call in found] == [{"team-name": "tests"}, {"costCenter": "7"}, None]
+    invocations = ask(
+        bedrock.url, lambda fakecloud: fakecloud.bedrock.get_invocations()
+    ).invocations
+    assert [call.request_metadata for call in invocations] == [
+        {"team-name": "tests"},
+        {"costCenter": "7"},
+        None,
+    ]
 
 
-# -- reset and sessions ----------------------------------------------------------------------------------------
+# -- reset and sessions ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("service", [None, "bedrock", "bedrock-runtime"])
 def test_reset(service: str | None, ask: Ask, bedrock: Replayer, client: Any) -> None:
     ask(bedrock.url, lambda fakecloud: fakecloud.bedrock.set_model_response(CLAUDE, "ham"))
-    ask(bedrock.url, lambda fakecloud: fakecloud.bedrock.queue_fault(BedrockFaultRule("ThrottlingException")))
+    ask(
+        bedrock.url,
+        lambda fakecloud: fakecloud.bedrock.queue_fault(BedrockFaultRule("ThrottlingException")),
+    )
     _refused(lambda: _converse(client))
     if service is None:
         assert ask(bedrock.url, lambda fakecloud: fakecloud.reset()).status == "ok"
@@ -356,7 +462,9 @@ def test_a_service_that_bedtape_has_not(ask: Ask, bedrock: Replayer) -> None:
     assert raised.value.status == 404
 
 
-def test_the_endpoint_names_the_session(ask: Ask, aws: boto3.Session, bedrock: Replayer, client: Any) -> None:
+def test_the_endpoint_names_the_session(
+    ask: Ask, aws: boto3.Session, bedrock: Replayer, client: Any
+) -> None:
     url = bedrock.session_url("one/of two")
     ask(url, lambda fakecloud: fakecloud.bedrock.set_model_response(CLAUDE, "in the session"))
     ask(bedrock.url, lambda fakecloud: fakecloud.bedrock.set_model_response(CLAUDE, "outside"))
@@ -367,7 +475,7 @@ def test_the_endpoint_names_the_session(ask: Ask, aws: boto3.Session, bedrock: R
         assert (_converse(inside), _converse(client)) == ("from the cassette", "outside")
 
 
-# -- the wire --------------------------------------------------------------------------------------------------
+# -- the wire --------------------------------------------------------------------------------------
 
 
 def _raw(bedrock: Replayer, method: str, path: str, body: bytes = b"") -> Answer:
@@ -377,7 +485,10 @@ def _raw(bedrock: Replayer, method: str, path: str, body: bytes = b"") -> Answer
 
 @pytest.mark.parametrize("model", [PROFILE, quote(PROFILE, safe=""), quote(PROFILE)])
 def test_model_ids_have_raw_or_encoded_slashes(model: str, bedrock: Replayer, client: Any) -> None:
-    for path, body in (("response", b"single"), ("responses", b'{"rules":[{"promptContains":"x","response":"rule"}]}')):
+    for path, body in (
+        ("response", b"single"),
+        ("responses", b'{"rules":[{"promptContains":"x","response":"rule"}]}'),
+    ):
         answer = _raw(bedrock, "POST", f"/_fakecloud/bedrock/models/{model}/{path}", body)
         assert json.loads(answer.body) == {"status": "ok", "modelId": PROFILE}
     assert [_converse(client, prompt, PROFILE) for prompt in ("Hello", "x")] == ["single", "rule"]
@@ -396,7 +507,9 @@ def test_answers_have_exactly_their_keys(bedrock: Replayer, client: Any) -> None
     assert keys("GET", "/_fakecloud/health") == {"status", "version", "services"}
     assert keys("POST", "/_reset") == {"status"}
     assert keys("POST", "/_fakecloud/reset/bedrock") == {"reset"}
-    assert keys("POST", faults, b'{"errorType":"ThrottlingException","modelId":null,"count":null}') == {"status"}
+    assert keys(
+        "POST", faults, b'{"errorType":"ThrottlingException","modelId":null,"count":null}'
+    ) == {"status"}
     assert json.loads(_raw(bedrock, "GET", faults).body) == {
         "faults": [
             {
@@ -410,10 +523,15 @@ def test_answers_have_exactly_their_keys(bedrock: Replayer, client: Any) -> None
         ]
     }
     assert keys("DELETE", faults) == {"status"}
-    assert keys("POST", f"/_fakecloud/bedrock/models/{CLAUDE}/response", b"ham") == {"status", "modelId"}
+    assert keys("POST", f"/_fakecloud/bedrock/models/{CLAUDE}/response", b"ham") == {
+        "status",
+        "modelId",
+    }
     _converse(client)
     _converse(client, requestMetadata={"a": "b"})
-    (plain, described) = json.loads(_raw(bedrock, "GET", "/_fakecloud/bedrock/invocations").body)["invocations"]
+    plain, described = json.loads(_raw(bedrock, "GET", "/_fakecloud/bedrock/invocations").body)[
+        "invocations"
+    ]
     assert set(plain) == {"modelId", "input", "output", "timestamp", "error"}
     assert set(described) == {*plain, "requestMetadata"}
 
@@ -425,16 +543,26 @@ def test_answers_have_exactly_their_keys(bedrock: Replayer, client: Any) -> None
         ("bedrock/models/m/responses", b"no JSON", "JSON"),
         ("bedrock/models/m/responses", b"{}", "rules"),
         ("bedrock/models/m/responses", b'{"rules":[{"promptContains":"x"}]}', "response"),
-        ("bedrock/models/m/responses", b'{"rules":[{"response":"x","prompt":"y"}]}', "promptContains"),
+        (
+            "bedrock/models/m/responses",
+            b'{"rules":[{"response":"x","prompt":"y"}]}',
+            "promptContains",
+        ),
         ("bedrock/faults", b"{}", "errorType"),
         ("bedrock/faults", b'{"errorType":"AcmeException"}', "status"),
         ("bedrock/faults", b'{"errorType":"new\\nline","httpStatus":500}', "header"),
         ("bedrock/faults", b'{"errorType":"ThrottlingException","httpStatus":200}', "400"),
         ("bedrock/faults", b'{"errorType":"ThrottlingException","count":0}', "count"),
-        ("bedrock/faults", b'{"errorType":"ThrottlingException","operation":"Convers"}', "did you mean Converse?"),
+        (
+            "bedrock/faults",
+            b'{"errorType":"ThrottlingException","operation":"Convers"}',
+            "did you mean Converse?",
+        ),
     ],
 )
-def test_what_cannot_be_is_refused_and_changes_nothing(path: str, body: bytes, said: str, bedrock: Replayer) -> None:
+def test_what_cannot_be_is_refused_and_changes_nothing(
+    path: str, body: bytes, said: str, bedrock: Replayer
+) -> None:
     answer = _raw(bedrock, "POST", f"/_fakecloud/{path}", body)
     told = json.loads(answer.body)
     assert (answer.status, set(told)) == (400, {"error"})
@@ -444,9 +572,9 @@ def test_what_cannot_be_is_refused_and_changes_nothing(path: str, body: bytes, s
 
 def test_half_a_character_does_no_harm(bedrock: Replayer, client: Any) -> None:
     """JSON can spell it, UTF-8 cannot."""
-    _raw(bedrock, "POST", f"/_fakecloud/bedrock/models/{CLAUDE}/responses", b'{"rules":[{"response":"half: \\ud83d"}]}')
-    assert _converse(client) == "half: ?"
-    _sync(bedrock.url, lambda fc: fc.bedrock.set_response_rules(CLAUDE, []))
+    half = b'{"rules":[{"response":"half: \\ud83d"}]}'
+    refused = _raw(bedrock, "POST", f"/_fakecloud/bedrock/models/{CLAUDE}/responses", half)
+    assert (refused.status, b"half of a surrogate pair" in refused.body) == (400, True)
     block = {"toolUse": {"toolUseId": "t", "name": "say", "input": {"word": "\ud83d"}}}
     inner = json.dumps({"output": {"message": {"content": [block]}}, "stopReason": "tool_use"})
     _sync(bedrock.url, lambda fc: fc.bedrock.set_model_response(CLAUDE, inner))

@@ -1,5 +1,6 @@
-"""What clients make of each fault, and how often they ask: boto3 in its default mode and in legacy mode, and the AWS
-SDK for JavaScript over HTTP/2 and HTTP/1.1."""
+"""What clients make of each fault, and how often they ask: boto3 in its default mode and in legacy
+mode, and the AWS SDK for JavaScript over HTTP/2 and HTTP/1.1.
+"""
 
 import json
 import shutil
@@ -30,7 +31,8 @@ from bedtape_replayer.overlay.faults.reset import BreakOff
 from bedtape_replayer.overlay.faults.semantic import Misanswer
 from bedtape_replayer.overlay.faults.stall import Silence
 from bedtape_replayer.overlay.faults.truncation import Truncate
-from support import authored
+from support import WAIT, authored
+from support.client import until
 from support.faulty import Faulty
 
 MODEL = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
@@ -49,7 +51,7 @@ def faulty(*harms: FaultKind) -> Faulty:
     return Faulty(*INTERACTIONS, harms=harms)
 
 
-# -- boto3 -----------------------------------------------------------------------------------------------------
+# -- boto3 -----------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -62,7 +64,9 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @dataclass(frozen=True)
 class Got:
-    """What boto3 gave: the answer, the types of a stream's events, and what it raised in the end."""
+    """What boto3 gave: the answer, the types of a stream's events, and what
+    it raised in the end.
+    """
 
     answer: dict[str, Any]
     events: tuple[str, ...] = ()
@@ -79,25 +83,41 @@ Ask: TypeAlias = Callable[..., Got]
 
 @pytest.fixture
 def ask(aws: boto3.Session, slept: list[float]) -> Ask:
-    """Calls an operation of a server with a client of its own, whose settings are botocore's but for what is given."""
+    """Calls an operation of a server with a client of its own, whose settings are
+    botocore's but for what is given.
 
-    def ask(server: Faulty, operation: str = "converse", **settings: Any) -> Got:
-        config = Config(read_timeout=settings.pop("read_timeout", 30), **settings)
-        with closing(aws.client("bedrock-runtime", endpoint_url=server.url, config=config)) as client:
+    silent_after: the number of events after which the client's timeout is short, because
+    the server sends no more.
+    """
+
+    def ask(
+        server: Faulty,
+        operation: str = "converse",
+        silent_after: int | None = None,
+        **settings: Any,
+    ) -> Got:
+        config = Config(read_timeout=settings.pop("read_timeout", WAIT), **settings)
+        with closing(
+            aws.client("bedrock-runtime", endpoint_url=server.url, config=config)
+        ) as client:
             try:
                 answer = getattr(client, operation)(modelId=MODEL, **arguments(operation))
             except Exception as error:  # noqa: BLE001 - whatever it is, the test looks at it
                 return Got({}, error=error)
-            return drained(answer)
+            return drained(answer, silent_after)
 
     return ask
 
 
 def arguments(operation: str) -> dict[str, Any]:
-    return {"body": json.dumps(authored.say("q"))} if operation.startswith("invoke") else authored.ask("q")
+    return (
+        {"body": json.dumps(authored.say("q"))}
+        if operation.startswith("invoke")
+        else authored.ask("q")
+    )
 
 
-def drained(answer: dict[str, Any]) -> Got:
+def drained(answer: dict[str, Any], silent_after: int | None = None) -> Got:
     stream = answer.get("stream") or answer.get("body")
     if stream is None:
         return Got(answer, stop=answer.get("stopReason"))
@@ -108,6 +128,8 @@ def drained(answer: dict[str, Any]) -> Got:
             if isinstance(stream, botocore.eventstream.EventStream):
                 for event in stream:
                     events.append(next(iter(event)))
+                    if len(events) == silent_after:
+                        stream._raw_stream._connection.sock.settimeout(0.1)
                     stop = event.get(STOP, {}).get("stopReason", stop)
             else:
                 answer["body"] = stream.read()
@@ -118,8 +140,8 @@ def drained(answer: dict[str, Any]) -> Got:
 
 LEGACY = {"retries": {"mode": "legacy"}}
 RETRIED, ONCE = (5, 3), (1, 1)
-# The failure; what boto3 names its class, and how often it asks in legacy and in its default mode, which is as often as
-# JavaScript asks; JavaScript's name.
+# The failure; what boto3 names its class, and how often it asks in legacy and in its default mode,
+# which is as often as JavaScript asks; JavaScript's name.
 Row: TypeAlias = tuple[Failure, str, tuple[int, int], str]
 
 
@@ -127,8 +149,17 @@ def named(attempts: tuple[int, int], *names: str, boto: str = "") -> dict[str, R
     return {name: (Failure(name), boto or name, attempts, name) for name in names}
 
 
-THROTTLING, QUOTA, HTML = "ThrottlingException", "ServiceQuotaExceededException", (("content-type", "text/html"),)
-OVERLOADED = (THROTTLING, "ServiceUnavailableException", "InternalServerException", "ModelNotReadyException")
+THROTTLING, QUOTA, HTML = (
+    "ThrottlingException",
+    "ServiceQuotaExceededException",
+    (("content-type", "text/html"),),
+)
+OVERLOADED = (
+    THROTTLING,
+    "ServiceUnavailableException",
+    "InternalServerException",
+    "ModelNotReadyException",
+)
 REFUSED = ("AccessDeniedException", "ResourceNotFoundException", "ValidationException")
 MODELS = ("ModelErrorException", "ModelTimeoutException")
 OF_THE_SERVICE = ("ConflictException", "ModelStreamErrorException", QUOTA)  # and not of Converse
@@ -144,14 +175,26 @@ ROWS: dict[str, Row] = {
     **named(ONCE, *SIGNATURES, boto="ClientError"),
     "throttling as 400": (Failure(THROTTLING, status=400), THROTTLING, RETRIED, THROTTLING),
     "quota as 429": (Failure(QUOTA, status=429), QUOTA, RETRIED, QUOTA),
-    "timeout": (Failure("RequestTimeoutException", status=408), "ClientError", (1, 3), "RequestTimeoutException"),
+    "timeout": (
+        Failure("RequestTimeoutException", status=408),
+        "ClientError",
+        (1, 3),
+        "RequestTimeoutException",
+    ),
     "429 alone": (Failure(status=429), "ClientError", RETRIED, "Unknown"),
     "502 alone": (Failure(status=502), "ClientError", RETRIED, "Unknown"),
     "504 alone": (Failure(status=504), "ClientError", RETRIED, "Unknown"),
-    "HTML": (Failure(status=503, body=b"<html>", headers=HTML), "ClientError", RETRIED, "SyntaxError"),
+    "HTML": (
+        Failure(status=503, body=b"<html>", headers=HTML),
+        "ClientError",
+        RETRIED,
+        "SyntaxError",
+    ),
 }
 rows = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
-both_modes = pytest.mark.parametrize(("settings", "mode"), [(LEGACY, 0), ({}, 1)], ids=["legacy", "default"])
+both_modes = pytest.mark.parametrize(
+    ("settings", "mode"), [(LEGACY, 0), ({}, 1)], ids=["legacy", "default"]
+)
 
 
 @rows
@@ -166,7 +209,9 @@ def test_errors(row: Row, settings: dict[str, Any], mode: int, ask: Ask) -> None
     assert ("reached max retries" in str(got.error)) == (attempts[mode] > 1)
 
 
-@pytest.mark.parametrize("operation", ["converse_stream", "invoke_model", "invoke_model_with_response_stream"])
+@pytest.mark.parametrize(
+    "operation", ["converse_stream", "invoke_model", "invoke_model_with_response_stream"]
+)
 def test_errors_of_other_operations(operation: str, ask: Ask) -> None:
     with faulty(Refuse(Failure("ThrottlingException"))) as server:
         got = ask(server, operation)
@@ -175,7 +220,9 @@ def test_errors_of_other_operations(operation: str, ask: Ask) -> None:
 
 
 @both_modes
-def test_a_quota_as_429_of_an_operation_that_models_it(settings: dict[str, Any], mode: int, ask: Ask) -> None:
+def test_a_quota_as_429_of_an_operation_that_models_it(
+    settings: dict[str, Any], mode: int, ask: Ask
+) -> None:
     with faulty(Refuse(Failure("ServiceQuotaExceededException", status=429))) as server:
         got = ask(server, "invoke_model", **settings)
     assert type(got.error).__name__ == "ServiceQuotaExceededException"
@@ -183,10 +230,15 @@ def test_a_quota_as_429_of_an_operation_that_models_it(settings: dict[str, Any],
 
 
 def test_an_error_that_is_told_in_full(ask: Ask) -> None:
-    failure = Failure("ModelErrorException", "It broke.", members={"originalStatusCode": 503, "resourceName": "r"})
+    failure = Failure(
+        "ModelErrorException", "It broke.", members={"originalStatusCode": 503, "resourceName": "r"}
+    )
     with faulty(Refuse(failure)) as server:
         got = ask(server)
-    assert str(got.error) == "An error occurred (ModelErrorException) when calling the Converse operation: It broke."
+    assert (
+        str(got.error)
+        == "An error occurred (ModelErrorException) when calling the Converse operation: It broke."
+    )
     told = getattr(got.error, "response", {})
     assert (told["originalStatusCode"], told["resourceName"]) == (503, "r")
     assert told["ResponseMetadata"]["HTTPStatusCode"] == 424
@@ -202,7 +254,11 @@ def test_the_pause_that_a_server_asks_for(ask: Ask, slept: list[float]) -> None:
 
 def test_a_quota_lets_through_what_it_has(ask: Ask, slept: list[float]) -> None:
     with faulty(Quota(requests_per_minute=2)) as server:
-        assert [type(ask(server).error).__name__ for _ in range(3)] == ["NoneType", "NoneType", "ThrottlingException"]
+        assert [type(ask(server).error).__name__ for _ in range(3)] == [
+            "NoneType",
+            "NoneType",
+            "ThrottlingException",
+        ]
         assert len(slept) == 2
         assert all(
             5 <= pause <= 7 for pause in slept
@@ -223,6 +279,7 @@ def test_a_reset_before_the_head(settings: dict[str, Any], mode: int, ask: Ask) 
 def test_no_answer_at_all(settings: dict[str, Any], mode: int, ask: Ask) -> None:
     with faulty(Silence()) as server:
         got = ask(server, read_timeout=0.1, **settings)
+        until(lambda: len(server.seen) == (5, 3)[mode])
     assert type(got.error) is botocore.exceptions.ReadTimeoutError
     assert [outcome.complete for outcome in server.seen] == [False] * (5, 3)[mode]
 
@@ -243,7 +300,9 @@ def test_an_answer_that_is_cut_short(operation: str, ask: Ask) -> None:
 
 
 def test_an_answer_that_a_fault_cannot_happen_to(ask: Ask) -> None:
-    """Its text calls no tool, so none can be called wrongly: the test is told, and the client does not ask again."""
+    """Its text calls no tool, so none can be called wrongly: the test is told, and the
+    client does not ask again.
+    """
     with faulty(Misanswer("malformed_tool_use")) as server:
         got = ask(server)
     assert got.code == "OverlayException"
@@ -270,7 +329,7 @@ def test_a_body_shorter_than_promised(ask: Ask) -> None:
     assert len(server.seen) == 2
 
 
-# -- boto3, in the middle of a stream --------------------------------------------------------------------------
+# -- boto3, in the middle of a stream --------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -300,11 +359,17 @@ def test_an_exception_that_is_not_in_the_stream_does_not_happen(ask: Ask) -> Non
 def test_an_error_frame_in_a_stream(ask: Ask) -> None:
     with faulty(RaiseUnmodelled("Odd", "It broke.")) as server:
         got = ask(server, "converse_stream")
-    assert (got.events, type(got.error), got.code) == ((START,), botocore.exceptions.EventStreamError, "Odd")
+    assert (got.events, type(got.error), got.code) == (
+        (START,),
+        botocore.exceptions.EventStreamError,
+        "Odd",
+    )
 
 
 @pytest.mark.parametrize(("more", "events"), [(0, 2), (20, 2)])
-def test_a_stream_that_ends_too_early_is_taken_for_a_whole_one(more: int, events: int, ask: Ask) -> None:
+def test_a_stream_that_ends_too_early_is_taken_for_a_whole_one(
+    more: int, events: int, ask: Ask
+) -> None:
     """Silently, between frames and inside one: the events that are missing are all that tells."""
     with faulty(Truncate(2, more)) as server:
         got = ask(server, "converse_stream")
@@ -314,8 +379,16 @@ def test_a_stream_that_ends_too_early_is_taken_for_a_whole_one(more: int, events
 @pytest.mark.parametrize(
     ("harm", "error", "said"),
     [
-        (Truncate(2, in_order=False), urllib3.exceptions.ProtocolError, "Response ended prematurely"),
-        (Truncate(2, 20, in_order=False), urllib3.exceptions.ProtocolError, "Response ended prematurely"),
+        (
+            Truncate(2, in_order=False),
+            urllib3.exceptions.ProtocolError,
+            "Response ended prematurely",
+        ),
+        (
+            Truncate(2, 20, in_order=False),
+            urllib3.exceptions.ProtocolError,
+            "Response ended prematurely",
+        ),
         (BreakOff(2), urllib3.exceptions.ProtocolError, "ConnectionResetError"),
         (BreakOff(2, 20), urllib3.exceptions.ProtocolError, "ConnectionResetError"),
         (Corrupt("message_crc", 3), botocore.eventstream.ChecksumMismatch, "Checksum mismatch"),
@@ -325,7 +398,7 @@ def test_a_stream_that_ends_too_early_is_taken_for_a_whole_one(more: int, events
 )
 def test_a_stream_that_breaks(harm: FaultKind, error: type[Exception], said: str, ask: Ask) -> None:
     with faulty(harm) as server:
-        got = ask(server, "converse_stream", read_timeout=0.3)
+        got = ask(server, "converse_stream", silent_after=2 if isinstance(harm, Silence) else None)
     assert len(got.events) == 2
     assert type(got.error) is error
     assert said in str(got.error)
@@ -340,13 +413,15 @@ def test_malformed_json_in_an_event_is_taken_for_an_empty_one(ask: Ask) -> None:
 
 
 def test_other_events_than_there_should_be(ask: Ask) -> None:
-    with faulty(Drop(types=("contentBlockDelta",)), Repeat((1,)), Insert("somethingNew", {"a": 1}, 0)) as server:
+    with faulty(
+        Drop(types=("contentBlockDelta",)), Repeat((1,)), Insert("somethingNew", {"a": 1}, 0)
+    ) as server:
         got = ask(server, "converse_stream")
     assert got.events == (START, START, "contentBlockStop", STOP, "metadata")
     assert got.error is None
 
 
-# -- JavaScript ------------------------------------------------------------------------------------------------
+# -- JavaScript ------------------------------------------------------------------------------------
 
 HERE = Path(__file__).parent / "javascript"
 Result: TypeAlias = dict[str, Any]
@@ -359,12 +434,20 @@ def node() -> Node:
     """Runs a script of the javascript folder with JSON to read, and gives what it prints."""
     path = shutil.which("node")
     if path is None or not (HERE / "node_modules" / "@aws-sdk" / "client-bedrock-runtime").is_dir():
-        pytest.skip("the AWS SDK for JavaScript is not installed: `make test`, or `npm ci` in tests/clients/javascript")
+        pytest.skip(
+            "the AWS SDK for JavaScript is not installed: `make test`, or `npm ci` in"
+            " tests/clients/javascript"
+        )
 
     def run(script: str, told: object) -> str:
         command = [path, str(HERE / script)]
         ended = subprocess.run(
-            command, input=json.dumps(told), capture_output=True, encoding="utf-8", timeout=100, check=False
+            command,
+            input=json.dumps(told),
+            capture_output=True,
+            encoding="utf-8",
+            timeout=WAIT,
+            check=False,
         )
         assert ended.returncode == 0, ended.stderr
         return ended.stdout
@@ -407,12 +490,17 @@ class GotJs:
         return str(self.result["error"]["message"])
 
 
-def told(node: Node, harms: dict[str, tuple[FaultKind, ...]], operation: str, handler: str) -> dict[str, GotJs]:
+def told(
+    node: Node, harms: dict[str, tuple[FaultKind, ...]], operation: str, handler: str
+) -> dict[str, GotJs]:
     """What the SDK makes of each, all in one process: it takes long to start."""
     with ExitStack() as stack:
         servers = [stack.enter_context(faulty(*some)) for some in harms.values()]
         got = results(node, [asked(server, operation, handler) for server in servers])
-    return {name: GotJs(result, len(s.seen)) for name, result, s in zip(harms, got, servers, strict=True)}
+    return {
+        name: GotJs(result, len(s.seen))
+        for name, result, s in zip(harms, got, servers, strict=True)
+    }
 
 
 @both_handlers
@@ -453,13 +541,17 @@ def test_answers_that_break_in_javascript(handler: str, node: Node) -> None:
     assert (got["not JSON"].error, got["short"].error) == ("SyntaxError", "SyntaxError")
     assert got["shorter than promised"].error == ("Error" if http1 else "SyntaxError")
     if not http1:
-        for name, code in (("internal error", "NGHTTP2_INTERNAL_ERROR"), ("refused", "NGHTTP2_REFUSED_STREAM")):
+        for name, code in (
+            ("internal error", "NGHTTP2_INTERNAL_ERROR"),
+            ("refused", "NGHTTP2_REFUSED_STREAM"),
+        ):
             assert got[name].message == f"Stream closed with error code {code}"
         assert got["cancelled"].message == "Unexpected error: http2 request did not get a response"
 
 
 TRUNCATED = "Truncated event message received."
-# What comes after the second event: the end (None) or the message's beginning, of HTTP/2 and of HTTP/1.1.
+# What comes after the second event: the end (None) or the message's beginning, of
+# HTTP/2 and of HTTP/1.1.
 BREAKS: dict[str, tuple[FaultKind, str | None, str | None]] = {
     "exception": (Raise("ThrottlingException", 2, "It broke."), "It broke.", "It broke."),
     "error frame": (RaiseUnmodelled("Odd", "It broke.", 2), "It broke.", "It broke."),
@@ -471,17 +563,34 @@ BREAKS: dict[str, tuple[FaultKind, str | None, str | None]] = {
     "TCP reset inside a frame": (BreakOff(2, 20), TRUNCATED, "aborted"),
     "RST_STREAM cancel": (BreakOff(2, 0, 8), None, "aborted"),
     "RST_STREAM cancel inside a frame": (BreakOff(2, 20, 8), TRUNCATED, "aborted"),
-    "RST_STREAM internal error": (BreakOff(2, 0, 2), "Stream closed with error code NGHTTP2_INTERNAL_ERROR", "aborted"),
-    "message checksum": (Corrupt("message_crc", 3), "The message checksum (", "The message checksum ("),
-    "prelude checksum": (Corrupt("prelude_crc", 3), "The prelude checksum ", "The prelude checksum "),
+    "RST_STREAM internal error": (
+        BreakOff(2, 0, 2),
+        "Stream closed with error code NGHTTP2_INTERNAL_ERROR",
+        "aborted",
+    ),
+    "message checksum": (
+        Corrupt("message_crc", 3),
+        "The message checksum (",
+        "The message checksum (",
+    ),
+    "prelude checksum": (
+        Corrupt("prelude_crc", 3),
+        "The prelude checksum ",
+        "The prelude checksum ",
+    ),
     "malformed JSON": (Corrupt("json", 3), "Expected ", "Expected "),
 }
 
 
 @both_handlers
 def test_streams_that_break_in_javascript(handler: str, node: Node) -> None:
-    """None is asked for again. Over HTTP/2, many a break is taken for the end; a TCP reset may also be told, by chance."""
-    got = told(node, {name: (harm,) for name, (harm, _, _) in BREAKS.items()}, "ConverseStream", handler)
+    """None is asked for again.
+
+    Over HTTP/2, many a break is taken for the end; a TCP reset may also be told, by chance.
+    """
+    got = told(
+        node, {name: (harm,) for name, (harm, _, _) in BREAKS.items()}, "ConverseStream", handler
+    )
     for name, one in got.items():
         expected = BREAKS[name][2 if handler == "http1" else 1]
         assert (one.events, one.seen) == ([START, "contentBlockDelta"], 1), name
@@ -503,7 +612,11 @@ def test_streams_that_break_in_javascript(handler: str, node: Node) -> None:
 def test_streams_that_are_only_odd_in_javascript(handler: str, node: Node) -> None:
     harms: dict[str, tuple[FaultKind, ...]] = {
         "late": (Delay(50, 20),),
-        "other events": (Drop(types=("contentBlockDelta",)), Repeat((1,)), Insert("somethingNew", {"a": 1}, 0)),
+        "other events": (
+            Drop(types=("contentBlockDelta",)),
+            Repeat((1,)),
+            Insert("somethingNew", {"a": 1}, 0),
+        ),
     }
     got = told(node, harms, "ConverseStream", handler)
     assert len(got["late"].events) == EVENTS
@@ -517,14 +630,16 @@ def test_no_answer_at_all_in_javascript(handler: str, node: Node) -> None:
         job = {**asked(server, "Converse", handler), "requestTimeout": 200}
         [result] = json.loads(node("patience.mjs", [job]))
     assert (result["error"]["name"], result["error"]["attempts"]) == ("TimeoutError", 3)
-    assert [outcome.complete for outcome in server.seen] == [False] * 3
+    # a slow client takes a request back before it is sent
+    assert not any(outcome.complete for outcome in server.seen)
 
 
 def test_a_stalled_stream_in_javascript(node: Node) -> None:
     """Over HTTP/2 it is taken for the end; over HTTP/1.1 this SDK would wait for ever."""
     with faulty(Silence(2)) as server:
-        job = {**asked(server, "ConverseStream", "default"), "requestTimeout": 200}
+        job = {**asked(server, "ConverseStream", "default"), "silentAfter": 2}
         [result] = json.loads(node("patience.mjs", [job]))
+        until(lambda: bool(server.seen))
     assert [next(iter(event)) for event in result["events"]] == [START, "contentBlockDelta"]
     assert "error" not in result
     assert [outcome.complete for outcome in server.seen] == [False]

@@ -1,13 +1,18 @@
-"""The inspector in a real Chromium: every flow a person has, by mouse and by keys, and what a screen reader is told.
+"""The inspector in a real Chromium: every flow a person has, by mouse and by keys, and what
+a screen reader is told.
 
 Each test fails on any error in the browser's console, and on any request that leaves the server.
 """
 
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,20 +26,31 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from bedtape_cassettes.model import Cassette
+from bedtape_cassettes.redaction.scrub import ALWAYS
 from bedtape_replayer import Replayer
 from bedtape_replayer.answering.answer import Outcome
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.api.gate import Gate
+from bedtape_replayer.api.inspector.capture import capture
+from bedtape_replayer.api.inspector.report import build_report
+from bedtape_replayer.server.editor import FolderEditor
 from support.authored import ask
 from support.boto import boto3_client
 from support.folders import write
-from support.happened import BEGAN, aws
 from support.recordings import MODEL, converse, path, prompt, stream
+from support.scene import BEGAN, aws
 
 CLAUDE = "anthropic.claude-3-5-haiku-20241022-v1:0"
 _FLAGS = (
-    *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *(
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-sync",
+    ),
     *("--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage"),
     *("--window-size=1300,900", "--lang=en"),
 )
@@ -63,7 +79,12 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
 def bedrock(tmp_path: Path) -> Iterator[Replayer]:
     told = [
         converse("Is it cold in Oslo?", "Yes: minus four."),
-        stream("Tell a story", ["It was", " a dark", " night."], at_ms=[0, 40, 80, 130, 300, 320], after_ms=120),
+        stream(
+            "Tell a story",
+            ["It was", " a dark", " night."],
+            at_ms=[0, 40, 80, 130, 300, 320],
+            after_ms=120,
+        ),
     ]
     write(tmp_path, Cassette("weather", tuple(told)))
     write(tmp_path, Cassette("poems", (converse("Write a poem", "Roses are red."),)))
@@ -108,16 +129,21 @@ class Page:
 
     def text(self, css: str) -> str:
         """Of the first that is so, whether it is in sight or not."""
-        return str(self.script("return document.querySelector(arguments[0])?.textContent ?? ''", css))
+        return str(
+            self.script("return document.querySelector(arguments[0])?.textContent ?? ''", css)
+        )
 
     def shows(self, css: str, text: str) -> None:
         self.until(lambda: text in self.text(css), f"{text!r} in {css}")
 
     def rows(self, name: str) -> list[list[str]]:
         """The rows of a list that are in the document, as the texts of their cells."""
-        code = "return [...document.querySelectorAll(arguments[0])].map(r => [...r.children].map(c => c.textContent))"
-        found: list[list[str]] = self.script(code, f".{name} .rows-body .row")
-        return found
+        code = (
+            "return [...document.querySelectorAll(arguments[0])].map(r => [...r.children].map(c =>"
+            " c.textContent))"
+        )
+        texts: list[list[str]] = self.script(code, f".{name} .rows-body .row")
+        return texts
 
     def press(self, *keys: str) -> None:
         ActionChains(self.browser).send_keys(*keys).perform()
@@ -143,7 +169,10 @@ class Page:
     def named(self, tag: str, text: str) -> WebElement:
         """The first in sight that says exactly this."""
         return self.until(
-            lambda: next((each for each in self.all(tag) if each.is_displayed() and each.text == text), None), text
+            lambda: next(
+                (each for each in self.all(tag) if each.is_displayed() and each.text == text), None
+            ),
+            text,
         )
 
 
@@ -154,11 +183,14 @@ def page(chromium: Chrome, bedrock: Replayer) -> Iterator[Page]:
     page = Page(chromium, bedrock)
     page.open()
     yield page
-    errors = [entry["message"] for entry in chromium.get_log("browser") if entry["level"] == "SEVERE"]
+    errors = [
+        entry["message"] for entry in chromium.get_log("browser") if entry["level"] == "SEVERE"
+    ]
     asked = {
         message["params"]["request"]["url"]
         for entry in chromium.get_log("performance")
-        if (message := json.loads(entry["message"])["message"])["method"] == "Network.requestWillBeSent"
+        if (message := json.loads(entry["message"])["message"])["method"]
+        == "Network.requestWillBeSent"
     }
     chromium.get("about:blank")
     assert errors == []
@@ -166,8 +198,12 @@ def page(chromium: Chrome, bedrock: Replayer) -> Iterator[Page]:
     assert {url for url in asked if not own.match(url)} == set()
 
 
-def say(bedrock: Replayer, text: str, session: str = "default", model: str = MODEL, **more: Any) -> str:
-    client = boto3_client(bedrock.session_url(session), retries={"total_max_attempts": 3, "mode": "standard"})
+def say(
+    bedrock: Replayer, text: str, session: str = "default", model: str = MODEL, **more: Any
+) -> str:
+    client = boto3_client(
+        bedrock.session_url(session), retries={"total_max_attempts": 3, "mode": "standard"}
+    )
     messages: Any = [{"role": "user", "content": [{"text": text}]}]
     try:
         answer = client.converse(modelId=model, messages=messages, **more)
@@ -193,7 +229,7 @@ def happen(bedrock: Replayer, times: int, text: Callable[[int], str]) -> None:
     bedrock.run(add)
 
 
-# -- the list --------------------------------------------------------------------------------------------------
+# -- the list --------------------------------------------------------------------------------------
 
 
 def test_looking_is_no_call(page: Page, bedrock: Replayer) -> None:
@@ -210,41 +246,29 @@ def test_calls_appear_as_they_end(page: Page, bedrock: Replayer) -> None:
     say(bedrock, "Is it cold in Rome?", "other")
     page.until(lambda: len(page.rows("calls")) == 2)
     first, second = page.rows("calls")
-    assert [first[at] for at in (0, 2, 3, 4, 5, 9)] == ["1", "default", "Converse", MODEL, "200", "Is it cold in Oslo?"]
+    assert [first[at] for at in (0, 2, 3, 4, 5, 9)] == [
+        "1",
+        "default",
+        "Converse",
+        MODEL,
+        "200",
+        "Is it cold in Oslo?",
+    ]
     assert first[7].startswith("weather/0001")
     assert (second[2], second[5], second[7]) == ("other", "400 CassetteMissException", "miss")
     assert page.text(".count") == "2 calls"
 
 
-# Tells of every timer whether it is still to come, so that a test need not wait to see that nothing does.
-_TIMERS = """
-const [set, clear, pending] = [window.setTimeout, window.clearTimeout, new Set()];
-window.pending = pending;
-window.setTimeout = (act, ...more) => {
-  const id = set((...given) => { pending.delete(id); act(...given); }, ...more);
-  pending.add(id);
-  return id;
-};
-window.clearTimeout = (id) => { pending.delete(id); clear(id); };
-"""
-
-
 def test_paused_it_stands_still(page: Page, bedrock: Replayer) -> None:
-    told = page.browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": _TIMERS})
-    try:
-        page.open()
-        page.until(lambda: page.script("return pending.size") == 1)
-        page.button("Live").click()
-        page.shows(".state", "paused")
-        assert page.one("#live").get_attribute("aria-pressed") == "false"
-        assert page.script("return pending.size") == 0
-        say(bedrock, "Is it cold in Oslo?")
-        assert page.rows("calls") == []
-        page.press("p")
-        page.until(lambda: len(page.rows("calls")) == 1)
-        page.until(lambda: page.script("return pending.size") == 1)
-    finally:
-        page.browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", told)
+    page.shows(".state", "live")
+    page.button("Live").click()
+    page.shows(".state", "paused")
+    assert page.one("#live").get_attribute("aria-pressed") == "false"
+    page.until(lambda: bedrock.run(lambda: not bedrock.engine.watchers))
+    say(bedrock, "Is it cold in Oslo?")
+    assert page.rows("calls") == []
+    page.press("p")
+    page.until(lambda: len(page.rows("calls")) == 1)
 
 
 def test_a_server_that_is_gone_is_said(chromium: Chrome, bedrock: Replayer) -> None:
@@ -257,7 +281,9 @@ def test_a_server_that_is_gone_is_said(chromium: Chrome, bedrock: Replayer) -> N
     chromium.get("about:blank")
 
 
-@pytest.mark.parametrize("place", ["#/nosuch", "#/calls/%", "#%", "#/calls/default/1/more", "?x=1#/sessions"])
+@pytest.mark.parametrize(
+    "place", ["#/nosuch", "#/calls/%", "#%", "#/calls/default/1/more", "?x=1#/sessions"]
+)
 def test_any_address_shows_something(page: Page, bedrock: Replayer, place: str) -> None:
     say(bedrock, "Is it cold in Oslo?")
     page.open(place)
@@ -321,6 +347,7 @@ def test_what_is_forgotten_goes(page: Page, bedrock: Replayer) -> None:
 
 
 def test_ten_thousand_calls(page: Page, bedrock: Replayer) -> None:
+    bedrock.respond(text="An answer.")
     happen(bedrock, 10_000, lambda number: f"question {number}")
     page.until(lambda: page.text(".count") == "10,000 calls")
     # It follows the end, and only what is in sight is in the document.
@@ -339,18 +366,32 @@ def test_ten_thousand_calls(page: Page, bedrock: Replayer) -> None:
     page.until(lambda: page.text(".count").startswith("111 of 10,000 calls, 1 older forgotten"))
 
 
-# -- one call --------------------------------------------------------------------------------------------------
+# -- one call --------------------------------------------------------------------------------------
 
 
 def test_one_call_in_full(page: Page, bedrock: Replayer) -> None:
-    bedrock.respond(text="Let me look.", tool={"name": "get_weather", "input": {"city": "Lyon"}}, name="lyon")
-    tools = {"tools": [{"toolSpec": {"name": "get_weather", "inputSchema": {"json": {"type": "object"}}}}]}
+    bedrock.respond(
+        text="Let me look.", tool={"name": "get_weather", "input": {"city": "Lyon"}}, name="lyon"
+    )
+    tools = {
+        "tools": [
+            {"toolSpec": {"name": "get_weather", "inputSchema": {"json": {"type": "object"}}}}
+        ]
+    }
     system, config = [{"text": "Be kind."}], {"temperature": 0.25}
     say(bedrock, "How is Lyon?", toolConfig=tools, system=system, inferenceConfig=config)
     page.click("#calls-0")
     page.shows(".whole h2", "Call 1 of default")
     shown = page.one(".whole").text
-    for text in ("Be kind.", "How is Lyon?", "0.25", "Let me look.", "calls get_weather", '"city": "Lyon"', "tool_use"):
+    for text in (
+        "Be kind.",
+        "How is Lyon?",
+        "0.25",
+        "Let me look.",
+        "calls get_weather",
+        '"city": "Lyon"',
+        "tool_use",
+    ):
         assert text in shown, text
     assert "rule lyon. This rule was the first that took the call." in shown
     page.unfold("lyon, as it was laid")
@@ -373,8 +414,9 @@ def test_a_stream_is_a_picture_and_a_table(page: Page, bedrock: Replayer) -> Non
     listen(bedrock, "Tell a story")
     page.open("#/calls/default/1")
     picture = page.one(".picture svg")
-    assert picture.get_attribute("aria-label") == (
-        "Timeline of the stream: 6 events; the head after 120 ms, the last event due at 440 ms"
+    assert (
+        picture.get_attribute("aria-label")
+        == "Timeline of the stream: 6 events; the head after 120 ms, the last event due at 440 ms"
     )
     bars = page.all(".picture rect:not(.waiting)")
     assert len(bars) == 6
@@ -383,7 +425,7 @@ def test_a_stream_is_a_picture_and_a_table(page: Page, bedrock: Replayer) -> Non
     assert places[0] > picture.rect["x"] + picture.rect["width"] / 5  # the head took its time
     page.unfold("All events")
     page.shows(".events", " a dark")
-    kinds = [cell.text for cell in page.all(".events td:nth-child(4)")]
+    kinds = [cell.text for cell in page.all(".events td:nth-child(5)")]
     assert kinds == ["messageStart", *["contentBlockDelta"] * 3, "contentBlockStop", "messageStop"]
     page.shows(".turn.model .said", "It was a dark night.")
 
@@ -392,7 +434,9 @@ def test_what_never_went_out_is_told_from_what_did(page: Page, bedrock: Replayer
     """A client that went after three events, and a stream that a fault cut."""
 
     def leave() -> None:
-        answer = bedrock.engine.answer("POST", path("converse-stream"), Head.of(()), prompt("Tell a story"))
+        answer = bedrock.engine.answer(
+            "POST", path("converse-stream"), Head.of(()), prompt("Tell a story")
+        )
         bedrock.engine.finish(Outcome(answer, BEGAN, 0.1, False, 3))
 
     bedrock.run(leave)
@@ -432,17 +476,115 @@ def test_a_miss_stands_beside_its_nearest_recordings(page: Page, bedrock: Replay
         [cell.text for cell in row.find_elements(By.CSS_SELECTOR, "th, td")]
         for row in page.all(".differences tbody tr")
     ]
-    assert ["messages[0].content[0].text", '"Is it cold in Rome?"', '"Is it cold in Oslo?"'] in differing
+    assert [
+        "messages[0].content[0].text",
+        '"Is it cold in Rome?"',
+        '"Is it cold in Oslo?"',
+    ] in differing
     assert ["inferenceConfig", '{"maxTokens":5}', "not in the recording"] in differing
     lines = page.script(
-        "return [...document.querySelectorAll('.sides tbody tr')].map(r => [...r.cells].map(c => c.firstChild?.data?.trim() ?? null))"
+        "return [...document.querySelectorAll('.sides tbody tr')].map(r => [...r.cells].map(c =>"
+        " c.firstChild?.data?.trim() ?? null))"
     )
     assert ['"text": "Is it cold in Rome?"', '"text": "Is it cold in Oslo?"'] in lines
     assert ['"role": "user",', '"role": "user",'] in lines
     assert ['"maxTokens": 5', None] in lines
 
 
-# -- sessions, rules, faults, cassettes ------------------------------------------------------------------------
+def test_a_call_stands_beside_its_recording_and_beside_the_conditions(
+    page: Page, bedrock: Replayer
+) -> None:
+    bedrock.respond("refund", "Which order?", model="*claude*")
+    say(bedrock, "Is it cold in Oslo?")
+    page.open("#/calls/default/1")
+    page.one(".whole")
+    page.unfold("The request beside the recorded request")
+    page.shows(".whole", "Both requests are equal.")
+    page.unfold("The conditions of all rules and faults")
+    cells = (
+        "return [...document.querySelectorAll('[aria-label^=\"Conditions\"] tbody tr')].map(r =>"
+        " [...r.cells].map(c => c.textContent))"
+    )
+    page.until(lambda: page.script(cells))
+    assert page.script(cells) == [
+        ["rule-1", "model", '"*claude*"', f'"{MODEL}"', "no"],
+        ["rule-1", "prompt_contains", '"refund"', '"Is it cold in Oslo?"', "no"],
+    ]
+
+
+def test_calls_are_drawn_on_a_timeline_with_their_attempts(page: Page, bedrock: Replayer) -> None:
+    bedrock.fail("ThrottlingException", times=2)
+    say(bedrock, "Is it cold in Oslo?")
+    bedrock.fault(latency={"first_byte_ms": 30, "between_ms": 5})
+    listen(bedrock, "Tell a story")
+    page.until(lambda: len(page.rows("calls")) == 4)
+    page.button("Timeline").click()
+    page.until(lambda: [row[3] for row in page.rows("timeline")] == ["×3", ""])
+    hits = ".bars [data-number] .hit"
+    places = page.script(
+        "return [...document.querySelectorAll(arguments[0])]"
+        ".map(each => each.getBoundingClientRect().x)",
+        hits,
+    )
+    assert places == sorted(places)
+    told = page.script("return [...document.querySelectorAll('.bars')].map(each => each.ariaLabel)")
+    assert told[0].startswith("429 ThrottlingException")
+    assert "attempt 3, 200" in told[0]
+    assert "6 events, the first after" in told[1]
+    assert len(page.all(".bars .mark")) == 6
+    pointer = ActionChains(page.browser)
+    page.until(lambda: pointer.move_to_element(page.all(hits)[1]).click().perform() or True)
+    page.shows(".whole h2", "Call 2 of default")
+    page.press(Keys.ESCAPE, "v")
+    page.until(lambda: len(page.rows("calls")) == 4)
+
+
+def test_the_timeline_zooms(page: Page, bedrock: Replayer) -> None:
+    bedrock.respond(text="An answer.")
+    happen(bedrock, 8, lambda number: f"question {number}")
+    page.until(lambda: len(page.rows("calls")) == 8)
+    page.press("v")
+    page.until(lambda: len(page.rows("timeline")) == 8)
+
+    def prompts() -> list[str]:
+        labels = page.script(
+            "return [...document.querySelectorAll('.timeline .rows-body .row [data-number]')]"
+            ".map(each => each.dataset.number)"
+        )
+        return [str(label) for label in labels]
+
+    def wide() -> float:
+        bars = "[...document.querySelectorAll('.bars [data-number] .waiting')]"
+        widths = f"return Math.max(...{bars}.map(each => each.getBoundingClientRect().width))"
+        return float(page.script(widths))
+
+    whole, all_calls = wide(), prompts()
+    page.press("+", "+")
+    page.until(lambda: len(prompts()) < 8)
+    assert wide() > whole * 3
+    assert page.text("#said").startswith("from ")
+    middle = prompts()
+    page.press("]")
+    page.until(lambda: prompts() != middle)
+    assert prompts()[-1] > middle[-1]
+    page.button("[").click()
+    page.until(lambda: prompts() == middle)
+    page.press("0")
+    page.until(lambda: prompts() == all_calls)
+    axis = page.one(".axis")
+    left = -axis.rect["width"] / 2 + 2
+    drag = (
+        ActionChains(page.browser).move_to_element_with_offset(axis, int(left), 0).click_and_hold()
+    )
+    drag.move_by_offset(int(axis.rect["width"] / 4), 0).release().perform()
+    page.until(lambda: prompts() == all_calls[: len(prompts())] and len(prompts()) < 5)
+    page.press("-", "-", "-", "-")
+    page.until(lambda: prompts() == all_calls)
+    page.press("v")
+    page.until(lambda: not page.one(".zoom").is_displayed())
+
+
+# -- sessions, rules, faults, cassettes ------------------------------------------------------------
 
 
 def test_a_rule_is_added_and_removed_by_hand(page: Page, bedrock: Replayer) -> None:
@@ -488,9 +630,12 @@ def test_every_kind_that_the_form_offers_is_one(page: Page) -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "said"), [('{"answer": {"text": 1}, "times": 0}', ("answer.text", "times")), ("{", ("expected JSON",))]
+    ("document", "said"),
+    [('{"answer": {"text": 1}, "times": 0}', ("answer.text", "times")), ("{", ("expected JSON",))],
 )
-def test_what_is_no_rule_is_said(page: Page, bedrock: Replayer, document: str, said: tuple[str, ...]) -> None:
+def test_what_is_no_rule_is_said(
+    page: Page, bedrock: Replayer, document: str, said: tuple[str, ...]
+) -> None:
     """With every problem; a refusal is an answer, which browsers still log as an error."""
     page.open("#/sessions/default")
     field = page.one("#layer-document")
@@ -499,7 +644,11 @@ def test_what_is_no_rule_is_said(page: Page, bedrock: Replayer, document: str, s
     page.button("Add it").click()
     for text in said:
         page.shows("#layer-wrong", text)
-    refused = [entry for entry in page.browser.get_log("browser") if "400 (Bad Request)" not in entry["message"]]
+    refused = [
+        entry
+        for entry in page.browser.get_log("browser")
+        if "400 (Bad Request)" not in entry["message"]
+    ]
     assert refused == []
 
 
@@ -531,7 +680,9 @@ def test_a_sessions_clients_are_judged(page: Page, bedrock: Replayer) -> None:
 
 def test_cassettes_are_browsed(page: Page) -> None:
     page.click("nav a[data-view='cassettes']")
-    page.until(lambda: [row[:2] for row in page.rows("cassettes")] == [["poems", "1"], ["weather", "2"]])
+    page.until(
+        lambda: [row[:2] for row in page.rows("cassettes")] == [["poems", "1"], ["weather", "2"]]
+    )
     page.click("#cassettes-1")
     page.until(lambda: len(page.rows("recordings")) == 2)
     page.one("input[aria-label='Text in recordings']").send_keys("STORMY")
@@ -545,7 +696,104 @@ def test_cassettes_are_browsed(page: Page) -> None:
     page.shows("pre[aria-label='Response']", "contentBlockDelta")
 
 
-# -- keys, screen readers, light and dark ----------------------------------------------------------------------
+@pytest.fixture
+def editable(bedrock: Replayer, tmp_path: Path) -> Path:
+    """The folder of cassettes, which the server may change."""
+    bedrock.engine.editor = FolderEditor(tmp_path, ALWAYS, bedrock.reload)
+    return tmp_path
+
+
+def test_a_server_that_only_reads_offers_no_edit(page: Page, bedrock: Replayer) -> None:
+    say(bedrock, "Is it cold in Oslo?")
+    page.open("#/calls/default/1")
+    page.shows(".whole h2", "Call 1")
+    assert "Keep as recording" not in page.text(".whole")
+    page.click(".whole a[href^='#/cassettes/']")
+    page.shows(".whole h2", "weather/0001")
+    assert "Edit" not in page.text(".whole")
+
+
+@pytest.mark.usefixtures("editable")
+def test_a_call_is_kept_as_a_recording(page: Page, bedrock: Replayer) -> None:
+    bedrock.respond("Rome", "No, it is warm.", times=1)
+    say(bedrock, "Is it cold in Rome?")
+    page.open("#/calls/default/1")
+    page.shows(".whole h2", "Call 1")
+    page.unfold("Keep as recording")
+    page.one("input[aria-label='The cassette']").clear()
+    page.one("input[aria-label='The cassette']").send_keys("warm/places")
+    page.button("Keep it").click()
+    page.until(
+        lambda: "It is kept as warm/places/0001-converse" in page.text(".adding [role='status']")
+    )
+    assert say(bedrock, "Is it cold in Rome?") == "No, it is warm."
+    page.click(".adding a")
+    page.shows(".whole h2", "warm/places/0001")
+
+
+def test_a_recordings_text_is_edited(page: Page, bedrock: Replayer, editable: Path) -> None:
+    page.open("#/cassettes/weather")
+    page.click("#recordings-0")
+    page.shows(".whole h2", "weather/0001")
+    page.unfold("Edit")
+    area = page.one("textarea")
+    page.until(lambda: "Yes: minus four." in (area.get_attribute("value") or ""))
+    change = "const [area, from, to] = arguments; area.value = area.value.replace(from, to);"
+    page.script(change, area, "Yes: minus four.", "No: plus nine.")
+    page.button("Save").click()
+    page.until(lambda: page.text(".adding [role='status']") == "It is saved.")
+    assert say(bedrock, "Is it cold in Oslo?") == "No: plus nine."
+    (file,) = editable.glob("weather/0001-*.yaml")
+    file.write_bytes(file.read_bytes() + b"# by somebody else\n")
+    page.script(change, area, "No: plus nine.", "Perhaps.")
+    page.button("Save").click()
+    page.until(lambda: "found another version" in page.text(".adding [role='status']"))
+    assert "Perhaps." in (area.get_attribute("value") or "")
+    assert say(bedrock, "Is it cold in Oslo?") == "No: plus nine."
+    page.browser.get_log("browser")  # a refusal is an answer, which browsers still log as an error
+
+
+def test_a_server_of_the_command_line_edits_with_its_option(
+    chromium: Chrome, bedrock: Replayer, tmp_path: Path
+) -> None:
+    """From the command to the file and to the next answer."""
+    folder = tmp_path / "cassettes"
+    write(folder, Cassette("weather", (converse("Is it cold in Oslo?", "Yes: minus four."),)))
+    program = "from bedtape_cassettes.cli.main import main; main()"
+    command = [sys.executable, "-c", program, "replay", str(folder), "--edit", "--port", "0"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            url = next(
+                m[0]
+                for line in process.stdout
+                if (m := re.search(r"http://127\.0\.0\.1:\d+", line))
+            )
+            other = Page(chromium, bedrock)
+            chromium.get(f"{url}/_bedtape/#/cassettes/weather")
+            other.click("#recordings-0")
+            other.unfold("Edit")
+            area = other.one("textarea")
+            other.until(lambda: "Yes: minus four." in (area.get_attribute("value") or ""))
+            change = (
+                "const [area, from, to] = arguments; area.value = area.value.replace(from, to);"
+            )
+            other.script(change, area, "Yes: minus four.", "No: plus nine.")
+            other.button("Save").click()
+            other.until(lambda: other.text(".adding [role='status']") == "It is saved.")
+            (file,) = folder.glob("weather/0001-*.yaml")
+            assert b"No: plus nine." in file.read_bytes()
+            messages: Any = [{"role": "user", "content": [{"text": "Is it cold in Oslo?"}]}]
+            answer = boto3_client(url).converse(modelId=MODEL, messages=messages)
+            assert answer["output"]["message"]["content"] == [{"text": "No: plus nine."}]
+        finally:
+            chromium.get("about:blank")
+            process.terminate()
+
+
+# -- keys, screen readers, light and dark ----------------------------------------------------------
 
 
 def test_all_of_it_by_keys(page: Page, bedrock: Replayer) -> None:
@@ -564,9 +812,13 @@ def test_all_of_it_by_keys(page: Page, bedrock: Replayer) -> None:
     page.until(lambda: page.all(".whole") == [])
     assert page.focused() == grid
     page.press("2")
-    page.until(lambda: page.one("nav a[data-view='sessions']").get_attribute("aria-current") == "page")
+    page.until(
+        lambda: page.one("nav a[data-view='sessions']").get_attribute("aria-current") == "page"
+    )
     page.press("3")
-    page.until(lambda: page.one("nav a[data-view='cassettes']").get_attribute("aria-current") == "page")
+    page.until(
+        lambda: page.one("nav a[data-view='cassettes']").get_attribute("aria-current") == "page"
+    )
     page.press("1")
     page.until(lambda: page.one("nav a[data-view='calls']").get_attribute("aria-current") == "page")
     page.press("/", "2?")
@@ -590,12 +842,21 @@ def test_focus_is_seen(page: Page) -> None:
     for _ in range(10):
         page.press(Keys.TAB)
         seen.append(
-            page.script("const s = getComputedStyle(document.activeElement); return [s.outlineStyle, s.outlineWidth]")
+            page.script(
+                "const s = getComputedStyle(document.activeElement); return [s.outlineStyle,"
+                " s.outlineWidth]"
+            )
         )
     assert seen == [["solid", "2px"]] * 10
 
 
-PLACES = ["#/calls", "#/calls/default/1", "#/calls/default/2", "#/sessions/default", "#/cassettes/weather"]
+PLACES = [
+    "#/calls",
+    "#/calls/default/1",
+    "#/calls/default/2",
+    "#/sessions/default",
+    "#/cassettes/weather",
+]
 
 
 def filled(page: Page, bedrock: Replayer) -> None:
@@ -622,16 +883,18 @@ def test_screen_readers_are_told_what_everything_is(page: Page, bedrock: Replaye
         "table",
         "region",
     }
-    found = set()
+    roles = set()
     for place in PLACES:
         page.open(place)
-        page.one(".whole" if place.count("/") > 1 and "cassettes" not in place else ".rows-body .row")
+        page.one(
+            ".whole" if place.count("/") > 1 and "cassettes" not in place else ".rows-body .row"
+        )
         for node in page.browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]:
             role = node.get("role", {}).get("value")
             if role in used and not node.get("ignored"):
                 assert node["name"]["value"].strip(), (place, node)
-                found.add(role)
-    assert found >= {"button", "link", "combobox", "grid", "textbox", "searchbox", "image", "table"}
+                roles.add(role)
+    assert roles >= {"button", "link", "combobox", "grid", "textbox", "searchbox", "image", "table"}
 
 
 _CONTRAST = """
@@ -674,7 +937,9 @@ def test_text_can_be_read_in_light_and_dark(page: Page, bedrock: Replayer, schem
     try:
         for place in PLACES:
             page.open(place)
-            page.one(".whole" if place.count("/") > 1 and "cassettes" not in place else ".rows-body .row")
+            page.one(
+                ".whole" if place.count("/") > 1 and "cassettes" not in place else ".rows-body .row"
+            )
             seen, low = page.script(_CONTRAST)
             assert seen > 10
             assert low == [], place
@@ -700,25 +965,44 @@ def test_the_theme_can_be_chosen_and_stays(page: Page) -> None:
     assert back() == "light dark"
 
 
-def test_it_fits_a_narrow_window(page: Page, bedrock: Replayer) -> None:
+@pytest.mark.parametrize("width", [400, 1280, 1920])
+def test_it_fits_every_window(page: Page, bedrock: Replayer, width: int) -> None:
     filled(page, bedrock)
-    page.browser.set_window_size(500, 800)
+    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     try:
         for place in PLACES:
             page.open(place)
-            page.one(".whole" if place.count("/") > 1 and "cassettes" not in place else ".rows-body .row")
-            code = "return [document.documentElement, document.querySelector('.detail')].map(e => e.scrollWidth - e.clientWidth)"
+            page.one(
+                ".whole" if place.count("/") > 1 and "cassettes" not in place else ".rows-body .row"
+            )
+            code = (
+                "return [document.documentElement, document.querySelector('.detail')].map(e =>"
+                " e.scrollWidth - e.clientWidth)"
+            )
             assert page.script(code) == [0, 0], place
+        page.open()
+        page.button("Timeline").click()
+        page.one(".bars")
+        assert page.script(code) == [0, 0]
+        assert (
+            page.script(
+                "const t = document.querySelector('.timeline'); return t.scrollWidth -"
+                " t.clientWidth"
+            )
+            == 0
+        )
     finally:
-        page.browser.set_window_size(1300, 900)
+        page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
-# -- hostile text ----------------------------------------------------------------------------------------------
+# -- hostile text ----------------------------------------------------------------------------------
 
 HOSTILE = (
-    "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'><svg onload='window.hacked = 3'>"
-    "<a href=\"javascript:window.hacked = 4\">x</a><iframe srcdoc='<script>parent.hacked = 5</script>'></iframe>"
-    "</pre></title><style>*{display:none}</style>{{7*7}}${7*7}\u202e"
+    "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'><svg"
+    " onload='window.hacked = 3'><a href=\"javascript:window.hacked = 4\">x</a><iframe"
+    " srcdoc='<script>parent.hacked ="
+    " 5</script>'></iframe></pre></title><style>*{display:none}</style>{{7*7}}${7*7}\u202e"
 )
 
 
@@ -731,9 +1015,16 @@ def place(*parts: str) -> str:
 
 
 def haunt(bedrock: Replayer) -> None:
-    """Text of others wherever there can be some: prompts, tools, models, sessions, headers, errors, answers, files."""
+    """Text of others wherever there can be some: prompts, tools, models, sessions,
+    headers, errors, answers, files.
+    """
     model, evil = f"anthropic.claude-{HOSTILE[:40]}", bedrock.session(HOSTILE_SESSION)
-    evil.respond(text=HOSTILE, tool={"name": HOSTILE[:60], "input": {HOSTILE: HOSTILE}}, reasoning=HOSTILE, times=2)
+    evil.respond(
+        text=HOSTILE,
+        tool={"name": HOSTILE[:60], "input": {HOSTILE: HOSTILE}},
+        reasoning=HOSTILE,
+        times=2,
+    )
     evil.fail("ValidationException", message=HOSTILE, times=1)
     tools = {"tools": [{"toolSpec": {"name": HOSTILE, "inputSchema": {"json": {}}}}]}
     body = {**ask(HOSTILE), "system": [{"text": HOSTILE}], "toolConfig": tools}
@@ -742,7 +1033,9 @@ def haunt(bedrock: Replayer) -> None:
     def send(number: int, operation: str) -> None:
         told = (*aws("i", number), ("x-bedtape-session", HOSTILE_SESSION), ("x-evil", HOSTILE[:-1]))
         head = Head.of(tuple((name.encode(), value.encode("latin-1")) for name, value in told))
-        answer = bedrock.engine.answer("POST", path(operation, model), head, json.dumps(body).encode())
+        answer = bedrock.engine.answer(
+            "POST", path(operation, model), head, json.dumps(body).encode()
+        )
         bedrock.engine.finish(Outcome(answer, BEGAN + number, 0.1, True, len(answer.reply.pieces)))
 
     for number, operation in enumerate(("converse", "converse", "converse-stream", "converse"), 1):
@@ -752,17 +1045,29 @@ def haunt(bedrock: Replayer) -> None:
     bedrock.run(lambda: setattr(bedrock.engine, "library", library))
 
 
-# Where it is shown, what is there when it is, and what is then to be read: as it is, and as JSON has it.
+# Where it is shown, what is there when it is, and what is then to be read: as it
+# is, and as JSON has it.
 HAUNTED = [
     *((place("calls", HOSTILE_SESSION, str(number)), ".whole", HOSTILE) for number in (1, 2, 3, 4)),
     (place("calls"), "#calls-3", HOSTILE[:160]),
     (place("calls", HOSTILE), ".count", "0 of 4 calls"),
-    (place("sessions", HOSTILE_SESSION), ".layers table", json.dumps(HOSTILE, ensure_ascii=False)[1:-1]),
-    (place("cassettes", "evil", HOSTILE_FILE), ".whole", json.dumps(HOSTILE, ensure_ascii=False)[1:-1]),
+    (
+        place("sessions", HOSTILE_SESSION),
+        ".layers table",
+        json.dumps(HOSTILE, ensure_ascii=False)[1:-1],
+    ),
+    (
+        place("cassettes", "evil", HOSTILE_FILE),
+        ".whole",
+        json.dumps(HOSTILE, ensure_ascii=False)[1:-1],
+    ),
     (place("cassettes", "evil", HOSTILE), "#recordings-0", HOSTILE_FILE),
 ]
 # Elements and attributes that the page itself never makes.
-_MADE = "script:not([src='inspector/app.js']), img, iframe, body style, object, embed, [onerror], [onload], [srcdoc], a[href^='javascript']"
+_MADE = (
+    "script:not([src='inspector/app.js']), img, iframe, body style, object, embed, [onerror],"
+    " [onload], [srcdoc], a[href^='javascript']"
+)
 
 
 def test_hostile_text_is_text(page: Page, bedrock: Replayer) -> None:
@@ -771,35 +1076,73 @@ def test_hostile_text_is_text(page: Page, bedrock: Replayer) -> None:
         page.open(where)
         page.one(there)
         page.script("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
-        unfolded = "return [...document.querySelectorAll('details')].every((each) => each.children.length > 1)"
+        unfolded = (
+            "return [...document.querySelectorAll('details')].every((each) => each.children.length"
+            " > 1)"
+        )
         page.until(lambda code=unfolded: page.script(code))
         page.shows("main", read)
         assert page.all(_MADE) == [], where
         assert page.script("return window.hacked ?? null") is None, where
+    page.open("#/calls")
+    page.button("Timeline").click()
+    page.until(lambda: [row[3] for row in page.rows("timeline")] == ["×4"])
+    assert page.all(_MADE) == []
+    assert page.script("return window.hacked ?? null") is None
+
+
+@pytest.mark.usefixtures("editable")
+def test_hostile_text_is_text_in_an_edit_and_its_refusal(
+    page: Page, bedrock: Replayer, tmp_path: Path
+) -> None:
+    write(tmp_path, Cassette("evil", (converse(HOSTILE, HOSTILE),)))
+    bedrock.reload()
+    page.open("#/cassettes/evil")
+    page.click("#recordings-0")
+    page.one(".whole")
+    page.unfold("Edit")
+    area = page.one("textarea")
+    page.until(lambda: "<script>" in (area.get_attribute("value") or ""))
+    page.script(
+        "arguments[0].value = 'bedtape: 1\\n' + arguments[1] + ': 1\\n'", area, HOSTILE[:60]
+    )
+    page.button("Save").click()
+    page.until(lambda: page.text(".adding [role='status'] .failure"))
+    assert page.all(_MADE) == []
+    assert page.script("return window.hacked ?? null") is None
+    page.browser.get_log("browser")  # a refusal is an answer, which browsers still log as an error
 
 
 def test_script_could_not_run_if_it_got_in(page: Page) -> None:
-    """The policy is the second lock: inline script, handlers and other hosts are refused by the browser."""
+    """The policy is the second lock: inline script, handlers and other hosts
+    are refused by the browser.
+    """
     page.script(
-        "const s = document.createElement('script'); s.textContent = 'window.hacked = 1'; document.body.append(s);"
-        "const b = document.createElement('button'); b.setAttribute('onclick', 'window.hacked = 2');"
-        "document.body.append(b); b.click();"
+        "const s = document.createElement('script'); s.textContent = 'window.hacked = 1';"
+        " document.body.append(s);const b = document.createElement('button');"
+        " b.setAttribute('onclick', 'window.hacked = 2');document.body.append(b); b.click();"
     )
     assert page.script("return window.hacked ?? null") is None
-    sent = "const [url, done] = arguments; fetch(url).then(() => done('sent'), () => done('refused'))"
+    sent = (
+        "const [url, done] = arguments; fetch(url).then(() => done('sent'), () => done('refused'))"
+    )
     assert page.browser.execute_async_script(sent, "http://localhost:9/") == "refused"
-    refused = [entry["message"] for entry in page.browser.get_log("browser") if entry["level"] == "SEVERE"]
+    refused = [
+        entry["message"] for entry in page.browser.get_log("browser") if entry["level"] == "SEVERE"
+    ]
     assert len(refused) >= 3
     assert all("Content Security Policy" in message for message in refused)
 
 
-# -- a token ---------------------------------------------------------------------------------------------------
+# -- a token ---------------------------------------------------------------------------------------
 
 
 def test_the_page_asks_for_the_token(chromium: Chrome, bedrock: Replayer) -> None:
     """Not with `page`: browsers log the 401 by which it learns that it needs one."""
     say(bedrock, "Is it cold in Oslo?")
-    bedrock.run(lambda: setattr(bedrock.engine, "control", Gate(bedrock.engine, "the-right-token-of-all")))
+    bedrock.run(
+        lambda: setattr(bedrock.engine, "control", Gate(bedrock.engine, "the-right-token-of-all"))
+    )
     page = Page(chromium, bedrock)
     page.open()
     page.until(lambda: page.one("#ask").is_displayed())
@@ -812,11 +1155,180 @@ def test_the_page_asks_for_the_token(chromium: Chrome, bedrock: Replayer) -> Non
     page.click("#calls-0")
     page.shows(".whole h2", "Call 1 of default")
     kept = page.script(
-        "return JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie, location.href])"
+        "return JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie,"
+        " location.href])"
     )
     assert "the-right-token" not in kept
     page.open()
     page.until(lambda: page.one("#ask").is_displayed())
     chromium.get("about:blank")
-    logged = [entry["message"] for entry in chromium.get_log("browser") if entry["level"] == "SEVERE"]
+    logged = [
+        entry["message"] for entry in chromium.get_log("browser") if entry["level"] == "SEVERE"
+    ]
     assert [message for message in logged if "401" not in message] == []
+
+
+# -- calls that run --------------------------------------------------------------------------------
+
+
+def test_a_stream_that_hangs_is_seen_and_drawn_with_its_own_times(
+    page: Page, bedrock: Replayer
+) -> None:
+    bedrock.fault(stall={"after_events": 3})
+    connection = HTTPConnection("127.0.0.1", bedrock.port)
+    connection.request("POST", path("converse-stream"), prompt("Tell a story"))
+    assert connection.getresponse().read(10)
+    page.until(lambda: [row[5] for row in page.rows("calls")] == ["running, 3 events"])
+    page.click("#calls-0")
+    page.shows(".detail", "is still running: running, 3 events")
+    connection.close()
+    page.shows(".whole h2", "Call 1 of default")
+    page.shows(".whole header .badge", "200, client left")
+    page.shows("figcaption", "Times are those of this answer")
+
+
+def test_a_call_that_got_no_status_is_told_so(page: Page, bedrock: Replayer) -> None:
+    bedrock.fault(reset={})
+    connection = HTTPConnection("127.0.0.1", bedrock.port)
+    connection.request("POST", path(), prompt("Write a poem"))
+    with pytest.raises(ConnectionResetError):
+        connection.getresponse()
+    page.until(lambda: [row[5] for row in page.rows("calls")] == ["no answer"])
+    page.click("#calls-0")
+    page.shows(".whole header .badge", "no answer")
+
+
+# -- find, compare, use elsewhere ------------------------------------------------------------------
+
+
+def test_calls_are_sorted_and_found_by_answer_error_and_id(page: Page, bedrock: Replayer) -> None:
+    for text in ("Write a poem", "Never recorded", "Is it cold in Oslo?"):
+        say(bedrock, text)
+    page.until(lambda: len(page.rows("calls")) == 3)
+
+    def prompts() -> list[str]:
+        return [row[9] for row in page.rows("calls")]
+
+    page.button("prompt").click()
+    assert prompts() == ["Is it cold in Oslo?", "Never recorded", "Write a poem"]
+    page.button("prompt").click()
+    assert prompts() == ["Write a poem", "Never recorded", "Is it cold in Oslo?"]
+    assert page.one("[aria-sort='descending']").text.startswith("prompt")
+    page.button("prompt").click()
+    assert prompts() == ["Write a poem", "Never recorded", "Is it cold in Oslo?"]
+    number = dict(bedrock.calls[2].answer_headers)["x-amzn-requestid"]
+    for text, numbers in [
+        ("minus FOUR", "Is it cold in Oslo?"),
+        ("cassettemiss", "Never recorded"),
+        (number, "Is it cold in Oslo?"),
+    ]:
+        page.one("[type='search']").clear()
+        page.one("[type='search']").send_keys(text)
+        assert prompts() == [numbers], text
+
+
+def test_a_miss_is_answered_and_a_call_used_elsewhere(
+    page: Page, bedrock: Replayer, tmp_path: Path
+) -> None:
+    """The code and the test are run as they are copied, and the command as well."""
+    bedrock.respond("refund", "no", name="refunds")
+    text = 'It\'s \\ a "question": $HOME `x` \u00e9'
+    assert "CassetteMissException" in say(bedrock, text)
+    page.open("#/calls/default/1")
+    page.shows(
+        "pre[aria-label='Why nothing answered']", 'refunds: prompt_contains expected "refund"'
+    )
+    page.unfold("Add a rule")
+    page.button("Add the rule").click()
+    page.shows("[role='status']", "")
+    page.until(lambda: "is added" in page.text(".adding [role='status']"))
+    assert say(bedrock, text) == "An answer."
+    page.open("#/calls/default/2")
+    page.one(".whole")
+    page.unfold("With another call")
+    page.until(lambda: "CassetteMissException" in page.text(".whole .sides"))
+    forms = {}
+    for name in ("curl", "boto3", "overlay rule", "pytest test"):
+        page.unfold(name)
+        forms[name] = page.until(lambda name=name: page.text(f"pre[aria-label='{name}']"))
+    (tmp_path / "overlay.json").write_text(forms["overlay rule"])
+    with Replayer((), overlay=tmp_path / "overlay.json") as other:
+        assert say(other, text) == "An answer."
+    (tmp_path / "test_copied.py").write_text(forms["pytest test"])
+    environ = {**os.environ, "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
+    for command in (
+        [sys.executable, "-c", forms["boto3"]],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            str(tmp_path / "test_copied.py"),
+        ],
+        *([["sh", "-c", forms["curl"]]] if shutil.which("curl") else []),
+    ):
+        done = subprocess.run(
+            command, env=environ, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "An answer." in done.stdout or "1 passed" in done.stdout, command
+
+
+# -- the report ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", [400, 1280, 1920])
+def test_a_report_opens_from_a_file(
+    chromium: Chrome, bedrock: Replayer, tmp_path: Path, width: int
+) -> None:
+    """Not with `page`: there is no server. Hostile text is text here too, and nothing is loaded."""
+    say(bedrock, "Is it cold in Oslo?")
+    haunt(bedrock)
+    parts = bedrock.run(lambda: [capture(bedrock.engine, each) for each in bedrock.engine.sessions])
+    (tmp_path / "report.html").write_bytes(build_report(parts, "pytest"))
+    bedrock.stop()
+    for log in ("browser", "performance"):
+        chromium.get_log(log)
+    page = Page(chromium, bedrock)
+    chromium.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False},
+    )
+    try:
+        for where, there in [
+            ("#/calls", "#calls-4"),
+            *((place("calls", HOSTILE_SESSION, str(number)), ".whole") for number in (1, 2, 3, 4)),
+            (place("sessions", HOSTILE_SESSION), ".layers table"),
+            ("#/cassettes", "nav a[data-view='cassettes'][aria-current]"),
+        ]:
+            chromium.get("about:blank")
+            chromium.get(f"{(tmp_path / 'report.html').as_uri()}{where}")
+            page.one(there)
+            page.script(
+                "document.querySelectorAll('details').forEach((each) => { each.open = true; })"
+            )
+            assert page.script("return window.hacked ?? null") is None, where
+            assert page.script("return document.documentElement.scrollWidth") <= width, where
+            assert page.all("img, iframe, object, embed, [onerror], [onload], [srcdoc]") == [], (
+                where
+            )
+        page.shows(".state", "report of pytest")
+        page.press("1")
+        page.button("Timeline").click()
+        page.until(lambda: len(page.rows("timeline")) == 2)
+        assert page.script("return window.hacked ?? null") is None
+    finally:
+        chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert [
+        entry["message"] for entry in chromium.get_log("browser") if entry["level"] == "SEVERE"
+    ] == []
+    asked = {
+        message["params"]["request"]["url"].partition("#")[0].partition(":")[0]
+        for entry in chromium.get_log("performance")
+        if (message := json.loads(entry["message"])["message"])["method"]
+        == "Network.requestWillBeSent"
+    }
+    chromium.get("about:blank")
+    assert asked <= {"file", "data", "about"}

@@ -1,12 +1,16 @@
-"""OpenAI's, Anthropic's and Vercel's clients for JavaScript read what rules answer: texts, streams, tools and errors."""
+"""OpenAI's, Anthropic's and Vercel's clients for JavaScript read what rules answer: texts,
+streams, tools and errors.
+"""
 
 import json
 from typing import Any
 
 import pytest
 
+from bedtape_replayer import Replayer
 from bedtape_replayer.engine.session import Session
 from support.javascript import run_script
+from support.troubles import TROUBLES
 
 # The clients of apis.mjs, with the operations that they call: whole, and streamed.
 CLIENTS = {
@@ -23,7 +27,10 @@ CLIENTS = {
     "vercel openai responses": ("Responses", "Responses"),
 }
 SAID = "It rains in Oslo, and the wind blows all day."
-CODES = {"openai": ("rate_limit_exceeded", "rate_limit_error"), "anthropic": (None, "rate_limit_error")}
+CODES = {
+    "openai": ("rate_limit_exceeded", "rate_limit_error"),
+    "anthropic": (None, "rate_limit_error"),
+}
 
 
 def ask_all(bedrock: Session, *, stream: bool) -> dict[str, Any]:
@@ -38,7 +45,9 @@ def test_texts(bedrock: Session, stream: bool) -> None:
     for client, result in ask_all(bedrock, stream=stream).items():
         assert result["error"] is None, client
         assert result["text"] == SAID, client
-        assert not stream or ("".join(result["pieces"]) == SAID and len(result["pieces"]) > 1), client
+        assert not stream or ("".join(result["pieces"]) == SAID and len(result["pieces"]) > 1), (
+            client
+        )
     assert sorted(str(call.operation) for call in bedrock.calls) == sorted(
         operations[stream] for operations in CLIENTS.values()
     )
@@ -61,7 +70,9 @@ def test_errors(bedrock: Session, stream: bool) -> None:
         assert "Slow down." in error["message"], client
         assert error["status"] == 429, client
         vendor = client.partition(" ")[0]
-        assert vendor not in CODES or (error.get("code"), error.get("type")) == CODES[vendor], client
+        assert vendor not in CODES or (error.get("code"), error.get("type")) == CODES[vendor], (
+            client
+        )
     assert len(bedrock.calls) == len(CLIENTS)
 
 
@@ -71,3 +82,23 @@ def test_an_error_in_the_middle_of_a_stream(bedrock: Session) -> None:
     for client, result in ask_all(bedrock, stream=True).items():
         assert "Slow down." in json.dumps(result["error"]), client
     assert {call.error for call in bedrock.calls} == {"ThrottlingException"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TROUBLES)
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_default_retries_are_no_mistakes(server: Replayer, name: str, stream: bool) -> None:
+    """Each client calls twice, because a second call with the same request is no retry."""
+    sessions = {client: server.session(f"{client}, {name}, {stream}") for client in CLIENTS}
+    for session in sessions.values():
+        session.respond(text=SAID)
+        for fault in TROUBLES[name]:
+            session.fault(**fault)
+    jobs = [
+        {"client": client, "url": sessions[client].url, "stream": stream, "calls": 2}
+        for client in CLIENTS
+    ]
+    results = dict(zip(CLIENTS, json.loads(run_script("apis.mjs", jobs)), strict=True))
+    for client, session in sessions.items():
+        assert session.verdict == (), client
+        assert results[client]["text"] == SAID or session.calls[-1].error, (client, results[client])

@@ -1,3 +1,5 @@
-"""The examples are projects of their own: tests/clients/test_examples.py runs each by its own command."""
+"""The examples are projects of their own: tests/clients/test_examples.py runs
+each by its own command.
+"""
 
 collect_ignore_glob = ["*"]

@@ -1,7 +1,7 @@
 """`make fuzz SECONDS=60`: feeds damaged inputs to every reader, and prints how many each one took.
 
-`run.py SECONDS [SEED] [TARGET...]`. A reader that raises what it must not raise ends the run with exit code 1. The input
-is written to a file, and `run.py --input FILE TARGET` feeds it again.
+`run.py SECONDS [SEED] [TARGET...]`. A reader that raises what it must not raise ends the run with
+exit code 1. The input is written to a file, and `run.py --input FILE TARGET` feeds it again.
 """
 
 import sys
@@ -35,7 +35,10 @@ def fuzz(target: str, seed: int, seconds: float) -> int:
         except Exception:  # noqa: BLE001 - whatever it is, it is the finding
             with tempfile.NamedTemporaryFile(prefix="bedtape-fuzz-", delete=False) as file:
                 file.write(data)
-            print(f"{target}: failed on input {count}; feed it again: run.py --input {file.name} {target!r}")
+            print(
+                f"{target}: failed on input {count}; feed it again: run.py --input {file.name}"
+                f" {target!r}"
+            )
             traceback.print_exc()
             return 1
         count, slowest = count + 1, max(slowest, time.monotonic() - began)

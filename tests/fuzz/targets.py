@@ -1,4 +1,5 @@
-"""The readers of what others write: bytes from a socket, files of a repository, recordings of other tools.
+"""The readers of what others write: bytes from a socket, files of a repository,
+recordings of other tools.
 
 Each target takes any bytes, and raises only the errors that its reader documents.
 """
@@ -10,16 +11,19 @@ from random import Random
 import yaml
 
 from bedtape_cassettes.errors import CassetteError
+from bedtape_cassettes.families.models.nova_sonic import Spoken
 from bedtape_cassettes.families.reading import content_of, prompt_of
 from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.foreign.import_file import import_file
 from bedtape_cassettes.format import bodies, document, eventstream, journal, tape
 from bedtape_cassettes.matching.key import compute_key
-from bedtape_cassettes.model import Response
+from bedtape_cassettes.model import Response, event_headers
 from bedtape_cassettes.operations import OPERATIONS, identify
 from bedtape_cassettes.redaction.scrub import scrub
 from bedtape_cassettes.storage import store
 from bedtape_replayer.answering.call import Call
+from bedtape_replayer.answering.duplex.conversation import Conversation
+from bedtape_replayer.answering.duplex.turns import Cue, RuleScript, RuleTurn
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.engine.checks import find_refusal
 from bedtape_replayer.overlay import document as overlay
@@ -85,11 +89,26 @@ def _request(data: bytes) -> None:
 def _address(data: bytes) -> None:
     text = "/" + data.decode("latin-1")
     identify("POST", text)
-    Call("s", "POST", text, Head(b"\r\nAuthorization: " + data.replace(b"\r", b"") + b"\r\n"), b"").scope  # noqa: B018
+    head = Head(b"\r\nAuthorization: " + data.replace(b"\r", b"") + b"\r\n")
+    Call("s", "POST", text, head, b"").scope  # noqa: B018
 
 
 def _journal(data: bytes) -> None:
     list(journal.read(data, "journal"))
+
+
+def _conversation(data: bytes) -> None:
+    """Bytes of a client that are no frames, and frames with any payload: one for each line."""
+    for pieces in (
+        [data],
+        [eventstream.encode_strings(event_headers("chunk"), line) for line in data.splitlines()],
+    ):
+        conversation = Conversation(RuleScript((RuleTurn(Cue(), Spoken(text="a")),), b""))
+        for piece in pieces:
+            conversation.receive(piece)
+        conversation.end()
+        list(conversation)
+        json.loads(conversation.describe())
 
 
 TARGETS: dict[str, Callable[[bytes], object]] = {
@@ -105,6 +124,7 @@ TARGETS: dict[str, Callable[[bytes], object]] = {
     "overlays": lambda data: overlay.read(data, "overlay.yaml"),
     "other tools' recordings": import_file,
     "redaction": scrub,
+    "conversations": _conversation,
 }
 
 
@@ -116,7 +136,7 @@ def run(target: str, data: bytes) -> None:
         pass
 
 
-# -- inputs ------------------------------------------------------------------------------------------------------
+# -- inputs ----------------------------------------------------------------------------------------
 
 
 def seeds(target: str) -> list[bytes]:
@@ -138,14 +158,29 @@ def seeds(target: str) -> list[bytes]:
             }
             return [yaml.safe_dump({"bedtape-overlay": 1, **rules}).encode()]
         case "other tools' recordings":
-            return [json.dumps({"log": {"entries": []}}).encode(), b"interactions: []\nversion: 1\n"]
+            return [
+                json.dumps({"log": {"entries": []}}).encode(),
+                b"interactions: []\nversion: 1\n",
+            ]
         case "http1":
             return [
                 b"POST /model/a/converse HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}",
                 b"GET / HTTP/1.1\r\n\r\n",
             ]
         case "http2":
-            return [bytes.fromhex("000000040000000000"), bytes.fromhex("00000001050000000182868441")]
+            return [
+                bytes.fromhex("000000040000000000"),
+                bytes.fromhex("00000001050000000182868441"),
+            ]
+        case "conversations":
+            events = (
+                {"promptStart": {"promptName": "p", "toolConfiguration": {"tools": []}}},
+                {"contentStart": {"contentName": "c", "type": "TEXT", "role": "USER"}},
+                {"textInput": {"contentName": "c", "content": "Hello?"}},
+                {"audioInput": {"contentName": "a", "content": "AAAA"}},
+                {"contentEnd": {"contentName": "c"}},
+            )
+            return [b"\n".join(json.dumps({"event": event}).encode() for event in events)]
         case "addresses":
             return [operation.path.encode() for operation in OPERATIONS]
         case "event streams" | "answers":

@@ -1,4 +1,7 @@
-"""What became of each framework, read from pytest's JUnit reports, and the page that says it. Only the pins are read."""
+"""What became of each framework, read from pytest's JUnit reports, and the page that says it.
+
+Only the pins are read.
+"""
 
 import re
 import xml.etree.ElementTree as ET
@@ -12,7 +15,12 @@ REQUIREMENTS = Path(__file__).parent / "requirements"
 _SDKS = "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"
 _LITELLM = ("AWS_BEDROCK_RUNTIME_ENDPOINT", "BEDROCK_MANTLE_API_BASE")
 _VARIABLES = {
-    "anthropic": ("ANTHROPIC_BEDROCK_BASE_URL", "ANTHROPIC_BEDROCK_MANTLE_BASE_URL", "ANTHROPIC_BASE_URL"),
+    "anthropic": (
+        "ANTHROPIC_BEDROCK_BASE_URL",
+        "ANTHROPIC_BEDROCK_MANTLE_BASE_URL",
+        "ANTHROPIC_BASE_URL",
+    ),
+    "chatlas": (_SDKS, "AWS_ENDPOINT_URL_BEDROCK_MANTLE"),
     "dspy": _LITELLM,
     "litellm": _LITELLM,
     "openai": ("AWS_BEDROCK_BASE_URL", "OPENAI_BASE_URL"),
@@ -25,7 +33,9 @@ _NAME = re.compile(r"test_(\w+)(?:\[(.*)\])?")
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One test: what of the framework it tried, with which model or variant, and what became of it."""
+    """One test: what of the framework it tried, with which model or variant,
+    and what became of it.
+    """
 
     tried: str
     variant: str
@@ -35,7 +45,10 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A framework's tests. output: what pip or pytest said of what failed. No cases: it could not be installed."""
+    """A framework's tests. output: what pip or pytest said of what failed.
+
+    No cases: it could not be installed.
+    """
 
     name: str
     python: str
@@ -51,7 +64,10 @@ class Result:
     def summary(self) -> str:
         if not self.cases:
             return "could not be installed or run"
-        counts = ((self.count(outcome), outcome) for outcome in ("passed", "failed", "known to fail", "skipped"))
+        counts = (
+            (self.count(outcome), outcome)
+            for outcome in ("passed", "failed", "known to fail", "skipped")
+        )
         return ", ".join(f"{count} {outcome}" for count, outcome in counts if count)
 
     def count(self, outcome: str) -> int:
@@ -60,7 +76,9 @@ class Result:
 
 def wants(name: str) -> list[str]:
     """What the environment is for, as the first line of its requirements says it."""
-    return (REQUIREMENTS / f"{name}.txt").read_text().splitlines()[0].removeprefix("# wants: ").split()
+    return (
+        (REQUIREMENTS / f"{name}.txt").read_text().splitlines()[0].removeprefix("# wants: ").split()
+    )
 
 
 def pins(name: str) -> dict[str, str]:
@@ -75,8 +93,10 @@ def read(xml: str) -> tuple[Case, ...]:
 
 
 def _case(case: ET.Element) -> Case:
-    found = _NAME.fullmatch(case.get("name", ""))
-    tried, variant = (found[1].replace("_", " "), found[2] or "") if found else (case.get("name", ""), "")
+    match = _NAME.fullmatch(case.get("name", ""))
+    tried, variant = (
+        (match[1].replace("_", " "), match[2] or "") if match else (case.get("name", ""), "")
+    )
     for child in case:
         if child.tag in ("failure", "error"):
             return Case(tried, variant, "failed", _first_line(child))
@@ -90,7 +110,7 @@ def _first_line(told: ET.Element) -> str:
     return next(iter(told.get("message", "").splitlines()), "")
 
 
-# -- the page --------------------------------------------------------------------------------------------------
+# -- the page --------------------------------------------------------------------------------------
 
 _HEAD = """# Frameworks
 
@@ -116,14 +136,17 @@ def page(results: Iterable[Result]) -> str:
 def _row(result: Result) -> str:
     versions = ", ".join(f"{package} {version}" for package, version in shown(result.name))
     variables = ", ".join(f"`{name}`" for name in _VARIABLES.get(result.name, (_SDKS,)))
-    return f"| [{result.name}](#{result.name}) | {versions} | {result.python} | {variables} | {result.summary} |"
+    return (
+        f"| [{result.name}](#{result.name}) | {versions} | {result.python} | {variables} |"
+        f" {result.summary} |"
+    )
 
 
 def shown(name: str) -> list[tuple[str, str]]:
     """The packages whose versions matter: what was wanted, and the SDK beneath."""
-    found = pins(name)
+    versions = pins(name)
     wanted = [want.partition("[")[0] for want in wants(name)]
-    return [(package, found[package]) for package in dict.fromkeys((*wanted, "boto3"))]
+    return [(package, versions[package]) for package in dict.fromkeys((*wanted, "boto3"))]
 
 
 def _section(result: Result) -> str:

@@ -1,7 +1,9 @@
-"""Runs every framework's tests, each in an environment of its own, and writes docs/reference/compatibility.md.
+"""Runs every framework's tests, each in an environment of its own, and writes
+docs/reference/compatibility.md.
 
-`run.py [NAME...]` makes `.venv-matrix/NAME` of the pins in `requirements/NAME.txt`, which are complete: nothing else is
-installed. `run.py --pin NAME...` writes them anew, with the newest versions of what the file's first line wants.
+`run.py [NAME...]` makes `.venv-matrix/NAME` of the pins in `requirements/NAME.txt`, which are
+complete: nothing else is installed. `run.py --pin NAME...` writes them anew, with the newest
+versions of what the file's first line wants.
 """
 
 import argparse
@@ -18,12 +20,17 @@ from pathlib import Path
 
 from report import REQUIREMENTS, Result, page, pins, read, wants
 
+# seconds until a command that hangs is ended; the longest takes ten minutes on a loaded machine
+_HANGS = 2400
+
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = ROOT / ".venv-matrix"
 PAGE = ROOT / "docs" / "reference" / "compatibility.md"
-# Each wheel is fetched once: where pip keeps no cache of what it fetched, nine environments would fetch boto3 nine times.
+# Each wheel is fetched once: where pip keeps no cache of what it fetched, nine environments would
+# fetch boto3 nine times.
 WHEELS = ENVIRONMENTS / "wheels"
-# What every environment has beside its framework and bedtape: what runs the tests, and what installs bedtape.
+# What every environment has beside its framework and bedtape: what runs the tests, and
+# what installs bedtape.
 BESIDE = ("pytest", "pytest-timeout", "hatchling", "editables")
 # Installing is bound by the disk, testing by waits between retries.
 AT_A_TIME = 3
@@ -32,9 +39,14 @@ AT_A_TIME = 3
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="frameworks; without any, all, and the page is written"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="frameworks; without any, all, and the page is written",
     )
-    parser.add_argument("--pin", action="store_true", help="write the pins anew instead of running tests")
+    parser.add_argument(
+        "--pin", action="store_true", help="write the pins anew instead of running tests"
+    )
     asked = parser.parse_args()
     known = sorted(path.stem for path in REQUIREMENTS.glob("*.txt"))
     if unknown := sorted(set(asked.names) - set(known)):
@@ -65,7 +77,7 @@ def tell(results: list[Result]) -> int:
     return 1 if broken else 0
 
 
-# -- environments ----------------------------------------------------------------------------------------------
+# -- environments ----------------------------------------------------------------------------------
 
 
 def tried(name: str) -> Result:
@@ -78,11 +90,26 @@ def tried(name: str) -> Result:
     report.unlink(missing_ok=True)
     tests = f"tests/matrix/frameworks/test_{name.replace('-', '_')}.py"
     # Frameworks warn of their own affairs, which are none of bedtape's.
-    options = ["-q", "-o", "filterwarnings=", "-W", "ignore", "-p", "no:cacheprovider", f"--junitxml={report}"]
+    options = [
+        "-q",
+        "-o",
+        "filterwarnings=",
+        "-W",
+        "ignore",
+        "-p",
+        "no:cacheprovider",
+        f"--junitxml={report}",
+    ]
     done = run([str(python), "-m", "pytest", tests, *options])
     if not report.exists():
         return Result(name, version, (), done.stdout + done.stderr)
-    return Result(name, version, read(report.read_text()), done.stdout if done.returncode else "", done.returncode != 0)
+    return Result(
+        name,
+        version,
+        read(report.read_text()),
+        done.stdout if done.returncode else "",
+        done.returncode != 0,
+    )
 
 
 def install(name: str, python: Path) -> str:
@@ -93,7 +120,10 @@ def install(name: str, python: Path) -> str:
         return ""
     make(python)
     own = ["--no-index", "--find-links", str(WHEELS), "--no-deps", "--no-compile"]
-    for what in (["-r", str(REQUIREMENTS / f"{name}.txt")], ["--no-build-isolation", "-e", str(ROOT)]):
+    for what in (
+        ["-r", str(REQUIREMENTS / f"{name}.txt")],
+        ["--no-build-isolation", "-e", str(ROOT)],
+    ):
         done = pip(python, "install", *own, *what)
         if done.returncode:
             return done.stdout + done.stderr
@@ -111,18 +141,28 @@ def make(python: Path) -> None:
 
 def digest(name: str) -> str:
     """Of all that an environment is made of."""
-    parts = (sys.version.encode(), (REQUIREMENTS / f"{name}.txt").read_bytes(), (ROOT / "pyproject.toml").read_bytes())
+    parts = (
+        sys.version.encode(),
+        (REQUIREMENTS / f"{name}.txt").read_bytes(),
+        (ROOT / "pyproject.toml").read_bytes(),
+    )
     return hashlib.blake2b(b"\0".join(parts)).hexdigest()
 
 
 def fetch(names: list[str]) -> None:
-    """Fetches the wheels that are not there. What cannot be had is told by the installation that lacks it."""
+    """Fetches the wheels that are not there.
+
+    What cannot be had is told by the installation that lacks it.
+    """
     WHEELS.mkdir(parents=True, exist_ok=True)
     for batch in batches(names):
         there = {"-".join(path.name.split("-")[:2]).lower() for path in WHEELS.iterdir()}
         if missing := [pin for pin in batch if wheel_of(pin) not in there]:
-            done = pip(Path(sys.executable), "wheel", "--no-deps", "--wheel-dir", str(WHEELS), *missing)
-            if done.returncode:  # one that cannot be had keeps back the others: each for itself, then
+            done = pip(
+                Path(sys.executable), "wheel", "--no-deps", "--wheel-dir", str(WHEELS), *missing
+            )
+            # one that cannot be had keeps back the others: each for itself, then
+            if done.returncode:
                 for pin in missing:
                     pip(Path(sys.executable), "wheel", "--no-deps", "--wheel-dir", str(WHEELS), pin)
 
@@ -139,12 +179,15 @@ def batches(names: list[str]) -> Iterator[list[str]]:
     for name in names:
         for package, version in pins(name).items():
             versions.setdefault(package, set()).add(version)
-    rows = ([f"{package}=={version}" for version in sorted(found)] for package, found in sorted(versions.items()))
+    rows = (
+        [f"{package}=={version}" for version in sorted(numbers)]
+        for package, numbers in sorted(versions.items())
+    )
     for batch in zip_longest(*rows):
         yield [pin for pin in batch if pin is not None]
 
 
-# -- pins ------------------------------------------------------------------------------------------------------
+# -- pins ------------------------------------------------------------------------------------------
 
 
 def pin(name: str) -> None:
@@ -160,12 +203,41 @@ def pin(name: str) -> None:
 
 def pip(python: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Runs this interpreter's pip on another's environment."""
-    return run([sys.executable, "-m", "pip", "--python", str(python), *arguments, "--disable-pip-version-check"])
+    return run(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "--python",
+            str(python),
+            *arguments,
+            "--disable-pip-version-check",
+        ]
+    )
 
 
 def run(command: list[str]) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": ""}  # an environment has what it was made of, nothing else
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    # an environment has what it was made of, nothing else
+    environment = {**os.environ, "PYTHONPATH": ""}
+    try:
+        return subprocess.run(
+            command,
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_HANGS,
+        )
+    except subprocess.TimeoutExpired as expired:
+        output = (
+            expired.stdout
+            if isinstance(expired.stdout, str)
+            else (expired.stdout or b"").decode(errors="replace")
+        )
+        return subprocess.CompletedProcess(
+            command, 1, output, f"did not end within {_HANGS} seconds: it hangs\n"
+        )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""The page of frameworks says what was pinned and what became of it; what pytest reports is read as it means it."""
+"""The page of frameworks says what was pinned and what became of it; what pytest
+reports is read as it means it.
+"""
 
 import re
 import subprocess
@@ -57,7 +59,9 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> tuple[Case, ...]:
 
 
 def test_every_outcome_is_read(cases: tuple[Case, ...]) -> None:
-    assert [(case.tried, case.variant, case.outcome) for case in cases if case.tried != "tools"] == [
+    assert [
+        (case.tried, case.variant, case.outcome) for case in cases if case.tried != "tools"
+    ] == [
         ("chat", "nova", "passed"),
         ("chat", "claude", "passed"),
         ("many at once", "", "passed"),
@@ -66,7 +70,9 @@ def test_every_outcome_is_read(cases: tuple[Case, ...]) -> None:
         ("embeddings", "", "skipped"),
     ]
     assert "no pieces" in next(case.said for case in cases if case.tried == "stream")
-    assert "left over" in next(case.said for case in cases if case.tried == "tools" and case.outcome == "failed")
+    assert "left over" in next(
+        case.said for case in cases if case.tried == "tools" and case.outcome == "failed"
+    )
 
 
 def test_the_page_says_what_did_not_pass(cases: tuple[Case, ...]) -> None:
@@ -109,4 +115,6 @@ def test_every_framework_has_tests_and_an_environment() -> None:
 
 def test_continuous_integration_runs_the_matrix() -> None:
     assert re.search(r"^make .*\btest-matrix\b", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
-    assert re.search(r"^test-matrix:.*\n\t.*tests/matrix/run\.py", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert re.search(
+        r"^test-matrix:.*\n\t.*tests/matrix/run\.py", (ROOT / "Makefile").read_text(), re.MULTILINE
+    )

@@ -6,7 +6,7 @@ import pytest
 
 from bedtape_replayer.overlay.document import OverlayInvalid
 from support.pages import PageInvalid, read, run
-from support.pages.printed import agrees, begins
+from support.pages.output import agrees, begins
 from support.pages.shell import commands, goes_on
 
 
@@ -25,11 +25,19 @@ GOOD = {
     "file": '```python\n# say.py\nprint("hi")\n```\n```console\n$ python say.py\nhi\n```\n',
     "python": '```python\nprint("hi")\n```\n```text\nhi\n```\n',
     "test": "```python\ndef test_it(bedrock):\n    assert bedrock.url\n```\n",
-    "json": '<!-- file: a.json -->\n```json\n{"a": 1}\n```\n```console\n$ cat a.json\n{"a": 1}\n```\n',
+    "json": (
+        '<!-- file: a.json -->\n```json\n{"a": 1}\n```\n```console\n$ cat a.json\n{"a": 1}\n```\n'
+    ),
     "indented": "1. do\n\n   ```console\n   $ echo one\n   one\n   ```\n",
-    "new project": "```console\n$ touch it\n```\n<!-- begins with: samples -->\n```console\n$ ls\ncassettes\n```\n",
+    "new project": (
+        "```console\n$ touch it\n```\n<!-- begins with: samples -->\n```console\n$"
+        " ls\ncassettes\n```\n"
+    ),
     "hidden": "<!-- run: echo one -->\n```text\none\n```\n",
-    "server": "```console\n$ bedtape replay\nbedtape: listening on http://127.0.0.1:4566\n$ curl 127.0.0.1:4566/_bedtape/clock\n…\n```\n",
+    "server": (
+        "```console\n$ bedtape replay\nbedtape: listening on http://127.0.0.1:4566\n$ curl"
+        " 127.0.0.1:4566/_bedtape/clock\n…\n```\n"
+    ),
     "not run": "<!-- not run: needs Docker -->\n```console\n$ false\n```\n",
 }
 
@@ -40,25 +48,55 @@ def test_a_page_that_is_right_passes(name: str, tmp_path: Path) -> None:
 
 
 BAD = {
-    "another output": ("```console\n$ echo one\ntwo\n```\n", "page.md:1: expected of echo one:\ntwo\n\nfound:\none"),
+    "another output": (
+        "```console\n$ echo one\ntwo\n```\n",
+        "page.md:1: expected of echo one:\ntwo\n\nfound:\none",
+    ),
     "more output": ("```console\n$ printf 'one\\ntwo'\none\n```\n", "expected of printf"),
-    "a command that fails": ("```console\n$ false\n```\n", "expected `false` to exit with 0, found 1"),
-    "one that does not": ("<!-- exits: 1 -->\n```console\n$ true\n```\n", "expected `true` to exit with 1, found 0"),
-    "python that fails": ("```python\nassert 0\n```\n", "expected `python block_1.py` to exit with 0, found 1"),
-    "a test that fails": ("```python\ndef test_it():\n    assert 0\n```\n", "expected `pytest -q test_block_1.py`"),
-    "another text": ("```console\n$ echo one\n```\n```text\ntwo\n```\n", "page.md:4: expected of the block before"),
+    "a command that fails": (
+        "```console\n$ false\n```\n",
+        "expected `false` to exit with 0, found 1",
+    ),
+    "one that does not": (
+        "<!-- exits: 1 -->\n```console\n$ true\n```\n",
+        "expected `true` to exit with 1, found 0",
+    ),
+    "python that fails": (
+        "```python\nassert 0\n```\n",
+        "expected `python block_1.py` to exit with 0, found 1",
+    ),
+    "a test that fails": (
+        "```python\ndef test_it():\n    assert 0\n```\n",
+        "expected `pytest -q test_block_1.py`",
+    ),
+    "another text": (
+        "```console\n$ echo one\n```\n```text\ntwo\n```\n",
+        "page.md:4: expected of the block before",
+    ),
     "text of nothing": ("```text\none\n```\n", "expected to follow what prints it"),
     "no command": ("```console\necho one\n```\n", "expected `$ ` before the first command"),
     "no language": ("```\none\n```\n", "expected a language"),
     "an unknown language": ("```cobol\nSTOP RUN.\n```\n", "nothing tests 'cobol'"),
-    "an unknown comment": ("<!-- norun: x -->\n```text\none\n```\n", "no comment above a block says 'norun'"),
+    "an unknown comment": (
+        "<!-- norun: x -->\n```text\none\n```\n",
+        "no comment above a block says 'norun'",
+    ),
     "no end": ("```text\none\n", "expected the block to end"),
-    "no part of the file": ("<!-- from: Makefile -->\n```go\nfunc\n```\n", "expected a part of Makefile"),
+    "no part of the file": (
+        "<!-- from: Makefile -->\n```go\nfunc\n```\n",
+        "expected a part of Makefile",
+    ),
     "a program of no file": ("```go\nfunc\n```\n", "needs <!-- from: FILE -->"),
     "an overlay": ("```yaml\nbedtape-overlay: 1\nrulse: []\n```\n", "rulse"),
     "settings": ("```toml\n[tool.bedtape]\nreplya = 1\n```\n", "replya"),
-    "options of pytest": ("```toml\n[tool.pytest.ini_options]\nbedtape_x = 1\n```\n", r"found ['bedtape_x']"),
-    "a server that says another thing": ("```console\n$ bedtape replay none\nlistening\n```\n", "no such folder"),
+    "options of pytest": (
+        "```toml\n[tool.pytest.ini_options]\nbedtape_x = 1\n```\n",
+        r"found ['bedtape_x']",
+    ),
+    "a server that says another thing": (
+        "```console\n$ bedtape replay none\nlistening\n```\n",
+        "no such file or folder",
+    ),
 }
 
 
@@ -86,7 +124,9 @@ def test_what_differs_from_run_to_run_is_equal(shown: str, printed: str) -> None
     assert begins(shown, f"before\n{printed}\nafter")
 
 
-@pytest.mark.parametrize(("shown", "printed"), [("a", "a\nb"), ("a\nb", "a"), ("b", "abc"), ("2 calls", "3 calls")])
+@pytest.mark.parametrize(
+    ("shown", "printed"), [("a", "a\nb"), ("a\nb", "a"), ("b", "abc"), ("2 calls", "3 calls")]
+)
 def test_what_is_not_shown_is_not_equal(shown: str, printed: str) -> None:
     assert not agrees(shown, printed)
 

@@ -10,7 +10,9 @@ from support.pages.running import is_run
 
 ROOT = Path(__file__).parents[2]
 PATHS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + [
-    path for path in sorted(ROOT.glob("docs/**/*.md")) if not {"_build", "generate"} & set(path.parts)
+    path
+    for path in sorted(ROOT.glob("docs/**/*.md"))
+    if not {"_build", "generate"} & set(path.parts)
 ]
 PAGES = [read(path, str(path.relative_to(ROOT))) for path in PATHS]
 
@@ -25,6 +27,10 @@ def test_what_is_not_run_says_why(record_property: Callable[[str, object], None]
     silent = [block for page in PAGES for block in page.blocks if not is_run(block)]
     assert not [block.where for block in silent if len(block.notes["not run"].split()) < 2]
     total = sum(len(page.blocks) for page in PAGES)
-    record_property("counted", f"documentation: {total - len(silent)} blocks of {total} are tests; the others:")
+    record_property(
+        "counted", f"documentation: {total - len(silent)} blocks of {total} are tests; the others:"
+    )
     for block in silent:
-        record_property("counted", f"documentation: {block.where} is not run: {block.notes['not run']}")
+        record_property(
+            "counted", f"documentation: {block.where} is not run: {block.notes['not run']}"
+        )

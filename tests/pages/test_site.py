@@ -1,4 +1,6 @@
-"""The site that `make docs` builds: without a warning, whole in itself, and with every page to be found."""
+"""The site that `make docs` builds: without a warning, whole in itself, and
+with every page to be found.
+"""
 
 import json
 import re
@@ -33,15 +35,15 @@ class _Seen(HTMLParser):
         super().__init__()
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        found = {name: value or "" for name, value in attributes}
-        if "id" in found:
-            self.ids.add(found["id"])
-        if tag in _LOADED and _LOADED[tag] in found:
-            self.loads.append(found[_LOADED[tag]])
-        if tag == "a" and "href" in found:
-            self.links.append(found["href"])
-        if tag == "img" and not found.get("alt", "").strip():
-            self.silent.append(found.get("src", ""))
+        by_name = {name: value or "" for name, value in attributes}
+        if "id" in by_name:
+            self.ids.add(by_name["id"])
+        if tag in _LOADED and _LOADED[tag] in by_name:
+            self.loads.append(by_name[_LOADED[tag]])
+        if tag == "a" and "href" in by_name:
+            self.links.append(by_name["href"])
+        if tag == "img" and not by_name.get("alt", "").strip():
+            self.silent.append(by_name.get("src", ""))
 
 
 def _seen(page: Path) -> _Seen:
@@ -66,11 +68,17 @@ def pages(site: Path) -> dict[Path, _Seen]:
 
 
 def _ends(page: Path, seen: _Seen) -> Iterator[tuple[Path, str, str]]:
-    """The links of a page that stay in the site: the page, the anchor, and the link as it is written."""
+    """The links of a page that stay in the site: the page, the anchor, and
+    the link as it is written.
+    """
     for link in seen.links:
         parts = urlsplit(link)
         if not parts.scheme:
-            yield ((page.parent / unquote(parts.path)).resolve() if parts.path else page), unquote(parts.fragment), link
+            yield (
+                ((page.parent / unquote(parts.path)).resolve() if parts.path else page),
+                unquote(parts.fragment),
+                link,
+            )
 
 
 def test_every_link_and_every_anchor_is_there(pages: dict[Path, _Seen]) -> None:
@@ -84,8 +92,17 @@ def test_every_link_and_every_anchor_is_there(pages: dict[Path, _Seen]) -> None:
 
 
 def test_a_page_asks_no_other_host_for_anything(site: Path, pages: dict[Path, _Seen]) -> None:
-    assert not [(page.name, name) for page, seen in pages.items() for name in seen.loads if urlsplit(name).netloc]
-    styles = [path for path in site.rglob("*.css") if re.search(r"url\(['\"]?(?:https?:)?//|@import", path.read_text())]
+    assert not [
+        (page.name, name)
+        for page, seen in pages.items()
+        for name in seen.loads
+        if urlsplit(name).netloc
+    ]
+    styles = [
+        path
+        for path in site.rglob("*.css")
+        if re.search(r"url\(['\"]?(?:https?:)?//|@import", path.read_text())
+    ]
     assert not styles
 
 
@@ -105,14 +122,20 @@ def test_every_picture_says_what_it_shows(pages: dict[Path, _Seen]) -> None:
 
 def test_every_page_can_be_found(site: Path) -> None:
     text = (site / "searchindex.js").read_text()
-    found = set(json.loads(text.removeprefix("Search.setIndex(").removesuffix(")"))["docnames"])
+    pages = set(json.loads(text.removeprefix("Search.setIndex(").removesuffix(")"))["docnames"])
     sources = {path.relative_to(DOCS).with_suffix("").as_posix() for path in DOCS.rglob("*.md")}
-    assert found == {name for name in sources if not name.startswith("_build/")}
+    assert pages == {name for name in sources if not name.startswith("_build/")}
 
 
 def test_the_index_leads_to_every_page() -> None:
-    linked = set(re.findall(r"^- \[[^]]+\]\(([\w/-]+\.md)\)", (DOCS / "index.md").read_text(), re.MULTILINE))
-    pages = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md") if "_build" not in path.parts}
+    linked = set(
+        re.findall(r"^- \[[^]]+\]\(([\w/-]+\.md)\)", (DOCS / "index.md").read_text(), re.MULTILINE)
+    )
+    pages = {
+        path.relative_to(DOCS).as_posix()
+        for path in DOCS.rglob("*.md")
+        if "_build" not in path.parts
+    }
     assert pages - linked == {"index.md"}
 
 
@@ -120,3 +143,11 @@ def test_the_changelog_is_the_repositorys(site: Path) -> None:
     newest = re.search(r"^- (.{20})", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert newest
     assert newest[1].split("`")[0] in (site / "changelog.html").read_text()
+
+
+def test_llms_txt_is_on_the_site_and_its_links_lead_to_pages(site: Path) -> None:
+    text = (site / "llms.txt").read_text()
+    assert text.startswith("# bedtape\n\n> ")
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    assert len(links) > 30
+    assert not [link for link in links if not (site / link).is_file()]

@@ -1,4 +1,7 @@
-"""The pages on settings name variables that are known, and every key of the plugin. Their tables are generated, their blocks run."""
+"""The pages on settings name variables that are known, and every key of the plugin.
+
+Their tables are generated, their blocks run.
+"""
 
 import re
 from pathlib import Path
@@ -22,7 +25,11 @@ def test_every_setting_of_the_plugin_is_on_its_page_and_none_more() -> None:
 
 
 def test_the_page_on_security_lists_every_key() -> None:
-    page = (DOCS.parent / "explanation" / "security.md").read_text().partition("| key in a settings file |")[2]
+    page = (
+        (DOCS.parent / "explanation" / "security.md")
+        .read_text()
+        .partition("| key in a settings file |")[2]
+    )
     cells = re.findall(r"^\| (`[^|]*) \|", page.partition("\n\n")[0], re.MULTILINE)
     listed = {key for cell in cells for key in re.findall(r"`([a-z-]+)`", cell)}
     # `in` is an option that uses a key at the top, and `[pytest]` sets what else the plugin does

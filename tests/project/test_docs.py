@@ -1,13 +1,17 @@
-"""The docs name everything there is and nothing else: commands, options, keys, make's targets, the ends of links."""
+"""The docs name everything there is and nothing else: commands, options, keys, make's
+targets, the ends of links.
+"""
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from bedtape_cassettes.cli import main
-from bedtape_cassettes.format import document
+from bedtape_cassettes.format import document_reader
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + [
@@ -29,7 +33,10 @@ def _anchors(text: str) -> set[str]:
     """The headings as GitHub and the site name them."""
     titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {
-        re.sub(r"[^\w -]", "", re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", t)).strip().lower().replace(" ", "-")
+        re.sub(r"[^\w -]", "", re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", t))
+        .strip()
+        .lower()
+        .replace(" ", "-")
         for t in titles
     }
 
@@ -43,7 +50,9 @@ def test_make_targets_that_are_named_exist() -> None:
 
 
 def _help(*command: str) -> str:
-    result = CliRunner().invoke(main.app, [*command, "--help"], env={"COLUMNS": "100", "TERM": "dumb"})
+    result = CliRunner().invoke(
+        main.app, [*command, "--help"], env={"COLUMNS": "100", "TERM": "dumb"}
+    )
     assert result.exit_code == 0, result.output
     return result.stdout
 
@@ -72,7 +81,9 @@ def test_every_command_and_option_is_documented() -> None:
         assert command in sections, command
         section = sections[command]
         for name, shown in _helps(command).items():
-            assert re.search(rf"`(?:bedtape (?:{command} )?)?{name}\b", section), f"{command} {name}"
+            assert re.search(rf"`(?:bedtape (?:{command} )?)?{name}\b", section), (
+                f"{command} {name}"
+            )
             for option in set(re.findall(r"^  (--[a-z][a-z-]*)", shown, re.MULTILINE)) - {"--help"}:
                 assert f"`{option}" in section, f"{command} {name} {option}"
 
@@ -86,6 +97,71 @@ def test_every_documented_option_exists() -> None:
 
 def test_the_format_page_names_every_key() -> None:
     page = (ROOT / "docs" / "reference" / "cassettes.md").read_text()
-    for keys in (document._TOP, document._REQUEST, document._RESPONSE, document._EVENT):
+    for keys in (
+        document_reader.TOP_KEYS,
+        document_reader.REQUEST_KEYS,
+        document_reader.RESPONSE_KEYS,
+        document_reader.EVENT_KEYS,
+    ):
         for key in keys:
             assert re.search(rf"`(?:\w+\.)?{key}`", page) or key in ("request", "response"), key
+
+
+# First sentences of docstrings, and of sections of pages, that promise something with "only" or
+# "never"; and the test that proves each. A sentence without a test is reworded.
+PROVED = {
+    "Real calls cost money and have side effects, so bedtape never makes one by accident.": (
+        "tests/recorder/test_gate.py::test_behind_a_shut_gate_no_command_contacts_anybody"
+    ),
+    "**The gate.** `RUN_REAL_BEDROCK_TESTS=1` is an environment variable only.": (
+        "tests/replayer/plugin/test_options.py::test_a_file_says_what_is_recorded_and_opens_no_gate"
+    ),
+}
+
+
+def test_first_sentences_with_only_or_never_have_a_test() -> None:
+    firsts = {
+        " ".join(re.split(r"(?<=[.!?])\s|\n\n", text.strip())[0].split()) for text in _list_texts()
+    }
+    assert {first for first in firsts if re.search(r"(?i)(?<!-)\b(only|never)\b", first)} == set(
+        PROVED
+    )
+    for test in PROVED.values():
+        file, _, name = test.partition("::")
+        assert re.search(rf"^def {name}\(", (ROOT / file).read_text(), re.MULTILINE), test
+
+
+def _list_texts() -> Iterator[str]:
+    """Yields every docstring of the packages, and the text of every section of README and
+    docs without its blocks.
+    """
+    for module in [
+        path
+        for package in ("cassettes", "recorder", "replayer")
+        for path in (ROOT / package).rglob("*.py")
+    ]:
+        for node in ast.walk(ast.parse(module.read_text())):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                yield ast.get_docstring(node) or ""
+    for page in PAGES:
+        text = re.sub(
+            r"^```.*?^```$|<!--.*?-->|^\|[^\n]*",
+            "",
+            page.read_text(),
+            flags=re.MULTILINE | re.DOTALL,
+        )
+        sections = (
+            re.split(r"^#+ .*$", text, flags=re.MULTILINE) if page.name != "CHANGELOG.md" else []
+        )
+        yield from (section.strip().removeprefix("- ") for section in sections)
+
+
+def test_commands_of_the_reliability_page_exist() -> None:
+    """The figures of the page are only as good as the commands that produce them."""
+    page = (ROOT / "docs" / "reference" / "reliability.md").read_text()
+    for tests in re.findall(r"^\$ \.venv/bin/pytest (.+)$", page, re.MULTILINE):
+        for path, _, name in (test.partition("::") for test in tests.split()):
+            assert not name or f"def {name}(" in (ROOT / path).read_text()
+            assert (ROOT / path).is_file()
+    for script in re.findall(r"^\$ \.venv/bin/python (\S+)", page, re.MULTILINE):
+        assert (ROOT / script).is_file()

@@ -1,4 +1,6 @@
-"""The generated parts of the pages are what `python docs/generate` writes, and its tables leave nothing out."""
+"""The generated parts of the pages are what `python docs/generate` writes, and its
+tables leave nothing out.
+"""
 
 import re
 import sys
@@ -28,22 +30,39 @@ def regions() -> Iterator[ModuleType]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_a_page_is_as_the_code_says(page: Path, regions: ModuleType) -> None:
-    assert regions.written(page.read_text(), page.name) == page.read_text(), "`make fix` writes it anew"
+def test_a_page_is_up_to_date(page: Path, regions: ModuleType) -> None:
+    assert regions.fill(page.read_text(), page.name) == page.read_text(), "run `make fix`"
 
 
 def test_an_unknown_part_is_refused(regions: ModuleType) -> None:
     with pytest.raises(SystemExit, match=r"expected one of .*, found generated: 'nothing'"):
-        regions.written("<!-- generated: nothing -->\n<!-- end -->", "page.md")
+        regions.fill("<!-- generated: nothing -->\n<!-- end -->", "page.md")
 
 
 def test_every_writer_is_used(regions: ModuleType) -> None:
-    used = {word for page in PAGES for word in re.findall(r"<!-- generated: (\S+)", page.read_text())}
+    used = {
+        word for page in PAGES for word in re.findall(r"<!-- generated: (\S+)", page.read_text())
+    }
     assert used == set(regions.WRITERS)
 
 
-def test_what_is_said_beside_the_help_is_about_an_option_that_exists(regions: ModuleType) -> None:
+def test_text_beside_the_help_describes_an_existing_option(regions: ModuleType) -> None:
     line = regions.command_line
     for words, option in {*line.MORE, *line.DEFAULTS}:
-        known = {name.opts[0] for name in line._options(line._command(tuple(words.split())))}
+        known = {
+            name.opts[0] for name in line._list_options(line._find_command(tuple(words.split())))
+        }
         assert option in known, (words, option)
+
+
+def test_the_texts_for_coding_agents_are_up_to_date(regions: ModuleType) -> None:
+    assert regions  # its fixture finds the modules of the generator
+    import agents
+
+    for file, text in agents.texts().items():
+        assert file.read_text() == text, f"{file.name}: run `make fix`"
+    links = re.findall(r"\]\(([\w/-]+)\.html\)", agents.LLMS.read_text())
+    index = re.findall(
+        r"^- \[[^]]+\]\(([\w/-]+)\.md\)", (DOCS / "index.md").read_text(), re.MULTILINE
+    )
+    assert links == ["reference/guide", *index]

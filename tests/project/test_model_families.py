@@ -1,4 +1,6 @@
-"""A model family is one declaration: every reader of answers uses it, and no other room has its member names."""
+"""A model family is one declaration: every reader of answers uses it, and no other
+room has its member names.
+"""
 
 import ast
 import re
@@ -11,7 +13,15 @@ from typing import Any
 import pytest
 
 from bedtape_cassettes.families import table
-from bedtape_cassettes.families.content import Content, Embeddings, Message, Prompt, Text, Turn, Usage
+from bedtape_cassettes.families.content import (
+    Content,
+    Embeddings,
+    Message,
+    Prompt,
+    Text,
+    Turn,
+    Usage,
+)
 from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.models.responses import RESPONSES
@@ -21,48 +31,56 @@ from bedtape_cassettes.format import bodies, eventstream
 from bedtape_cassettes.model import Body, Events, Interaction, JsonValue, Response
 from bedtape_cassettes.storage import store
 from bedtape_cassettes.suites.assign import assign, parse_assignments
-from bedtape_cassettes.suites.listing import totals
+from bedtape_cassettes.suites.listing import total_by_operation
 from bedtape_cassettes.suites.show import render_transcript
-from bedtape_recorder.drift import find_drifts
+from bedtape_recorder.drift.comparison import find_drifts
 from support.calls import CLAUDE
-from support.capturing import Taken
-from support.happened import Scene
-from support.recordings import path, recorded
+from support.capturing import CaptureRun
+from support.recordings import path, record_interaction
+from support.scene import Scene
 
 ROOT = Path(__file__).parents[2]
 JSON, STREAM, SSE = (
-    (("content-type", kind),) for kind in ("application/json", bodies.EVENT_STREAM, bodies.SERVER_SENT)
+    (("content-type", kind),)
+    for kind in ("application/json", bodies.EVENT_STREAM, bodies.SERVER_SENT)
 )
 Counts = tuple[int, int]
 
 
-# -- four readers ----------------------------------------------------------------------------------------------
+# -- four readers ----------------------------------------------------------------------------------
 
 
 def _bytes(body: Body | Events) -> bytes:
     if isinstance(body, Body):
         return body.data
-    return b"".join(eventstream.encode_strings(e.headers, e.payload) if e.headers else e.payload for e in body.events)
+    return b"".join(
+        eventstream.encode_strings(e.headers, e.payload) if e.headers else e.payload
+        for e in body.events
+    )
 
 
 def _recorder(interaction: Interaction, folder: Path) -> Counts:
-    request, response, taken = interaction.request, interaction.response, Taken()
+    request, response, taken = interaction.request, interaction.response, CaptureRun()
     body = _bytes(response.body)
-    taken.exchange(request.path, request.body.data, body, method=request.method, headers=response.headers)
+    taken.exchange(
+        request.path, request.body.data, body, method=request.method, headers=response.headers
+    )
     return taken.recover(folder).tokens
 
 
 def _stats(interaction: Interaction) -> Counts:
-    (total,) = totals([interaction])
+    (total,) = total_by_operation([interaction])
     return total.tokens_in, total.tokens_out
 
 
 def _show(interaction: Interaction) -> Counts:
     last = render_transcript("made", 1, interaction)[-1].text
-    found = re.fullmatch(
-        r"usage: (\d+) tokens in, (\d+) out(?:, (\d+) read from the cache)?(?:, (\d+) written to it)?", last
+    match = re.fullmatch(
+        r"usage: (\d+) tokens in, (\d+) out(?:, (\d+) read from the cache)?(?:, (\d+) written to"
+        r" it)?",
+        last,
     )
-    sent, out, read, written = [int(number or 0) for number in found.groups()] if found else [0] * 4
+    sent, out, read, written = [int(number or 0) for number in match.groups()] if match else [0] * 4
     return sent + read + written, out
 
 
@@ -74,14 +92,14 @@ def _history(interaction: Interaction) -> Counts:
 
 def _counts(interaction: Interaction, folder: Path) -> Counts:
     """The counts that all four readers agree on."""
-    found = {
+    counts = {
         "recorder": _recorder(interaction, folder),
         "stats": _stats(interaction),
         "show": _show(interaction),
         "history": _history(interaction),
     }
-    assert len(set(found.values())) == 1, found
-    return found["stats"]
+    assert len(set(counts.values())) == 1, counts
+    return counts["stats"]
 
 
 # One model of every family that counts tokens; `completions` has no model id of its own.
@@ -112,8 +130,16 @@ URLS = {
     "InvokeModelWithResponseStream": "invoke-with-response-stream",
 }
 _VECTORS = ("cohere_embed", "titan_embed")
-# Families without counts in their answers to Converse's equal (an image, a ranking), or without any counts at all.
-_UNCOUNTED = {"amazon_image", "amazon_rerank", "cohere_rerank", "nova_embed", "stability", "twelvelabs_marengo"}
+# Families without counts in their answers to Converse's equal (an image, a ranking), or
+# without any counts at all.
+_UNCOUNTED = {
+    "amazon_image",
+    "amazon_rerank",
+    "cohere_rerank",
+    "nova_embed",
+    "stability",
+    "twelvelabs_marengo",
+}
 
 
 def _rendered(family: str, operation: str, usage: Usage) -> Interaction:
@@ -124,8 +150,12 @@ def _rendered(family: str, operation: str, usage: Usage) -> Interaction:
     if family in _VECTORS:
         content = Embeddings(usage=Usage(usage.input, 0))
     named = None if family == "converse" else family
-    made = render(content, operation=operation, model=model, body=request, chance=Random(1), family=named)
-    return recorded(request, _bytes(made.body), url=path(URLS[operation], model), headers=made.headers)
+    made = render(
+        content, operation=operation, model=model, body=request, chance=Random(1), family=named
+    )
+    return record_interaction(
+        request, _bytes(made.body), url=path(URLS[operation], model), headers=made.headers
+    )
 
 
 def _family(name: str) -> Family:
@@ -154,16 +184,31 @@ _MESSAGE = {"usage": {"input_tokens": 70, "output_tokens": 1}, "content": []}
 # A request's path, the JSON of an answer or of each server-sent event, and what is counted.
 APIS: dict[str, tuple[str, JsonValue, Counts]] = {
     "Chat Completions": ("/v1/chat/completions", {"choices": [], **_CHAT}, (70, 12)),
-    "Chat Completions, streamed": ("/v1/chat/completions", [{"choices": []}, {"choices": [], **_CHAT}], (70, 12)),
+    "Chat Completions, streamed": (
+        "/v1/chat/completions",
+        [{"choices": []}, {"choices": [], **_CHAT}],
+        (70, 12),
+    ),
     "Responses": ("/v1/responses", {"output": [], **_RESPONSE}, (70, 12)),
-    "Responses, streamed": ("/v1/responses", [{"response": {}}, {"delta": "a"}, {"response": _RESPONSE}], (70, 12)),
+    "Responses, streamed": (
+        "/v1/responses",
+        [{"response": {}}, {"delta": "a"}, {"response": _RESPONSE}],
+        (70, 12),
+    ),
     "Messages, streamed": (
         "/anthropic/v1/messages",
-        [{"type": "message_start", "message": _MESSAGE}, {"type": "message_delta", "usage": {"output_tokens": 12}}],
+        [
+            {"type": "message_start", "message": _MESSAGE},
+            {"type": "message_delta", "usage": {"output_tokens": 12}},
+        ],
         (70, 12),
     ),
     "CountTokens": (path("count-tokens"), {"inputTokens": 70}, (70, 0)),
-    "an unknown model": (path("invoke", "acme.new-v1"), {"usage": {"output_tokens": 12, "input_tokens": 70}}, (70, 12)),
+    "an unknown model": (
+        path("invoke", "acme.new-v1"),
+        {"usage": {"output_tokens": 12, "input_tokens": 70}},
+        (70, 12),
+    ),
     "a count that a guardrail made a float": (
         path("invoke", "amazon.titan-text-express-v1"),
         {"inputTextTokenCount": 70.0, "results": [{"tokenCount": 12.0, "outputText": "No."}]},
@@ -177,19 +222,25 @@ APIS: dict[str, tuple[str, JsonValue, Counts]] = {
 def test_all_readers_count_the_same_tokens_of_an_api(name: str, tmp_path: Path) -> None:
     url, answer, expected = APIS[name]
     streamed = isinstance(answer, list)
-    data = b"".join(map(bodies.seal_data, answer)) if isinstance(answer, list) else bodies.compact(answer)
-    made = recorded(b"{}", data, url=url, headers=SSE if streamed else JSON)
+    data = (
+        b"".join(map(bodies.seal_data, answer))
+        if isinstance(answer, list)
+        else bodies.compact(answer)
+    )
+    made = record_interaction(b"{}", data, url=url, headers=SSE if streamed else JSON)
     assert _counts(made, tmp_path) == expected
 
 
 def test_all_readers_count_the_same_tokens_of_the_samples(tmp_path: Path) -> None:
     for cassette in store.read([store.samples()]):
-        found = [_counts(each, tmp_path / each.file.replace("/", "-")) for each in cassette.interactions]
+        counts = [
+            _counts(each, tmp_path / each.file.replace("/", "-")) for each in cassette.interactions
+        ]
         if cassette.name == "mantle":
-            assert found == [(70, 12), (70, 12), (134, 38), (13, 21), (15, 23)]
+            assert counts == [(70, 12), (70, 12), (134, 38), (13, 21), (15, 23)]
 
 
-# -- a family that nobody knew -----------------------------------------------------------------------------------
+# -- a family that nobody knew ---------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -203,7 +254,10 @@ class _Parrot:
 
     def render(self, content: Content, model_request: ModelRequest) -> JsonObject:
         (last,) = list(self.stream(content, model_request))[-1:]
-        return {"squawk": json_access.text(content.text if isinstance(content, Message) else ""), "beak": last}
+        return {
+            "squawk": json_access.text(content.text if isinstance(content, Message) else ""),
+            "beak": last,
+        }
 
     def stream(self, content: Content, model_request: ModelRequest) -> Iterator[JsonValue]:
         assert isinstance(content, Message)
@@ -214,12 +268,16 @@ class _Parrot:
         yield {"mood": self.stops[content.stop], "seeds": {**seeds, "all": content.usage.total}}
 
     def read(self, body: JsonObject) -> Message:
-        return self.gather([{"chirp": json_access.text(body, "squawk")}, json_access.member(body, "beak")])
+        return self.gather(
+            [{"chirp": json_access.text(body, "squawk")}, json_access.member(body, "beak")]
+        )
 
     def gather(self, chunks: Sequence[JsonValue]) -> Message:
         mood = "".join(json_access.text(chunk, "mood") for chunk in chunks)
         text = "".join(json_access.text(chunk, "chirp") for chunk in chunks)
-        return Message((Text(text),), next(stop for stop, word in self.stops.items() if word == mood))
+        return Message(
+            (Text(text),), next(stop for stop, word in self.stops.items() if word == mood)
+        )
 
 
 _PARROT = _Parrot()
@@ -257,20 +315,27 @@ def test_a_new_family_is_one_row_of_the_table(operation: str, tmp_path: Path) ->
     said = Message((Text("Pretty polly"),), usage=Usage(70, 12))
     model, asked = "zoo.parrot-v1", b'{"heard":"Hi"}'
     made = render(said, operation=operation, model=model, body=asked, chance=Random(1))
-    before = recorded(
-        asked, _bytes(_without_metrics(made).body), url=path(URLS[operation], model), headers=made.headers
+    before = record_interaction(
+        asked,
+        _bytes(_without_metrics(made).body),
+        url=path(URLS[operation], model),
+        headers=made.headers,
     )
     assert _counts(before, tmp_path / "before") == (70, 12)
 
     words = ["answer.text=Pretty polly wants a cracker", "stop_reason=max_tokens"]
-    after = assign(before, parse_assignments([*words, "usage.inputTokens=71", "usage.outputTokens=13"])).interaction
+    after = assign(
+        before, parse_assignments([*words, "usage.inputTokens=71", "usage.outputTokens=13"])
+    ).interaction
     assert _counts(after, tmp_path / "after") == (71, 13)
     record = Scene(after).send(asked, url=after.request.path)
     assert (record.text, record.stop_reason) == ("Pretty polly wants a cracker", "max_tokens")
     assert b'"all":84' in _opened(after.response)
     recounted = assign(before, parse_assignments(words[:1])).interaction
     assert _stats(recounted) == (70, 16)
-    assert [str(drift) for drift in find_drifts(before, after)] == ["stop reason: recorded quiet, now breathless"]
+    assert [str(drift) for drift in find_drifts(before, after)] == [
+        "stop reason: recorded quiet, now breathless"
+    ]
 
 
 def _without_metrics(made: Response) -> Response:
@@ -279,28 +344,62 @@ def _without_metrics(made: Response) -> Response:
         return made
     values = [bodies.read_value(event.form, event.payload) for event in made.body.events]
     kept = [
-        {k: v for k, v in value.items() if not k.startswith("amazon")} for value in values if isinstance(value, dict)
+        {k: v for k, v in value.items() if not k.startswith("amazon")}
+        for value in values
+        if isinstance(value, dict)
     ]
-    frames = [(event.headers, bodies.seal_chunk(value)) for event, value in zip(made.body.events, kept, strict=True)]
-    return Response(200, STREAM, bodies.read_events(b"".join(eventstream.encode_strings(*frame) for frame in frames)))
+    frames = [
+        (event.headers, bodies.seal_chunk(value))
+        for event, value in zip(made.body.events, kept, strict=True)
+    ]
+    return Response(
+        200,
+        STREAM,
+        bodies.read_events(b"".join(eventstream.encode_strings(*frame) for frame in frames)),
+    )
 
 
 def _opened(response: Response) -> bytes:
     if isinstance(response.body, Body):
         return response.body.data
-    return b"".join(bodies.compact(bodies.read_value(event.form, event.payload)) for event in response.body.events)
+    return b"".join(
+        bodies.compact(bodies.read_value(event.form, event.payload))
+        for event in response.body.events
+    )
 
 
-# -- nothing outside families ------------------------------------------------------------------------------------
+# -- nothing outside families ----------------------------------------------------------------------
 
 # Words that bedtape uses for its own things, or that every JSON has.
-_COMMON = {"text", "content", "message", "type", "index", "input", "output", "response", "usage", "delta", "data"}
-_COMMON |= {"results", "all", "reason", "stop_reason", "completion", "function", "parameters"}
+_COMMON = {
+    "text",
+    "content",
+    "message",
+    "type",
+    "index",
+    "input",
+    "output",
+    "response",
+    "usage",
+    "delta",
+    "data",
+}
+_COMMON |= {
+    "results",
+    "all",
+    "reason",
+    "stop_reason",
+    "completion",
+    "function",
+    "parameters",
+    "metadata",
+}
 # Files that may have them, by the beginnings of their paths.
 _MAY = (
     "cassettes/bedtape_cassettes/families/",
     "cassettes/bedtape_cassettes/foreign/",  # other tools' formats use the providers' words
-    "cassettes/bedtape_cassettes/format/yaml_writer.py",  # layout of long texts in files, below families
+    # layout of long texts in files, below families
+    "cassettes/bedtape_cassettes/format/yaml_writer.py",
     "replayer/bedtape_replayer/cli/demo.py",  # a client, as a user writes one
     "replayer/bedtape_replayer/engine/validation/",  # Bedrock's own checks of requests
 )
@@ -309,7 +408,9 @@ _MAY = (
 def _declared() -> set[str]:
     """Every member name in a declaration."""
     families = [*table.FAMILIES, RESPONSES]
-    paths = [each for family in families for field in astuple(family.members)[:-1] for each in field]
+    paths = [
+        each for family in families for field in astuple(family.members)[:-1] for each in field
+    ]
     return {part for each in paths for part in each.split(".")} - _COMMON - {"*", "0"}
 
 
@@ -321,11 +422,11 @@ def _sources() -> Iterator[Path]:
 def test_no_other_room_has_the_member_names_of_a_family() -> None:
     names = _declared()
     assert {"stopReason", "prompt_tokens", "inputTextTokenCount", "generation"} <= names
-    found = [
+    copies = [
         f"{name}:{node.lineno}: {node.value}"
         for file in _sources()
         if not (name := str(file.relative_to(ROOT))).startswith(_MAY)
         for node in ast.walk(ast.parse(file.read_text()))
         if isinstance(node, ast.Constant) and node.value in names
     ]
-    assert found == []
+    assert copies == []

@@ -1,4 +1,5 @@
-"""The recipes for CI work as pasted: their commands are run in a fresh project, and the image's parts by themselves.
+"""The recipes for CI work as pasted: their commands are run in a fresh project, and the
+image's parts by themselves.
 
 No Docker engine is needed: what the Dockerfile copies is built, and what the image runs is run.
 """
@@ -7,11 +8,13 @@ import http.client
 import json
 import os
 import re
+import shlex
 import shutil
 import socket
 import stat
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
@@ -23,6 +26,7 @@ import yaml
 from bedtape_cassettes.storage import store
 from bedtape_replayer import Replayer
 from support import sdk
+from support.boto import boto3_client
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "how-to" / "ci.md").read_text()
@@ -31,9 +35,10 @@ RECIPES = {
     for text in re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 }
 ACTIONS, GITLAB = RECIPES[".github/workflows/test.yaml"], RECIPES[".gitlab-ci.yml"]
-COMPOSE = RECIPES["compose.yaml"]
+COMPOSE, CODEBUILD = RECIPES["compose.yaml"], RECIPES["buildspec.yml"]
 
-# A program that has to be answered from cassettes/: what the samples hold, asked by boto3 as any program would.
+# A program that has to be answered from cassettes/: what the samples hold, asked by
+# boto3 as any program would.
 PROGRAM = """
 import boto3
 answer = boto3.client("bedrock-runtime").converse(**{arguments!r})
@@ -55,6 +60,10 @@ def _jobs() -> Iterator[tuple[str, list[str]]]:
         yield f"actions-{name}", [step["run"] for step in job["steps"] if "run" in step]
     for name, job in GITLAB.items():
         yield f"gitlab-{name}", job["script"]
+    yield (
+        "codebuild",
+        [command for phase in CODEBUILD["phases"].values() for command in phase["commands"]],
+    )
 
 
 JOBS = dict(_jobs())
@@ -69,18 +78,24 @@ def _stand_in(folder: Path, name: str, script: str) -> None:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A user's project: cassettes, a Python test, and a program that `npm test` runs."""
-    recorded = next(row for row in sdk.of_samples() if row.operation == "Converse" and row.status == 200)
+    recorded = next(
+        row for row in sdk.of_samples() if row.operation == "Converse" and row.status == 200
+    )
     arguments = sdk.arguments(recorded)
     for folder in (tmp_path / "cassettes", tmp_path / "tests" / "cassettes"):
         shutil.copytree(store.samples(), folder)
-    (tmp_path / "tests" / "test_it.py").write_text(TEST.format(cassette=recorded.session, arguments=arguments))
+    (tmp_path / "tests" / "test_it.py").write_text(
+        TEST.format(cassette=recorded.session, arguments=arguments)
+    )
     (tmp_path / "program.py").write_text(PROGRAM.format(arguments=arguments))
     return tmp_path
 
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """As a runner has it: no keys, and installers that write down what they were asked for and install nothing."""
+    """As a runner has it: no keys, and installers that write down what they were asked
+    for and install nothing.
+    """
     tools = tmp_path / "tools"
     tools.mkdir()
     python = sys.executable
@@ -89,18 +104,35 @@ def environment(tmp_path: Path) -> dict[str, str]:
     _stand_in(tools, "apt-get", asked)
     _stand_in(tools, "npm", f'{asked}\n[ "$1" != test ] || exec {python} program.py')
     _stand_in(tools, "pytest", f'exec {python} -m pytest tests "$@"')
-    _stand_in(tools, "bedtape", f'exec {python} -c "from bedtape_cassettes.cli.main import main; main()" "$@"')
+    _stand_in(
+        tools,
+        "bedtape",
+        f'exec {python} -c "from bedtape_cassettes.cli.main import main; main()" "$@"',
+    )
     # `python3 -m venv .bedtape` makes a folder with the same stand-ins.
     _stand_in(tools, "python3", f'{asked}\nmkdir -p "$3" && ln -s {tools} "$3/bin"')
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTEST_"))}
-    return {**kept, "PATH": f"{tools}:{os.environ['PATH']}", "AWS_EC2_METADATA_DISABLED": "true", "HOME": str(tmp_path)}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AWS_", "PYTEST_"))
+    }
+    return {
+        **kept,
+        "PATH": f"{tools}:{os.environ['PATH']}",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "HOME": str(tmp_path),
+    }
 
 
 @pytest.mark.parametrize("job", JOBS)
 def test_the_commands_of_a_job_work(job: str, project: Path, environment: dict[str, str]) -> None:
     for command in JOBS[job]:
         done = subprocess.run(
-            ["bash", "-eo", "pipefail", "-c", command], cwd=project, env=environment, capture_output=True, text=True
+            ["bash", "-eo", "pipefail", "-c", command],
+            cwd=project,
+            env=environment,
+            capture_output=True,
+            text=True,
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
     asked = (project / "asked").read_text()
@@ -110,7 +142,9 @@ def test_the_commands_of_a_job_work(job: str, project: Path, environment: dict[s
 
 def test_a_miss_fails_the_python_job(project: Path, environment: dict[str, str]) -> None:
     test = project / "tests" / "test_it.py"
-    test.write_text(test.read_text().replace("converse(**", 'converse(**{"system": [{"text": "other"}]} | '))
+    test.write_text(
+        test.read_text().replace("converse(**", 'converse(**{"system": [{"text": "other"}]} | ')
+    )
     done = subprocess.run(["pytest"], cwd=project, env=environment, capture_output=True, text=True)
     assert done.returncode == 1, done.stdout
     assert "No recording answers" in done.stdout
@@ -125,7 +159,166 @@ def test_the_junit_report_that_gitlab_takes_is_the_one_that_is_written() -> None
     assert f"--junitxml={job['artifacts']['reports']['junit']}" in job["script"][-1]
 
 
-# -- the image -------------------------------------------------------------------------------------------------
+def test_codebuild_takes_the_report_that_is_written() -> None:
+    (report,) = CODEBUILD["reports"].values()
+    assert [f"pytest --junitxml={file}" for file in report["files"]] == CODEBUILD["phases"][
+        "build"
+    ]["commands"]
+
+
+# -- the action ------------------------------------------------------------------------------------
+
+ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
+
+
+@pytest.fixture
+def runner(project: Path, environment: dict[str, str]) -> dict[str, str]:
+    """The variables of a GitHub runner.
+
+    The environment that the script makes contains stand-ins.
+    """
+    runner = project / "runner"
+    runner.mkdir()
+    variables = {"GITHUB_ACTION_PATH": ROOT, "RUNNER_TEMP": runner, "GITHUB_PATH": runner / "path"}
+    return {**environment, **{name: str(value) for name, value in variables.items()}}
+
+
+def _use_action(
+    project: Path, runner: dict[str, str], **inputs: str
+) -> subprocess.CompletedProcess[str]:
+    """Runs the step of the action as a runner does: inputs become variables
+    by their expressions.
+    """
+    (step,) = ACTION["runs"]["steps"]
+    values = {name: each["default"] for name, each in ACTION["inputs"].items()} | inputs
+    assert values.keys() == ACTION["inputs"].keys()
+    expressions = {f"${{{{ inputs.{name} }}}}": value for name, value in values.items()}
+    variables = {name: expressions[text] for name, text in step["env"].items()}
+    command = ["bash", "-eo", "pipefail", "-c", step["run"]]
+    return subprocess.run(
+        command, cwd=project, env={**runner, **variables}, capture_output=True, text=True
+    )
+
+
+def test_the_action_installs_itself_and_runs_the_tests(
+    project: Path, runner: dict[str, str]
+) -> None:
+    inputs = {
+        "run": "echo first\nnpm test",
+        "extras": "tls",
+        "report": "bedrock.html",
+        "strict": "true",
+    }
+    done = _use_action(project, runner, **inputs, cassettes="tests/cassettes")
+    assert done.returncode == 0, done.stderr
+    assert "1 played" in done.stderr
+    assert (project / "bedrock.html").is_file()
+    asked = (project / "asked").read_text()
+    assert f"pip install --quiet --disable-pip-version-check {ROOT}[tls]\n" in asked
+
+
+@pytest.mark.parametrize(
+    ("inputs", "code", "reason"),
+    [
+        ({"run": "exit 7"}, 7, "0 calls"),
+        ({"run": "false\ntrue"}, 1, "0 calls"),
+        ({"run": "npm test", "fail-unplayed": "true"}, 1, "never played"),
+        ({"run": "npm test", "cassettes": "no such folder"}, 2, "no such folder"),
+    ],
+)
+def test_the_action_fails_as_its_tests(
+    inputs: dict[str, str], code: int, reason: str, project: Path, runner: dict[str, str]
+) -> None:
+    done = _use_action(project, runner, **inputs)
+    assert (done.returncode, reason in done.stderr) == (code, True), done.stdout + done.stderr
+
+
+def test_the_action_puts_the_command_alone_on_the_path(
+    project: Path, runner: dict[str, str]
+) -> None:
+    done = _use_action(project, runner)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    (folder,) = Path(runner["GITHUB_PATH"]).read_text().splitlines()
+    assert [path.name for path in Path(folder).iterdir()] == ["bedtape"]
+    assert "npm" not in (project / "asked").read_text()
+
+
+def test_the_inputs_that_the_page_uses_exist() -> None:
+    (step,) = [
+        step
+        for recipe in RECIPES.values()
+        for job in recipe.get("jobs", {}).values()
+        for step in job["steps"]
+        if step.get("uses", "").startswith("bedtape/")
+    ]
+    assert step["with"].keys() <= ACTION["inputs"].keys()
+    for name in ACTION["inputs"]:
+        assert re.search(rf"\b{name}\b", PAGE)
+
+
+# -- pre-commit ------------------------------------------------------------------------------------
+
+HOOKS = {hook["id"]: hook for hook in yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())}
+
+
+def _run_hook(
+    name: str, project: Path, environment: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Runs the entry as pre-commit does: split into words, without file names, at
+    the top of the repository.
+    """
+    assert HOOKS[name]["pass_filenames"] is False
+    words = shlex.split(HOOKS[name]["entry"])
+    return subprocess.run(words, cwd=project, env=environment, capture_output=True, text=True)
+
+
+def test_the_hooks_pass_on_good_cassettes_and_the_page_names_them(
+    project: Path, environment: dict[str, str]
+) -> None:
+    for name in HOOKS:
+        done = _run_hook(name, project, environment)
+        assert done.returncode == 0, done.stdout + done.stderr
+    (repository,) = RECIPES[".pre-commit-config.yaml"]["repos"]
+    assert [hook["id"] for hook in repository["hooks"]] == list(HOOKS)
+
+
+def test_the_hooks_fail_on_a_damaged_file_and_on_a_secret(
+    project: Path, environment: dict[str, str]
+) -> None:
+    first, second = sorted((project / "cassettes" / "hello").glob("*.yaml"))[:2]
+    first.write_text(first.read_text().replace("teams", "ann.smith@corporation.net", 1))
+    done = _run_hook("bedtape-scan", project, environment)
+    assert (done.returncode, "email" in done.stdout) == (1, True), done.stdout + done.stderr
+    second.write_text("bedtape: 99\n")
+    done = _run_hook("bedtape-check", project, environment)
+    assert done.returncode in (1, 2)
+    assert second.name in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("path", "matches"),
+    [
+        ("cassettes/hello/0001-a.yaml", True),
+        ("tests/cassettes/x/0001-a.yaml", True),
+        ("fixtures/all.tape", True),
+        ("src/cassettes.py", False),
+        ("docs/page.md", False),
+    ],
+)
+def test_the_hooks_run_if_cassettes_change(path: str, matches: bool) -> None:
+    for hook in HOOKS.values():
+        assert bool(re.search(hook["files"], path)) is matches
+
+
+def test_the_hook_of_secrets_has_what_the_extra_has() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    assert HOOKS["bedtape-scan"]["additional_dependencies"] == extras["scan"]
+    assert all(hook["language"] == "python" for hook in HOOKS.values())
+
+
+# -- the image -------------------------------------------------------------------------------------
 
 
 def _instructions() -> list[tuple[str, str]]:
@@ -150,14 +343,18 @@ def _health() -> list[str]:
 
 
 def test_the_image_is_slim_and_its_user_is_not_root() -> None:
-    assert {rest.split()[0] for word, rest in INSTRUCTIONS if word == "FROM"} == {"python:3.13-slim${DIGEST}"}
+    assert {rest.split()[0] for word, rest in INSTRUCTIONS if word == "FROM"} == {
+        "python:3.13-slim${DIGEST}"
+    }
     assert INSTRUCTIONS[0] == ("ARG", "DIGEST=")
     user, _, group = IMAGE["USER"].partition(":")
     assert int(user) > 0
     assert int(group) > 0
     assert "apt-get" not in str(INSTRUCTIONS)
     last = INSTRUCTIONS[max(at for at, (word, _) in enumerate(INSTRUCTIONS) if word == "FROM") :]
-    assert [rest for word, rest in last if word in ("COPY", "ADD")] == ["--from=build /opt/bedtape /opt/bedtape"]
+    assert [rest for word, rest in last if word in ("COPY", "ADD")] == [
+        "--from=build /opt/bedtape /opt/bedtape"
+    ]
 
 
 def test_the_image_names_no_registry() -> None:
@@ -188,7 +385,11 @@ def test_the_release_fills_the_digest_and_stores_no_password() -> None:
 
 def _sent() -> list[Path]:
     """What of the checkout is sent to Docker: names with `!` are let in again."""
-    lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and line[0] != "#"]
+    lines = [
+        line
+        for line in (ROOT / ".dockerignore").read_text().splitlines()
+        if line and line[0] != "#"
+    ]
     assert lines[0] == "*"
     again = [line[1:] for line in lines if line[0] == "!"]
     assert all((ROOT / name).exists() for name in again)
@@ -203,7 +404,16 @@ def test_the_image_is_built_of_what_docker_is_sent(tmp_path: Path) -> None:
         copy = shutil.copytree if path.is_dir() else shutil.copy
         (source / path.relative_to(ROOT)).parent.mkdir(exist_ok=True)
         copy(path, source / path.relative_to(ROOT))
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(source)]
+    command = [
+        sys.executable,
+        "-m",
+        "build",
+        "--wheel",
+        "--no-isolation",
+        "--outdir",
+        str(tmp_path),
+        str(source),
+    ]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert list(tmp_path.glob("bedtape-*.whl"))
@@ -215,22 +425,58 @@ def _free_port() -> str:
         return str(probe.getsockname()[1])
 
 
-@pytest.fixture(params=[None, "a-token-of-16-chars"], ids=["open", "token"])
-def container(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """What the image runs, in its folder and with its environment; the port is one that is free here."""
+# Makes every file system read-only, as `docker run --read-only` does, and then becomes the program.
+READ_ONLY = """
+while read -r _ folder _; do mount -o remount,ro,bind "$folder" 2>/dev/null || :; done < /proc/self/mounts
+touch "$1/written" 2>/dev/null && exit 99
+shift
+exec "$@"
+"""
+
+
+def _protect(folder: Path) -> list[str]:
+    """The beginning of a command that runs a program with a read-only root."""
+    command = ["unshare", "--map-root-user", "--mount", "sh", "-c", READ_ONLY, "sh", str(folder)]
+    if (
+        shutil.which("unshare") is None
+        or subprocess.run([*command, "true"], capture_output=True).returncode
+    ):
+        pytest.skip("a read-only root needs unshare(1), and a user who may make a mount namespace")
+    return command
+
+
+@pytest.fixture(
+    params=[(None, False), ("a-token-of-16-chars", False), (None, True)],
+    ids=["open", "token", "read-only"],
+)
+def container(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """What the image runs, in its folder and with its environment; the port
+    is one that is free here.
+    """
     shutil.copytree(store.samples(), tmp_path / "cassettes")
     port = _free_port()
     assert IMAGE["ENTRYPOINT"] == '["bedtape"]'
     cache = re.search(r"BEDTAPE_CACHE_DIR=(\S*)", IMAGE["ENV"])
     assert cache
-    environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "BEDTAPE_CACHE_DIR": cache[1]}
-    if request.param:
-        environment["BEDTAPE_CONTROL_TOKEN"] = request.param
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": "/nonexistent",
+        "BEDTAPE_CACHE_DIR": cache[1],
+    }
+    token, protects = request.param
+    if token:
+        environment["BEDTAPE_CONTROL_TOKEN"] = token
     arguments = [port if word == IMAGE["EXPOSE"] else word for word in _exec(IMAGE["CMD"])]
     assert port in arguments
     code = "from bedtape_cassettes.cli.main import main; main()"
     server = subprocess.Popen(
-        [sys.executable, "-c", code, *arguments], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
+        [*(_protect(tmp_path) if protects else ()), sys.executable, "-c", code, *arguments],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert server.stdout is not None
     with server.stdout:
@@ -243,7 +489,9 @@ def container(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[
 def _check_health(port: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     program, *arguments = [word.replace(IMAGE["EXPOSE"], port) for word in _health()]
     assert program == "python"
-    return subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, *arguments], env=environment, capture_output=True, text=True
+    )
 
 
 def test_the_health_check_tells_a_server_that_runs(container: tuple[str, dict[str, str]]) -> None:
@@ -251,24 +499,38 @@ def test_the_health_check_tells_a_server_that_runs(container: tuple[str, dict[st
     assert done.returncode == 0, done.stderr
 
 
+def test_the_image_plays_the_mounted_cassettes(container: tuple[str, dict[str, str]]) -> None:
+    """It writes nothing, so that the root can be read-only."""
+    recorded = next(
+        row for row in sdk.of_samples() if row.operation == "Converse" and row.status == 200
+    )
+    answer = boto3_client(f"http://127.0.0.1:{container[0]}").converse(**sdk.arguments(recorded))
+    assert answer["output"]["message"]["content"]
+
+
 def test_the_health_check_tells_one_that_does_not() -> None:
     assert _check_health(_free_port(), dict(os.environ)).returncode != 0
 
 
-# -- compose ---------------------------------------------------------------------------------------------------
+# -- compose ---------------------------------------------------------------------------------------
 
 
 def test_compose_waits_for_health_and_names_the_port_and_the_folder() -> None:
     server, tests = COMPOSE["services"]["bedtape"], COMPOSE["services"]["tests"]
     assert tests["depends_on"] == {"bedtape": {"condition": "service_healthy"}}
-    assert tests["environment"]["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"] == f"http://bedtape:{IMAGE['EXPOSE']}"
+    assert (
+        tests["environment"]["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"]
+        == f"http://bedtape:{IMAGE['EXPOSE']}"
+    )
     (mount,) = server["volumes"]
     assert mount.split(":")[1:] == [f"{IMAGE['WORKDIR']}cassettes", "ro"]
     assert f"docker build --tag {server['image']} ." in PAGE
 
 
 def test_the_server_answers_to_its_name_in_compose() -> None:
-    """Bedrock's API and the health check by any name; the rest of the control API is off, as the page says."""
+    """Bedrock's API and the health check by any name; the rest of the control API
+    is off, as the page says.
+    """
     body: dict[str, Any] = {"messages": [{"role": "user", "content": [{"text": "hello"}]}]}
     paths = ("/model/amazon.nova-lite-v1:0/converse", "/_bedtape/health", "/_bedtape/sessions")
     with Replayer((), host="0.0.0.0") as bedrock:
@@ -287,5 +549,9 @@ def test_the_server_answers_to_its_name_in_compose() -> None:
 def test_what_is_ignored_by_git_is_not_sent_to_docker() -> None:
     """Environments are large, and some hold recordings that were not reviewed."""
     sent = {path.name for path in _sent()}
-    ignored = [line.rstrip("/") for line in (ROOT / ".gitignore").read_text().splitlines() if line and line[0] != "#"]
+    ignored = [
+        line.rstrip("/")
+        for line in (ROOT / ".gitignore").read_text().splitlines()
+        if line and line[0] != "#"
+    ]
     assert not {(name, pattern) for name in sent for pattern in ignored if fnmatch(name, pattern)}

@@ -31,8 +31,8 @@ def page(name: str) -> str:
 def section(name: str, title: str) -> str:
     """A page's section, those under it included."""
     parts = re.split(r"^## ", page(name), flags=re.MULTILINE)
-    (found,) = [part for part in parts if part.startswith(f"{title}\n")]
-    return found
+    (text_of_section,) = [part for part in parts if part.startswith(f"{title}\n")]
+    return text_of_section
 
 
 def rows(text: str) -> set[str]:
@@ -40,7 +40,7 @@ def rows(text: str) -> set[str]:
     return set(re.findall(r"^\| `([^`]+)`", text, re.MULTILINE))
 
 
-# -- overlays --------------------------------------------------------------------------------------------------
+# -- overlays --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,8 @@ def family_row(family: Family) -> str:
     """The family as the page's table has it."""
     models = ", ".join(f"`{glob}`" for glob in family.models)
     said = ", ".join(
-        {"Message": "messages", "Ranking": "rankings"}.get(a.__name__, a.__name__.lower()) for a in family.answers
+        {"Message": "messages", "Ranking": "rankings"}.get(a.__name__, a.__name__.lower())
+        for a in family.answers
     )
     known = "any, through Converse" if family is CONVERSE else "those whose rules name it"
     return f"| `{family.name}` | {models or known} | {said} | {'yes' if family.stream else 'no'} |"
@@ -98,20 +99,25 @@ def test_every_family_is_in_the_table() -> None:
     assert lines[start + len(FAMILIES)] == ""
 
 
-# -- Python ----------------------------------------------------------------------------------------------------
+# -- Python ----------------------------------------------------------------------------------------
+
+
+_INTERNAL = ("engine", "run", "run_coroutine", "watch", "as_json")
 
 
 @pytest.mark.parametrize("kind", [Session, Replayer, Record])
 def test_every_public_name_is_on_the_page(kind: type) -> None:
     text = page("python")
-    names = [name for name in vars(kind) if not name.startswith("_") and name not in ("engine", "run", "as_json")]
+    names = [name for name in vars(kind) if not name.startswith("_") and name not in _INTERNAL]
     assert not [name for name in names if not re.search(rf"`{name}\b", text)]
 
 
 def test_every_argument_and_condition_is_on_the_page() -> None:
     text = page("python")
     arguments = Replayer.__init__.__annotations__.keys() - {"return"}
-    assert not [name for name in (*arguments, *(set(CONDITIONS) - set(WHEN))) if f"`{name}`" not in text]
+    assert not [
+        name for name in (*arguments, *(set(CONDITIONS) - set(WHEN))) if f"`{name}`" not in text
+    ]
 
 
 def test_readme_lists_every_kind_of_secret() -> None:
@@ -120,14 +126,16 @@ def test_readme_lists_every_kind_of_secret() -> None:
     assert listed.split(", ") == [re.sub("^an? ", "", kind.title) for kind in SECRETS]
 
 
-# -- errors ----------------------------------------------------------------------------------------------------
+# -- errors ----------------------------------------------------------------------------------------
 
 # What modules say to each other, and no user meets by name.
 _WITHIN = {
     "RenderError": "becomes an OverlayException",
     "CannotBegin": "becomes a test's failure",
     "ConnectionFault": "becomes a GOAWAY",
+    "ExpressionInvalid": "becomes a problem of an overlay",
     "ExtraMissing": "is told by the command",
+    "EditConflict": "becomes an answer of the control API",
     "Failed": "becomes an answer of the control API",
     "ForeignInvalid": "is told by the import",
     "FrameError": "becomes a problem of a cassette",
@@ -137,6 +145,7 @@ _WITHIN = {
     "NoSuch": "becomes an answer of the control API",
     "InitRefused": "is told by the command",
     "MarkInvalid": "becomes a test's failure",
+    "OutOfTurn": "becomes an exception in the stream",
     "RecorderError": "is told by the command",
     "RecordingFailed": "becomes a test's failure",
     "Refused": "becomes an OverlayException",
@@ -155,16 +164,20 @@ def _exceptions() -> set[str]:
         for path in (DOCS.parents[1] / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.ClassDef):
-                    bases[node.name] = {base.id for base in node.bases if isinstance(base, ast.Name)}
-    found: set[str] = set()
-    while more := {name for name, of in bases.items() if _raises(of, found)} - found:
-        found |= more
-    return {name for name in found if not name.startswith("_")}
+                    bases[node.name] = {
+                        base.id for base in node.bases if isinstance(base, ast.Name)
+                    }
+    names: set[str] = set()
+    while more := {name for name, of in bases.items() if _raises(of, names)} - names:
+        names |= more
+    return {name for name in names if not name.startswith("_")}
 
 
 def _raises(bases: set[str], known: set[str]) -> bool:
     built_in = {name for name in bases if isinstance(getattr(builtins, name, None), type)}
-    return bool(bases & known) or any(issubclass(getattr(builtins, name), BaseException) for name in built_in)
+    return bool(bases & known) or any(
+        issubclass(getattr(builtins, name), BaseException) for name in built_in
+    )
 
 
 def test_every_exception_is_on_the_page_or_becomes_another_message() -> None:
@@ -175,9 +188,13 @@ def test_every_exception_is_on_the_page_or_becomes_another_message() -> None:
 
 def test_every_error_of_the_wire_and_every_finding_is_on_the_page() -> None:
     wire = section("errors", "On the wire")
-    own = {engine.MISS, engine.OVERLAY, "InternalServerException", "RecorderException", "ValidationException"} | {
-        "RequestRefusedException"
-    }
+    own = {
+        engine.MISS,
+        engine.OVERLAY,
+        "InternalServerException",
+        "RecorderException",
+        "ValidationException",
+    } | {"RequestRefusedException"}
     assert set(re.findall(r"^\| `(\w+)`", wire, re.MULTILINE)) == own
     assert rows(section("errors", "Findings of a verdict")) == set(get_args(Mistake))
 

@@ -10,9 +10,9 @@ from typing import Any, Literal, Required, Union, get_args, get_origin, get_type
 import pytest
 
 from bedtape_cassettes.failures import FAILURES
-from bedtape_cassettes.operations import OPERATIONS
 from bedtape_replayer.answering.answer import Source
-from bedtape_replayer.api import schemas
+from bedtape_replayer.answering.service_operations import OPERATION_NAMES
+from bedtape_replayer.api import call_schemas as schemas
 from bedtape_replayer.history import calls
 from bedtape_replayer.overlay import keywords
 from bedtape_replayer.overlay.faults.kinds import BESIDE_ERROR, KINDS
@@ -32,15 +32,23 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def _names(script: str, constant: str, pattern: str) -> set[str]:
-    """The names that a pattern finds in the object that a script of the inspector assigns to a constant."""
-    (body,) = re.findall(rf"const {constant} = \{{\n(.*?)\n\}};", (INSPECTOR / script).read_text(), re.DOTALL)
+    """The names that a pattern finds in the object that a script of the
+    inspector assigns to a constant.
+    """
+    (body,) = re.findall(
+        rf"const {constant} = \{{\n(.*?)\n\}};", (INSPECTOR / script).read_text(), re.DOTALL
+    )
     return set(re.findall(pattern, body, re.MULTILINE))
 
 
-def _shape(found: Iterator[str]) -> set[str]:
+def _shape(members: Iterator[str]) -> set[str]:
     """Every path with what may be there; a list of values that any text extends is text."""
-    shape = set(found)
-    return {line for line in shape if f"{line.partition(' = ')[0]}: str" not in shape or " = " not in line}
+    shape = set(members)
+    return {
+        line
+        for line in shape
+        if f"{line.partition(' = ')[0]}: str" not in shape or " = " not in line
+    }
 
 
 def _of_schema(schema: Mapping[str, Any], path: str = "") -> Iterator[str]:
@@ -73,7 +81,10 @@ def _of_schema_type(kind: str, schema: Mapping[str, Any], path: str) -> Iterator
             more = schema.get("additionalProperties", True)
             yield from _of_schema({} if more is True else more, f"{path}.*")
         case _:
-            yield f"{path}: { {'integer': 'int', 'number': 'float', 'boolean': 'bool', 'null': 'None'}[kind] }"
+            yield (
+                f"{path}:"
+                f" { {'integer': 'int', 'number': 'float', 'boolean': 'bool', 'null': 'None'}[kind] }"
+            )
 
 
 def _of_type(hint: Any, path: str = "") -> Iterator[str]:
@@ -95,7 +106,10 @@ def _of_type(hint: Any, path: str = "") -> Iterator[str]:
         for each in arguments:
             yield from _of_type(each, path)
     else:
-        yield f"{path}: {'None' if hint is NoneType else hint.__name__ if isinstance(hint, type) else 'Any'}"
+        yield (
+            f"{path}:"
+            f" {'None' if hint is NoneType else hint.__name__ if isinstance(hint, type) else 'Any'}"
+        )
 
 
 def _same(hint: Any, schema: dict[str, Any]) -> tuple[set[str], set[str]]:
@@ -107,16 +121,48 @@ VOCABULARIES: dict[str, tuple[set[str], set[str]]] = {
     "when, as values": ({field.name for field in fields(When) if field.init}, set(WHEN)),
     "schedules, as values": ({field.name for field in fields(Schedule)}, set(SCHEDULE)),
     "answers, as keywords": _same(keywords.AnswerDict, _object(ANSWER)),
-    "respond()": _same(keywords.RuleDict, _object({**LAYER, **ANSWER, "answers": ANSWERS, "family": TEXT})),
-    "rules": (set(RULE["properties"]), {"name", "when", "answer", "answers", "family", *SCHEDULE}),
+    "respond()": _same(
+        keywords.RuleDict,
+        _object(
+            {
+                **LAYER,
+                **ANSWER,
+                "answers": ANSWERS,
+                "family": TEXT,
+                **{
+                    name: RULE["properties"][name]
+                    for name in ("then", "template", "allow_unoffered_tools", "simulate")
+                },
+            }
+        ),
+    ),
+    "rules": (
+        set(RULE["properties"]),
+        {
+            "name",
+            "when",
+            "answer",
+            "answers",
+            "then",
+            "script",
+            "family",
+            "template",
+            "allow_unoffered_tools",
+            "simulate",
+            *SCHEDULE,
+        },
+    ),
     "fail()": _same(keywords.ErrorDict, _object({**LAYER, **BESIDE_ERROR})),
     "fault()": _same(keywords.FaultDict, _object({**FAULT["properties"], **LAYER})),
     "filter()": _same(keywords.FilterDict, _object(schemas.CONDITIONS)),
     "assert_called()": _same(keywords.CalledDict, schemas.ASSERTION["properties"]["called"]),
     "filters": (set(calls.CONDITIONS), set(schemas.CONDITIONS)),
-    "kinds of faults": (set(FAULT["properties"]), {"name", "when", *SCHEDULE, *BESIDE_ERROR, *KINDS}),
+    "kinds of faults": (
+        set(FAULT["properties"]),
+        {"name", "when", *SCHEDULE, *BESIDE_ERROR, *KINDS},
+    ),
     "names of errors": (set(get_args(keywords.ErrorName)), set(FAILURES)),
-    "operations": (set(get_args(keywords.OperationName)), {operation.name for operation in OPERATIONS}),
+    "operations": (set(get_args(keywords.OperationName)), set(OPERATION_NAMES)),
     "faults in the inspector": (_names("layers.js", "FAULTS", r"=> \(\{ (\w+):"), set(KINDS)),
     "sources in the inspector": (_names("words.js", "WHY", r"^  (\w+):"), set(get_args(Source))),
 }

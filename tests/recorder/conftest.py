@@ -1,4 +1,6 @@
-"""The recorders to test with: each an environment of its own, as people install them, for mitmproxy pins a lot."""
+"""The recorders to test with: each an environment of its own, as people install them,
+for mitmproxy pins a lot.
+"""
 
 import subprocess
 from collections.abc import Callable, Iterator
@@ -23,20 +25,22 @@ _MISSING = pytest.mark.skip(
 )
 def recorder(request: pytest.FixtureRequest) -> Path:
     """The folder of an installed recorder's commands."""
-    found: Path = request.param
-    return found
+    environment: Path = request.param
+    return environment
 
 
 @pytest.fixture(scope="session")
 def mitmproxy_version(recorder: Path) -> str:
     code = "import importlib.metadata as m; print(m.version('mitmproxy'))"
-    return subprocess.run([recorder / "python", "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        [recorder / "python", "-c", code], capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 @pytest.fixture
 def upstream() -> Iterator[Upstream]:
-    with Upstream() as found:
-        yield found
+    with Upstream() as server:
+        yield server
 
 
 @pytest.fixture

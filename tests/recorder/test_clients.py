@@ -1,27 +1,39 @@
-"""Recording what real SDKs and large loads say: they see through the recorder what they see without it."""
+"""Recording what real SDKs and large loads say: they see through the recorder
+what they see without it.
+"""
 
+import fcntl
 import json
+import os
+import pty
 import shutil
 import signal
 import ssl
+import struct
 import subprocess
-import time
+import termios
 from base64 import b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from anthropic import AnthropicBedrock, DefaultHttpxClient
+from botocore.config import Config
+from botocore.exceptions import ClientError
 
-from bedtape_cassettes.model import Body
+from bedtape_cassettes.model import Body, Cassette
 from bedtape_cassettes.storage import store
 from bedtape_replayer import Replayer
-from support import authored, sdk
+from support import WAIT, authored, folders, sdk
 from support.client import Http1
+from support.duplex import audio_content, text_content, tool_result
+from support.javascript import run_script
 from support.recorder import Running, environment
-from support.recordings import MODEL, answer, path, prompt
+from support.recordings import MODEL, answer, converse, path, prompt
 from support.upstream import Answer, Upstream, answer_of
 
 Start = Callable[..., Running]
@@ -33,13 +45,20 @@ _JAVASCRIPT = Path(__file__).parents[1] / "clients" / "javascript"
 def javascript() -> Callable[..., list[dict[str, Any]]]:
     node = shutil.which("node")
     if node is None or not (_JAVASCRIPT / "node_modules" / "@aws-sdk").is_dir():
-        pytest.skip("the AWS SDK for JavaScript is not installed: it needs Node.js 20 or later and `make test`")
+        pytest.skip(
+            "the AWS SDK for JavaScript is not installed: it needs Node.js 20 or later and `make"
+            " test`"
+        )
 
     def run(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
         told = json.dumps({"concurrency": 4, "jobs": jobs})
         command = [node, str(_JAVASCRIPT / "client.mjs")]
-        ended = subprocess.run(command, input=told, capture_output=True, encoding="utf-8", timeout=100, check=True)
-        return sorted(map(json.loads, ended.stdout.splitlines()), key=lambda result: int(result["index"]))
+        ended = subprocess.run(
+            command, input=told, capture_output=True, encoding="utf-8", timeout=WAIT, check=True
+        )
+        return sorted(
+            map(json.loads, ended.stdout.splitlines()), key=lambda result: int(result["index"])
+        )
 
     return run
 
@@ -62,32 +81,82 @@ def _answer_of(interaction: Any, **options: Any) -> Answer:
 def test_the_javascript_sdk_sees_every_event_over_both_handlers(
     upstream: Upstream, start: Start, javascript: Callable[..., list[dict[str, Any]]]
 ) -> None:
-    """By default it speaks HTTP/2 and sends GOAWAY with the stream still to come: the shims must carry it to the end."""
+    """By default it speaks HTTP/2 and sends GOAWAY with the stream still to come: the shims
+    must carry it to the end.
+    """
     texts = [str(number) for number in range(20)]
     upstream.add(_answer_of(authored.converse_stream(MODEL, "count", texts), delays=0.01))
     upstream.add(_answer_of(authored.converse(MODEL, "say", "said")))
     running = start("--record", "new")
-    kinds = [(handler, operation) for handler in ("default", "http1") for operation in ("ConverseStream", "Converse")]
+    kinds = [
+        (handler, operation)
+        for handler in ("default", "http1")
+        for operation in ("ConverseStream", "Converse")
+    ]
     jobs = [_job(running.url, h, o, "count" if o == "ConverseStream" else "say") for h, o in kinds]
     through = javascript(jobs)
     assert not upstream.failures
     for result, (_, operation) in zip(through, kinds, strict=True):
         assert result.get("error") is None
         if operation == "ConverseStream":
-            said = [e["contentBlockDelta"]["delta"]["text"] for e in result["events"] if "contentBlockDelta" in e]
+            said = [
+                e["contentBlockDelta"]["delta"]["text"]
+                for e in result["events"]
+                if "contentBlockDelta" in e
+            ]
             assert said == texts
             assert "metadata" in result["events"][-1]
     running.stop()
     with Replayer(running.to) as bedrock:
         again = javascript([job | {"endpoint": bedrock.url} for job in jobs])
-    assert [(r["output"], r.get("events")) for r in again] == [(r["output"], r.get("events")) for r in through]
+    assert [(r["output"], r.get("events")) for r in again] == [
+        (r["output"], r.get("events")) for r in through
+    ]
 
 
-def test_a_bidirectional_stream_is_signed_again_event_by_event(upstream: Upstream, start: Start) -> None:
-    """The upstream checks the chain of signatures; each event goes out only when the one before was echoed."""
+def test_operations_that_share_a_path_are_recorded_apart(upstream: Upstream, start: Start) -> None:
+    """X-Amz-Target decides the operation, so that it stays in the recording,
+    which `check` accepts.
+    """
+    unchecked = Config(parameter_validation=False, ignore_configured_endpoint_urls=True)
+    keys = {"aws_access_key_id": upstream.credentials.access_key, "aws_secret_access_key": "x"}
+
+    def tag(url: str, operation: str) -> Any:
+        endpoint = f"{url}/service/bedrock-data-automation-runtime"
+        session = boto3.Session(region_name="us-east-1", **keys)
+        client = session.client(
+            "bedrock-data-automation-runtime", endpoint_url=endpoint, config=unchecked
+        )
+        return getattr(client, operation)(resourceARN="arn:aws:bedrock:us-east-1:123456789012:x/y")
+
+    body = json.dumps({"resourceARN": "arn:aws:bedrock:us-east-1:123456789012:x/y"}).encode()
+    upstream.add(Answer("/", body, frames=(b'{"tags":[{"key":"k","value":"v"}]}',)))
+    running = start("--allow-unknown")
+    assert tag(running.url, "list_tags_for_resource")["tags"] == [{"key": "k", "value": "v"}]
+    assert not upstream.failures
+    running.stop()
+    check = subprocess.run(
+        [running.recorder / "bedtape", "cassette", "check", "--in", running.to], check=False
+    )
+    assert check.returncode == 0
+    with Replayer(running.to) as bedrock:
+        assert tag(bedrock.url, "list_tags_for_resource")["tags"] == [{"key": "k", "value": "v"}]
+        with pytest.raises(ClientError, match="x-amz-target: recorded"):
+            tag(bedrock.url, "untag_resource")
+
+
+def test_a_bidirectional_stream_is_signed_again_event_by_event(
+    upstream: Upstream, start: Start
+) -> None:
+    """The upstream checks the chain of signatures; each event goes out only when
+    the one before was echoed.
+    """
     node = shutil.which("node")
     if node is None or not (_JAVASCRIPT / "node_modules" / "@aws-sdk").is_dir():
-        pytest.skip("the AWS SDK for JavaScript is not installed: it needs Node.js 20 or later and `make test`")
+        pytest.skip(
+            "the AWS SDK for JavaScript is not installed: it needs Node.js 20 or later and `make"
+            " test`"
+        )
     running = start()
     ended = subprocess.run(
         [node, "bidirectional.mjs", "any"],
@@ -95,7 +164,7 @@ def test_a_bidirectional_stream_is_signed_again_event_by_event(upstream: Upstrea
         cwd=_JAVASCRIPT,
         capture_output=True,
         encoding="utf-8",
-        timeout=60,
+        timeout=WAIT,
         check=True,
     )
     assert ended.stdout.split() == ['"one"', '"two"', '"three"']
@@ -103,9 +172,48 @@ def test_a_bidirectional_stream_is_signed_again_event_by_event(upstream: Upstrea
     assert "recorded 1 interaction" in running.stop()
 
 
+def test_a_recorded_conversation_plays_event_for_event(upstream: Upstream, start: Start) -> None:
+    """The stand-in for the service echoes each event, audio too."""
+    running = start()
+    events = [
+        {"event": event}
+        for event in (
+            {"promptStart": {"promptName": "p"}},
+            *text_content("USER", "My key is AKIAQYLPMN5HFIQR7XYA."),
+            *audio_content(3),
+            *tool_result("t1", {"weather": "rain"}),
+        )
+    ]
+    steps: list[dict[str, Any]] = []
+    for event in events:
+        steps += [{"send": event}, {"await": next(iter(event["event"]))}]
+    job = {"model": "amazon.nova-sonic-v1:0", "steps": [*steps, {"end": True}]}
+
+    def talk(url: str) -> list[Any]:
+        key = {"endpoint": url, "accessKeyId": "any"}
+        return [json.loads(line) for line in run_script("conversation.mjs", job | key).splitlines()]
+
+    assert talk(running.url) == events
+    assert "recorded 1 interaction" in running.stop()
+    (file,) = running.to.rglob("*.yaml")
+    text = file.read_text()
+    assert text.startswith("bedtape: 2\n")
+    assert "AKIAQYLPMN5HFIQR7XYA" not in text
+    request = text[: text.index("response:")]
+    assert "digest" in request
+    assert len(request) < 3000, "the audio of the client is not in the file"
+    with Replayer(running.to) as bedrock:
+        names = [next(iter(each["event"])) for each in talk(bedrock.url)]
+        assert names == [next(iter(each["event"])) for each in events]
+        (call,) = bedrock.calls
+        assert (call.source, call.hung_up) == ("cassette", False)
+
+
 def test_anthropics_client_sees_what_was_said(upstream: Upstream, start: Start) -> None:
     upstream.add(_answer_of(authored.invoke(CLAUDE, "hello", "Hello to you."), request=None))
-    upstream.add(_answer_of(authored.invoke_stream(CLAUDE, "hello", ["Hel", "lo ", "to you."]), request=None))
+    upstream.add(
+        _answer_of(authored.invoke_stream(CLAUDE, "hello", ["Hel", "lo ", "to you."]), request=None)
+    )
     running = start()
 
     def ask(url: str) -> tuple[str, str]:
@@ -134,7 +242,9 @@ def test_anthropics_client_through_the_forward_proxy(upstream: Upstream, start: 
         aws_access_key=keys.access_key,
         aws_secret_key=keys.secret_key,
         aws_region="us-east-1",
-        http_client=DefaultHttpxClient(proxy=running.exports["HTTPS_PROXY"], verify=trusted, trust_env=False),
+        http_client=DefaultHttpxClient(
+            proxy=running.exports["HTTPS_PROXY"], verify=trusted, trust_env=False
+        ),
     ) as client:
         said = client.messages.create(model=CLAUDE, **authored.say("hello")).content[0]
     assert said.type == "text"
@@ -162,7 +272,10 @@ def test_a_body_of_twenty_megabytes_passes_both_ways(upstream: Upstream, start: 
 def test_two_hundred_streams_at_a_time(upstream: Upstream, start: Start) -> None:
     pieces = [str(number) for number in range(10)]
     upstream.add(
-        *(_answer_of(authored.converse_stream(MODEL, f"n{n}", [f"{n}:", *pieces]), delays=0.05) for n in range(200))
+        *(
+            _answer_of(authored.converse_stream(MODEL, f"n{n}", [f"{n}:", *pieces]), delays=0.05)
+            for n in range(200)
+        )
     )
     running = start()
 
@@ -178,41 +291,122 @@ def test_two_hundred_streams_at_a_time(upstream: Upstream, start: Start) -> None
     assert not any(interaction.partial for interaction in store.read([running.to])[0].interactions)
 
 
-def test_the_addon_for_those_who_run_mitmproxy(recorder: Path, upstream: Upstream, tmp_path: Path) -> None:
-    upstream.add(Answer(path(), prompt("a"), frames=(json.dumps(answer("one")).encode(),)))
-    variables = environment(upstream, tmp_path)
+# Writes the port to a pipe, because each tool prints it in its own way.
+_PORT_SCRIPT = """
+import os
+from mitmproxy import ctx
+
+def running():
+    (address, *_), = [server.listen_addrs for server in ctx.master.addons.get("proxyserver").servers]
+    with open(os.environ["PORT_PIPE"], "w") as pipe:
+        pipe.write(str(address[1]))
+"""
+# The tools of mitmproxy, the options that they need without a user, and the signal that ends each.
+_TOOLS: dict[str, tuple[list[str], signal.Signals]] = {
+    "mitmdump": ([], signal.SIGINT),
+    "mitmweb": (["--no-web-open-browser", "--web-port", "0"], signal.SIGINT),
+    "mitmproxy": ([], signal.SIGTERM),
+}
+
+
+def _run_addon(
+    recorder: Path, upstream: Upstream, folder: Path, tool: str = "mitmdump", **changed: str
+) -> str:
+    """Record one request with a tool of mitmproxy, in a terminal. Return its output."""
+    upstream.add(Answer(path(), frames=(json.dumps(answer("the Falcon and the Osprey")).encode(),)))
+    variables = environment(upstream, folder)
+    (folder / "bedtape.toml").write_text('redact = ["Falcon"]\n[record]\nname = "from-the-file"\n')
     script = subprocess.run(
-        [recorder / "bedtape", "record", "--print-addon"], env=variables, capture_output=True, text=True, check=True
+        [recorder / "bedtape", "record", "--print-addon"],
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     options = {
         "connection_strategy": "lazy",
-        "confdir": str(tmp_path / "conf"),
-        "bedtape_to": str(tmp_path / "tapes"),
+        "confdir": str(folder / "conf"),
+        "bedtape_to": str(folder / "tapes"),
         "bedtape_upstream": upstream.url,
         "bedtape_prefix": "chosen",
+        "bedtape_exact": "true",
+        "ssl_verify_upstream_trusted_ca": str(upstream.ca),
+        **changed,
     }
-    options |= {"ssl_verify_upstream_trusted_ca": str(upstream.ca)}
     told = [word for name, value in options.items() for word in ("--set", f"{name}={value}")]
     mode = "reverse:https://bedrock-runtime.us-east-1.amazonaws.com@127.0.0.1:0"
-    command = [recorder / "mitmdump", "-s", script.stdout.strip(), *told, "--mode", mode]
+    port_script, pipe = folder / "port.py", folder / "port"
+    port_script.write_text(_PORT_SCRIPT)
+    os.mkfifo(pipe)
+    more, ending = _TOOLS[tool]
+    command = [
+        recorder / tool,
+        "-s",
+        script.stdout.strip(),
+        "-s",
+        port_script,
+        *told,
+        *more,
+        "--mode",
+        mode,
+    ]
+    variables |= {"PORT_PIPE": str(pipe), "TERM": "xterm"}
+    terminal, inner = pty.openpty()
+    fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("4H", 40, 200, 0, 0))
     with subprocess.Popen(
-        command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        env=variables,
+        cwd=folder,
+        stdin=inner,
+        stdout=inner,
+        stderr=inner,
+        start_new_session=True,
     ) as running:
-        assert running.stdout is not None
-        port = _listening(running)
-        with Http1(f"http://127.0.0.1:{port}/chosen") as client:
-            assert client.request("POST", path(), (("Content-Type", "application/json"),), prompt("a")).status == 200
-        running.send_signal(signal.SIGINT)
-        running.stdout.read()
-        assert running.wait(60) == 0
-    assert len(store.read([tmp_path / "tapes"])[0].interactions) == 1
+        os.close(inner)
+        with ThreadPoolExecutor(1) as pool:
+            output = pool.submit(_read_terminal, terminal)
+            port = pipe.read_text()
+            with Http1(f"http://127.0.0.1:{port}/chosen") as client:
+                sent = prompt("about the Falcon")
+                assert (
+                    client.request(
+                        "POST", path(), (("Content-Type", "application/json"),), sent
+                    ).status
+                    == 200
+                )
+            running.send_signal(ending)
+            assert running.wait(WAIT) == 0
+            return output.result(WAIT)
+
+
+def _read_terminal(terminal: int) -> str:
+    """Read until the program has closed its side, which Linux reports as an error."""
+    data = b""
+    with suppress(OSError):
+        while piece := os.read(terminal, 65536):
+            data += piece
+    os.close(terminal)
+    return data.decode(errors="replace").replace("\r\n", "\n")
+
+
+def test_the_addon_lists_recordings_that_were_not_requested(
+    recorder: Path, upstream: Upstream, tmp_path: Path
+) -> None:
+    folders.write(tmp_path / "tapes", Cassette("from-the-file", (converse("old", "one"),)))
+    said = _run_addon(recorder, upstream, tmp_path, bedtape_record="new")
+    assert "1 recording beside new ones was not requested" in said
+    assert "rm from-the-file/0001-converse-" in said
+
+
+@pytest.mark.parametrize("tool", _TOOLS)
+def test_the_addon_for_those_who_run_mitmproxy(
+    recorder: Path, upstream: Upstream, tmp_path: Path, tool: str
+) -> None:
+    said = _run_addon(recorder, upstream, tmp_path, tool)
+    assert "recorded 1 interaction into 1 cassette" in said
+    (cassette,) = store.read([tmp_path / "tapes"])
+    assert (cassette.name, cassette.interactions[0].exact) == ("from-the-file", True)
+    written = b"".join(file.read_bytes() for file in (tmp_path / "tapes").rglob("*.yaml"))
+    assert b"Falcon" not in written
+    assert b"Osprey" in written
     assert not upstream.failures
-
-
-def _listening(running: subprocess.Popen[str]) -> int:
-    assert running.stdout is not None
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and (line := running.stdout.readline()):
-        if "listening at" in line:
-            return int(line.strip().rstrip(".").rpartition(":")[2])
-    raise AssertionError("mitmdump did not listen")

@@ -1,4 +1,6 @@
-"""Answers that come compressed, as clients in forward mode may ask: kept as if they had not been, passed on as they came."""
+"""Answers that come compressed, as clients in forward mode may ask: kept as if they had not
+been, passed on as they came.
+"""
 
 import gzip
 import http.client
@@ -20,12 +22,12 @@ from bedtape_cassettes.storage import store
 from bedtape_recorder.content_encoding import make_receiver
 from bedtape_replayer import Replayer
 from bedtape_replayer.answering.reply import build_reply
-from support.capturing import Taken, cut
+from support.capturing import CaptureRun, cut
 from support.client import Http1
 from support.recorder import Running
 from support.recordings import answer, path, prompt, stream
 from support.upstream import Answer, Upstream, frames_of
-from support.upstream.clients import RUNTIME, signed
+from support.upstream.clients import RUNTIME, sign_headers
 
 Start = Callable[..., Running]
 JSON = ("Content-Type", "application/json")
@@ -56,9 +58,9 @@ def taken(
     path: str = path(),
     exact: bool = False,
     redaction: Redaction = ALWAYS,
-) -> Taken:
+) -> CaptureRun:
     """What is in the journal of an answer with these headers and pieces."""
-    taken = Taken(exact=exact, redaction=redaction)
+    taken = CaptureRun(exact=exact, redaction=redaction)
     number = taken.capture.add_request("default", "POST", path, (JSON,), prompt("a"))
     answer = make_receiver(taken.capture, number, 200, headers, _no_unpack)
     for piece in pieces:
@@ -72,13 +74,15 @@ def encoded(coding: str, *more: tuple[str, str]) -> Headers:
     return (JSON, ("content-Encoding", coding), *more)
 
 
-def end_of(taken: Taken) -> str | None:
+def end_of(taken: CaptureRun) -> str | None:
     (end,) = (record for record in taken.records if isinstance(record, journal.End))
     return end.error
 
 
-def head_of(taken: Taken) -> Headers | None:
-    return next((record.headers for record in taken.records if isinstance(record, journal.Head)), None)
+def head_of(taken: CaptureRun) -> Headers | None:
+    return next(
+        (record.headers for record in taken.records if isinstance(record, journal.Head)), None
+    )
 
 
 PACKED = [
@@ -97,38 +101,50 @@ PACKED = [
 @pytest.mark.parametrize("size", [1, 7, 10_000])
 def test_a_body_is_kept_as_it_was_before(coding: str, data: bytes, size: int) -> None:
     for length in ((), (("Content-Length", str(len(data))),)):
-        found = taken(encoded(coding, *length), cut(data, range(0, len(data), size)))
-        assert (found.body, end_of(found)) == (WORDS, None)
+        recorded_body = taken(encoded(coding, *length), cut(data, range(0, len(data), size)))
+        assert (recorded_body.body, end_of(recorded_body)) == (WORDS, None)
 
 
 def test_nothing_of_the_compression_is_kept() -> None:
     data = _gzip(WORDS)
-    found = taken(encoded("gzip", ("Content-Length", str(len(data))), ("x-other", "b")), [data], exact=True)
-    assert head_of(found) == (JSON, ("x-other", "b"))
+    recorded_body = taken(
+        encoded("gzip", ("Content-Length", str(len(data))), ("x-other", "b")), [data], exact=True
+    )
+    assert head_of(recorded_body) == (JSON, ("x-other", "b"))
 
 
 def test_a_secret_in_it_is_scrubbed() -> None:
-    found = taken(encoded("gzip"), cut(_gzip(SECRET), range(0, 200, 3)))
-    assert found.body == SECRET.replace(b"AKIAQWERTYUIOPASDFGH", b"AKIAIOSFODNN7EXAMPLE")
+    recorded_body = taken(encoded("gzip"), cut(_gzip(SECRET), range(0, 200, 3)))
+    assert recorded_body.body == SECRET.replace(b"AKIAQWERTYUIOPASDFGH", b"AKIAIOSFODNN7EXAMPLE")
 
 
 def test_a_client_that_hangs_up_on_the_last_byte_had_it_all() -> None:
     data = _gzip(WORDS)
-    found = taken(encoded("gzip", ("Content-Length", str(len(data)))), [data], error="Client disconnected.")
-    assert (found.body, end_of(found)) == (WORDS, None)
+    recorded_body = taken(
+        encoded("gzip", ("Content-Length", str(len(data)))), [data], error="Client disconnected."
+    )
+    assert (recorded_body.body, end_of(recorded_body)) == (WORDS, None)
 
 
 def test_a_body_that_is_cut_is_not_recorded() -> None:
-    found = taken(encoded("gzip"), [_gzip(WORDS)[:-9]], error="Client disconnected.")
-    assert (head_of(found), found.body, end_of(found)) == (None, b"", "Client disconnected.")
+    recorded_body = taken(encoded("gzip"), [_gzip(WORDS)[:-9]], error="Client disconnected.")
+    assert (head_of(recorded_body), recorded_body.body, end_of(recorded_body)) == (
+        None,
+        b"",
+        "Client disconnected.",
+    )
 
 
 def test_an_empty_body() -> None:
-    found = taken(encoded("gzip"), [])
-    assert (head_of(found), found.body, end_of(found)) == ((JSON,), b"", None)
+    recorded_body = taken(encoded("gzip"), [])
+    assert (head_of(recorded_body), recorded_body.body, end_of(recorded_body)) == (
+        (JSON,),
+        b"",
+        None,
+    )
 
 
-# -- damaged ---------------------------------------------------------------------------------------------------
+# -- damaged ---------------------------------------------------------------------------------------
 
 
 def _bad_checksum(data: bytes) -> bytes:
@@ -143,11 +159,13 @@ def _damaged_inside(data: bytes) -> bytes:
     return bytes(packed)
 
 
-@pytest.mark.parametrize("data", [WORDS, _bad_checksum(WORDS)], ids=["not compressed at all", "a wrong checksum"])
+@pytest.mark.parametrize(
+    "data", [WORDS, _bad_checksum(WORDS)], ids=["not compressed at all", "a wrong checksum"]
+)
 def test_what_is_damaged_is_kept_as_it_came_where_all_of_it_can_be_searched(data: bytes) -> None:
-    found = taken(encoded("gzip"), cut(data, range(0, 200, 7)))
-    assert (found.body, end_of(found)) == (data, None)
-    assert head_of(found) == encoded("gzip")
+    recorded_body = taken(encoded("gzip"), cut(data, range(0, 200, 7)))
+    assert (recorded_body.body, end_of(recorded_body)) == (data, None)
+    assert head_of(recorded_body) == encoded("gzip")
 
 
 @pytest.mark.parametrize(
@@ -163,10 +181,12 @@ def test_what_is_damaged_is_kept_as_it_came_where_all_of_it_can_be_searched(data
         b"\xff",
     ],
 )
-def test_else_nothing_of_it_is_and_that_is_said(data: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    found = taken(encoded("gzip"), [data])
-    assert (head_of(found), found.body) == (None, b"")
-    assert str(end_of(found)).startswith("its gzip is damaged: ")
+def test_else_nothing_of_it_is_and_that_is_said(
+    data: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorded_body = taken(encoded("gzip"), [data])
+    assert (head_of(recorded_body), recorded_body.body) == (None, b"")
+    assert str(end_of(recorded_body)).startswith("its gzip is damaged: ")
     ((_, level, said),) = caplog.record_tuples
     assert level == logging.ERROR
     assert said.startswith("an answer was not recorded: its gzip is damaged: ")
@@ -174,17 +194,17 @@ def test_else_nothing_of_it_is_and_that_is_said(data: bytes, caplog: pytest.LogC
 
 @pytest.mark.parametrize("data", [WORDS, _bad_checksum(WORDS)])
 def test_a_users_own_pattern_is_a_secret_too(data: bytes) -> None:
-    found = taken(encoded("gzip"), [data], redaction=Redaction((re.compile("several"),)))
-    assert (head_of(found), found.body) == (None, b"")
+    recorded_body = taken(encoded("gzip"), [data], redaction=Redaction((re.compile("several"),)))
+    assert (head_of(recorded_body), recorded_body.body) == (None, b"")
 
 
 def test_a_coding_that_nobody_knows_is_not_recorded(caplog: pytest.LogCaptureFixture) -> None:
-    found = taken(encoded("lzma"), [b"\xfd7zXZ"])
-    assert (head_of(found), found.body) == (None, b"")
+    recorded_body = taken(encoded("lzma"), [b"\xfd7zXZ"])
+    assert (head_of(recorded_body), recorded_body.body) == (None, b"")
     assert "its lzma is damaged: unknown: lzma" in caplog.text
 
 
-# -- streams ---------------------------------------------------------------------------------------------------
+# -- streams ---------------------------------------------------------------------------------------
 
 
 def _events(*texts: str) -> list[bytes]:
@@ -198,16 +218,23 @@ def _body(interaction: Interaction) -> bytes:
 def _packed(events: Iterable[bytes], wbits: int = 31) -> list[bytes]:
     """Each event flushed, as a server sends it; the trailer last."""
     packer = zlib.compressobj(wbits=wbits)
-    return [*(packer.compress(event) + packer.flush(zlib.Z_SYNC_FLUSH) for event in events), packer.flush()]
+    return [
+        *(packer.compress(event) + packer.flush(zlib.Z_SYNC_FLUSH) for event in events),
+        packer.flush(),
+    ]
 
 
 @pytest.mark.parametrize("wbits", [31, 15, -15], ids=["gzip", "zlib", "raw"])
 def test_each_event_of_a_stream_is_in_the_journal_when_it_has_come(wbits: int) -> None:
     events = _events("1", "2", "3")
-    taken = Taken()
-    number = taken.capture.add_request("default", "POST", path("converse-stream"), (JSON,), prompt("a"))
+    taken = CaptureRun()
+    number = taken.capture.add_request(
+        "default", "POST", path("converse-stream"), (JSON,), prompt("a")
+    )
     coding = "gzip" if wbits == 31 else "deflate"
-    answer = make_receiver(taken.capture, number, 200, (EVENTS, ("Content-Encoding", coding)), _no_unpack)
+    answer = make_receiver(
+        taken.capture, number, 200, (EVENTS, ("Content-Encoding", coding)), _no_unpack
+    )
     for count, piece in enumerate(_packed(events, wbits), 1):
         taken.now += 1
         for at in range(len(piece)):
@@ -220,7 +247,9 @@ def test_each_event_of_a_stream_is_in_the_journal_when_it_has_come(wbits: int) -
 
 
 @pytest.mark.parametrize(
-    "wrong", [lambda pieces: [*pieces[:3], b"\xff" * 99], lambda pieces: pieces[:3]], ids=["damaged", "too short"]
+    "wrong",
+    [lambda pieces: [*pieces[:3], b"\xff" * 99], lambda pieces: pieces[:3]],
+    ids=["damaged", "too short"],
 )
 def test_a_stream_that_is_damaged_is_cut_there(
     wrong: Callable[[list[bytes]], list[bytes]], caplog: pytest.LogCaptureFixture
@@ -228,31 +257,38 @@ def test_a_stream_that_is_damaged_is_cut_there(
     events = _events("1", "2", "3")
     pieces = [*wrong(_packed(events))]
     headers = (EVENTS, ("Content-Encoding", "gzip"))
-    found = taken(headers, [*pieces, b""], path=path("converse-stream"))
-    assert found.body == b"".join(events[:3])
-    assert str(end_of(found)).startswith("its gzip is damaged: ")
+    recorded_body = taken(headers, [*pieces, b""], path=path("converse-stream"))
+    assert recorded_body.body == b"".join(events[:3])
+    assert str(end_of(recorded_body)).startswith("its gzip is damaged: ")
     assert len(caplog.records) == 1
 
 
-# -- through the proxy -----------------------------------------------------------------------------------------
+# -- through the proxy -----------------------------------------------------------------------------
 
 
 @contextmanager
 def _ask(running: Running, url: str, body: bytes) -> Iterator[http.client.HTTPResponse]:
     with closing(running.tunnel(RUNTIME)) as client:
-        client.request("POST", url, body, dict(signed(url, body)))
+        client.request("POST", url, body, dict(sign_headers(url, body)))
         with client.getresponse() as response:
             yield response
 
 
 def _encode(recorder: Path, coding: str, data: bytes) -> bytes:
     """By the libraries that mitmproxy comes with: they are no dependency of the tests."""
-    code = f"import sys; from mitmproxy.net import encoding as e; sys.stdout.buffer.write(e.encode(sys.stdin.buffer.read(), {coding!r}))"
-    return subprocess.run([recorder / "python", "-c", code], input=data, capture_output=True, check=True).stdout
+    code = (
+        "import sys; from mitmproxy.net import encoding as e;"
+        f" sys.stdout.buffer.write(e.encode(sys.stdin.buffer.read(), {coding!r}))"
+    )
+    return subprocess.run(
+        [recorder / "python", "-c", code], input=data, capture_output=True, check=True
+    ).stdout
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
-def test_recorded_in_forward_mode_and_replayed(coding: str, recorder: Path, upstream: Upstream, start: Start) -> None:
+def test_recorded_in_forward_mode_and_replayed(
+    coding: str, recorder: Path, upstream: Upstream, start: Start
+) -> None:
     data = _encode(recorder, coding, SECRET)
     assert data != SECRET
     upstream.add(Answer(path(), prompt("a"), headers=encoded(coding), frames=(data,)))
@@ -277,7 +313,9 @@ def test_a_stream_in_gzip_outlives_a_killed_recorder(upstream: Upstream, start: 
     headers = (EVENTS, ("Content-Encoding", "gzip"))
     url = path("converse-stream")
     upstream.add(
-        Answer(url, prompt("a"), headers=headers, frames=tuple(pieces), streamed=True, stall_after=(2,)),
+        Answer(
+            url, prompt("a"), headers=headers, frames=tuple(pieces), streamed=True, stall_after=(2,)
+        ),
         Answer(url, prompt("b"), headers=headers, frames=tuple(pieces), streamed=True),
     )
     running = start("--mode", "forward")
@@ -298,7 +336,9 @@ def test_a_stream_in_gzip_outlives_a_killed_recorder(upstream: Upstream, start: 
 def test_what_cannot_be_read_is_said_and_not_recorded(upstream: Upstream, start: Start) -> None:
     data = _damaged_inside(SECRET)
     upstream.add(Answer(path(), prompt("a"), headers=encoded("gzip"), frames=(data,)))
-    upstream.add(Answer(path(), prompt("b"), headers=encoded("gzip"), frames=(_bad_checksum(WORDS),)))
+    upstream.add(
+        Answer(path(), prompt("b"), headers=encoded("gzip"), frames=(_bad_checksum(WORDS),))
+    )
     running = start("--mode", "forward")
     for text, body in (("a", data), ("b", _bad_checksum(WORDS))):
         with _ask(running, path(), prompt(text)) as response:

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from bedtape_cassettes.format import bodies, eventstream
-from bedtape_cassettes.model import Headers, Interaction, event_headers, exception_headers
-from bedtape_recorder.drift import Drift, find_drifts
+from bedtape_cassettes.model import Ending, Headers, Interaction, event_headers, exception_headers
+from bedtape_recorder.drift.comparison import Drift, find_drifts
 from support.calls import CLAUDE
 from support.corpus import every, needs_corpus
-from support.recordings import answer, path, prompt, recorded
+from support.recordings import answer, path, prompt, record_interaction
 
 JSON: Headers = (("Content-Type", "application/json"), ("x-amzn-RequestId", "a"))
 STREAM: Headers = (("Content-Type", "application/vnd.amazon.eventstream"),)
@@ -20,13 +20,17 @@ SSE: Headers = (("Content-Type", "text/event-stream"),)
 Rows = list[tuple[str, Any]]
 
 
-def plain(value: Any, *, status: int = 200, headers: Headers = JSON, exact: bool = False) -> Interaction:
+def plain(
+    value: Any, *, status: int = 200, headers: Headers = JSON, exact: bool = False
+) -> Interaction:
     data = value if isinstance(value, bytes) else bodies.compact(value)
-    return recorded(prompt("a"), data, status=status, headers=headers, exact=exact)
+    return record_interaction(prompt("a"), data, status=status, headers=headers, exact=exact)
 
 
 def invoked(value: Any) -> Interaction:
-    return recorded(b"{}", bodies.compact(value), url=path("invoke", CLAUDE), headers=JSON)
+    return record_interaction(
+        b"{}", bodies.compact(value), url=path("invoke", CLAUDE), headers=JSON
+    )
 
 
 def error(status: int, kind: str, message: str = "no") -> Interaction:
@@ -51,19 +55,42 @@ CHUNKS = [
 
 def streamed(rows: Rows, *more: bytes) -> Interaction:
     frames = [
-        eventstream.encode_strings(event_headers(name), bodies.compact({**value, "p": "abc"})) for name, value in rows
+        eventstream.encode_strings(event_headers(name), bodies.compact({**value, "p": "abc"}))
+        for name, value in rows
     ]
-    return recorded(prompt("a"), b"".join([*frames, *more]), url=path("converse-stream"), headers=STREAM)
+    return record_interaction(
+        prompt("a"), b"".join([*frames, *more]), url=path("converse-stream"), headers=STREAM
+    )
 
 
 def chunked(values: list[Any]) -> Interaction:
-    frames = [eventstream.encode_strings(event_headers("chunk"), bodies.seal_chunk(value)) for value in values]
-    return recorded(prompt("a"), b"".join(frames), url=path("invoke-with-response-stream", CLAUDE), headers=STREAM)
+    frames = [
+        eventstream.encode_strings(event_headers("chunk"), bodies.seal_chunk(value))
+        for value in values
+    ]
+    return record_interaction(
+        prompt("a"),
+        b"".join(frames),
+        url=path("invoke-with-response-stream", CLAUDE),
+        headers=STREAM,
+    )
 
 
 def pieced(values: list[Any], *, named: bool) -> Interaction:
-    lines = [(f"event: {v['type']}\n".encode() if named else b"") + bodies.seal_data(v) for v in values]
-    return recorded(b"{}", b"".join([*lines, b"data: [DONE]\n\n"]), url="/v1/responses", headers=SSE)
+    lines = [
+        (f"event: {v['type']}\n".encode() if named else b"") + bodies.seal_data(v) for v in values
+    ]
+    return record_interaction(
+        b"{}", b"".join([*lines, b"data: [DONE]\n\n"]), url="/v1/responses", headers=SSE
+    )
+
+
+def waiting(interaction: Interaction, milliseconds: int) -> Interaction:
+    return replace(interaction, response=replace(interaction.response, after_ms=milliseconds))
+
+
+def ending(interaction: Interaction, ends: Ending) -> Interaction:
+    return replace(interaction, response=replace(interaction.response, ends=ends))
 
 
 def changed(value: Any, change: Callable[[Any], object]) -> Any:
@@ -92,7 +119,10 @@ def _drop(*keys: Any) -> Callable[[Any], object]:
 
 ANSWER = answer("Hi")
 LIFE = "This model version has reached the end of its life."
-THROTTLED = eventstream.encode_strings(exception_headers("throttlingException"), b'{"message":"slow down"}')
+DENIED = eventstream.encode_strings(exception_headers("accessDeniedException"), b'{"message":"no"}')
+THROTTLED = eventstream.encode_strings(
+    exception_headers("throttlingException"), b'{"message":"slow down"}'
+)
 SHORT_ORDER = "messageStart → contentBlockDelta text → contentBlockStop → messageStop → metadata"
 
 DRIFTS: dict[str, tuple[Interaction, Interaction, Drift]] = {
@@ -141,7 +171,37 @@ DRIFTS: dict[str, tuple[Interaction, Interaction, Drift]] = {
         error(400, "ModelErrorException"),
         Drift("error type", "", "ValidationException", "ModelErrorException"),
     ),
-    "a status": (plain(ANSWER), error(403, "AccessDeniedException"), Drift("status", "", "200", "403 AccessDeniedException")),
+    "a status": (plain(ANSWER), error(409, "ConflictException"), Drift("status", "", "200", "409 ConflictException")),
+    "a permission": (
+        plain(ANSWER),
+        error(403, "AccessDeniedException"),
+        Drift("missing permission", "", "an answer", "403 AccessDeniedException"),
+    ),
+    "a permission in a stream": (
+        streamed(ROWS),
+        streamed(ROWS[:2], DENIED),
+        Drift("missing permission", "", "an answer", "200 AccessDeniedException"),
+    ),
+    "an error text": (
+        error(400, "ValidationException", "3 of 2"),
+        error(400, "ValidationException", "4 is too many"),
+        Drift("error text", "", "… of …", "… is too many"),
+    ),
+    "a content block": (
+        plain(ANSWER),
+        plain(changed(ANSWER, lambda value: value["output"]["message"]["content"].append({"text": "b"}))),
+        Drift("content blocks", "", "Text", "Text, Text"),
+    ),
+    "a cut stream": (
+        streamed(ROWS),
+        ending(streamed(ROWS[:2]), "mid-frame"),
+        Drift("cut stream", "", "complete", "mid-frame"),
+    ),
+    "a slow answer": (
+        waiting(plain(ANSWER), 900),
+        waiting(plain(ANSWER), 12_000),
+        Drift("latency", "", "under 1 s", "under 30 s"),
+    ),
     "an error no more": (error(400, "ValidationException"), plain(ANSWER), Drift("status", "", "400", "200")),
     "a retired model": (
         plain(ANSWER),
@@ -202,22 +262,24 @@ DRIFTS: dict[str, tuple[Interaction, Interaction, Drift]] = {
 
 
 @pytest.mark.parametrize(("before", "after", "drift"), DRIFTS.values(), ids=DRIFTS)
-def test_a_drift_is_reported_exactly_and_alone(before: Interaction, after: Interaction, drift: Drift) -> None:
+def test_a_drift_is_reported_exactly_and_alone(
+    before: Interaction, after: Interaction, drift: Drift
+) -> None:
     assert find_drifts(before, after) == [drift]
     assert find_drifts(before, before) == []
     assert find_drifts(after, after) == []
 
 
 def test_an_exception_in_the_middle_is_an_order_and_a_shape() -> None:
-    found = find_drifts(streamed(ROWS), streamed(ROWS, THROTTLED))
-    assert [drift.kind for drift in found] == ["event order", "field gained"]
-    assert found[0].now == f"{SHORT_ORDER} → throttlingException"
+    drifts = find_drifts(streamed(ROWS), streamed(ROWS, THROTTLED))
+    assert [drift.kind for drift in drifts] == ["event order", "field gained"]
+    assert drifts[0].now == f"{SHORT_ORDER} → throttlingException"
 
 
 def test_several_drifts_are_all_reported() -> None:
     after = changed(changed(ANSWER, _set("stopReason", to="x")), _drop("metrics"))
-    found = find_drifts(plain(ANSWER), plain(after, headers=(*JSON, ("x-new", "1"))))
-    assert [(drift.kind, drift.where) for drift in found] == [
+    drifts = find_drifts(plain(ANSWER), plain(after, headers=(*JSON, ("x-new", "1"))))
+    assert [(drift.kind, drift.where) for drift in drifts] == [
         ("header gained", "x-new"),
         ("field lost", "metrics"),
         ("field lost", "metrics.latencyMs"),
@@ -227,20 +289,34 @@ def test_several_drifts_are_all_reported() -> None:
 
 def _tool(arguments: Any) -> dict[str, Any]:
     return {
-        "output": {"message": {"content": [{"toolUse": {"toolUseId": "tooluse_1", "name": "a", "input": arguments}}]}}
+        "output": {
+            "message": {
+                "content": [
+                    {"toolUse": {"toolUseId": "tooluse_1", "name": "a", "input": arguments}}
+                ]
+            }
+        }
     }
 
 
 LONGER: Rows = [
     ROWS[0],
-    *[("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": word}}) for word in "abcdefg"],
+    *[
+        ("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": word}})
+        for word in "abcdefg"
+    ],
     *ROWS[3:],
 ]
 SAME: dict[str, tuple[Interaction, Interaction]] = {
     "wording": (plain(ANSWER), plain(answer("Something else, and much longer"))),
     "token counts and latencies": (
         plain(ANSWER),
-        plain(changed(changed(ANSWER, _set("usage", "inputTokens", to=999)), _set("metrics", "latencyMs", to=12345.5))),
+        plain(
+            changed(
+                changed(ANSWER, _set("usage", "inputTokens", to=999)),
+                _set("metrics", "latencyMs", to=12345.5),
+            )
+        ),
     ),
     "ids": (plain({"id": "msg_1", "created": 1}), plain({"id": "msg_2", "created": 2})),
     "header values": (
@@ -253,16 +329,31 @@ SAME: dict[str, tuple[Interaction, Interaction]] = {
     ),
     "how many items": (plain({"a": [{"b": 1}]}), plain({"a": [{"b": 1}, {"b": 2}, {"b": 3}]})),
     "numbers": (plain({"a": 1}), plain({"a": 1.5})),
-    "error messages": (error(400, "ValidationException", "a"), error(400, "ValidationException:x", "b, longer")),
-    "the arguments of a tool": (plain(_tool({"city": "Rome"})), plain(_tool({"place": {"city": ["Paris"]}}))),
+    "error messages": (
+        error(400, "ValidationException", "at 9"),
+        error(400, "ValidationException:x", "at 12"),
+    ),
+    "the same class of latency": (waiting(plain(ANSWER), 200), waiting(plain(ANSWER), 900)),
+    "less than twice the time": (waiting(plain(ANSWER), 900), waiting(plain(ANSWER), 1500)),
+    "a time that was not recorded": (plain(ANSWER), waiting(plain(ANSWER), 9000)),
+    "the arguments of a tool": (
+        plain(_tool({"city": "Rome"})),
+        plain(_tool({"place": {"city": ["Paris"]}})),
+    ),
     "the arguments of a tool, Anthropic's": (
         invoked({"content": [{"type": "tool_use", "input": {"a": 1}}]}),
         invoked({"content": [{"type": "tool_use", "input": {"b": "c"}}]}),
     ),
     "how many pieces": (streamed(ROWS), streamed(LONGER)),
     "how many chunks": (chunked(CHUNKS), chunked([CHUNKS[0], *CHUNKS[1:2] * 9, *CHUNKS[2:]])),
-    "pings": (chunked(CHUNKS), chunked([CHUNKS[0], {"type": "ping"}, CHUNKS[1], {"type": "ping"}, *CHUNKS[2:]])),
-    "times": (plain(ANSWER), replace(plain(ANSWER), response=replace(plain(ANSWER).response, after_ms=999))),
+    "pings": (
+        chunked(CHUNKS),
+        chunked([CHUNKS[0], {"type": "ping"}, CHUNKS[1], {"type": "ping"}, *CHUNKS[2:]]),
+    ),
+    "times": (
+        plain(ANSWER),
+        replace(plain(ANSWER), response=replace(plain(ANSWER).response, after_ms=999)),
+    ),
     "text that is no JSON": (plain(b"<html>a</html>"), plain(b"<html>b, longer</html>")),
     "no body": (plain(b""), plain(b"")),
 }
@@ -275,13 +366,17 @@ def test_what_is_no_drift(before: Interaction, after: Interaction) -> None:
 
 
 def test_an_input_that_is_no_tools_is_a_shape() -> None:
-    found = find_drifts(plain({"input": {"a": 1}}), plain({"input": {"b": 1}}))
-    assert [(drift.kind, drift.where) for drift in found] == [("field lost", "input.a"), ("field gained", "input.b")]
+    drifts = find_drifts(plain({"input": {"a": 1}}), plain({"input": {"b": 1}}))
+    assert [(drift.kind, drift.where) for drift in drifts] == [
+        ("field lost", "input.a"),
+        ("field gained", "input.b"),
+    ]
 
 
 def test_a_drift_says_where_and_what() -> None:
     assert (
-        str(Drift("type", "usage.totalTokens", "number", "text")) == "type usage.totalTokens: recorded number, now text"
+        str(Drift("type", "usage.totalTokens", "number", "text"))
+        == "type usage.totalTokens: recorded number, now text"
     )
     assert str(Drift("status", "", "200", "400 X")) == "status: recorded 200, now 400 X"
 

@@ -16,21 +16,21 @@ import pytest
 
 import bedtape_recorder
 from bedtape_cassettes.model import Cassette
-from bedtape_recorder import gate
+from bedtape_recorder import settings
 from bedtape_recorder.credentials import Credentials
 from bedtape_recorder.errors import GateShut, RecorderError
 from bedtape_recorder.settings import Settings
 from bedtape_recorder.verify import verify
-from support import folders
+from support import WAIT, folders
 from support import interactions as some
 
 SHUT = [
     {},
-    {gate.VARIABLE: ""},
-    {gate.VARIABLE: "0"},
-    {gate.VARIABLE: "true"},
-    {gate.VARIABLE: " 1"},
-    {gate.VARIABLE: "11"},
+    {settings.GATE: ""},
+    {settings.GATE: "0"},
+    {settings.GATE: "true"},
+    {settings.GATE: " 1"},
+    {settings.GATE: "11"},
 ]
 KEYS = {
     "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
@@ -41,10 +41,18 @@ KEYS = {
 
 def bedtape(*arguments: str, before: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
     """The command as a user runs it, with an environment of its own."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_") and name != gate.VARIABLE}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("AWS_") and name != settings.GATE
+    }
     code = f"{before}\nfrom bedtape_cassettes.cli.main import main; main()"
     return subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, env={**kept, **environ}, timeout=60
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        env={**kept, **environ},
+        timeout=WAIT,
     )
 
 
@@ -57,39 +65,53 @@ def cassettes(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("environ", SHUT, ids=str)
 def test_it_is_shut(environ: dict[str, str]) -> None:
     with pytest.raises(GateShut, match="costs money: set RUN_REAL_BEDROCK_TESTS=1 to allow it"):
-        gate.require(environ)
+        settings.check_gate(environ)
 
 
 def test_it_opens_for_exactly_one_value() -> None:
-    gate.require({gate.VARIABLE: "1"})
+    settings.check_gate({settings.GATE: "1"})
 
 
 def test_a_refusal_says_what_was_found() -> None:
     with pytest.raises(GateShut, match=r"\(it is not set\)"):
-        gate.require({})
+        settings.check_gate({})
     with pytest.raises(GateShut, match=r"\(it is 'yes'\)"):
-        gate.require({gate.VARIABLE: "yes"})
+        settings.check_gate({settings.GATE: "yes"})
 
 
 @pytest.mark.parametrize("value", [None, "true"])
 @pytest.mark.parametrize(
     "options", [("--", "echo", "hi"), ("--verify",), (), ("--mode", "forward", "--", "echo", "hi")]
 )
-def test_the_commands_refuse_in_one_line(options: tuple[str, ...], value: str | None, cassettes: Path) -> None:
+def test_the_commands_refuse_in_one_line(
+    options: tuple[str, ...], value: str | None, cassettes: Path
+) -> None:
     environ = {**KEYS, "BEDTAPE_STATE_DIR": str(cassettes.parent / "state")}
     if value is not None:
-        environ[gate.VARIABLE] = value
+        environ[settings.GATE] = value
     ended = bedtape("record", "--to", str(cassettes), *options, **environ)
     assert ended.returncode == 2
     assert ended.stdout == ""
     (line,) = ended.stderr.splitlines()
-    assert line.startswith("bedtape: this calls real Amazon Bedrock, which costs money: set RUN_REAL_BEDROCK_TESTS=1")
+    assert line.startswith(
+        "bedtape: this calls real Amazon Bedrock, which costs money: set RUN_REAL_BEDROCK_TESTS=1"
+    )
     assert not (cassettes.parent / "state").exists()
 
 
 def test_without_mitmproxy_the_command_says_how_to_get_it(cassettes: Path) -> None:
     absent = "import sys; sys.modules['mitmproxy'] = sys.modules['certifi'] = None"
-    ended = bedtape("record", "--to", str(cassettes), "--", "echo", "hi", before=absent, **KEYS, **{gate.VARIABLE: "1"})
+    ended = bedtape(
+        "record",
+        "--to",
+        str(cassettes),
+        "--",
+        "echo",
+        "hi",
+        before=absent,
+        **KEYS,
+        **{settings.GATE: "1"},
+    )
     assert ended.returncode == 2
     assert ended.stdout == ""
     (line,) = ended.stderr.splitlines()
@@ -97,9 +119,10 @@ def test_without_mitmproxy_the_command_says_how_to_get_it(cassettes: Path) -> No
     assert "pipx install 'bedtape[record]'" in line
 
 
-# -- nothing leaves this machine -------------------------------------------------------------------------------
+# -- nothing leaves this machine -------------------------------------------------------------------
 
-# Before anything of ours runs: whoever looks a name up or contacts a host that is not this machine ends the process.
+# Before anything of ours runs: whoever looks a name up or contacts a host that is not this
+# machine ends the process.
 _TRIPWIRE = """
 import os, socket
 def tripped(host):
@@ -141,12 +164,22 @@ EVERY_WAY = [
 ]
 
 
-def _ends(python: Path, cassettes: Path, *options: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """The command with the wire in place; any that is not refused records, until the child or the test ends it."""
-    kept = {n: v for n, v in os.environ.items() if not n.lower().endswith("_proxy") and n != gate.VARIABLE}
+def _ends(
+    python: Path, cassettes: Path, *options: str, **environ: str
+) -> subprocess.CompletedProcess[str]:
+    """The command with the wire in place; any that is not refused records, until the
+    child or the test ends it.
+    """
+    kept = {
+        n: v
+        for n, v in os.environ.items()
+        if not n.lower().endswith("_proxy") and n != settings.GATE
+    }
     code = f"{_TRIPWIRE}\nfrom bedtape_cassettes.cli.main import main; main()"
     told = [python, "-c", code, "record", "--to", cassettes, *options]
-    return subprocess.run(told, capture_output=True, text=True, env={**kept, **_TEMPTING, **environ}, timeout=60)
+    return subprocess.run(
+        told, capture_output=True, text=True, env={**kept, **_TEMPTING, **environ}, timeout=WAIT
+    )
 
 
 @pytest.mark.parametrize("options", EVERY_WAY, ids=" ".join)
@@ -164,12 +197,12 @@ def test_behind_a_shut_gate_no_command_contacts_anybody(
 
 @pytest.mark.parametrize("keys", [KEYS, {}], ids=["keys", "no keys"])
 def test_with_the_gate_open_the_wire_would_have_told(keys: dict[str, str], cassettes: Path) -> None:
-    ended = _ends(Path(sys.executable), cassettes, "--verify", **keys, **{gate.VARIABLE: "1"})
+    ended = _ends(Path(sys.executable), cassettes, "--verify", **keys, **{settings.GATE: "1"})
     assert ended.returncode == 99, ended.stderr
     assert ended.stderr.splitlines()[-1] == f"contacted {'192.0.2.1' if keys else '169.254.170.23'}"
 
 
-# -- the code, under the guard that fails whatever leaves this machine -----------------------------------------
+# -- the code, under the guard that fails whatever leaves this machine -----------------------------
 
 
 class _Anything(ModuleType):
@@ -182,12 +215,20 @@ class _Anything(ModuleType):
 
 
 class _StandIn(MetaPathFinder, Loader):
-    """Finds mitmproxy and certifi where they are not installed, so that every module can be imported."""
+    """Finds mitmproxy and certifi where they are not installed, so that
+    every module can be imported.
+    """
 
-    absent = tuple(name for name in ("certifi", "mitmproxy") if importlib.util.find_spec(name) is None)
+    absent = tuple(
+        name for name in ("certifi", "mitmproxy") if importlib.util.find_spec(name) is None
+    )
 
     def find_spec(self, fullname: str, path: object, target: object = None) -> ModuleSpec | None:
-        return ModuleSpec(fullname, self, is_package=True) if fullname.split(".")[0] in self.absent else None
+        return (
+            ModuleSpec(fullname, self, is_package=True)
+            if fullname.split(".")[0] in self.absent
+            else None
+        )
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         return _Anything(spec.name)
@@ -198,7 +239,9 @@ class _StandIn(MetaPathFinder, Loader):
 
 @pytest.fixture
 def proxied(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Every module of the recorder can be imported; afterwards none is left that was made with a stand-in."""
+    """Every module of the recorder can be imported; afterwards none is left that
+    was made with a stand-in.
+    """
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, _StandIn()])
     before = dict(sys.modules)
     yield
@@ -211,10 +254,13 @@ def proxied(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_nothing_that_can_talk_to_aws_begins(
     environ: dict[str, str], cassettes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "false")  # asking for keys would ask the network
+    # asking for keys would ask the network
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "false")
     names = [module.name for module in pkgutil.iter_modules(bedtape_recorder.__path__)]
     modules = {
-        name: importlib.import_module(f"bedtape_recorder.{name}") for name in names if name != "mitmproxy_script"
+        name: importlib.import_module(f"bedtape_recorder.{name}")
+        for name in names
+        if name != "mitmproxy_script"
     }
     settings = Settings(cassettes)
     for begin in (

@@ -1,7 +1,11 @@
-"""The recorder sends requests to AWS's hosts alone, whatever a client sends. How it reads addresses: test_addresses."""
+"""The recorder sends requests to AWS's hosts alone, whatever a client sends.
+
+How it reads addresses: test_addresses.
+"""
 
 import re
 
+import botocore.session
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +18,9 @@ RUNTIME = "bedrock-runtime.us-east-1.amazonaws.com"
 CONVERSE = "/model/amazon.nova-lite-v1%3A0/converse"
 
 
-def signed(region: str = "us-east-1", key: str = "AKIAIOSFODNN7EXAMPLE", service: str = "bedrock") -> str:
+def signed(
+    region: str = "us-east-1", key: str = "AKIAIOSFODNN7EXAMPLE", service: str = "bedrock"
+) -> str:
     scope = f"{key}/20240101/{region}/{service}/aws4_request"
     return f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"
 
@@ -30,9 +36,19 @@ def routed(path: str = CONVERSE, authorization: str = "", header: str | None = N
         ("bedrock", "eu-west-3", "bedrock.eu-west-3.amazonaws.com", "bedrock"),
         ("bedrock-agent", "us-gov-west-1", "bedrock-agent.us-gov-west-1.amazonaws.com", "bedrock"),
         ("bedrock-runtime", "cn-north-1", "bedrock-runtime.cn-north-1.amazonaws.com.cn", "bedrock"),
-        ("bedrock-agent-runtime", "ap-southeast-2", "bedrock-agent-runtime.ap-southeast-2.amazonaws.com", "bedrock"),
+        (
+            "bedrock-agent-runtime",
+            "ap-southeast-2",
+            "bedrock-agent-runtime.ap-southeast-2.amazonaws.com",
+            "bedrock",
+        ),
         ("bedrock-mantle", "us-west-2", "bedrock-mantle.us-west-2.api.aws", "bedrock-mantle"),
-        ("bedrock-runtime", "eusc-de-east-1", "bedrock-runtime.eusc-de-east-1.amazonaws.eu", "bedrock"),
+        (
+            "bedrock-runtime",
+            "eusc-de-east-1",
+            "bedrock-runtime.eusc-de-east-1.amazonaws.eu",
+            "bedrock",
+        ),
     ],
 )
 def test_the_host_and_the_scope(service: str, region: str, host: str, signing: str) -> None:
@@ -41,8 +57,14 @@ def test_the_host_and_the_scope(service: str, region: str, host: str, signing: s
 
 
 def test_a_request_that_does_not_say_its_region_gets_the_default() -> None:
-    assert read_route("Bearer x", None, "/", host=None, default_region="eu-west-1").region == "eu-west-1"
-    assert read_route(signed("us-west-2"), None, "/", host=None, default_region="eu-west-1").region == "us-west-2"
+    assert (
+        read_route("Bearer x", None, "/", host=None, default_region="eu-west-1").region
+        == "eu-west-1"
+    )
+    assert (
+        read_route(signed("us-west-2"), None, "/", host=None, default_region="eu-west-1").region
+        == "us-west-2"
+    )
 
 
 BAD_REGIONS = [
@@ -89,6 +111,13 @@ def test_a_service_that_is_none_is_refused(service: str) -> None:
     assert service not in SERVICES
 
 
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_is_signed_as_botocore_signs_it(service: str) -> None:
+    if service != "bedrock-mantle":  # botocore does not know it
+        model = botocore.session.get_session().get_service_model(service)
+        assert Route("default", service, "us-east-1", "/").scope_service == model.signing_name
+
+
 _NASTY = st.text(st.sampled_from("abus-east-1.evilcom#?@:/\\%2e\t [];,é\0"), max_size=14)
 
 
@@ -99,10 +128,13 @@ def test_whatever_a_client_says_the_host_is_awss(region: str, key: str, service:
         route = read_route(signed(region, key), None, f"/service/{service}/x", host=None)
     except RecorderError:
         return
-    assert re.fullmatch(r"bedrock[a-z-]*\.[a-z0-9-]+\.(?:amazonaws\.com(?:\.cn)?|amazonaws\.eu|api\.aws)", route.host)
+    assert re.fullmatch(
+        r"bedrock[a-z-]*\.[a-z0-9-]+\.(?:amazonaws\.com(?:\.cn)?|amazonaws\.eu|api\.aws)",
+        route.host,
+    )
 
 
-# -- forward mode ----------------------------------------------------------------------------------------------
+# -- forward mode ----------------------------------------------------------------------------------
 
 
 def test_a_path_addressed_to_bedrock_itself_is_not_touched() -> None:
@@ -113,9 +145,15 @@ def test_a_path_addressed_to_bedrock_itself_is_not_touched() -> None:
 
 @pytest.mark.parametrize("authorization", [signed("eu-west-1"), ""])
 def test_the_upstreams_own_host_is_one_of_ours(authorization: str) -> None:
-    route = read_route(authorization, None, f"/s/a{CONVERSE}", host="gateway.corp", upstream="gateway.corp")
+    route = read_route(
+        authorization, None, f"/s/a{CONVERSE}", host="gateway.corp", upstream="gateway.corp"
+    )
     region = "eu-west-1" if authorization else "us-east-1"
-    assert (route.service, route.region, route.path) == ("bedrock-runtime", region, f"/s/a{CONVERSE}")
+    assert (route.service, route.region, route.path) == (
+        "bedrock-runtime",
+        region,
+        f"/s/a{CONVERSE}",
+    )
     for host in ("gateway.corp.evil.com", f"{RUNTIME}:8443"):
         with pytest.raises(RecorderError, match="expected one of Bedrock's hosts"):
             read_route(authorization, None, CONVERSE, host=host, upstream="gateway.corp")
@@ -125,5 +163,10 @@ def test_connections_to_the_upstream_are_opened_too() -> None:
     assert make_host_patterns(None) == [BEDROCK_HOSTS]
     _, own = make_host_patterns(("https", "gateway.corp", 8443))
     assert re.search(own, "gateway.corp:8443")
-    for other in ("gateway.corp:443", "gatewayxcorp:8443", "a.gateway.corp:8443", "gateway.corp:84430"):
+    for other in (
+        "gateway.corp:443",
+        "gatewayxcorp:8443",
+        "a.gateway.corp:8443",
+        "gateway.corp:84430",
+    ):
         assert not re.search(own, other)

@@ -1,24 +1,13 @@
-"""Where private files are, and what an upstream may be."""
+"""What an upstream may be."""
 
+from inspect import signature
 from pathlib import Path
 
 import pytest
 
+from bedtape_recorder.cli import record
 from bedtape_recorder.errors import RecorderError
-from bedtape_recorder.settings import Settings, find_state_folder, parse_upstream
-
-
-@pytest.mark.parametrize(
-    ("environ", "folder"),
-    [
-        ({"BEDTAPE_STATE_DIR": "/a", "XDG_STATE_HOME": "/b"}, Path("/a")),
-        ({"BEDTAPE_STATE_DIR": "", "XDG_STATE_HOME": "/b"}, Path("/b/bedtape")),
-        ({"XDG_STATE_HOME": ""}, Path.home() / ".local/state/bedtape"),
-        ({}, Path.home() / ".local/state/bedtape"),
-    ],
-)
-def test_the_state_folder(environ: dict[str, str], folder: Path) -> None:
-    assert find_state_folder(environ) == folder
+from bedtape_recorder.settings import DEFAULTS, Settings, parse_upstream
 
 
 @pytest.mark.parametrize(
@@ -38,14 +27,44 @@ def test_an_upstream(url: str | None, address: tuple[str, str, int] | None) -> N
 
 
 @pytest.mark.parametrize(
-    "url", ["", "localhost:80", "ftp://a", "https://", "https://:80", "//a", "http://a:port", "http://a:99999"]
+    "url",
+    [
+        "",
+        "localhost:80",
+        "ftp://a",
+        "https://",
+        "https://:80",
+        "//a",
+        "http://a:port",
+        "http://a:99999",
+    ],
 )
 def test_what_is_no_url_is_refused(url: str) -> None:
-    with pytest.raises(RecorderError, match=r"--upstream: expected a URL such as https://HOST:PORT, found"):
+    with pytest.raises(
+        RecorderError, match=r"--upstream: expected a URL such as https://HOST:PORT, found"
+    ):
         parse_upstream(url)
 
 
 def test_by_default_real_endpoints_and_only_what_is_new() -> None:
     settings = Settings(Path("a"))
-    assert (settings.upstream, settings.record, settings.mode, settings.exact) == (None, "once", "reverse", False)
+    assert (settings.upstream, settings.record, settings.mode, settings.exact) == (
+        None,
+        "once",
+        "reverse",
+        False,
+    )
     assert settings.redaction.patterns == ()
+
+
+def test_the_command_and_the_settings_have_the_same_defaults() -> None:
+    """The addon for mitmproxy takes the defaults of the settings."""
+    options = {name: option.default for name, option in signature(record).parameters.items()}
+    assert {
+        name: options[name]
+        for name in ("mode", "record", "read_on", "port", "exact", "prune", "allow_unknown")
+    } == {
+        name: getattr(DEFAULTS, name)
+        for name in ("mode", "record", "read_on", "port", "exact", "prune", "allow_unknown")
+    }
+    assert options["to"] == DEFAULTS.folder

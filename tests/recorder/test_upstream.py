@@ -1,4 +1,6 @@
-"""The upstream that recorder tests use instead of AWS, asked by the AWS SDKs and looked at from a socket."""
+"""The upstream that recorder tests use instead of AWS, asked by the AWS SDKs and
+looked at from a socket.
+"""
 
 import json
 import os
@@ -18,7 +20,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from support import client, corpus, recordings, sdk
+from support import WAIT, client, corpus, recordings, sdk
 from support.upstream import (
     BEARER_TOKEN,
     CREDENTIALS,
@@ -29,7 +31,15 @@ from support.upstream import (
     answer_of,
     frames_of,
 )
-from support.upstream.clients import JSON, RUNTIME, Plain, Response, Streams, secured, signed
+from support.upstream.clients import (
+    JSON,
+    RUNTIME,
+    Plain,
+    Response,
+    Streams,
+    connect_tls,
+    sign_headers,
+)
 
 JAVASCRIPT = Path(__file__).parents[1] / "clients" / "javascript"
 CONVERSE = recordings.path()
@@ -53,22 +63,24 @@ def upstream(running: Upstream) -> Upstream:
 
 
 def plain(upstream: Upstream, host: str = RUNTIME) -> Plain:
-    return Plain(secured(upstream.port, upstream.ca, "http/1.1", host=host))
+    return Plain(connect_tls(upstream.port, upstream.ca, "http/1.1", host=host))
 
 
 def streams(upstream: Upstream) -> Streams:
-    return Streams(secured(upstream.port, upstream.ca, "h2"))
+    return Streams(connect_tls(upstream.port, upstream.ca, "h2"))
 
 
 def ask(upstream: Upstream, path: str = CONVERSE, body: bytes = PROMPT, **how: Any) -> Response:
     """A signed request over HTTP/1.1, on a connection of its own."""
     with plain(upstream) as connection:
-        connection.send("POST", path, signed(path, body, **how), body)
+        connection.send("POST", path, sign_headers(path, body, **how), body)
         return connection.response()
 
 
 def pieces(events: list[h2.events.Event]) -> tuple[bytes, ...]:
-    return tuple(event.data for event in events if isinstance(event, h2.events.DataReceived) and event.data)
+    return tuple(
+        event.data for event in events if isinstance(event, h2.events.DataReceived) and event.data
+    )
 
 
 # What is answered
@@ -103,7 +115,10 @@ def test_json_that_is_equal_is_the_same_request(upstream: Upstream) -> None:
 
 
 def test_answers_to_the_same_request_come_in_order_and_the_last_again(upstream: Upstream) -> None:
-    upstream.add(*(Answer(CONVERSE, PROMPT, frames=(text,)) for text in (b"1", b"2")), Answer(CONVERSE, frames=(b"*",)))
+    upstream.add(
+        *(Answer(CONVERSE, PROMPT, frames=(text,)) for text in (b"1", b"2")),
+        Answer(CONVERSE, frames=(b"*",)),
+    )
     assert [ask(upstream).body for _ in range(3)] == [b"1", b"2", b"2"]
     assert ask(upstream, body=b"{}").body == b"*"
 
@@ -111,23 +126,30 @@ def test_answers_to_the_same_request_come_in_order_and_the_last_again(upstream: 
 def test_a_request_that_it_was_not_told_of_is_a_validation_error(upstream: Upstream) -> None:
     answer = ask(upstream)
     assert answer.status == 400
-    assert str(answer.header("x-amzn-errortype")).startswith("ValidationException:http://internal.amazon.com/coral/")
+    assert str(answer.header("x-amzn-errortype")).startswith(
+        "ValidationException:http://internal.amazon.com/coral/"
+    )
     assert CONVERSE in json.loads(answer.body)["message"]
     assert [request.target for request in upstream.unmatched] == [CONVERSE]
 
 
 def test_events_are_cut_also_where_they_are_server_sent() -> None:
-    assert list(frames_of("text/event-stream", b"data: 1\n\ndata: 2\n\n")) == [b"data: 1\n\n", b"data: 2\n\n"]
+    assert list(frames_of("text/event-stream", b"data: 1\n\ndata: 2\n\n")) == [
+        b"data: 1\n\n",
+        b"data: 2\n\n",
+    ]
     assert list(frames_of("application/json", b"{}\n\n{}")) == [b"{}\n\n{}"]
 
 
 @corpus.needs_corpus
 def test_exchanges_of_the_corpus_are_answered_whole(upstream: Upstream) -> None:
-    rows = {(row.path, row.request_body): row for row in corpus.exchanges(corpus.sources()[0])}.values()
+    rows = {
+        (row.path, row.request_body): row for row in corpus.exchanges(corpus.sources()[0])
+    }.values()
     upstream.add(*rows)
     with plain(upstream) as connection:
         for row in rows:
-            headers = signed(row.path, row.request_body, method=row.method)
+            headers = sign_headers(row.path, row.request_body, method=row.method)
             connection.send(row.method, row.path, headers, row.request_body)
             answer = connection.response()
             assert (answer.status, answer.body) == (row.status, row.response_body)
@@ -138,7 +160,12 @@ def test_exchanges_of_the_corpus_are_answered_whole(upstream: Upstream) -> None:
 
 
 def test_a_request_is_kept_as_it_came(upstream: Upstream) -> None:
-    headers = (*signed(CONVERSE, PROMPT), ("X-Mixed", "a"), ("x-mixed", "b"), ("Content-Length", str(len(PROMPT))))
+    headers = (
+        *sign_headers(CONVERSE, PROMPT),
+        ("X-Mixed", "a"),
+        ("x-mixed", "b"),
+        ("Content-Length", str(len(PROMPT))),
+    )
     with plain(upstream) as connection:
         connection.send("POST", CONVERSE, headers, PROMPT)
         connection.response()
@@ -154,7 +181,7 @@ def test_a_request_is_kept_as_it_came(upstream: Upstream) -> None:
 def test_each_frame_arrives_before_the_next_is_sent(upstream: Upstream) -> None:
     upstream.add(replace(STREAM, stall_after=range(len(FRAMES))))
     with plain(upstream) as connection:
-        connection.send("POST", CONVERSE_STREAM, signed(CONVERSE_STREAM, PROMPT), PROMPT)
+        connection.send("POST", CONVERSE_STREAM, sign_headers(CONVERSE_STREAM, PROMPT), PROMPT)
         connection.head()
         for number, frame in enumerate(FRAMES):
             assert len(upstream.sent[0].frames) == number
@@ -165,7 +192,7 @@ def test_each_frame_arrives_before_the_next_is_sent(upstream: Upstream) -> None:
 def test_a_stall_before_the_head_ends_when_it_is_told_to(upstream: Upstream) -> None:
     upstream.add(Answer(CONVERSE, stall_before=True))
     with plain(upstream) as connection:
-        connection.send("POST", CONVERSE, signed(CONVERSE, PROMPT), PROMPT)
+        connection.send("POST", CONVERSE, sign_headers(CONVERSE, PROMPT), PROMPT)
         upstream.wait_for(lambda: len(upstream.requests) == 1)
         assert upstream.sent[0].head_at is None
         upstream.resume()
@@ -175,7 +202,7 @@ def test_a_stall_before_the_head_ends_when_it_is_told_to(upstream: Upstream) -> 
 def test_a_cut_stream_ends_in_the_middle_of_a_frame(upstream: Upstream) -> None:
     upstream.add(replace(STREAM, cut_after=2, cut_bytes=5))
     with plain(upstream) as connection:
-        connection.send("POST", CONVERSE_STREAM, signed(CONVERSE_STREAM, PROMPT), PROMPT)
+        connection.send("POST", CONVERSE_STREAM, sign_headers(CONVERSE_STREAM, PROMPT), PROMPT)
         connection.head()
         assert [connection.chunk() for _ in range(3)] == [*FRAMES[:2], FRAMES[2][:5]]
         with pytest.raises(ConnectionError, match="hung up"):
@@ -186,7 +213,7 @@ def test_a_cut_stream_ends_in_the_middle_of_a_frame(upstream: Upstream) -> None:
 def test_a_stream_may_be_cut_where_only_its_end_is_missing(upstream: Upstream) -> None:
     upstream.add(replace(STREAM, cut_after=len(FRAMES)))
     with plain(upstream) as connection:
-        connection.send("POST", CONVERSE_STREAM, signed(CONVERSE_STREAM, PROMPT), PROMPT)
+        connection.send("POST", CONVERSE_STREAM, sign_headers(CONVERSE_STREAM, PROMPT), PROMPT)
         connection.head()
         assert tuple(connection.chunk() for _ in FRAMES) == FRAMES
         with pytest.raises(ConnectionError, match="hung up"):
@@ -195,14 +222,14 @@ def test_a_stream_may_be_cut_where_only_its_end_is_missing(upstream: Upstream) -
 
 def test_over_http2_a_cut_ends_the_connection(upstream: Upstream) -> None:
     upstream.add(replace(STREAM, cut_after=1, cut_bytes=5))
-    found: list[h2.events.Event] = []
+    events: list[h2.events.Event] = []
     with streams(upstream) as connection:
         connection.ask(CONVERSE_STREAM, PROMPT)
         with suppress(ConnectionError):
             while True:
-                found += connection.receive()
-    assert pieces(found) == (FRAMES[0], FRAMES[1][:5])
-    assert not any(isinstance(event, h2.events.StreamEnded) for event in found)
+                events += connection.receive()
+    assert pieces(events) == (FRAMES[0], FRAMES[1][:5])
+    assert not any(isinstance(event, h2.events.StreamEnded) for event in events)
 
 
 @pytest.mark.parametrize("tls", [True, False])
@@ -217,12 +244,16 @@ def test_over_http2_a_cut_ends_the_connection(upstream: Upstream) -> None:
         ({"cut_after": 1, "cut_bytes": 9}, "closed", 1),
     ],
 )
-def test_a_reset_is_a_tcp_reset_and_a_cut_is_not(wrong: dict[str, Any], ended: str, frames: int, tls: bool) -> None:
+def test_a_reset_is_a_tcp_reset_and_a_cut_is_not(
+    wrong: dict[str, Any], ended: str, frames: int, tls: bool
+) -> None:
     with Upstream([replace(STREAM, **wrong)], tls=tls) as upstream:
         address = ("127.0.0.1", upstream.port)
-        connection = secured(upstream.port, upstream.ca) if tls else socket.create_connection(address)
+        connection = (
+            connect_tls(upstream.port, upstream.ca) if tls else socket.create_connection(address)
+        )
         with Plain(connection) as plainly:
-            plainly.send("POST", CONVERSE_STREAM, signed(CONVERSE_STREAM, PROMPT), PROMPT)
+            plainly.send("POST", CONVERSE_STREAM, sign_headers(CONVERSE_STREAM, PROMPT), PROMPT)
             assert tcp_end(connection) == ended
         assert (upstream.sent[0].head_at is None) == ("reset_before" in wrong)
         assert len(upstream.sent[0].frames) == frames
@@ -231,7 +262,7 @@ def test_a_reset_is_a_tcp_reset_and_a_cut_is_not(wrong: dict[str, Any], ended: s
 def tcp_end(connection: socket.socket) -> str:
     """How the TCP connection ended, looked at below TLS."""
     with socket.socket(fileno=os.dup(connection.fileno())) as raw:
-        raw.settimeout(30)
+        raw.settimeout(WAIT)
         try:
             while raw.recv(65536):
                 pass
@@ -242,7 +273,9 @@ def tcp_end(connection: socket.socket) -> str:
 
 @pytest.mark.parametrize("before", [True, False])
 def test_over_http2_a_reset_is_of_the_stream(upstream: Upstream, before: bool) -> None:
-    upstream.add(replace(STREAM, reset_before=before, reset_after=None if before else 1), Answer(CONVERSE))
+    upstream.add(
+        replace(STREAM, reset_before=before, reset_after=None if before else 1), Answer(CONVERSE)
+    )
     with streams(upstream) as connection:
         connection.ask(CONVERSE_STREAM, PROMPT)
         events = connection.until(h2.events.StreamReset)
@@ -257,7 +290,7 @@ def test_a_client_that_leaves_is_noticed(upstream: Upstream, version: str) -> No
     connection = plain(upstream) if version == "1.1" else streams(upstream)
     with connection:
         if isinstance(connection, Plain):
-            connection.send("POST", CONVERSE_STREAM, signed(CONVERSE_STREAM, PROMPT), PROMPT)
+            connection.send("POST", CONVERSE_STREAM, sign_headers(CONVERSE_STREAM, PROMPT), PROMPT)
         else:
             connection.ask(CONVERSE_STREAM, PROMPT)
         upstream.wait_for(lambda: bool(upstream.sent) and len(upstream.sent[0].frames) == 1)
@@ -273,10 +306,14 @@ def test_a_body_may_wait_for_the_upstream_to_ask_for_it(upstream: Upstream, chun
     upstream.add(Answer(CONVERSE, PROMPT))
     framing = ("Transfer-Encoding", "chunked") if chunked else ("Content-Length", str(len(PROMPT)))
     with plain(upstream) as connection:
-        connection.send("POST", CONVERSE, [*signed(CONVERSE, PROMPT), framing, ("Expect", "100-continue")])
+        connection.send(
+            "POST", CONVERSE, [*sign_headers(CONVERSE, PROMPT), framing, ("Expect", "100-continue")]
+        )
         assert connection.head() == (100, ())
         halves = (PROMPT[:7], PROMPT[7:], b"")
-        connection.send_body(b"".join(b"%x\r\n%b\r\n" % (len(h), h) for h in halves) if chunked else PROMPT)
+        connection.send_body(
+            b"".join(b"%x\r\n%b\r\n" % (len(h), h) for h in halves) if chunked else PROMPT
+        )
         assert connection.response().status == 200
     assert upstream.requests[0].body == PROMPT
 
@@ -285,7 +322,7 @@ def test_without_tls_it_speaks_both_versions() -> None:
     with Upstream([Answer(CONVERSE)], tls=False) as upstream:
         for kind in (client.Http1, client.Http2):
             with closing(kind(upstream.url)) as connection:
-                headers = signed(CONVERSE, PROMPT, host=f"localhost:{upstream.port}")
+                headers = sign_headers(CONVERSE, PROMPT, host=f"localhost:{upstream.port}")
                 assert connection.request("POST", CONVERSE, headers, PROMPT).status == 200
         assert [request.version for request in upstream.requests] == ["1.1", "2"]
 
@@ -293,9 +330,11 @@ def test_without_tls_it_speaks_both_versions() -> None:
 # TLS and its end
 
 
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "bedrock.us-west-2.amazonaws.com", RUNTIME, VPC_ENDPOINT])
+@pytest.mark.parametrize(
+    "host", ["localhost", "127.0.0.1", "bedrock.us-west-2.amazonaws.com", RUNTIME, VPC_ENDPOINT]
+)
 def test_the_certificate_is_valid_for_the_host(upstream: Upstream, host: str) -> None:
-    with secured(upstream.port, upstream.ca, host=host) as connection:
+    with connect_tls(upstream.port, upstream.ca, host=host) as connection:
         assert connection.version() in ("TLSv1.2", "TLSv1.3")
 
 
@@ -305,11 +344,14 @@ def test_the_certificate_is_valid_for_the_host(upstream: Upstream, host: str) ->
 def test_a_tampered_request_is_refused_and_kept(upstream: Upstream) -> None:
     upstream.add(Answer(CONVERSE))
     with plain(upstream) as connection:
-        connection.send("POST", CONVERSE, signed(CONVERSE, PROMPT), PROMPT.replace(b"hi", b"ho"))
+        connection.send(
+            "POST", CONVERSE, sign_headers(CONVERSE, PROMPT), PROMPT.replace(b"hi", b"ho")
+        )
         answer = connection.response()
     assert answer.status == 403
-    assert answer.header("x-amzn-errortype") == (
-        "InvalidSignatureException:http://internal.amazon.com/coral/com.amazon.coral.service/"
+    assert (
+        answer.header("x-amzn-errortype")
+        == "InvalidSignatureException:http://internal.amazon.com/coral/com.amazon.coral.service/"
     )
     (failure,) = upstream.failures
     assert failure.message == json.loads(answer.body)["message"]
@@ -331,7 +373,10 @@ def boto(upstream: Upstream, **options: Any) -> Any:
     return boto3.client("bedrock-runtime", **(told | options))
 
 
-QUESTION = {"modelId": recordings.MODEL, "messages": [{"role": "user", "content": [{"text": "hi"}]}]}
+QUESTION = {
+    "modelId": recordings.MODEL,
+    "messages": [{"role": "user", "content": [{"text": "hi"}]}],
+}
 
 
 def test_boto3_is_answered(upstream: Upstream) -> None:
@@ -353,7 +398,9 @@ def test_boto3_is_answered(upstream: Upstream) -> None:
         ({"aws_session_token": "x"}, "UnrecognizedClientException"),
     ],
 )
-def test_boto3_is_told_why_it_is_refused(upstream: Upstream, options: dict[str, str], error: str) -> None:
+def test_boto3_is_told_why_it_is_refused(
+    upstream: Upstream, options: dict[str, str], error: str
+) -> None:
     with closing(boto(upstream, **options)) as bedrock, pytest.raises(ClientError) as raised:
         bedrock.converse(**QUESTION)
     assert raised.value.response["Error"]["Code"] == error
@@ -374,10 +421,16 @@ def test_boto3_with_a_bearer_token(
 
 @pytest.fixture(scope="module")
 def node() -> str:
-    found = shutil.which("node")
-    if found is None or not (JAVASCRIPT / "node_modules" / "@aws-sdk" / "client-bedrock-runtime").is_dir():
-        pytest.skip("the AWS SDK for JavaScript is not installed: `make test` installs it where there is Node.js")
-    return found
+    program = shutil.which("node")
+    if (
+        program is None
+        or not (JAVASCRIPT / "node_modules" / "@aws-sdk" / "client-bedrock-runtime").is_dir()
+    ):
+        pytest.skip(
+            "the AWS SDK for JavaScript is not installed: `make test` installs it where there is"
+            " Node.js"
+        )
+    return program
 
 
 @pytest.fixture(scope="module")
@@ -396,7 +449,7 @@ def run(node: str, upstream: Upstream, *arguments: str, told: object = None) -> 
         cwd=JAVASCRIPT,
         capture_output=True,
         encoding="utf-8",
-        timeout=60,
+        timeout=WAIT,
         check=False,
     )
     assert ended.returncode == 0, ended.stderr
@@ -406,7 +459,12 @@ def run(node: str, upstream: Upstream, *arguments: str, told: object = None) -> 
 def test_the_javascript_sdk_is_answered(node: str, for_node: Upstream) -> None:
     for_node.clear()
     for_node.add(STREAM)
-    told = {"endpoint": for_node.url, "operation": "ConverseStream", "input": QUESTION, "maxAttempts": 1}
+    told = {
+        "endpoint": for_node.url,
+        "operation": "ConverseStream",
+        "input": QUESTION,
+        "maxAttempts": 1,
+    }
     jobs = [told | {"handler": handler} for handler in ("default", "http1")]
     results = run(node, for_node, "client.mjs", told={"jobs": jobs})
     assert not for_node.failures
@@ -419,7 +477,9 @@ def test_a_bidirectional_stream_is_echoed_event_by_event(node: str, for_node: Up
     echoes = run(node, for_node, "bidirectional.mjs", "secret")
     assert not for_node.failures
     assert echoes == ["one", "two", "three"]
-    assert for_node.requests[0].header("x-amz-content-sha256") == "STREAMING-AWS4-HMAC-SHA256-EVENTS"
+    assert (
+        for_node.requests[0].header("x-amz-content-sha256") == "STREAMING-AWS4-HMAC-SHA256-EVENTS"
+    )
     assert (for_node.sent[0].end, len(for_node.sent[0].frames)) == ("whole", 3)
 
 
@@ -428,14 +488,18 @@ def test_a_bidirectional_stream_of_a_stranger_is_refused(node: str, for_node: Up
     assert run(node, for_node, "bidirectional.mjs", "x") == ["InvalidSignatureException"]
 
 
-def test_a_bidirectional_stream_that_is_tampered_with_ends_with_an_exception(upstream: Upstream) -> None:
+def test_a_bidirectional_stream_that_is_tampered_with_ends_with_an_exception(
+    upstream: Upstream,
+) -> None:
     path = recordings.path("invoke-with-bidirectional-stream")
     hashed = (("X-Amz-Content-SHA256", "STREAMING-AWS4-HMAC-SHA256-EVENTS"),)
     with streams(upstream) as connection:
-        stream = connection.begin(path, signed(path, headers=(*JSON, *hashed)))
+        stream = connection.begin(path, sign_headers(path, headers=(*JSON, *hashed)))
         connection.until(h2.events.ResponseReceived)
         connection.h2.send_data(stream, FRAMES[0])
         connection.flush()
-        assert b"InvalidSignatureException" in b"".join(pieces(connection.until(h2.events.StreamEnded)))
+        assert b"InvalidSignatureException" in b"".join(
+            pieces(connection.until(h2.events.StreamEnded))
+        )
     assert len(upstream.failures) == len(upstream.requests) == 1
     assert upstream.requests[0].body == FRAMES[0]

@@ -1,4 +1,6 @@
-"""The upstream's check of signatures: what botocore's signer signs is accepted, with any one thing changed it is not."""
+"""The upstream's check of signatures: what botocore's signer signs is accepted, with any one
+thing changed it is not.
+"""
 
 import struct
 from collections.abc import Callable
@@ -11,8 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.upstream import BEARER_TOKEN, CREDENTIALS, Credentials, Keys, Refused, Request, verify
-from support.upstream.clients import JSON, RUNTIME, signed
+from support.upstream import (
+    BEARER_TOKEN,
+    CREDENTIALS,
+    Credentials,
+    Keys,
+    Request,
+    SignatureRefused,
+    verify,
+)
+from support.upstream.clients import JSON, RUNTIME, sign_headers
 from support.upstream.sigv4 import EventChain, Signature
 
 PATH = "/model/us.amazon.nova-lite-v1%3A0/converse"
@@ -32,27 +42,35 @@ def now() -> datetime:
 
 def request(path: str = PATH, body: bytes = b"{}", method: str = "POST", **how: object) -> Request:
     """A request signed by botocore, as it comes over HTTP/1.1."""
-    headers = signed(path, body, method=method, **how)  # type: ignore[arg-type]
+    headers = sign_headers(path, body, method=method, **how)  # type: ignore[arg-type]
     return Request(0, "1.1", method, path, tuple(headers), body, 0, 0)
 
 
 def with_header(told: Request, name: str, value: str) -> Request:
     """The request with another value for a header."""
-    return replace(told, headers=tuple((n, value if n.lower() == name else v) for n, v in told.headers))
+    return replace(
+        told, headers=tuple((n, value if n.lower() == name else v) for n, v in told.headers)
+    )
 
 
 _SIGNED_ANYWAY = ("x-amz-date", "x-amz-security-token", "x-amz-content-sha256")
 _TEXTS = st.text("xyz é/+&=%~:", min_size=1, max_size=4)
-_SEGMENTS = st.text(max_size=12).map(lambda text: quote(text.encode("utf-8", "replace"), safe=":!*'()+$,;=@~"))
+_SEGMENTS = st.text(max_size=12).map(
+    lambda text: quote(text.encode("utf-8", "replace"), safe=":!*'()+$,;=@~")
+)
 _PATHS = st.lists(_SEGMENTS, max_size=5).map(lambda segments: "/" + "/".join(segments))
-_NAMES = st.text("abcdefghijklmnopqrstuvwxyz-", min_size=1, max_size=12).map(lambda name: f"x-amz-{name}")
+_NAMES = st.text("abcdefghijklmnopqrstuvwxyz-", min_size=1, max_size=12).map(
+    lambda name: f"x-amz-{name}"
+)
 _VALUES = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=20)
 
 
 @st.composite
 def _targets(draw: st.DrawFn) -> str:
     pairs = draw(st.lists(st.tuples(_TEXTS, _TEXTS), max_size=3))
-    query = "&".join(f"{quote(n.encode(), safe='-_.~')}={quote(v.encode(), safe='-_.~')}" for n, v in pairs)
+    query = "&".join(
+        f"{quote(n.encode(), safe='-_.~')}={quote(v.encode(), safe='-_.~')}" for n, v in pairs
+    )
     return str(draw(_PATHS)) + (f"?{query}" if query else "")
 
 
@@ -60,7 +78,9 @@ def _targets(draw: st.DrawFn) -> str:
 def _requests(draw: st.DrawFn) -> Request:
     """Any path, query, headers, body, identity and service."""
     service, host = draw(st.sampled_from(PLACES))
-    own = draw(st.dictionaries(_NAMES.filter(lambda name: name not in _SIGNED_ANYWAY), _VALUES, max_size=3))
+    own = draw(
+        st.dictionaries(_NAMES.filter(lambda name: name not in _SIGNED_ANYWAY), _VALUES, max_size=3)
+    )
     return request(
         draw(_targets()),
         draw(st.binary(max_size=40)),
@@ -84,7 +104,9 @@ def _changed(draw: st.DrawFn, told: Request) -> Request:
         replace(told, method=told.method + "X"),
         replace(told, target=f"{path}x?{query}"),
         replace(told, target=f"{path}?{query}&x=1"),
-        replace(told, body=told.body[:cut] + draw(st.binary(min_size=1, max_size=1)) + told.body[cut:]),
+        replace(
+            told, body=told.body[:cut] + draw(st.binary(min_size=1, max_size=1)) + told.body[cut:]
+        ),
         replace(told, headers=(*before, (name, value + "x"), *after)),
         replace(told, headers=(*before, *after)),
         replace(told, headers=(*told.headers, (name, value))),
@@ -105,13 +127,17 @@ def test_what_botocore_signs_is_accepted(told: Request) -> None:
 @given(st.data())
 def test_with_any_one_thing_changed_it_is_refused(data: st.DataObject) -> None:
     changed = data.draw(_changed(data.draw(_requests())))
-    with pytest.raises(Refused):
+    with pytest.raises(SignatureRefused):
         verify(changed, KEYS, now())
 
 
 def test_over_http2_the_authority_stands_for_the_host() -> None:
     told = request()
-    headers = ((":method", "POST"), (":authority", RUNTIME), *((n.lower(), v) for n, v in told.headers[1:]))
+    headers = (
+        (":method", "POST"),
+        (":authority", RUNTIME),
+        *((n.lower(), v) for n, v in told.headers[1:]),
+    )
     assert verify(replace(told, version="2", headers=headers), KEYS, now())
 
 
@@ -120,22 +146,33 @@ def _authorization(**changed: str) -> str:
         "SignedHeaders": "host;x-amz-date",
         "Signature": "0" * 64,
     }
-    return "AWS4-HMAC-SHA256 " + ", ".join(f"{name}={value}" for name, value in (parts | changed).items() if value)
+    return "AWS4-HMAC-SHA256 " + ", ".join(
+        f"{name}={value}" for name, value in (parts | changed).items() if value
+    )
 
 
 INVALID = "403 InvalidSignatureException"
 INCOMPLETE = "400 IncompleteSignatureException"
 # Signed when they are used: a signature is soon too old.
 REFUSED = {
-    "no signature": (lambda: replace(request(), headers=JSON), "403 MissingAuthenticationTokenException"),
+    "no signature": (
+        lambda: replace(request(), headers=JSON),
+        "403 MissingAuthenticationTokenException",
+    ),
     "another scheme": (lambda: with_header(request(), "authorization", "Basic eDp5"), INCOMPLETE),
     "no signed headers": (
         lambda: with_header(request(), "authorization", _authorization(SignedHeaders="")),
         INCOMPLETE,
     ),
     "no date": (lambda: with_header(request(), "x-amz-date", ""), INCOMPLETE),
-    "a date that is none": (lambda: with_header(request(), "x-amz-date", "20300101T000000"), INCOMPLETE),
-    "a date of another day": (lambda: with_header(request(), "x-amz-date", "20300101T000000Z"), INVALID),
+    "a date that is none": (
+        lambda: with_header(request(), "x-amz-date", "20300101T000000"),
+        INCOMPLETE,
+    ),
+    "a date of another day": (
+        lambda: with_header(request(), "x-amz-date", "20300101T000000Z"),
+        INVALID,
+    ),
     "another region": (lambda: request(region="us-west-2"), INVALID),
     "another service": (lambda: request(service="bedrock-runtime"), INVALID),
     "another host": (lambda: request(host="example.com"), "404 UnknownEndpoint"),
@@ -144,32 +181,47 @@ REFUSED = {
         lambda: request(credentials=Credentials("AKIAX", CREDENTIALS.secret_key)),
         "403 UnrecognizedClient",
     ),
-    "another token": (lambda: request(credentials=CREDENTIALS._replace(token="x")), "403 UnrecognizedClientException"),
+    "another token": (
+        lambda: request(credentials=CREDENTIALS._replace(token="x")),
+        "403 UnrecognizedClientException",
+    ),
     "another body hash": (lambda: request(headers=(("X-Amz-Content-SHA256", "0" * 64),)), INVALID),
     "another method": (lambda: replace(request(), method="PUT"), INVALID),
     "another path": (lambda: replace(request(), target=PATH.replace("%3A", ":")), INVALID),
     "another query": (lambda: replace(request(PATH + "?a=1"), target=PATH + "?a=2"), INVALID),
     "another body": (lambda: replace(request(), body=b"{ }"), INVALID),
     "another content type": (lambda: with_header(request(), "content-type", "text/plain"), INVALID),
-    "a second host": (lambda: replace(request(), headers=(("Host", RUNTIME), *request().headers)), INVALID),
+    "a second host": (
+        lambda: replace(request(), headers=(("Host", RUNTIME), *request().headers)),
+        INVALID,
+    ),
     "a header of AWS's that is not signed": (
         lambda: replace(request(), headers=(*request().headers, ("X-Amz-Added", "1"))),
         INVALID,
     ),
-    "a signed header that is not there": (lambda: replace(request(), headers=request().headers[1:]), "404|403"),
-    "two signatures": (lambda: replace(request(), headers=request().headers + request().headers[-1:]), INCOMPLETE),
-    "another bearer token": (lambda: replace(request(), headers=(("authorization", "Bearer x"),)), "403 AccessDenied"),
+    "a signed header that is not there": (
+        lambda: replace(request(), headers=request().headers[1:]),
+        "404|403",
+    ),
+    "two signatures": (
+        lambda: replace(request(), headers=request().headers + request().headers[-1:]),
+        INCOMPLETE,
+    ),
+    "another bearer token": (
+        lambda: replace(request(), headers=(("authorization", "Bearer x"),)),
+        "403 AccessDenied",
+    ),
 }
 
 
 @pytest.mark.parametrize(("told", "error"), REFUSED.values(), ids=REFUSED.keys())
 def test_the_refusal_says_why(told: Callable[[], Request], error: str) -> None:
-    with pytest.raises(Refused, match=error):
+    with pytest.raises(SignatureRefused, match=error):
         verify(told(), KEYS, now())
 
 
 def test_a_token_that_is_required_may_not_be_missing() -> None:
-    with pytest.raises(Refused, match="UnrecognizedClientException"):
+    with pytest.raises(SignatureRefused, match="UnrecognizedClientException"):
         verify(request(), Keys((WITH_TOKEN,)), now())
 
 
@@ -177,7 +229,7 @@ def test_a_token_that_is_required_may_not_be_missing() -> None:
 def test_a_signature_holds_for_five_minutes(minutes: int, said: str) -> None:
     told = request()
     assert verify(told, KEYS, now() + timedelta(minutes=minutes * 0.75))
-    with pytest.raises(Refused, match=said):
+    with pytest.raises(SignatureRefused, match=said):
         verify(told, KEYS, now() + timedelta(minutes=minutes))
 
 
@@ -205,14 +257,20 @@ CHAIN = (
 def event(payload: bytes, signature: str, at: datetime = AT) -> bytes:
     """A signed event."""
     stamp = struct.pack(">q", int(at.timestamp() * 1000))
-    headers = b"\x05:date\x08" + stamp + b"\x10:chunk-signature\x06\x00\x20" + bytes.fromhex(signature)
+    headers = (
+        b"\x05:date\x08" + stamp + b"\x10:chunk-signature\x06\x00\x20" + bytes.fromhex(signature)
+    )
     lengths = struct.pack(">II", len(headers) + len(payload) + 16, len(headers))
     message = lengths + struct.pack(">I", crc32(lengths)) + headers + payload
     return message + struct.pack(">I", crc32(message))
 
 
 def fed(chain: EventChain, data: bytes, size: int = 1 << 20) -> list[bytes]:
-    return [payload for at in range(0, len(data), size) for payload in chain.feed(data[at : at + size], AT)]
+    return [
+        payload
+        for at in range(0, len(data), size)
+        for payload in chain.feed(data[at : at + size], AT)
+    ]
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
@@ -235,7 +293,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("events", BROKEN.values(), ids=BROKEN.keys())
 def test_a_chain_that_is_broken_is_refused(events: list[bytes]) -> None:
-    with pytest.raises(Refused, match=INVALID):
+    with pytest.raises(SignatureRefused, match=INVALID):
         fed(EventChain(HEAD), b"".join(events))
 
 

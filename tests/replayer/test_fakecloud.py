@@ -1,4 +1,6 @@
-"""What fakecloud's words mean here: which calls they are about, what a response says, how a call is listed."""
+"""What fakecloud's words mean here: which calls they are about, what a response
+says, how a call is listed.
+"""
 
 import json
 from typing import Any
@@ -32,7 +34,7 @@ def _plain(text: str) -> Message:
     return Message((Text(text),))
 
 
-# -- responses -------------------------------------------------------------------------------------------------
+# -- responses -------------------------------------------------------------------------------------
 
 SAYS: dict[str, tuple[str, Any, Content | None]] = {
     "text": (CLAUDE, "ham", None),
@@ -40,11 +42,19 @@ SAYS: dict[str, tuple[str, Any, Content | None]] = {
     "an application's JSON": (CLAUDE, {"label": "ham"}, None),
     "an application's list": (CLAUDE, {"content": ["a", "b"]}, None),
     "JSON that is no object": (CLAUDE, ["a"], None),
-    "Converse's text alone": (CLAUDE, {"output": {"message": {"content": [{"text": "ham"}]}}}, _plain("ham")),
+    "Converse's text alone": (
+        CLAUDE,
+        {"output": {"message": {"content": [{"text": "ham"}]}}},
+        _plain("ham"),
+    ),
     "Converse's, whatever the model": (
         "acme.model-1",
         {
-            "output": {"message": {"content": [{"toolUse": {"toolUseId": "t", "name": "add", "input": {"a": 1}}}]}},
+            "output": {
+                "message": {
+                    "content": [{"toolUse": {"toolUseId": "t", "name": "add", "input": {"a": 1}}}]
+                }
+            },
             "stopReason": "tool_use",
             "usage": {"inputTokens": 3, "outputTokens": 4, "totalTokens": 7},
         },
@@ -65,8 +75,16 @@ SAYS: dict[str, tuple[str, Any, Content | None]] = {
         },
         Message((Text("ham"),), "max_tokens", usage=Usage(3, 4)),
     ),
-    "another family's": (LLAMA, {"type": "message", "content": [{"type": "text", "text": "ham"}]}, None),
-    "Llama's": (LLAMA, {"generation": "ham", "stop_reason": "length"}, Message((Text("ham"),), "max_tokens")),
+    "another family's": (
+        LLAMA,
+        {"type": "message", "content": [{"type": "text", "text": "ham"}]},
+        None,
+    ),
+    "Llama's": (
+        LLAMA,
+        {"generation": "ham", "stop_reason": "length"},
+        Message((Text("ham"),), "max_tokens"),
+    ),
     "embeddings": (
         TITAN,
         {"embedding": [0.5, 1], "inputTextTokenCount": 3},
@@ -82,19 +100,25 @@ def test_what_a_response_says(name: str) -> None:
     assert content(model, text) == (expected or _plain(text))
 
 
-@given(JSON | st.text(), st.sampled_from([CLAUDE, LLAMA, TITAN, "amazon.nova-lite-v1:0", "acme.model-1"]))
+@given(
+    JSON | st.text(),
+    st.sampled_from([CLAUDE, LLAMA, TITAN, "amazon.nova-lite-v1:0", "acme.model-1"]),
+)
 def test_no_response_is_refused(value: Any, model: str) -> None:
     assert content(model, value if isinstance(value, str) else json.dumps(value)) is not None
 
 
-# -- which calls -----------------------------------------------------------------------------------------------
+# -- which calls -----------------------------------------------------------------------------------
 
 
 def _call(model: str = CLAUDE, body: bytes = b"{}", last: str = "converse") -> Call:
     return Call("default", "POST", f"/model/{quote(model, safe='')}/{last}", Head.of(()), body)
 
 
-_ASKS = b'{"system":[{"text":"In Latin."}],"messages":[{"role":"user","content":[{"text":"Say \\u00fc"}]}]}'
+_ASKS = (
+    b'{"system":[{"text":"In Latin."}],"messages":[{"role":"user","content":[{"text":"Say'
+    b' \\u00fc"}]}]}'
+)
 
 
 @pytest.mark.parametrize(
@@ -110,14 +134,18 @@ _ASKS = b'{"system":[{"text":"In Latin."}],"messages":[{"role":"user","content":
         (Exactly(contains="latin"), _call(body=_ASKS), False),
         (Exactly(contains="ü"), _call(body=_ASKS), True),
         (Exactly(contains="messages"), _call(body=_ASKS), False),
-        (Exactly(contains="by heart"), _call("acme.model-1", b'{"question":"by heart"}', "invoke"), True),
+        (
+            Exactly(contains="by heart"),
+            _call("acme.model-1", b'{"question":"by heart"}', "invoke"),
+            True,
+        ),
     ],
 )
 def test_which_calls_it_is_about(when: Exactly, call: Call, expected: bool) -> None:
     assert when.matches(call) is expected
 
 
-# -- layers ----------------------------------------------------------------------------------------------------
+# -- layers ----------------------------------------------------------------------------------------
 
 
 def _asked(engine: Engine, method: str, path: str, body: bytes = b"") -> Any:
@@ -147,14 +175,20 @@ def test_a_layer_of_the_same_name_stays() -> None:
     assert len(names) == len(set(names)) == 3
 
 
-# -- invocations -----------------------------------------------------------------------------------------------
+# -- invocations -----------------------------------------------------------------------------------
 
 
 def _listed(
-    body: bytes = b"{}", *headers: tuple[bytes, bytes], last: str = "converse", said: Content | None = None
+    body: bytes = b"{}",
+    *headers: tuple[bytes, bytes],
+    last: str = "converse",
+    said: Content | None = None,
 ) -> Any:
     """A call as it is listed, that a rule with this content answers."""
-    engine = Engine(Library(()), overlay=Overlay((Rule("r", (said or _plain("ham"),)),)))
+    engine = Engine(
+        Library(()),
+        overlay=Overlay((Rule("r", (said or _plain("ham"),), allows_unoffered_tools=True),)),
+    )
     answer = engine.answer("POST", _call(last=last).path, Head.of(headers), body)
     return render_invocation(Record(Outcome(answer, 1.5, 0.25, True, len(answer.reply.pieces))))
 
@@ -188,7 +222,9 @@ def test_a_stream_that_says_no_text_is_the_list_of_what_it_says() -> None:
         (b'{"requestMetadata":{"a":"\\ud800"}}', None, {"a": "?"}),
     ],
 )
-def test_what_the_client_says_about_its_request(body: bytes, header: bytes | None, expected: Any) -> None:
+def test_what_the_client_says_about_its_request(
+    body: bytes, header: bytes | None, expected: Any
+) -> None:
     listed = _listed(body, *([(METADATA, header)] if header is not None else []))
     assert listed.get("requestMetadata") == expected
     assert ("requestMetadata" in listed) is (expected is not None)

@@ -1,4 +1,6 @@
-"""The pytest plugin as its users have it: whole runs of pytest in processes of their own, with boto3 as it comes."""
+"""The pytest plugin as its users have it: whole runs of pytest in processes of their
+own, with boto3 as it comes.
+"""
 
 import json
 import os
@@ -9,11 +11,14 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from bedtape_cassettes.cli import main
+from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import Cassette, Interaction
-from support import folders
+from support import WAIT, folders
 from support.recorder import environment
-from support.recordings import answer, converse, path, prompt
+from support.recordings import answer, converse, path, prompt, record_interaction
 from support.runs import Run, runs
 from support.upstream import Answer, Upstream
 
@@ -36,10 +41,12 @@ def _said(result: pytest.RunResult) -> str:
     return result.stdout.str()
 
 
-# -- cassettes -------------------------------------------------------------------------------------------------
+# -- cassettes -------------------------------------------------------------------------------------
 
 
-def test_each_test_plays_its_own_cassette_from_beside_its_file(run: Run, pytester: pytest.Pytester) -> None:
+def test_each_test_plays_its_own_cassette_from_beside_its_file(
+    run: Run, pytester: pytest.Pytester
+) -> None:
     """Functions, classes, odd ids, packages, and a root directory that is somewhere else."""
     top, deep = pytester.path / "tests", pytester.path / "tests" / "deep"
     _write(top, "test_a/test_one", converse("hi", "of one"))
@@ -49,7 +56,8 @@ def test_each_test_plays_its_own_cassette_from_beside_its_file(run: Run, pyteste
     for package in (top, deep):
         (package / "__init__.py").touch()
     files = {
-        "tests/test_a.py": """
+        "tests/test_a.py": (
+            """
             def test_one(bedrock):
                 assert ask(bedrock.client(), "hi") == "of one"
 
@@ -61,23 +69,37 @@ def test_each_test_plays_its_own_cassette_from_beside_its_file(run: Run, pyteste
             def test_odd(bedrock, odd):
                 bedrock.respond(text="by a rule") if odd != "x" else None
                 assert ask(bedrock.client(), "hi") == ("of x" if odd == "x" else "by a rule")
-            """,
-        "tests/deep/test_a.py": """
+            """
+        ),
+        "tests/deep/test_a.py": (
+            """
             def test_one(bedrock):
                 assert ask(bedrock.client(), "hi") == "deep"
-            """,
+            """
+        ),
     }
     elsewhere = pytester.path / "elsewhere"
     elsewhere.mkdir()
     result = run(files, f"--rootdir={elsewhere}", "tests")
     result.assert_outcomes(passed=6)
-    assert "bedtape: 4 played, 2 from rules and faults, 0 recorded, 0 missed, 0 never played" in _said(result)
+    assert (
+        "bedtape: 4 played, 2 from rules and faults, 0 recorded, 0 missed, 0 never played"
+        in _said(result)
+    )
 
 
-def test_marks_choose_cassette_overlay_and_how_it_is_played(run: Run, pytester: pytest.Pytester) -> None:
-    _write(pytester.path, "shared/weather", converse("hi", "of the mark", after_ms=3_600_000), converse("b", "unasked"))
+def test_marks_choose_cassette_overlay_and_how_it_is_played(
+    run: Run, pytester: pytest.Pytester
+) -> None:
+    _write(
+        pytester.path,
+        "shared/weather",
+        converse("hi", "of the mark", after_ms=3_600_000),
+        converse("b", "unasked"),
+    )
     (pytester.path / "rules.yaml").write_text(
-        "bedtape-overlay: 1\nrules:\n  - {when: {prompt_contains: x}, answer: {text: of the file}}\n"
+        "bedtape-overlay: 1\nrules:\n  - {when: {prompt_contains: x}, answer: {text: of the"
+        " file}}\n"
     )
     code = """
         from botocore.exceptions import ReadTimeoutError
@@ -149,7 +171,7 @@ def test_what_cannot_be_is_said_before_the_test_runs(run: Run, pytester: pytest.
     assert "it ran" not in said.replace('print("it ran")', "")
 
 
-# -- what tests see --------------------------------------------------------------------------------------------
+# -- what tests see --------------------------------------------------------------------------------
 
 
 def test_rules_faults_calls_and_assertions_are_each_tests_own(run: Run) -> None:
@@ -240,7 +262,9 @@ def test_the_environment_is_the_tests_alone_and_restored(run: Run) -> None:
 
 
 def test_clients_that_outlive_a_test_reach_the_one_that_runs(run: Run) -> None:
-    """Made at import, in a session fixture or kept in a cache, without credentials; from threads and coroutines too."""
+    """Made at import, in a session fixture or kept in a cache, without credentials; from
+    threads and coroutines too.
+    """
     code = """
         import asyncio, unittest
         from concurrent.futures import ThreadPoolExecutor
@@ -282,7 +306,9 @@ def test_clients_that_outlive_a_test_reach_the_one_that_runs(run: Run) -> None:
         """
     result = run({"test_kept.py": code})
     result.assert_outcomes(passed=4, failed=1)
-    assert "No recording answers Converse" in _said(result), "Async's call was missed, and swallowed"
+    assert "No recording answers Converse" in _said(result), (
+        "Async's call was missed, and swallowed"
+    )
 
 
 def test_it_is_silent_and_light_until_it_is_used(run: Run, pytester: pytest.Pytester) -> None:
@@ -295,7 +321,7 @@ def test_it_is_silent_and_light_until_it_is_used(run: Run, pytester: pytest.Pyte
             few = {"bedtape_cassettes", "bedtape_cassettes.addresses", "bedtape_cassettes.errors", "bedtape_replayer"}
             few |= {"bedtape_cassettes.format", "bedtape_cassettes.format.patterns"}
             few |= {"bedtape_cassettes.model", "bedtape_replayer.pytest_plugin", "bedtape_replayer.plugin"}
-            few |= {"bedtape_replayer.plugin.blocking", "bedtape_replayer.plugin.options"}
+            few |= {"bedtape_replayer.plugin.blocking", "bedtape_replayer.plugin.options", "bedtape_replayer.plugin.plugin"}
             assert {name for name in ours if not name.startswith("bedtape_cassettes.config")} == few
             assert not {"botocore", "boto3", "asyncio", "orjson", "yaml"} & set(sys.modules)
             assert not [name for name in os.environ if name.startswith("ANTHROPIC_BEDROCK")]
@@ -318,17 +344,23 @@ def test_the_fixture_and_the_marks_say_what_they_are(run: Run) -> None:
 def test_it_is_found_where_bedtape_is_installed_and_can_be_turned_off(
     run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As pytest finds plugins: by what pyproject.toml says, in the metadata of an installed package."""
-    found = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["pytest11"]
+    """As pytest finds plugins: by what pyproject.toml says, in the metadata
+    of an installed package.
+    """
+    entry_points = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"][
+        "pytest11"
+    ]
     metadata = pytester.path / "site" / "bedtape-0.dist-info"
     metadata.mkdir(parents=True)
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: bedtape\nVersion: 0\n")
-    (metadata / "entry_points.txt").write_text("[pytest11]\n" + "".join(f"{n} = {m}\n" for n, m in found.items()))
+    (metadata / "entry_points.txt").write_text(
+        "[pytest11]\n" + "".join(f"{n} = {m}\n" for n, m in entry_points.items())
+    )
     monkeypatch.setenv("PYTHONPATH", str(metadata.parent), prepend=os.pathsep)
     monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
     (pytester.path / "test_it.py").write_text("def test_it(bedrock): bedrock.respond(text='hi')")
-    pytester.runpytest_subprocess(timeout=100).assert_outcomes(passed=1)
-    off = pytester.runpytest_subprocess("-p", "no:bedtape", timeout=100)
+    pytester.runpytest_subprocess(timeout=WAIT).assert_outcomes(passed=1)
+    off = pytester.runpytest_subprocess("-p", "no:bedtape", timeout=WAIT)
     off.assert_outcomes(errors=1)
     assert "fixture 'bedrock' not found" in _said(off)
 
@@ -371,10 +403,12 @@ def test_a_fixture_over_ours_has_ours_below(run: Run) -> None:
     run({"test_over.py": code}).assert_outcomes(passed=1)
 
 
-# -- misses ----------------------------------------------------------------------------------------------------
+# -- misses ----------------------------------------------------------------------------------------
 
 
-def test_a_miss_fails_the_test_at_its_end_even_if_it_was_swallowed(run: Run, pytester: pytest.Pytester) -> None:
+def test_a_miss_fails_the_test_at_its_end_even_if_it_was_swallowed(
+    run: Run, pytester: pytest.Pytester
+) -> None:
     _write(pytester.path, "test_miss/test_near", converse("What is the weather?", "Rain"))
     code = """
         import unittest
@@ -429,7 +463,10 @@ def test_a_miss_fails_the_test_at_its_end_even_if_it_was_swallowed(run: Run, pyt
     result.assert_outcomes(passed=2, failed=5, xfailed=1, errors=1)
     said = _said(result)
     near = said.split("_ test_near _")[1].split("_ test_far _")[0]
-    assert 'messages[0].content[0].text: recorded "What is the weather?", sent "What is the whether?"' in near
+    assert (
+        'messages[0].content[0].text: recorded "What is the weather?", sent "What is the whether?"'
+        in near
+    )
     assert "test_miss/test_near/0001-converse-" in near
     assert "The cassette cassettes/test_miss/test_near lacks it" in near
     assert "pytest --bedtape=new 'test_miss.py::test_near'" in near
@@ -443,49 +480,99 @@ def test_a_miss_fails_the_test_at_its_end_even_if_it_was_swallowed(run: Run, pyt
     assert said.count("bedrock: ") >= 5
     for test in ("test_fails_by_itself _", "Case.test_fails_by_itself _"):
         assert "No recording answers" in said.split(f" {test}")[1].split("\n____")[0]
-    assert "A rule cannot give its answer: " in said
+    assert " cannot answer Converse: " in said
 
 
-# -- real Bedrock ----------------------------------------------------------------------------------------------
+# -- real Bedrock ----------------------------------------------------------------------------------
 
-# The only way out of these is to look a host up: whoever does is told on.
-_TOLD_ON = """
-    import socket
+_CLIENTS = """
+    import http.client, socket, subprocess, sys
     from botocore.exceptions import EndpointConnectionError
 
-    @pytest.fixture(autouse=True)
-    def told_on(monkeypatch):
-        def look_up(host, *_, **__):
-            raise OSError("looked up")
-        monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    refuse_lookups()
+    KEYS = {"aws_access_key_id": "a", "aws_secret_access_key": "b"}
+    HOST = "bedrock-runtime.us-east-1.amazonaws.com"
 
-    def client(name="bedrock-runtime"):
-        keys = {"aws_access_key_id": "a", "aws_secret_access_key": "b", "region_name": "us-east-1"}
-        return boto3.client(name, config=Config(retries={"total_max_attempts": 1}), **keys)
+    def client(name="bedrock-runtime", **options):
+        return boto3.client(name, region_name="us-east-1", config=Config(retries={"total_max_attempts": 1}), **options)
+    """
+_USES = """
+    def test_uses(bedrock):
+        pass
     """
 _BLOCKED = (
-    _TOLD_ON
+    _CLIENTS
     + """
-    def test_bedrock():
-        with pytest.raises(RuntimeError, match="RealBedrockBlocked|expected no call to real Amazon Bedrock") as refused:
-            ask(client(), "hi")
-        assert "def test_it(bedrock)" in str(refused.value)
+    from bedtape_replayer.plugin.blocking import RealBedrockBlocked
 
-    def test_models():
-        with pytest.raises(RuntimeError, match="expected no call"):
-            client("bedrock").list_foundation_models()
+    WAYS = {
+        "boto3": lambda: ask(client(**KEYS), "hi"),
+        "boto3 without credentials": lambda: ask(client(), "hi"),
+        "boto3 of another service": lambda: client("bedrock", **KEYS).list_foundation_models(),
+        "urllib3": lambda: __import__("urllib3").request("POST", f"https://{HOST}/model/m/converse", retries=9),
+        "httpx": lambda: __import__("httpx").post(f"https://{HOST}./model/m/converse"),
+        "requests": lambda: __import__("requests").post(f"https://{HOST.upper()}/model/m/converse"),
+        "http.client": lambda: http.client.HTTPSConnection(HOST).request("POST", "/model/m/converse"),
+        "openai": lambda: __import__("openai").OpenAI(base_url=f"https://{HOST}/openai/v1", api_key="a").models.list(),
+        "socket": lambda: socket.create_connection((HOST, 443)),
+        "asyncio": lambda: __import__("asyncio").run(__import__("asyncio").open_connection(HOST, 443)),
+        "asyncio in httpx": lambda: __import__("asyncio").run(__import__("httpx").AsyncClient().get(f"https://{HOST}")),
+    }
 
-    def test_others_are_none_of_our_business():
+    @pytest.mark.parametrize("way", WAYS)
+    def test_blocked(way, monkeypatch):
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE"):
+            monkeypatch.delenv(name, raising=False)
+        with pytest.raises(RealBedrockBlocked, match="def test_it") as blocked:
+            try:
+                WAYS[way]()
+            except Exception as error:
+                raise AssertionError("hidden") from error
+        assert "bedrock" in str(blocked.value).partition(";")[0]
+
+    def test_blocked_through_a_proxy():
+        with socket.create_server(("127.0.0.1", 0)) as proxy:
+            url, looked_up = f"http://127.0.0.1:{proxy.getsockname()[1]}", socket.getaddrinfo
+            socket.getaddrinfo = lambda *_, **__: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", proxy.getsockname())]
+            try:
+                with pytest.raises(RealBedrockBlocked):
+                    __import__("requests").post(f"https://{HOST}/", proxies={"https": url})
+            finally:
+                socket.getaddrinfo = looked_up
+
+    def test_other_hosts_are_reached():
         with pytest.raises(EndpointConnectionError):
-            client("sts").get_caller_identity()
+            client("sts", **KEYS).get_caller_identity()
+
+    PRINT = "import os; print(os.environ.get('AWS_ENDPOINT_URL_BEDROCK_RUNTIME'))"
+
+    def test_children():
+        begin = lambda **more: subprocess.run([sys.executable, "-c", PRINT], capture_output=True, text=True, **more).stdout
+        assert "real-bedrock-is-blocked-use-the-fixture-bedrock" in begin()
+        assert "real-bedrock-is-blocked" in begin(env={"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": f"https://{HOST}"})
+        chosen = "http://127.0.0.1:4566"
+        assert begin(env={"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": chosen}) == chosen + "\\n"
+        assert "AWS_ENDPOINT_URL_BEDROCK_RUNTIME" not in os.environ
+
+    def test_a_client_from_before_the_test(bedrock):
+        with pytest.raises(RealBedrockBlocked, match="create the client inside the test"):
+            WAYS["httpx"]()
+        bedrock.respond(text="redirected")
+        assert ask(client(), "hi") == "redirected"
+        out = subprocess.run([sys.executable, "-c", PRINT], capture_output=True, text=True).stdout
+        assert out == f"{os.environ['AWS_ENDPOINT_URL_BEDROCK_RUNTIME']}\\n"
     """
 )
 _PASSED = (
-    _TOLD_ON
+    _CLIENTS
     + """
     def test_bedrock():
         with pytest.raises(EndpointConnectionError):
-            ask(client(), "hi")
+            ask(client(**KEYS), "hi")
+
+    def test_children():
+        code = "import os; print('AWS_ENDPOINT_URL_BEDROCK_RUNTIME' in os.environ)"
+        assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\\n"
 
     @pytest.mark.real_bedrock
     def test_real():
@@ -494,17 +581,63 @@ _PASSED = (
 )
 
 
-def test_a_call_to_real_bedrock_is_refused_and_the_fixture_is_named(run: Run) -> None:
-    run({"test_block.py": _BLOCKED}).assert_outcomes(passed=3)
+def test_connections_to_real_bedrock_are_refused_and_the_fixture_is_named(run: Run) -> None:
+    """By every library, in other processes, and so that no fallback of the code hides it."""
+    run({"test_block.py": _BLOCKED}).assert_outcomes(passed=15)
+
+
+def test_a_project_that_does_not_use_bedtape_is_left_alone(run: Run) -> None:
+    """Installing bedtape changes nothing: a call without credentials fails as
+    it does without bedtape.
+    """
+    code = """
+    from botocore.exceptions import NoCredentialsError
+
+    def test_no_credentials(monkeypatch):
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        with pytest.raises(NoCredentialsError):
+            ask(client(), "hi")
+    """
+    unmarked = _PASSED.partition("    @pytest.mark.real_bedrock")[0]
+    run({"test_block.py": unmarked + code}).assert_outcomes(passed=3)
+
+
+@pytest.mark.parametrize("by", ["settings", "fixture", "mark"])
+def test_refusing_acts_where_bedtape_is_used(run: Run, pytester: pytest.Pytester, by: str) -> None:
+    code = (
+        _CLIENTS
+        + """
+    from bedtape_replayer.plugin.blocking import RealBedrockBlocked
+
+    def test_blocked():
+        with pytest.raises(RealBedrockBlocked):
+            ask(client(), "hi")
+    """
+    )
+    if by == "settings":
+        (pytester.path / "bedtape.toml").write_text("[pytest]\nstrict = true\n")
+    others = {
+        "settings": "",
+        "fixture": _USES,
+        "mark": "@pytest.mark.real_bedrock\ndef test_real(): pass",
+    }
+    result = run({"test_block.py": code, "test_other.py": others[by]})
+    result.assert_outcomes(passed=2 if by == "fixture" else 1, skipped=1 if by == "mark" else 0)
 
 
 def test_refusing_can_be_turned_off(run: Run) -> None:
-    run({"test_block.py": _PASSED}, "-o", "bedtape_block=false").assert_outcomes(passed=1, skipped=1)
+    run({"test_block.py": _PASSED}, "-o", "bedtape_block=false").assert_outcomes(
+        passed=2, skipped=1
+    )
 
 
-def test_an_open_gate_lets_calls_out_and_runs_what_is_marked(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_open_gate_lets_calls_out_and_runs_what_is_marked(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("RUN_REAL_BEDROCK_TESTS", "1")
-    run({"test_block.py": _PASSED}).assert_outcomes(passed=2)
+    run({"test_block.py": _PASSED}).assert_outcomes(passed=3)
 
 
 def test_recording_is_refused_where_the_gate_is_shut(run: Run) -> None:
@@ -513,7 +646,7 @@ def test_recording_is_refused_where_the_gate_is_shut(run: Run) -> None:
     assert "set RUN_REAL_BEDROCK_TESTS=1 to allow it" in result.stderr.str()
 
 
-# -- with others -----------------------------------------------------------------------------------------------
+# -- with others -----------------------------------------------------------------------------------
 
 
 def test_async_tests_of_pytest_asyncio(run: Run) -> None:
@@ -537,6 +670,7 @@ def test_async_tests_of_pytest_asyncio(run: Run) -> None:
     assert "No recording answers" in _said(result)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", ["1", "2", "3"])
 def test_in_any_order_of_pytest_randomly(run: Run, seed: str) -> None:
     code = """
@@ -546,11 +680,16 @@ def test_in_any_order_of_pytest_randomly(run: Run, seed: str) -> None:
             assert ask(kept(), "x") == str(n)
             bedrock.assert_called(times=1)
     """
-    result = run({"test_a.py": code, "test_b.py": code}, "-p", "pytest_randomly", f"--randomly-seed={seed}")
+    result = run(
+        {"test_a.py": code, "test_b.py": code}, "-p", "pytest_randomly", f"--randomly-seed={seed}"
+    )
     result.assert_outcomes(passed=16)
 
 
-def test_workers_of_xdist_have_servers_of_their_own_and_counts_add_up(run: Run, pytester: pytest.Pytester) -> None:
+@pytest.mark.slow
+def test_workers_of_xdist_have_servers_of_their_own_and_counts_add_up(
+    run: Run, pytester: pytest.Pytester
+) -> None:
     _write(pytester.path, "shared", *(converse(str(n), f"said {n}") for n in range(9)))
     code = """
         @pytest.mark.bedrock("shared")
@@ -582,7 +721,7 @@ def test_a_failed_assertion_shows_the_tests_own_line_and_none_of_ours(run: Run) 
     assert not [line for line in result.outlines if re.search(r"bedtape_replayer/\S+\.py:\d", line)]
 
 
-# -- recording -------------------------------------------------------------------------------------------------
+# -- recording -------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
@@ -591,7 +730,9 @@ def test_missing_cassettes_are_recorded_and_then_played(
 ) -> None:
     """Against a stand-in for AWS that checks signatures: `once`, then without it, then `new`."""
     if RECORDER is None:
-        pytest.skip("no recorder is installed: `make test` makes .venv-record with bedtape[record] in it")
+        pytest.skip(
+            "no recorder is installed: `make test` makes .venv-record with bedtape[record] in it"
+        )
     code = """
         early = boto3.client("bedrock-runtime", region_name="us-east-1")
 
@@ -622,7 +763,10 @@ def test_missing_cassettes_are_recorded_and_then_played(
         recording = ("-o", f"bedtape_record={command}")
         result = run({"test_record.py": code}, "--bedtape=once", *recording)
         result.assert_outcomes(passed=4)
-        assert "bedtape: 1 played, 2 from rules and faults, 4 recorded, 0 missed, 0 never played" in _said(result)
+        assert (
+            "bedtape: 1 played, 2 from rules and faults, 4 recorded, 0 missed, 0 never played"
+            in _said(result)
+        )
         assert "bedtape: recorded 4 interactions into 2 cassettes" in _said(result)
         assert "Ctrl-C" not in _said(result), "how to end the recorder, which has ended"
         assert not upstream.failures
@@ -630,7 +774,10 @@ def test_missing_cassettes_are_recorded_and_then_played(
         assert names == {"test_record/test_one", "test_record/test_two", "test_record/test_there"}
         played = run({})
         played.assert_outcomes(passed=4)
-        assert "bedtape: 5 played, 2 from rules and faults, 0 recorded, 0 missed, 0 never played" in _said(played)
+        assert (
+            "bedtape: 5 played, 2 from rules and faults, 0 recorded, 0 missed, 0 never played"
+            in _said(played)
+        )
         before = len(upstream.requests)
         more = code.replace('"one") == "real one"', '"added") == "real added"')
         new = run({"test_record.py": more}, "--bedtape=new", "-k", "test_one", *recording)
@@ -646,21 +793,33 @@ def _real(text: str) -> Answer:
 def test_a_recorder_that_cannot_start_says_why(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RUN_REAL_BEDROCK_TESTS", "1")
     why = shlex.join([sys.executable, "-c", "import sys; sys.exit('no credentials here')"])
-    result = run({"test_any.py": "def test_any(bedrock): pass"}, "--bedtape=all", "-o", f"bedtape_record={why}")
+    result = run(
+        {"test_any.py": "def test_any(bedrock): pass"},
+        "--bedtape=all",
+        "-o",
+        f"bedtape_record={why}",
+    )
     result.assert_outcomes(errors=1)
     assert "no credentials here" in _said(result)
 
 
 # Ends as `bedtape record` does, and says something; it records nothing.
 _RECORDER = (
-    "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit('the disk is full'));"
-    "signal.signal(signal.SIGINT, signal.SIG_IGN);"
-    "print('export AWS_ENDPOINT_URL_BEDROCK_RUNTIME=http://127.0.0.1:9', flush=True); signal.pause()"
+    "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN);"
+    "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM]);"
+    "print('export AWS_ENDPOINT_URL_BEDROCK_RUNTIME=http://127.0.0.1:9', flush=True);"
+    "signal.sigwait([signal.SIGTERM]); sys.exit('the disk is full')"
 )
-_STAND_IN = ("--bedtape=all", "-o", "bedtape_record=" + shlex.join([sys.executable, "-c", _RECORDER]))
+_STAND_IN = (
+    "--bedtape=all",
+    "-o",
+    "bedtape_record=" + shlex.join([sys.executable, "-c", _RECORDER]),
+)
 
 
-def test_a_recorder_that_cannot_write_fails_the_run(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_recorder_that_cannot_write_fails_the_run(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("RUN_REAL_BEDROCK_TESTS", "1")
     result = run({"test_any.py": "def test_any(bedrock): pass"}, *_STAND_IN)
     result.assert_outcomes(passed=1)
@@ -668,18 +827,211 @@ def test_a_recorder_that_cannot_write_fails_the_run(run: Run, monkeypatch: pytes
     assert "the disk is full" in _said(result)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-def test_an_interrupted_run_ends_its_recorder_in_order(run: Run, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_an_interrupted_run_ends_its_recorder_in_order(
+    run: Run, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     monkeypatch.setenv("RUN_REAL_BEDROCK_TESTS", "1")
     code = f"""
         import signal
 
         def test_any(bedrock):
             assert bedrock.recorded
-            bedrock.assert_called(times=3)
-            os.kill(os.getpid(), signal.{name})
-            signal.pause()
+            bedrock.assert_not_called()
+            signal.raise_signal(signal.{name})
+            pytest.fail("the signal did not end the run")
         """
     result = run({"test_any.py": code}, *_STAND_IN)
     assert result.ret == pytest.ExitCode.INTERRUPTED
     assert "the disk is full" in _said(result)
+
+
+# -- changed prompts -------------------------------------------------------------------------------
+
+LOOP = """
+    def ask_all(client, word):
+        messages = []
+        for question in ("first", "second", "third"):
+            messages.append({"role": "user", "content": [{"text": f"Be %s. {question}"}]})
+            answer = client.converse(modelId="us.amazon.nova-lite-v1:0", messages=messages)
+            messages.append(answer["output"]["message"])
+        return messages[-1]["content"][0]["text"]
+
+    def test_loop(bedrock):
+        assert ask_all(bedrock.client(), "kind") == "three"
+
+    def test_one(bedrock):
+        assert ask(bedrock.client(), "Be %s. alone") == "alone"
+
+    def test_other(bedrock):
+        assert ask(bedrock.client(), "Be %s. apart") == "apart"
+    """
+
+
+def _write_loop(folder: Path) -> None:
+    messages: list[dict[str, object]] = []
+    interactions = []
+    for question, reply in (("first", "one"), ("second", "two"), ("third", "three")):
+        messages.append({"role": "user", "content": [{"text": f"Be kind. {question}"}]})
+        interactions.append(
+            record_interaction(
+                json.dumps({"messages": messages}).encode(), bodies.compact(answer(reply))
+            )
+        )
+        messages.append(answer(reply)["output"]["message"])
+    _write(folder, "test_it/test_loop", *interactions)
+    _write(folder, "test_it/test_one", converse("Be kind. alone", "alone"))
+    _write(folder, "test_it/test_other", converse("Be kind. apart", "apart"))
+
+
+def test_accepting_later_keeps_the_answers_of_the_requests_that_missed(
+    run: Run, pytester: pytest.Pytester
+) -> None:
+    """What was sent is kept without secrets, and the change is shown before it is made."""
+    _write_loop(pytester.path)
+    root = pytester.path / "cassettes"
+    before = {file.relative_to(root): file.read_bytes() for file in root.rglob("*.yaml")}
+    code = {"test_it.py": LOOP.replace("%s", "careful with AKIAQWERTYUIOPASDFGH")}
+    accept = ["cassette", "accept", "--in", str(root)]
+    assert CliRunner().invoke(main.app, accept).exit_code == 2, "nothing has missed"
+    run(code, "-k", "one or other").assert_outcomes(failed=2, deselected=1)
+    kept = list((root / ".bedtape-misses").rglob("*.yaml"))
+    assert len(kept) == 2
+    assert not any(b"AKIAQWERTYUIOPASDFGH" in file.read_bytes() for file in kept)
+    shown = CliRunner().invoke(main.app, [*accept, "--dry-run"])
+    assert "careful" in shown.output
+    assert "nothing was changed" in shown.output
+    accepted = CliRunner().invoke(main.app, accept)
+    assert accepted.exit_code == 0, accepted.output
+    assert "accepted in test_it/test_one, test_it/test_other" in accepted.output
+    assert not (root / ".bedtape-misses").exists()
+    run(code, "-k", "one or other").assert_outcomes(passed=2, deselected=1)
+    assert CliRunner().invoke(main.app, ["cassette", "undo", "--in", str(root)]).exit_code == 0
+    after = {
+        file.relative_to(root): file.read_bytes()
+        for file in root.rglob("*.yaml")
+        if ".bedtape" not in str(file)
+    }
+    assert after == before
+
+
+OTHER_WORDS = """
+    def test_loop(bedrock):
+        messages = []
+        for question in ("Be kind. first please", "Be very kind. second", "Be kind again. third"):
+            messages.append({"role": "user", "content": [{"text": question}]})
+            answer = bedrock.client().converse(
+                modelId="us.amazon.nova-lite-v1:0", messages=messages
+            )
+            messages.append(answer["output"]["message"])
+        assert messages[-1]["content"][0]["text"] == "three"
+    """
+
+
+def test_each_turn_may_have_changes_of_its_own(run: Run, pytester: pytest.Pytester) -> None:
+    """`--bedtape=accept` takes all of them in one run, `cassette accept` a turn after each run."""
+    _write_loop(pytester.path)
+    code = {"test_it.py": OTHER_WORDS}
+    run(code, "--bedtape=accept").assert_outcomes(passed=1)
+    run(code).assert_outcomes(passed=1)
+    root = str(pytester.path / "cassettes")
+    assert CliRunner().invoke(main.app, ["cassette", "undo", "--in", root]).exit_code == 0
+    for _ in range(3):
+        run(code).assert_outcomes(failed=1)
+        accepted = CliRunner().invoke(main.app, ["cassette", "accept", "--in", root])
+        assert accepted.exit_code == 0, accepted.output
+    run(code).assert_outcomes(passed=1)
+
+
+SYSTEM_LOOP = """
+    def test_loop(bedrock):
+        messages = []
+        for question, reply in (("first", "one"), ("second", "two"), ("third", "three")):
+            messages.append({"role": "user", "content": [{"text": question}]})
+            answer = bedrock.client().converse(
+                modelId="us.amazon.nova-lite-v1:0", messages=messages, system=[{"text": "Be %s."}]
+            )
+            messages.append(answer["output"]["message"])
+            assert messages[-1]["content"][0]["text"] == reply
+    """
+
+
+def test_accepting_later_changes_all_turns_of_a_conversation(
+    run: Run, pytester: pytest.Pytester
+) -> None:
+    """The first call misses, so that the program does not send the others."""
+    messages: list[dict[str, object]] = []
+    interactions = []
+    for question, reply in (("first", "one"), ("second", "two"), ("third", "three")):
+        messages.append({"role": "user", "content": [{"text": question}]})
+        body = json.dumps({"messages": messages, "system": [{"text": "Be kind."}]}).encode()
+        interactions.append(record_interaction(body, bodies.compact(answer(reply))))
+        messages.append(answer(reply)["output"]["message"])
+    _write(pytester.path, "test_it/test_loop", *interactions)
+    code = {"test_it.py": SYSTEM_LOOP.replace("%s", "careful")}
+    run(code).assert_outcomes(failed=1)
+    accepted = CliRunner().invoke(
+        main.app, ["cassette", "accept", "--in", str(pytester.path / "cassettes")]
+    )
+    assert accepted.exit_code == 0, accepted.output
+    run(code).assert_outcomes(passed=1)
+
+
+def test_requests_that_missed_are_forgotten_when_they_no_longer_miss(
+    run: Run, pytester: pytest.Pytester
+) -> None:
+    _write_loop(pytester.path)
+    run({"test_it.py": LOOP.replace("%s", "careful")}).assert_outcomes(failed=3)
+    assert (pytester.path / "cassettes" / ".bedtape-misses").exists()
+    run({"test_it.py": LOOP.replace("%s", "kind")}).assert_outcomes(passed=3)
+    assert not (pytester.path / "cassettes" / ".bedtape-misses").exists()
+
+
+def test_accept_keeps_the_answers_of_a_changed_prompt_and_undo_restores_it(
+    run: Run, pytester: pytest.Pytester
+) -> None:
+    _write_loop(pytester.path)
+    root = pytester.path / "cassettes"
+    before = {file.relative_to(root): file.read_bytes() for file in root.rglob("*.yaml")}
+    changed = {"test_it.py": LOOP.replace("%s", "careful")}
+    missed = run(changed)
+    missed.assert_outcomes(failed=3)
+    said = _said(missed)
+    assert "messages[0].content[0].text `kind` → `careful`" in said
+    assert "bedtape: 3 misses, one cause: messages[0].content[0].text `kind` → `careful`" in said
+    assert "pytest --last-failed --bedtape=accept" in said
+    accepted = run(changed, "--bedtape=accept")
+    accepted.assert_outcomes(passed=3)
+    assert "accepted: test_it/test_loop/0001-" in _said(accepted)
+    run(changed).assert_outcomes(passed=3)
+    again = run(changed, "--bedtape=accept")
+    again.assert_outcomes(passed=3)
+    assert "accepted:" not in _said(again)
+    for _ in range(3):
+        result = CliRunner().invoke(main.app, ["cassette", "undo", "--in", str(root)])
+        assert result.exit_code == 0, result.output
+    assert {
+        file.relative_to(root): file.read_bytes()
+        for file in root.rglob("*.yaml")
+        if ".bedtape" not in str(file)
+    } == before
+    assert CliRunner().invoke(main.app, ["cassette", "undo", "--in", str(root)]).exit_code == 2
+
+
+def test_accept_takes_no_recording_of_another_request(run: Run, pytester: pytest.Pytester) -> None:
+    _write(
+        pytester.path,
+        "test_it/test_it",
+        converse("hi", "played"),
+        converse("What is the weather?", "unplayed"),
+    )
+    code = {
+        "test_it.py": (
+            "def test_it(bedrock):\n    ask(bedrock.client(), 'hi')\n    ask(bedrock.client(), 'hi"
+            " there')"
+        )
+    }
+    result = run(code, "--bedtape=accept")
+    result.assert_outcomes(failed=1)
+    assert "accepted:" not in _said(result)

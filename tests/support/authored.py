@@ -1,4 +1,4 @@
-"""Exchanges that are made up for a test, where a recorded one would not show what it is about."""
+"""Invented exchanges, for tests that no recorded exchange serves."""
 
 import json
 from base64 import b64encode
@@ -29,22 +29,39 @@ def converse(model: str, prompt: str, answer: str) -> Interaction:
         "usage": usage,
         "metrics": {"latencyMs": 1},
     }
-    return _interaction(f"/model/{quote(model, safe='')}/converse", ask(prompt), _JSON, _compact(body))
+    return _interaction(
+        f"/model/{quote(model, safe='')}/converse", ask(prompt), _JSON, _compact(body)
+    )
 
 
-def converse_stream(model: str, prompt: str, texts: Iterable[str], every_ms: int = 0) -> Interaction:
+def converse_stream(
+    model: str, prompt: str, texts: Iterable[str], every_ms: int = 0
+) -> Interaction:
     """ConverseStream, answered with a text in pieces, an event every so many milliseconds."""
     events: list[tuple[str, Any]] = [
         ("messageStart", {"role": "assistant"}),
-        *(("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": text}}) for text in texts),
+        *(
+            ("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": text}})
+            for text in texts
+        ),
         ("contentBlockStop", {"contentBlockIndex": 0}),
         ("messageStop", {"stopReason": "end_turn"}),
-        ("metadata", {"metrics": {"latencyMs": 1}, "usage": {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2}}),
+        (
+            "metadata",
+            {
+                "metrics": {"latencyMs": 1},
+                "usage": {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2},
+            },
+        ),
     ]
     frames = [encode_strings(event_headers(name), _compact(payload)) for name, payload in events]
     path = f"/model/{quote(model, safe='')}/converse-stream"
     return _interaction(
-        path, ask(prompt), _STREAM, b"".join(frames), at_ms=range(0, len(frames) * every_ms, every_ms or 1)
+        path,
+        ask(prompt),
+        _STREAM,
+        b"".join(frames),
+        at_ms=range(0, len(frames) * every_ms, every_ms or 1),
     )
 
 
@@ -55,8 +72,14 @@ def say(prompt: str) -> dict[str, Any]:
 
 def invoke(model: str, prompt: str, answer: str) -> Interaction:
     """InvokeModel of Claude, answered with a text."""
-    body: JsonValue = {**_MESSAGE, "content": [{"type": "text", "text": answer}], "stop_reason": "end_turn"}
-    return _interaction(f"/model/{quote(model, safe='')}/invoke", say(prompt), _JSON, _compact(body))
+    body: JsonValue = {
+        **_MESSAGE,
+        "content": [{"type": "text", "text": answer}],
+        "stop_reason": "end_turn",
+    }
+    return _interaction(
+        f"/model/{quote(model, safe='')}/invoke", say(prompt), _JSON, _compact(body)
+    )
 
 
 def invoke_stream(model: str, prompt: str, texts: Iterable[str]) -> Interaction:
@@ -64,12 +87,22 @@ def invoke_stream(model: str, prompt: str, texts: Iterable[str]) -> Interaction:
     chunks: list[Any] = [
         {"type": "message_start", "message": _MESSAGE},
         {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
-        *({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": t}} for t in texts),
+        *(
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": t}}
+            for t in texts
+        ),
         {"type": "content_block_stop", "index": 0},
-        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 1}},
+        {
+            "type": "message_delta",
+            "delta": {"stop_reason": "end_turn"},
+            "usage": {"output_tokens": 1},
+        },
         {"type": "message_stop"},
     ]
-    frames = [encode_strings(event_headers("chunk"), _compact({"bytes": _base64(chunk)})) for chunk in chunks]
+    frames = [
+        encode_strings(event_headers("chunk"), _compact({"bytes": _base64(chunk)}))
+        for chunk in chunks
+    ]
     path = f"/model/{quote(model, safe='')}/invoke-with-response-stream"
     return _interaction(path, say(prompt), _STREAM, b"".join(frames))
 
@@ -77,7 +110,9 @@ def invoke_stream(model: str, prompt: str, texts: Iterable[str]) -> Interaction:
 def invoke_error(model: str, prompt: str, status: int, error: str, message: str) -> Interaction:
     """InvokeModel, answered with one of Bedrock's errors."""
     path = f"/model/{quote(model, safe='')}/invoke"
-    return _interaction(path, say(prompt), _JSON, _compact({"message": message}), status=status, error=error)
+    return _interaction(
+        path, say(prompt), _JSON, _compact({"message": message}), status=status, error=error
+    )
 
 
 _MESSAGE: dict[str, Any] = {
@@ -116,7 +151,10 @@ def _interaction(
         request_headers=(("content-type", _JSON),),
         request_body=_compact(request),
         status=status,
-        response_headers=(("content-type", content_type), *((("x-amzn-errortype", error),) if error else ())),
+        response_headers=(
+            ("content-type", content_type),
+            *((("x-amzn-errortype", error),) if error else ()),
+        ),
         response_body=response,
         at_ms=at_ms,
     )

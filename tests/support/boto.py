@@ -1,4 +1,4 @@
-"""boto3 as users have it, pointed at a server here."""
+"""A boto3 client for a server of the tests."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
 
 def boto3_client(url: str, **config: Any) -> BedrockRuntimeClient:
-    """A client whose keys win over a bearer token that the environment may hold."""
-    session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1")
-    return session.client("bedrock-runtime", endpoint_url=url, config=Config(signature_version="v4", **config))
+    """Returns a client that signs with keys, also if the environment contains a bearer token."""
+    session = boto3.Session(
+        aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1"
+    )
+    return session.client(
+        "bedrock-runtime", endpoint_url=url, config=Config(signature_version="v4", **config)
+    )

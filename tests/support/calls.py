@@ -1,4 +1,4 @@
-"""Calls as the engine sees them, made without a socket."""
+"""Builds calls for the engine without a socket."""
 
 import json
 from typing import Any
@@ -8,7 +8,10 @@ from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head
 
 CLAUDE = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
-_SIGNED = "AWS4-HMAC-SHA256 Credential={key}/20261122/{region}/bedrock/aws4_request, SignedHeaders=host, Signature=00"
+_SIGNED = (
+    "AWS4-HMAC-SHA256 Credential={key}/20261122/{region}/bedrock/aws4_request, SignedHeaders=host,"
+    " Signature=00"
+)
 
 
 def model_path(operation: str, model: str = CLAUDE) -> str:
@@ -39,6 +42,6 @@ def call(
     headers: Head | None = None,
     **members: Any,
 ) -> Call:
-    """A Converse call, or any with such a body."""
+    """Returns a call with a Converse body, also for another operation."""
     body = converse_body(*(texts or ("hello",)), **members)
     return Call(session, "POST", model_path(operation, model), headers or head(), body, number)

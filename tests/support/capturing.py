@@ -1,4 +1,4 @@
-"""A capture without a proxy: a clock that a test moves, and a journal in memory."""
+"""A capture without a proxy, with a clock that the test sets and a journal in memory."""
 
 from collections.abc import Iterable
 from itertools import pairwise
@@ -16,20 +16,27 @@ SSE: Headers = (("Content-Type", "text/event-stream"),)
 
 
 def cut(data: bytes, places: Iterable[int]) -> list[bytes]:
-    """The data in pieces; a place beyond it is where it ends."""
+    """Cuts the data at the places. A place after the end means the end."""
     ends = sorted({0, len(data), *(min(place, len(data)) for place in places)})
     return [data[one:other] for one, other in pairwise(ends)]
 
 
-class Taken:
-    """A capture, the time it goes by, and what it wrote."""
+class CaptureRun:
+    """A capture, its clock and its journal."""
 
     def __init__(
-        self, *, name: str | None = None, exact: bool = False, mode: str | None = None, redaction: Redaction = ALWAYS
+        self,
+        *,
+        name: str | None = None,
+        exact: bool = False,
+        mode: str | None = None,
+        redaction: Redaction = ALWAYS,
     ) -> None:
         self.now = 100.0
         self._written = bytearray()
-        self.capture = Capture(self._write, lambda: self.now, name=name, exact=exact, mode=mode, redaction=redaction)
+        self.capture = Capture(
+            self._write, lambda: self.now, name=name, exact=exact, mode=mode, redaction=redaction
+        )
         self._redaction = redaction
 
     def _write(self, data: bytes) -> None:
@@ -63,15 +70,15 @@ class Taken:
         headers: Headers = JSON,
         error: str | None = None,
     ) -> None:
-        """One exchange from beginning to end."""
+        """Captures one complete exchange."""
         number = self.capture.add_request(session, method, path, sent, request)
         self.capture.add_head(number, status, headers)
         for piece in cut(response, cuts):
             self.capture.add_chunk(number, piece)
         self.capture.end(number, error)
 
-    def recover(self, folder: Path, *, keep: bool = False) -> WriteResult:
-        """Makes cassettes of the journal as it is now, in `folder`."""
+    def recover(self, folder: Path, *, prune: bool = False) -> WriteResult:
+        """Makes cassettes of the journal as it is now, in `folder`, as `--record all` does."""
         path = folder.parent / f"{folder.name}.journal"
         path.write_bytes(self.data)
-        return recover_file(path, folder, mode=None if keep else "all", redaction=self._redaction)
+        return recover_file(path, folder, mode="all", prune=prune, redaction=self._redaction)

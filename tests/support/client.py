@@ -1,7 +1,8 @@
-"""Clients that show what is on the wire: plain HTTP/1.1 from the standard library, HTTP/2 from the h2 library."""
+"""Clients that return the bytes of the wire: HTTP/1.1 from the standard library, HTTP/2 from h2."""
 
 import http.client
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -12,10 +13,12 @@ import h2.config
 import h2.connection
 import h2.events
 
+from support import WAIT
+
 
 @dataclass(frozen=True)
 class Answer:
-    """A response with its header names as they came."""
+    """A response. The header names keep their case."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -41,20 +44,38 @@ class Connection:
 
 
 class Http1(Connection):
-    """A keep-alive connection that sends exactly the headers it is given, besides host and content-length."""
+    """A keep-alive connection that sends exactly the headers it is given, besides
+    host and content-length.
 
-    def __init__(self, url: str) -> None:
+    context: for https.
+    """
+
+    def __init__(self, url: str, context: ssl.SSLContext | None = None) -> None:
         parts = urlsplit(url)
         self.host = parts.netloc
         self._base = parts.path
-        self._connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=30)
+        host, port = str(parts.hostname), parts.port
+        if context is None:
+            self._connection = http.client.HTTPConnection(host, port, timeout=WAIT)
+        else:
+            self._connection = http.client.HTTPSConnection(
+                host, port, timeout=WAIT, context=context
+            )
 
     def request(
-        self, method: str, path: str, headers: Iterable[tuple[str, str]] = (), body: bytes = b"", session: str = ""
+        self,
+        method: str,
+        path: str,
+        headers: Iterable[tuple[str, str]] = (),
+        body: bytes = b"",
+        session: str = "",
     ) -> Answer:
         connection = self._connection
         connection.putrequest(
-            method, f"{self._base}{prefixed(path, session)}", skip_host=True, skip_accept_encoding=True
+            method,
+            f"{self._base}{add_prefix(path, session)}",
+            skip_host=True,
+            skip_accept_encoding=True,
         )
         connection.putheader("Host", self.host)
         for name, value in headers:
@@ -70,22 +91,34 @@ class Http1(Connection):
         self._connection.close()
 
 
-_OWN = {"host", "content-length", "connection", "transfer-encoding", "expect", "http2-settings", "upgrade"}
+_OWN = {
+    "host",
+    "content-length",
+    "connection",
+    "transfer-encoding",
+    "expect",
+    "http2-settings",
+    "upgrade",
+}
 
 
-def prefixed(path: str, session: str) -> str:
+def add_prefix(path: str, session: str) -> str:
     """The path under the prefix that names a session."""
     return f"/s/{quote(session, safe='')}{path}" if session else path
 
 
 class Http2(Connection):
-    """A connection with prior knowledge, one request at a time."""
+    """A connection with prior knowledge, one request at a time. context: for https."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, context: ssl.SSLContext | None = None) -> None:
         parts = urlsplit(url)
         self.authority = f"{parts.hostname}:{parts.port}"
-        self._socket = socket.create_connection((parts.hostname, parts.port or 80), timeout=30)
-        self._h2 = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True, header_encoding="utf-8"))
+        self._socket = socket.create_connection((parts.hostname, parts.port or 80), timeout=WAIT)
+        if context is not None:
+            self._socket = context.wrap_socket(self._socket, server_hostname=parts.hostname)
+        self._h2 = h2.connection.H2Connection(
+            h2.config.H2Configuration(client_side=True, header_encoding="utf-8")
+        )
         self._h2.initiate_connection()
         self._send()
 
@@ -93,20 +126,27 @@ class Http2(Connection):
         self._socket.sendall(self._h2.data_to_send())
 
     def request(
-        self, method: str, path: str, headers: Iterable[tuple[str, str]] = (), body: bytes = b"", session: str = ""
+        self,
+        method: str,
+        path: str,
+        headers: Iterable[tuple[str, str]] = (),
+        body: bytes = b"",
+        session: str = "",
     ) -> Answer:
         stream = self._h2.get_next_available_stream_id()
-        pseudo = [(":method", method), (":scheme", "http"), (":path", prefixed(path, session))]
+        pseudo = [(":method", method), (":scheme", "http"), (":path", add_prefix(path, session))]
         kept = [(name.lower(), value) for name, value in headers if name.lower() not in _OWN]
-        self._h2.send_headers(stream, [*pseudo, (":authority", self.authority), *kept], end_stream=not body)
+        self._h2.send_headers(
+            stream, [*pseudo, (":authority", self.authority), *kept], end_stream=not body
+        )
         self._send_body(stream, body)
-        status, found, data = 0, (), bytearray()
+        status, received, data = 0, (), bytearray()
         while True:
             for event in self._receive():
                 match event:
                     case h2.events.ResponseReceived(headers=response):
                         pairs = tuple((str(name), str(value)) for name, value in response or ())
-                        status, found = int(dict(pairs)[":status"]), pairs[1:]
+                        status, received = int(dict(pairs)[":status"]), pairs[1:]
                     case h2.events.DataReceived(data=piece, flow_controlled_length=length):
                         data += piece or b""
                         self._h2.acknowledge_received_data(length or 0, stream)
@@ -116,15 +156,21 @@ class Http2(Connection):
                         raise ConnectionError(f"connection ended with {code}")
                     case h2.events.StreamEnded():
                         self._send()
-                        return Answer(status, found, bytes(data))
+                        return Answer(status, received, bytes(data))
             self._send()
 
     def _send_body(self, stream: int, body: bytes) -> None:
         sent = 0
         while sent < len(body):
-            size = min(self._h2.local_flow_control_window(stream), self._h2.max_outbound_frame_size, len(body) - sent)
+            size = min(
+                self._h2.local_flow_control_window(stream),
+                self._h2.max_outbound_frame_size,
+                len(body) - sent,
+            )
             if size:
-                self._h2.send_data(stream, body[sent : sent + size], end_stream=sent + size == len(body))
+                self._h2.send_data(
+                    stream, body[sent : sent + size], end_stream=sent + size == len(body)
+                )
                 sent += size
                 self._send()
             else:
@@ -138,9 +184,9 @@ class Http2(Connection):
         return list(self._h2.receive_data(data))
 
 
-def until(condition: Callable[[], bool], seconds: float = 30) -> None:
-    """Waits for what another thread brings about."""
-    end = time.monotonic() + seconds
+def until(condition: Callable[[], bool]) -> None:
+    """Waits until the condition is true. Raises AssertionError after `WAIT` seconds."""
+    end = time.monotonic() + WAIT
     while not condition():
         assert time.monotonic() < end, "it never came about"
         time.sleep(0.001)

@@ -7,19 +7,26 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from bedtape_cassettes.cli.app import cassette
+from support import WAIT
 
 
 def run(*arguments: str, code: int = 0) -> str:
-    """All that the command writes."""
+    """Runs the command, checks the exit code, and returns its output."""
     result = CliRunner().invoke(cassette, list(arguments))
     assert result.exit_code == code, result.output
     return result.output
 
 
 def run_program(
-    arguments: Sequence[str | Path], environ: Mapping[str, str], folder: Path | None = None, seconds: float = 60
+    arguments: Sequence[str | Path], environ: Mapping[str, str], folder: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Runs it to its end, whatever its code is, and keeps what it writes."""
+    """Runs a program to its end and returns its exit code and output."""
     return subprocess.run(
-        arguments, env=environ, cwd=folder, capture_output=True, text=True, timeout=seconds, check=False
+        arguments,
+        env=environ,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=WAIT,
+        check=False,
     )

@@ -1,4 +1,7 @@
-"""A company's proxy on loopback: it knows CONNECT alone, may want a password, and keeps what it was asked."""
+"""A company's proxy on loopback.
+
+It supports CONNECT, can require a password, and records the requests.
+"""
 
 import socket
 from base64 import b64encode
@@ -9,7 +12,7 @@ from typing import Self
 
 
 @dataclass(frozen=True)
-class Asked:
+class ConnectRequest:
     """One CONNECT. authorization: its Proxy-Authorization, or None."""
 
     target: str
@@ -17,9 +20,9 @@ class Asked:
 
 
 class CompanyProxy:
-    """Whatever host it is asked for, the tunnel leads to `port` of loopback: no name is looked up.
+    """A proxy whose tunnels all lead to `port` of loopback. It looks up no names.
 
-    login: `user:password` that it wants, else it answers 407.
+    login: the required `user:password`; without it, the proxy answers 407.
     """
 
     def __init__(self, port: int, login: str | None = None) -> None:
@@ -30,7 +33,7 @@ class CompanyProxy:
         self._sockets: list[socket.socket] = []
         self._threads: list[Thread] = []
         self._accepting = Thread(target=self._accept)
-        self.asked: list[Asked] = []
+        self.asked: list[ConnectRequest] = []
 
     @property
     def address(self) -> str:
@@ -56,10 +59,17 @@ class CompanyProxy:
     def _serve(self, client: socket.socket) -> None:
         head = _head(client)
         method, target, *_ = head.partition("\r\n")[0].split(" ")
-        named = {n.lower(): v.strip() for n, _, v in (line.partition(":") for line in head.split("\r\n")[1:])}
-        self.asked.append(Asked(target, named.get("proxy-authorization")))
-        if method != "CONNECT" or (self._wanted is not None and self.asked[-1].authorization != self._wanted):
-            client.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+        named = {
+            n.lower(): v.strip()
+            for n, _, v in (line.partition(":") for line in head.split("\r\n")[1:])
+        }
+        self.asked.append(ConnectRequest(target, named.get("proxy-authorization")))
+        if method != "CONNECT" or (
+            self._wanted is not None and self.asked[-1].authorization != self._wanted
+        ):
+            client.sendall(
+                b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
+            )
             client.close()
             return
         server = socket.create_connection(("127.0.0.1", self._port))

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for content, and how a family is asked in tests."""
+"""Hypothesis strategies for content, and requests for model families."""
 
 from random import Random
 
@@ -22,7 +22,9 @@ from bedtape_cassettes.model import JsonValue
 # What UTF-8 can hold: halves of surrogate pairs cannot go over the wire.
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 SOME_WORDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60)
-SCALARS: st.SearchStrategy[JsonValue] = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | WORDS
+SCALARS: st.SearchStrategy[JsonValue] = (
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | WORDS
+)
 JSON: st.SearchStrategy[JsonValue] = st.recursive(
     SCALARS | st.floats(allow_nan=False, allow_infinity=False),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS, inner, max_size=4),
@@ -38,10 +40,16 @@ TEXTS = st.builds(Text, SOME_WORDS)
 TOOL_USES = st.builds(ToolUse, NAMES, OBJECTS, NAMES)
 SIGNED = st.builds(Reasoning, SOME_WORDS, st.none() | NAMES)
 REDACTED = st.builds(Reasoning, redacted=st.binary(min_size=1, max_size=40))
-IMAGES = st.builds(Image, st.binary(min_size=1, max_size=40), st.sampled_from(["png", "jpeg", "gif", "webp"]))
-_PLACES = st.fixed_dictionaries({"documentIndex": st.integers(0, 9), "end": COUNTS, "start": COUNTS})
+IMAGES = st.builds(
+    Image, st.binary(min_size=1, max_size=40), st.sampled_from(["png", "jpeg", "gif", "webp"])
+)
+_PLACES = st.fixed_dictionaries(
+    {"documentIndex": st.integers(0, 9), "end": COUNTS, "start": COUNTS}
+)
 LOCATIONS: st.SearchStrategy[JsonValue] = st.builds(
-    lambda kind, place: {kind: place}, st.sampled_from(["documentChar", "documentPage", "documentChunk"]), _PLACES
+    lambda kind, place: {kind: place},
+    st.sampled_from(["documentChar", "documentPage", "documentChunk"]),
+    _PLACES,
 )
 CITATIONS = st.builds(Citation, SOME_WORDS, st.none() | SOME_WORDS, LOCATIONS)
 CITED = st.builds(CitedText, SOME_WORDS, st.lists(CITATIONS, min_size=1, max_size=3).map(tuple))
@@ -57,17 +65,20 @@ def messages(
     return st.builds(Message, some, st.sampled_from(stops), usage=usages)
 
 
-def model_request(family: Family, model: str, body: dict[str, JsonValue] | None = None, seed: int = 0) -> ModelRequest:
-    """A request for the family, with chance of its own."""
-    asked = body or {}
-    return ModelRequest(model, asked, family.prompt(asked), Random(seed))
+def model_request(
+    family: Family, model: str, body: dict[str, JsonValue] | None = None, seed: int = 0
+) -> ModelRequest:
+    """Returns a request for the family, with seeded randomness."""
+    request = body or {}
+    return ModelRequest(model, request, family.prompt(request), Random(seed))
 
 
-# Requests that look like real ones to whoever reads them, with anything at all where something is expected.
+# Requests that look like real ones to whoever reads them, with anything at all where
+# something is expected.
 _MEMBERS = (
-    "messages role content text system prompt toolConfig tools toolSpec name toolUse toolResult toolUseId "
-    "tool_use_id input json type inferenceConfig maxTokens max_tokens temperature stopSequences stop_sequences "
-    "guardContent"
+    "messages role content text system prompt toolConfig tools toolSpec name toolUse toolResult"
+    " toolUseId tool_use_id input json type inferenceConfig maxTokens max_tokens temperature"
+    " stopSequences stop_sequences guardContent"
 )
 REQUEST_MEMBERS = _MEMBERS.split()
 _REQUEST_WORDS = st.sampled_from(("tool_use", "tool_result", "text", "user", "assistant", ""))
@@ -76,7 +87,8 @@ REQUESTS: st.SearchStrategy[dict[str, JsonValue]] = st.dictionaries(
     st.recursive(
         SCALARS | _REQUEST_WORDS | st.floats(allow_nan=False),
         lambda inner: (
-            st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(REQUEST_MEMBERS) | WORDS, inner, max_size=4)
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.sampled_from(REQUEST_MEMBERS) | WORDS, inner, max_size=4)
         ),
         max_leaves=20,
     ),

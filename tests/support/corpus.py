@@ -1,4 +1,4 @@
-"""The shared corpus of real exchanges, read where it lies; no part of it is in this repository."""
+"""Reads the shared corpus of real exchanges, which is not in this repository."""
 
 import gzip
 import json
@@ -13,22 +13,28 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from bedtape_cassettes.families.reading import parse_object
 from bedtape_cassettes.matching.normalise import build_interaction
 from bedtape_cassettes.model import Cassette, Headers, Interaction
 
-ROOT = Path(os.environ.get("BEDTAPE_CORPUS") or Path(__file__).parents[2].parent / "shared" / "corpus")
+ROOT = Path(
+    os.environ.get("BEDTAPE_CORPUS") or Path(__file__).parents[2].parent / "shared" / "corpus"
+)
 
 needs_corpus = pytest.mark.skipif(
     not ROOT.is_dir(),
-    reason=f"the corpus of real exchanges is not at {ROOT}; put it there, or name its folder in BEDTAPE_CORPUS",
+    reason=(
+        f"the corpus of real exchanges is not at {ROOT}; put it there, or name its folder in"
+        " BEDTAPE_CORPUS"
+    ),
 )
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """One recorded exchange, as the corpus tells it (see its README for the fields)."""
+    """One recorded exchange of the corpus, whose README describes the fields."""
 
     source: str  # the corpus file, less its endings: `ruby_llm.history`
     file: str  # the recorder's own file
@@ -64,7 +70,9 @@ class Exchange:
 
     @property
     def cassette(self) -> str:
-        """One cassette a recorder's file, for a request may be answered differently in another."""
+        """The name of the cassette: one for each recorder's file, because files answer the
+        same request differently.
+        """
         name = re.sub(r"[^A-Za-z0-9]+", "-", self.file).strip("-")
         return f"{self.source}/{name[-120:].strip('-')}"
 
@@ -91,8 +99,17 @@ def _exchange(source: str, row: dict[str, object]) -> Exchange:
 
 
 def sources() -> list[str]:
-    """The corpus files, by name less endings; empty where there is no corpus."""
+    """Returns the names of the corpus files without endings; an empty list without a corpus."""
     return sorted(path.name.removesuffix(".jsonl.gz") for path in ROOT.glob("*.jsonl.gz"))
+
+
+def parts() -> list[ParameterSet]:
+    """Returns the corpus files as parameters of a test.
+
+    Large files, nine tenths of the corpus, are marked `slow`.
+    """
+    large = [name for name in sources() if (ROOT / f"{name}.jsonl.gz").stat().st_size > 40_000]
+    return [pytest.param(name, marks=[pytest.mark.slow] * (name in large)) for name in sources()]
 
 
 @lru_cache(maxsize=4)
@@ -111,7 +128,7 @@ def every() -> Iterator[Exchange]:
 
 def cassettes(rows: tuple[Exchange, ...], *, exact: bool = False) -> list[Cassette]:
     """The exchanges as cassettes, in recorded order."""
-    found: dict[str, list[Interaction]] = defaultdict(list)
+    by_name: dict[str, list[Interaction]] = defaultdict(list)
     for row in rows:
-        found[row.cassette].append(row.interaction(exact=exact))
-    return [Cassette(name, tuple(interactions)) for name, interactions in found.items()]
+        by_name[row.cassette].append(row.interaction(exact=exact))
+    return [Cassette(name, tuple(interactions)) for name, interactions in by_name.items()]

@@ -1,8 +1,10 @@
-"""Runs a user of `commit` once for each step that touches the disk: at that step it is killed, or the disk is full.
+"""Runs a user of `commit` once for each step that touches the disk: at that step it is
+killed, or the disk is full.
 
-`python failing_writes.py USER HOW ROOT` prints a row of JSON for each step: the step, how the run ended, and everything
-that is wrong with the disk afterwards. ROOT holds `cassettes`, and for the importer `sources`, for the recorder
-`a.journal`. HOW: killed, full, or two-steps (killed, on a system that cannot exchange two folders in one step).
+`python failing_writes.py USER HOW ROOT` prints a row of JSON for each step: the step, how the run
+ended, and everything that is wrong with the disk afterwards. ROOT holds `cassettes`, and for the
+importer `sources`, for the recorder `a.journal`. HOW: killed, full, or two-steps (killed, on a
+system that cannot exchange two folders in one step).
 """
 
 import errno
@@ -22,7 +24,7 @@ from bedtape_cassettes.cli.changing import change
 from bedtape_cassettes.cli.importing import import_
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.model import Suite
-from bedtape_cassettes.storage import commit, store
+from bedtape_cassettes.storage import commit, folder_swap, store
 from bedtape_cassettes.suites import bulk
 from bedtape_cassettes.suites.timing import Retiming, retime
 from bedtape_recorder.finish import recover_file
@@ -31,7 +33,9 @@ from bedtape_recorder.finish import recover_file
 def alter(suite: Suite) -> Suite:
     """Slows every answer down; drops, moves and renames."""
     everything = {cassette.name: tuple(range(len(cassette.interactions))) for cassette in suite}
-    suite = bulk.each(suite, everything, lambda interaction: retime(interaction, Retiming(2)))
+    suite = bulk.change_each(
+        suite, everything, lambda interaction: retime(interaction, Retiming(2))
+    )
     suite = bulk.move(bulk.drop(suite, {"a": (0,)}), {"a": (0,)}, "b")
     return bulk.rename(suite, "c", "d/e")
 
@@ -48,7 +52,11 @@ def run_recorder(root: Path) -> None:
     recover_file(root / "a.journal", root / "cassettes", mode="all")
 
 
-USERS: dict[str, Callable[[Path], None]] = {"command": run_command, "importer": run_importer, "recorder": run_recorder}
+USERS: dict[str, Callable[[Path], None]] = {
+    "command": run_command,
+    "importer": run_importer,
+    "recorder": run_recorder,
+}
 
 
 def run(user: Callable[[Path], None], root: Path) -> int:
@@ -73,7 +81,11 @@ def fail_at(step: int, how: str) -> None:
             return
         if how != "full":
             os.kill(os.getpid(), signal.SIGKILL)
-        writing = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
+        writing = (
+            event == "open"
+            and isinstance(arguments[2], int)
+            and arguments[2] & (os.O_WRONLY | os.O_RDWR)
+        )
         if writing or event in ("os.mkdir", "os.link", "os.symlink"):
             raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -92,14 +104,21 @@ def run_failing(user: Callable[[Path], None], root: Path, step: int, how: str) -
             code = 4
         os._exit(code)
     status = os.waitpid(pid, 0)[1]
-    return "killed" if os.WIFSIGNALED(status) else {0: "done", 3: "refused"}.get(os.WEXITSTATUS(status), "broken")
+    return (
+        "killed"
+        if os.WIFSIGNALED(status)
+        else {0: "done", 3: "refused"}.get(os.WEXITSTATUS(status), "broken")
+    )
 
 
 Held = dict[str, list[tuple[str, int]]]
 
 
 def read(root: Path) -> Held:
-    return {c.name: [(i.file, hash(i)) for i in c.interactions] for c in store.read([root / "cassettes"])}
+    return {
+        c.name: [(i.file, hash(i)) for i in c.interactions]
+        for c in store.read([root / "cassettes"])
+    }
 
 
 def requests(root: Path) -> set[int]:
@@ -117,7 +136,7 @@ def copies(root: Path) -> Iterator[Path]:
 def main(name: str, how: str, root: Path) -> None:
     user = USERS[name]
     if how == "two-steps":
-        commit._swap_folders = lambda one, other: False
+        folder_swap._swap_folders = lambda one, other: False
     folders = copies(root)
     old, old_requests, folder = read(root), requests(root), next(folders)
     output, sys.stdout = sys.stdout, open(os.devnull, "w")  # noqa: SIM115 -- the users print
@@ -125,8 +144,12 @@ def main(name: str, how: str, root: Path) -> None:
     new, kept = read(folder), old_requests & requests(folder)
 
     def find_mixed() -> list[str]:
-        found = read(folder)
-        return [name for name in {*old, *new, *found} if found.get(name) not in (old.get(name), new.get(name))]
+        current = read(folder)
+        return [
+            name
+            for name in {*old, *new, *current}
+            if current.get(name) not in (old.get(name), new.get(name))
+        ]
 
     for step in range(1, 600):
         folder = next(folders)

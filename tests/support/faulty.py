@@ -1,4 +1,4 @@
-"""A server whose answers are harmed, in a thread of its own; after its `with` block, all that it saw."""
+"""A server with faults, in its own thread. After its `with` block, its observations can be read."""
 
 import asyncio
 import threading
@@ -15,10 +15,10 @@ from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.overlay.faults.base import FaultContext, FaultKind
 from bedtape_replayer.overlay.overlay import Fault, Overlay
 from bedtape_replayer.server.server import Server, new_event_loop
+from support import WAIT
 from support.recordings import path, prompt
 
 EMPTY = Reply(200, (), (), streamed=False)
-WAIT = 30  # seconds until a test that hangs fails; nothing is measured by it
 
 
 class Faulty:
@@ -32,14 +32,15 @@ class Faulty:
         *interactions: Interaction,
         harms: tuple[FaultKind, ...] = (),
         speed: float | None = None,
-        patience: float = 60.0,
         new_loop: Callable[[], asyncio.AbstractEventLoop] = new_event_loop,
     ) -> None:
         faults = tuple(Fault(f"fault-{number}", kind) for number, kind in enumerate(harms, 1))
         self.seen: list[Outcome] = []
-        self.engine = Engine(Library([Cassette("made", interactions)]), overlay=Overlay(faults=faults))
-        self._server = Server(
-            self.engine, speed=speed, patience=patience, observer=self.seen.append, complain=self._complain
+        self.engine = Engine(
+            Library([Cassette("made", interactions)]), overlay=Overlay(faults=faults)
+        )
+        self.server = Server(
+            self.engine, speed=speed, observer=self.seen.append, complain=self._complain
         )
         self._loop = new_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="faulty", daemon=True)
@@ -48,16 +49,11 @@ class Faulty:
 
     @property
     def port(self) -> int:
-        return self._server.port
+        return self.server.port
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def connections(self) -> int:
-        """How many are open."""
-        return len(self._server.connections)
 
     def lay(self, *faults: Fault) -> None:
         """Adds faults to the default session, which has nothing to answer meanwhile."""
@@ -71,11 +67,11 @@ class Faulty:
 
     def stop(self) -> None:
         """Waits for every answer in flight, however long that takes: what hangs, fails."""
-        self._run(self._server.stop())
+        self._run(self.server.stop())
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._run(self._server.start("127.0.0.1", 0))
+        self._run(self.server.start("127.0.0.1", 0))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -95,4 +91,6 @@ def make_context(seed: int = 0, now: float = 0.0) -> FaultContext:
 
 def call(operation: str = "converse", body: bytes | None = None) -> Call:
     """A call of an operation, by the end of its path."""
-    return Call("default", "POST", path(operation), Head.of(()), prompt("q") if body is None else body)
+    return Call(
+        "default", "POST", path(operation), Head.of(()), prompt("q") if body is None else body
+    )

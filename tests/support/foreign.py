@@ -1,4 +1,4 @@
-"""Other tools' recordings, as their projects have them; no part of them is in this repository."""
+"""The folder of other tools' recordings, which are not in this repository."""
 
 import os
 from pathlib import Path
@@ -12,5 +12,8 @@ FILES = sorted(path for path in ROOT.glob("*") if path.is_file()) if ROOT.is_dir
 
 needs_foreign = pytest.mark.skipif(
     not FILES,
-    reason=f"other tools' recordings are not at {ROOT}; put them there, or name their folder in BEDTAPE_FOREIGN",
+    reason=(
+        f"other tools' recordings are not at {ROOT}; put them there, or name their folder in"
+        " BEDTAPE_FOREIGN"
+    ),
 )

@@ -1,6 +1,9 @@
-"""Hypothesis strategies for what a cassette holds: interactions as a recorder makes them, and as nobody would."""
+"""Hypothesis strategies for interactions: likely ones, as a recorder makes
+them, and unlikely ones.
+"""
 
 import json
+from dataclasses import replace
 from random import Random
 
 from hypothesis import strategies as st
@@ -30,7 +33,22 @@ texts = st.one_of(
     st.text(st.characters(codec="utf-8"), max_size=12),
     st.lists(_NASTY, max_size=5).map("".join),
     st.sampled_from(
-        ["true", "no", "null", "~", "1", "1.0", "0x1F", "12:30", "2024-01-01", "<<", "*a", "&a", "!a", "p"]
+        [
+            "true",
+            "no",
+            "null",
+            "~",
+            "1",
+            "1.0",
+            "0x1F",
+            "12:30",
+            "2024-01-01",
+            "<<",
+            "*a",
+            "&a",
+            "!a",
+            "p",
+        ]
     ),
 )
 _scalars = st.one_of(
@@ -46,14 +64,27 @@ json_values: st.SearchStrategy[JsonValue] = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(texts, inner, max_size=3)),
     max_leaves=8,
 )
-json_objects: st.SearchStrategy[dict[str, JsonValue]] = st.dictionaries(texts, json_values, max_size=4)
+json_objects: st.SearchStrategy[dict[str, JsonValue]] = st.dictionaries(
+    texts, json_values, max_size=4
+)
 
 # JSON as Bedrock spells it, as Python does, and as neither does.
 json_bytes = st.one_of(
     json_values.map(bodies.compact),
     json_values.map(lambda value: json.dumps(value).encode()),
     json_values.map(lambda value: json.dumps(value, indent=1).encode()),
-    st.sampled_from([b"1E-6", b"[1.50]", b'"\\ud83d"', b'{"a":1,"a":2}', b"NaN", b"-0", b'{"a":"\\/"}', b"[" * 300]),
+    st.sampled_from(
+        [
+            b"1E-6",
+            b"[1.50]",
+            b'"\\ud83d"',
+            b'{"a":1,"a":2}',
+            b"NaN",
+            b"-0",
+            b'{"a":"\\/"}',
+            b"[" * 300,
+        ]
+    ),
 )
 body_bytes = st.one_of(st.just(b""), json_bytes, texts.map(str.encode), st.binary(max_size=20))
 
@@ -61,15 +92,27 @@ _TOKENS = st.text("abcXYZ019-_.!#$%&'*+^`|~", min_size=1, max_size=12)
 _VALUES = texts.filter(lambda text: not set(text) & set("\r\n\0"))
 headers: st.SearchStrategy[Headers] = st.lists(st.tuples(_TOKENS, _VALUES), max_size=3).map(tuple)
 
-_MODELS = ["amazon.nova-lite-v1%3A0", "arn%3Aaws%3Abedrock%3Aus-east-1%3A123456789012%3Ainference-profile%2Fx", "a/b.c"]
+_MODELS = [
+    "amazon.nova-lite-v1%3A0",
+    "arn%3Aaws%3Abedrock%3Aus-east-1%3A123456789012%3Ainference-profile%2Fx",
+    "a/b.c",
+]
 paths = st.one_of(
     st.builds(
         "/model/{}/{}".format,
         st.sampled_from(_MODELS),
-        st.sampled_from(["converse", "converse-stream", "invoke", "invoke-with-response-stream", "count-tokens"]),
+        st.sampled_from(
+            ["converse", "converse-stream", "invoke", "invoke-with-response-stream", "count-tokens"]
+        ),
     ),
     st.sampled_from(
-        ["/", "/foundation-models?byProvider=a", "/v1/responses", "//x///", "/guardrail/a/version/1/apply"]
+        [
+            "/",
+            "/foundation-models?byProvider=a",
+            "/v1/responses",
+            "//x///",
+            "/guardrail/a/version/1/apply",
+        ]
     ),
 )
 times = st.integers(0, LONGEST_MS)
@@ -78,7 +121,9 @@ _frame_names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12)
 frame_headers: st.SearchStrategy[Headers] = st.one_of(
     st.sampled_from(["messageStart", "chunk", "yes"]).map(event_headers),
     st.sampled_from(["throttlingException", "null"]).map(exception_headers),
-    st.lists(st.tuples(_frame_names, texts), min_size=1, max_size=3, unique_by=lambda pair: pair[0]).map(tuple),
+    st.lists(
+        st.tuples(_frame_names, texts), min_size=1, max_size=3, unique_by=lambda pair: pair[0]
+    ).map(tuple),
 )
 payloads = st.one_of(
     json_objects.map(bodies.compact),
@@ -88,19 +133,23 @@ payloads = st.one_of(
 )
 
 
-def framed(rows: list[tuple[Headers, bytes]]) -> bytes:
+def encode_frames(rows: list[tuple[Headers, bytes]]) -> bytes:
     """Frames with string headers, as a body."""
     return encode_all(
-        Frame(tuple((name, HeaderValue(HeaderType.STRING, value)) for name, value in headers), payload)
+        Frame(
+            tuple((name, HeaderValue(HeaderType.STRING, value)) for name, value in headers), payload
+        )
         for headers, payload in rows
     )
 
 
-stream_bytes = st.lists(st.tuples(frame_headers, payloads), min_size=1, max_size=4).map(framed)
+stream_bytes = st.lists(st.tuples(frame_headers, payloads), min_size=1, max_size=4).map(
+    encode_frames
+)
 
 
 def _pad_all(seed: int, rows: list[tuple[str, dict[str, JsonValue]]]) -> bytes:
-    return framed(
+    return encode_frames(
         [
             (event_headers(name), bodies.pad(bodies.compact(value), Random(seed + number)))
             for number, (name, value) in enumerate(rows)
@@ -109,13 +158,15 @@ def _pad_all(seed: int, rows: list[tuple[str, dict[str, JsonValue]]]) -> bytes:
 
 
 _UNPADDED = json_objects.filter(lambda value: "p" not in value)
-_event_rows = st.lists(st.tuples(st.sampled_from(["messageStart", "chunk"]), _UNPADDED), min_size=1, max_size=4)
+_event_rows = st.lists(
+    st.tuples(st.sampled_from(["messageStart", "chunk"]), _UNPADDED), min_size=1, max_size=4
+)
 padded_stream_bytes = st.builds(_pad_all, st.integers(0, 9), _event_rows)
 sse_bytes = st.one_of(
     st.lists(json_values.map(bodies.seal_data), min_size=1, max_size=3).map(b"".join),
-    st.lists(st.sampled_from(["data: ", "\n\n", "\n", "event: a", "{}", "é", "\r\n\r\n", "[DONE]"])).map(
-        lambda parts: "".join(parts).encode()
-    ),
+    st.lists(
+        st.sampled_from(["data: ", "\n\n", "\n", "event: a", "{}", "é", "\r\n\r\n", "[DONE]"])
+    ).map(lambda parts: "".join(parts).encode()),
 )
 
 recorded: st.SearchStrategy[Interaction] = st.builds(
@@ -127,7 +178,14 @@ recorded: st.SearchStrategy[Interaction] = st.builds(
     status=st.sampled_from([200, 400, 429, 503]),
     response_headers=st.builds(
         lambda kind, more: (("Content-Type", kind), *more),
-        st.sampled_from(["application/json", bodies.EVENT_STREAM, bodies.SERVER_SENT, "text/plain; charset=utf-8"]),
+        st.sampled_from(
+            [
+                "application/json",
+                bodies.EVENT_STREAM,
+                bodies.SERVER_SENT,
+                "text/plain; charset=utf-8",
+            ]
+        ),
         headers,
     ),
     response_body=st.one_of(body_bytes, stream_bytes, padded_stream_bytes, sse_bytes),
@@ -154,7 +212,7 @@ bare_events = st.lists(st.builds(_event, times, st.just(()), body_bytes), min_si
 
 
 @st.composite
-def written(draw: st.DrawFn) -> Interaction:
+def handmade_interactions(draw: st.DrawFn) -> Interaction:
     """An interaction put together by hand: all that a cassette can say, likely or not."""
     exact = draw(st.booleans())
     method, path = draw(st.sampled_from(["POST", "GET", "DELETE"])), draw(paths)
@@ -163,6 +221,11 @@ def written(draw: st.DrawFn) -> Interaction:
         st.one_of(
             plain_bodies,
             framed_events.map(lambda events: Events.of(events, padded=padded)),
+            framed_events.map(
+                lambda events: Events.of(
+                    [replace(event, bare=True) for event in events], padded=padded
+                )
+            ),
             bare_events.map(lambda events: Events.of(events, padded=False)),
         )
     )
@@ -177,7 +240,7 @@ def written(draw: st.DrawFn) -> Interaction:
     )
 
 
-interactions: st.SearchStrategy[Interaction] = st.one_of(recorded, written())
+interactions: st.SearchStrategy[Interaction] = st.one_of(recorded, handmade_interactions())
 
 
 def small(
@@ -191,5 +254,7 @@ def small(
         request_body=bodies.compact({"messages": [{"role": "user", "content": [{"text": text}]}]}),
         status=200,
         response_headers=(("Content-Type", "application/json"),),
-        response_body=bodies.compact({"output": {"message": {"role": "assistant", "content": [{"text": answer}]}}}),
+        response_body=bodies.compact(
+            {"output": {"message": {"role": "assistant", "content": [{"text": answer}]}}}
+        ),
     )

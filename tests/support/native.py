@@ -1,4 +1,6 @@
-"""Answers in a family's native form, as InvokeModel would give them, and JSON that no client should send."""
+"""Answers in a family's native form, as InvokeModel would give them, and JSON
+that no client should send.
+"""
 
 import json
 from contextlib import suppress
@@ -14,18 +16,28 @@ from bedtape_cassettes.model import Body
 from support.corpus import Exchange, every
 
 
-def invoked(model: str, request: dict[str, Any], content: Content, *, seed: int = 0) -> dict[str, Any]:
+def invoke(
+    model: str, request: dict[str, Any], content: Content, *, seed: int = 0
+) -> dict[str, Any]:
     """The body that InvokeModel gives, parsed."""
     response = render(
-        content, operation="InvokeModel", model=model, body=json.dumps(request).encode(), chance=Random(seed)
+        content,
+        operation="InvokeModel",
+        model=model,
+        body=json.dumps(request).encode(),
+        chance=Random(seed),
     )
     assert isinstance(response.body, Body)
     return dict(json.loads(response.body.data))
 
 
-def recorded(model: str) -> list[Exchange]:
+def list_exchanges(model: str) -> list[Exchange]:
     """The corpus' InvokeModel exchanges with models whose id holds `model`."""
-    return [row for row in every() if model in row.model and row.operation == "InvokeModel" and row.status == 200]
+    return [
+        row
+        for row in every()
+        if model in row.model and row.operation == "InvokeModel" and row.status == 200
+    ]
 
 
 def json_objects(*names: str) -> st.SearchStrategy[dict[str, Any]]:

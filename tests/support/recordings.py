@@ -1,4 +1,4 @@
-"""Interactions made by hand, for tests that say themselves what was recorded."""
+"""Builds interactions, for tests that choose the recorded request and answer."""
 
 import json
 from collections.abc import Iterable
@@ -44,7 +44,7 @@ def texts_of(body: bytes) -> list[str]:
     return [payload["delta"]["text"] for payload in payloads if "delta" in payload]
 
 
-def recorded(
+def record_interaction(
     request: bytes,
     response: bytes,
     *,
@@ -75,20 +75,28 @@ def recorded(
 def converse(text: str, reply: str, *, model: str = MODEL, after_ms: int = 0) -> Interaction:
     """A Converse call that asks `text` and is answered `reply`."""
     body = bodies.compact(answer(reply))
-    return recorded(prompt(text), body, url=path("converse", model), after_ms=after_ms)
+    return record_interaction(prompt(text), body, url=path("converse", model), after_ms=after_ms)
 
 
-def stream(text: str, pieces: list[str], *, at_ms: Iterable[int] = (), after_ms: int = 0) -> Interaction:
+def stream(
+    text: str, pieces: list[str], *, at_ms: Iterable[int] = (), after_ms: int = 0
+) -> Interaction:
     """A ConverseStream call that is answered in pieces."""
     events: list[tuple[str, Any]] = [("messageStart", {"p": "abcd", "role": "assistant"})]
     events += [
-        ("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": piece}, "p": "abc"}) for piece in pieces
+        ("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": piece}, "p": "abc"})
+        for piece in pieces
     ]
     events += [
         ("contentBlockStop", {"contentBlockIndex": 0, "p": "ab"}),
         ("messageStop", {"p": "abcde", "stopReason": "end_turn"}),
     ]
-    data = b"".join(eventstream.encode_strings(event_headers(name), bodies.compact(value)) for name, value in events)
+    data = b"".join(
+        eventstream.encode_strings(event_headers(name), bodies.compact(value))
+        for name, value in events
+    )
     headers = (("Content-Type", "application/vnd.amazon.eventstream"),)
     url = path("converse-stream")
-    return recorded(prompt(text), data, url=url, headers=headers, at_ms=at_ms, after_ms=after_ms)
+    return record_interaction(
+        prompt(text), data, url=url, headers=headers, at_ms=at_ms, after_ms=after_ms
+    )

@@ -1,4 +1,6 @@
-"""Whole runs of pytest in processes of their own, with bedtape's plugin and no other, in a project that asks Bedrock."""
+"""Runs pytest in processes, with bedtape's plugin and no other plugin, in a
+project that calls Bedrock.
+"""
 
 import os
 import textwrap
@@ -7,6 +9,7 @@ from typing import TypeAlias
 
 import pytest
 
+from support import WAIT
 from support.recordings import MODEL
 
 # What each of these projects has.
@@ -20,6 +23,20 @@ def ask(client, text):
     said = client.converse(modelId=MODEL, messages=[{{"role": "user", "content": [{{"text": text}}]}}])
     return said["output"]["message"]["content"][0]["text"]
 
+def refuse_lookups():
+    # A test that is not blocked stays offline.
+    import socket, sys
+
+    known = socket.getaddrinfo
+
+    def look_up(host, port, *more, **options):
+        if host == "127.0.0.1":
+            return known(host, port, *more, **options)
+        sys.audit("socket.getaddrinfo", host, 0, 0, 0, 0)
+        raise OSError("looked up " + host)
+
+    socket.getaddrinfo = look_up
+
 @functools.cache
 def kept():
     return boto3.client("bedrock-runtime", region_name="us-east-1")
@@ -32,17 +49,21 @@ def runs(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs pytest on files by their paths; arguments are those of the command line."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.delenv("RUN_REAL_BEDROCK_TESTS", raising=False)
-    for name in [name for name in os.environ if name.startswith("BEDTAPE_") and name != "BEDTAPE_CACHE_DIR"]:
+    for name in [
+        name for name in os.environ if name.startswith("BEDTAPE_") and name != "BEDTAPE_CACHE_DIR"
+    ]:
         monkeypatch.delenv(name)
     (pytester.path / ".git").mkdir(exist_ok=True)  # no settings of whoever runs this are found
     (pytester.path / "asking.py").write_text(_ASKING)
     (pytester.path / "conftest.py").touch()  # so that `asking` is found from every folder
 
-    def begin(files: dict[str, str], *arguments: str, timeout: float = 100) -> pytest.RunResult:
+    def begin(files: dict[str, str], *arguments: str) -> pytest.RunResult:
         for name, code in files.items():
             file = pytester.path / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text("from asking import *\nimport pytest, os\n" + textwrap.dedent(code))
-        return pytester.runpytest_subprocess("-p", "bedtape_replayer.pytest_plugin", *arguments, timeout=timeout)
+        return pytester.runpytest_subprocess(
+            "-p", "bedtape_replayer.pytest_plugin", *arguments, timeout=WAIT
+        )
 
     return begin

@@ -1,6 +1,7 @@
-"""A recorded exchange as AWS's own code sees it: the input that sends it again, and what its parser makes of the answer.
+"""A recorded exchange as AWS's own code sees it: the input that sends it again, and what its
+parser makes of the answer.
 
-Botocore's service models and parsers are the oracle here; nothing of bedtape is asked.
+Botocore's service models and parsers are the oracle here; bedtape's code is not used.
 """
 
 import json
@@ -27,12 +28,14 @@ from bedtape_cassettes.storage import store
 from bedtape_replayer import Replayer
 from support.corpus import Exchange
 
-_SERVICES = ("bedrock-runtime", "bedrock-agent-runtime", "bedrock")
+_SERVICES = ("bedrock-runtime", "bedrock-agentcore", "bedrock-agent-runtime", "bedrock")
 
 
 @dataclass(frozen=True)
-class Recorded:
-    """One recorded exchange, from the corpus or from a cassette; `session` is the cassette that holds it."""
+class RecordedCall:
+    """One recorded exchange, from the corpus or from a cassette; `session` is
+    the cassette that holds it.
+    """
 
     session: str
     operation: str
@@ -47,9 +50,9 @@ class Recorded:
         return f"{self.session} {self.operation} {self.path}"
 
 
-def of_exchange(exchange: Exchange) -> Recorded:
+def of_exchange(exchange: Exchange) -> RecordedCall:
     """An exchange of the corpus."""
-    return Recorded(
+    return RecordedCall(
         exchange.cassette,
         exchange.operation,
         exchange.path,
@@ -61,10 +64,10 @@ def of_exchange(exchange: Exchange) -> Recorded:
     )
 
 
-def of_interaction(session: str, interaction: Interaction) -> Recorded:
+def of_interaction(session: str, interaction: Interaction) -> RecordedCall:
     """An interaction of a cassette."""
     request, response = interaction.request, interaction.response
-    return Recorded(
+    return RecordedCall(
         session,
         interaction.operation or "",
         request.path,
@@ -72,11 +75,13 @@ def of_interaction(session: str, interaction: Interaction) -> Recorded:
         request.body.data,
         response.status,
         response.headers,
-        b"".join(_pieces(response.body)) if isinstance(response.body, Events) else response.body.data,
+        b"".join(_pieces(response.body))
+        if isinstance(response.body, Events)
+        else response.body.data,
     )
 
 
-def of_samples() -> list[Recorded]:
+def of_samples() -> list[RecordedCall]:
     """The interactions that ship with bedtape."""
     cassettes = store.read([store.samples()])
     return [of_interaction(c.name, i) for c in cassettes for i in c.interactions if not i.partial]
@@ -91,7 +96,7 @@ def _pieces(body: Events) -> Iterator[bytes]:
     return (wire(event, padded=False, chance=Random(0)) for event in body.events)
 
 
-# -- the service models ----------------------------------------------------------------------------------------
+# -- the service models ----------------------------------------------------------------------------
 
 
 @lru_cache
@@ -102,8 +107,12 @@ def _models() -> tuple[ServiceModel, ...]:
 
 @lru_cache
 def service_of(operation: str) -> str | None:
-    """The service that has the operation; None where no service model does (the OpenAI front door)."""
-    return next((model.service_name for model in _models() if operation in model.operation_names), None)
+    """The service that has the operation; None where no service model does
+    (the OpenAI front door).
+    """
+    return next(
+        (model.service_name for model in _models() if operation in model.operation_names), None
+    )
 
 
 @lru_cache
@@ -111,14 +120,14 @@ def _operation(name: str) -> OperationModel:
     return next(model for model in _models() if name in model.operation_names).operation_model(name)
 
 
-# -- the input -------------------------------------------------------------------------------------------------
+# -- the input -------------------------------------------------------------------------------------
 
 
 class InexpressibleError(Exception):
     """No SDK can be asked to send this request; its text says why."""
 
 
-def arguments(recorded: Recorded) -> dict[str, Any]:
+def arguments(recorded: RecordedCall) -> dict[str, Any]:
     """The input members that make an SDK send the recorded request. Raises InexpressibleError."""
     if service_of(recorded.operation) is None:
         raise InexpressibleError(f"{recorded.operation}: no operation of a service model")
@@ -128,7 +137,7 @@ def arguments(recorded: Recorded) -> dict[str, Any]:
     return {
         **_labels(operation, recorded.path),
         **_query(shape, recorded.path),
-        **_headers(shape, recorded.request_headers),
+        **_headers(shape, (*_list_session_ids(recorded), *recorded.request_headers)),
         **_body(shape, recorded.request_body),
     }
 
@@ -136,24 +145,36 @@ def arguments(recorded: Recorded) -> dict[str, Any]:
 def _labels(operation: OperationModel, path: str) -> dict[str, str]:
     template = operation.http["requestUri"].partition("?")[0].rstrip("/")
     pattern = re.sub(r"\\\{(\w+)(?:\\\+)?\\\}", r"(?P<\1>.+)", re.escape(template))
-    found = re.search(pattern + "/?$", path.partition("?")[0])
-    if found is None:
+    match = re.search(pattern + "/?$", path.partition("?")[0])
+    if match is None:
         raise InexpressibleError("path: not one of the operation")
-    return {name: unquote(value) for name, value in found.groupdict().items()}
+    return {name: unquote(value) for name, value in match.groupdict().items()}
 
 
 def _query(shape: StructureShape, path: str) -> dict[str, str]:
-    members = {m.serialization["name"]: name for name, m in _located(shape, "querystring")}
+    members = {m.serialization["name"]: name for name, m in _list_located(shape, "querystring")}
     return {members[name]: value for name, value in parse_qsl(path.partition("?")[2])}
+
+
+def _list_session_ids(recorded: RecordedCall) -> Headers:
+    """The session ids of the answer.
+
+    A replayed answer has those of the request, and an SDK invents those it lacks.
+    """
+    return tuple(
+        (name, value)
+        for name, value in recorded.response_headers
+        if name.lower().endswith("session-id")
+    )
 
 
 def _headers(shape: StructureShape, headers: Headers) -> dict[str, str]:
     sent = {name.lower(): value for name, value in headers}
-    members = {m.serialization["name"].lower(): name for name, m in _located(shape, "header")}
+    members = {m.serialization["name"].lower(): name for name, m in _list_located(shape, "header")}
     return {member: sent[name] for name, member in members.items() if name in sent}
 
 
-def _located(shape: StructureShape, where: str | None) -> list[tuple[str, Shape]]:
+def _list_located(shape: StructureShape, where: str | None) -> list[tuple[str, Shape]]:
     return [(n, m) for n, m in shape.members.items() if m.serialization.get("location") == where]
 
 
@@ -163,7 +184,7 @@ def _body(shape: StructureShape, body: bytes) -> dict[str, Any]:
         return {payload: body}
     if not body:
         return {}
-    members = dict(_located(shape, None))
+    members = dict(_list_located(shape, None))
     return _members(members, json.loads(body), "")
 
 
@@ -171,13 +192,13 @@ def _members(members: dict[str, Shape], value: Any, where: str) -> dict[str, Any
     names = {member.serialization.get("name", name): name for name, member in members.items()}
     if not isinstance(value, dict):
         raise InexpressibleError(f"{where}: {type(value).__name__} where the model has a structure")
-    found = {}
+    values = {}
     for key, item in value.items():
         path = f"{where}.{key}".lstrip(".")
         if key not in names:
             raise InexpressibleError(f"{path}: not in the model")
-        found[names[key]] = _value(members[names[key]], item, path)
-    return found
+        values[names[key]] = _value(members[names[key]], item, path)
+    return values
 
 
 def _value(shape: Shape, value: Any, where: str) -> Any:
@@ -212,7 +233,7 @@ def _blob(value: str, where: str) -> bytes:
     return data
 
 
-# -- the output ------------------------------------------------------------------------------------------------
+# -- the output ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -226,14 +247,16 @@ class Failure:
 
 @dataclass(frozen=True)
 class Outcome:
-    """All that a caller gets of an operation: its output members, then a stream's events, then perhaps an error."""
+    """All that a caller gets of an operation: its output members, then a stream's
+    events, then perhaps an error.
+    """
 
     output: dict[str, Any]
     events: tuple[dict[str, Any], ...] = ()
     failure: Failure | None = None
 
 
-def expected(recorded: Recorded) -> Outcome:
+def parse_recorded(recorded: RecordedCall) -> Outcome:
     """What botocore's own parser makes of the recorded response, less what no cassette keeps."""
     operation = _operation(recorded.operation)
     shape = operation.output_shape
@@ -247,19 +270,23 @@ def expected(recorded: Recorded) -> Outcome:
         "body": recorded.response_body if whole else _Body(recorded.response_body),
         "context": {"operation_name": recorded.operation},
     }
-    outcome = collected(recorded.operation, lambda: _raised(parser.parse(response, shape)))
-    return Outcome(_kept(outcome.output), _kept(outcome.events), outcome.failure)
+    outcome = collect(recorded.operation, lambda: _raise_error(parser.parse(response, shape)))
+    return Outcome(
+        _replace_accounts(outcome.output), _replace_accounts(outcome.events), outcome.failure
+    )
 
 
-def _kept(value: Any) -> Any:
-    """The value with the account ids in its ARNs replaced: the one thing of an answer that a cassette changes."""
+def _replace_accounts(value: Any) -> Any:
+    """The value with the account ids in its ARNs replaced: the one thing of an answer
+    that a cassette changes.
+    """
     match value:
         case str():
             return _ACCOUNT.sub("123456789012", value)
         case list() | tuple():
-            return type(value)(_kept(item) for item in value)
+            return type(value)(_replace_accounts(item) for item in value)
         case dict():
-            return {name: _kept(item) for name, item in value.items()}
+            return {name: _replace_accounts(item) for name, item in value.items()}
     return value
 
 
@@ -267,7 +294,9 @@ _ACCOUNT = re.compile(r"(?<=:)\d{12}(?=:)")
 
 
 class _Body:
-    """A streamed response body as botocore's client has it: whole, for cutting it is the wire's business."""
+    """A streamed response body as botocore's client has it: whole, for cutting
+    it is the wire's business.
+    """
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -282,14 +311,16 @@ class _Body:
         pass
 
 
-def _raised(response: Any) -> dict[str, Any]:
-    """The parsed response, unless it is an error's: botocore's client raises those, not its parser."""
+def _raise_error(response: Any) -> dict[str, Any]:
+    """The parsed response, unless it is an error's: botocore's client raises
+    those, not its parser.
+    """
     if response["ResponseMetadata"]["HTTPStatusCode"] >= 300:
         raise ClientError(response, "")
     return dict(response)
 
 
-def collected(operation: str, call: Callable[[], dict[str, Any]]) -> Outcome:
+def collect(operation: str, call: Callable[[], dict[str, Any]]) -> Outcome:
     """What a call to botocore gives, its stream or body read to the end."""
     try:
         response = call()
@@ -298,12 +329,14 @@ def collected(operation: str, call: Callable[[], dict[str, Any]]) -> Outcome:
     output = {name: value for name, value in response.items() if name != "ResponseMetadata"}
     shape = _operation(operation).output_shape
     if shape is not None and _operation(operation).has_event_stream_output:
-        events, failure = _drained(output.pop(shape.serialization["payload"]))
+        events, failure = _drain(output.pop(shape.serialization["payload"]))
         return Outcome(output, events, failure)
-    return Outcome({name: value.read() if hasattr(value, "read") else value for name, value in output.items()})
+    return Outcome(
+        {name: value.read() if hasattr(value, "read") else value for name, value in output.items()}
+    )
 
 
-def _drained(stream: Any) -> tuple[tuple[dict[str, Any], ...], Failure | None]:
+def _drain(stream: Any) -> tuple[tuple[dict[str, Any], ...], Failure | None]:
     events: list[dict[str, Any]] = []
     with closing(stream):  # after an error in it, its connection would stay open
         try:
@@ -315,6 +348,6 @@ def _drained(stream: Any) -> tuple[tuple[dict[str, Any], ...], Failure | None]:
 
 
 def _failure(error: ClientError) -> Failure:
-    told = error.response["Error"]
+    details = error.response["Error"]
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-    return Failure(told["Code"], told["Message"], status)
+    return Failure(details["Code"], details["Message"], status)

@@ -1,9 +1,11 @@
-"""A tap on a connection: carries bytes between a client and a server, and remembers who said what when."""
+"""A tap on a connection: forwards bytes between a client and a server, and records their order."""
 
 import socket
 import threading
 from collections.abc import Iterator
 from typing import Self
+
+from support import WAIT
 
 _PREFACE = len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
 _GOAWAY = 7
@@ -15,7 +17,7 @@ class Tap:
     def __init__(self, port: int) -> None:
         self._port = port
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._listener.settimeout(60)  # for a client that never comes
+        self._listener.settimeout(WAIT)  # for a client that never comes
         self._said: list[tuple[str, bytes]] = []
         self._thread = threading.Thread(target=self._carry)
 
@@ -23,14 +25,23 @@ class Tap:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
-    def received_after_goaway(self) -> bytes:
+    def has_goaway(self) -> bool:
+        """Whether the client's GOAWAY frame has come whole."""
+        return self._find_goaway() is not None
+
+    def read_after_goaway(self) -> bytes:
         """What the server said after the client's GOAWAY frame had come whole."""
+        number = self._find_goaway()
+        assert number is not None, "the client sent no GOAWAY"
+        return b"".join(data for who, data in self._said[number:] if who == "server")
+
+    def _find_goaway(self) -> int | None:
         sent = b""
-        for number, (who, data) in enumerate(self._said):
+        for number, (who, data) in enumerate(list(self._said)):
             sent += data if who == "client" else b""
             if _GOAWAY in _frames(sent[_PREFACE:]):
-                return b"".join(data for who, data in self._said[number:] if who == "server")
-        raise AssertionError("the client sent no GOAWAY")
+                return number
+        return None
 
     def _carry(self) -> None:
         client, _ = self._listener.accept()

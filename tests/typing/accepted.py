@@ -1,5 +1,6 @@
 """Calls that type checkers accept, with a check of what the values are."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import assert_type
 
@@ -21,6 +22,21 @@ def answers(bedrock: Bedrock) -> None:
     bedrock.respond(image=Path("picture.png").read_bytes())
     bedrock.respond(ranking=[{"index": 0, "score": 0.5}])
     bedrock.respond(raw={"events": [{"messageStop": {}}], "headers": {"x-a": "b"}})
+    bedrock.respond(
+        "hours",
+        passages=[{"text": "a", "source": "s3://a/b", "score": 0.5, "metadata": {"page": 1}}],
+    )
+    bedrock.respond(passages="auto", operation="Retrieve")
+    bedrock.respond(
+        "agent", text="a", trace=[{"failureTrace": {"traceId": "t"}}], citations=[{"source": "a"}]
+    )
+    bedrock.respond(nodes={"Out": 1, "Other": {"a": "b"}}, operation="InvokeFlow")
+    bedrock.respond(server_sent=["a", {"b": 1}], operation="InvokeAgentRuntime")
+    bedrock.respond(operation="GetAgent", output={"agent": {"createdAt": datetime(2026, 1, 31)}})
+    bedrock.respond(operation="InvokeAgent", output={}, events=[{"chunk": {"bytes": b"a"}}])
+    bedrock.respond(
+        operation="GetAsyncInvoke", answers=[{"state": "InProgress"}, {"state": "Completed"}]
+    )
     for operation in ("Converse", "InvokeModel"):
         bedrock.respond(text="a", operation=operation)
 

@@ -1,4 +1,6 @@
-"""The Python of README and docs, and the calls in this folder, under `mypy --strict` and pyright's strict mode."""
+"""The Python of README and docs, and the calls in this folder, under `mypy --strict`
+and pyright's strict mode.
+"""
 
 import json
 import re
@@ -12,7 +14,9 @@ import pytest
 from support.pages import Block, read
 
 pytest.importorskip("mypy", reason="mypy is not installed: `make check` installs it")
-pytest.importorskip("basedpyright", reason="basedpyright is not installed: `make check` installs it")
+pytest.importorskip(
+    "basedpyright", reason="basedpyright is not installed: `make check` installs it"
+)
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -32,25 +36,37 @@ def _blocks() -> Iterator[tuple[str, Block]]:
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, dict[str, Block]]:
-    """Folders with all files of the docs: the first folder has the first version of each file, and so on."""
+    """Folders with all files of the docs: the first folder has the first
+    version of each file, and so on.
+    """
     versions: dict[str, list[Block]] = {}
     for name, block in _blocks():
         versions.setdefault(name, []).append(block)
     assert len(versions) > 15
-    found = {}
+    files = {}
     for number in range(max(map(len, versions.values()))):
         folder = tmp_path_factory.mktemp("version")
-        found[folder] = {name: blocks[min(number, len(blocks) - 1)] for name, blocks in versions.items()}
-        for name, block in found[folder].items():
+        files[folder] = {
+            name: blocks[min(number, len(blocks) - 1)] for name, blocks in versions.items()
+        }
+        for name, block in files[folder].items():
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_text(block.text)
-    return found
+    return files
 
 
 def mypy(folder: Path, cache: Path) -> Errors:
-    options = ["--strict", "--config-file=", f"--cache-dir={cache}", "--output=json", "--no-error-summary"]
+    options = [
+        "--strict",
+        "--config-file=",
+        f"--cache-dir={cache}",
+        "--output=json",
+        "--no-error-summary",
+    ]
     command = [sys.executable, "-m", "mypy", *options, "."]
-    lines = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False).stdout.splitlines()
+    lines = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=False
+    ).stdout.splitlines()
     errors = [error for line in lines if (error := json.loads(line))["severity"] == "error"]
     return {(error["file"].removeprefix("./"), error["line"]): error["message"] for error in errors}
 
@@ -59,33 +75,43 @@ def pyright(folder: Path, cache: Path) -> Errors:
     settings = {"typeCheckingMode": "strict", "pythonVersion": "3.11"}
     (folder / "pyrightconfig.json").write_text(json.dumps(settings))
     command = [sys.executable, "-m", "basedpyright", "--outputjson", "--pythonpath", sys.executable]
-    result = json.loads(subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False).stdout)
+    result = json.loads(
+        subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False).stdout
+    )
     assert result["summary"]["filesAnalyzed"] > 0
     return {
-        (str(Path(error["file"]).relative_to(folder)), error["range"]["start"]["line"] + 1): error["message"]
+        (str(Path(error["file"]).relative_to(folder)), error["range"]["start"]["line"] + 1): error[
+            "message"
+        ]
         for error in result["generalDiagnostics"]
         if error["severity"] == "error"
     }
 
 
 @pytest.mark.parametrize("check", [mypy, pyright])
-def test_calls_are_accepted_and_rejected(check: Callable[[Path, Path], Errors], tmp_path: Path) -> None:
+def test_calls_are_accepted_and_rejected(
+    check: Callable[[Path, Path], Errors], tmp_path: Path
+) -> None:
     expected = set()
     for name in CALLS:
         text = (HERE / name).read_text()
         (tmp_path / name).write_text(text)
-        expected |= {(name, n) for n, line in enumerate(text.splitlines(), 1) if line.endswith("  # error")}
+        expected |= {
+            (name, n) for n, line in enumerate(text.splitlines(), 1) if line.endswith("  # error")
+        }
     errors = check(tmp_path, tmp_path / ".cache")
-    assert errors.keys() == expected, {place: errors.get(place) for place in errors.keys() ^ expected}
+    assert errors.keys() == expected, {
+        place: errors.get(place) for place in errors.keys() ^ expected
+    }
 
 
 @pytest.mark.parametrize("check", [mypy, pyright])
 def test_python_blocks_have_no_type_errors(
     check: Callable[[Path, Path], Errors], folders: dict[Path, dict[str, Block]], tmp_path: Path
 ) -> None:
-    found = {}
+    errors = {}
     for folder, blocks in folders.items():
         for (name, line), message in check(folder, tmp_path).items():
             page, _, start = blocks[name].where.rpartition(":")
-            found[f"{page}:{int(start) + line}"] = message
-    assert not found, "\n".join(f"{where}: {message}" for where, message in found.items())
+            errors[f"{page}:{int(start) + line}"] = message
+    assert not errors, "\n".join(f"{where}: {message}" for where, message in errors.items())

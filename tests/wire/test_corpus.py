@@ -1,4 +1,6 @@
-"""Every real exchange of the corpus, written as a cassette, loaded, served, asked for again and compared."""
+"""Every real exchange of the corpus, written as a cassette, loaded, served,
+asked for again and compared.
+"""
 
 import json
 from collections import Counter
@@ -16,7 +18,7 @@ from bedtape_cassettes.redaction.scrub import scrub
 from bedtape_replayer import Replayer
 from support import folders
 from support.client import Answer, Http1, Http2
-from support.corpus import Exchange, cassettes, every, exchanges, needs_corpus, sources
+from support.corpus import Exchange, cassettes, every, exchanges, needs_corpus, parts
 
 pytestmark = [pytest.mark.corpus, needs_corpus]
 
@@ -56,11 +58,15 @@ def _ask(client: Http1 | Http2, row: Exchange) -> Answer:
 
 
 def _parsed(content_type: str, data: bytes) -> object:
-    """A body as a client understands it: botocore's own frame decoder for streams, JSON, else the bytes."""
+    """A body as a client understands it: botocore's own frame decoder for
+    streams, JSON, else the bytes.
+    """
     if content_type.startswith(EVENT_STREAM):
         buffer = EventStreamBuffer()
         buffer.add_data(data)
-        return [(dict(event.headers), _unpadded(json.loads(scrub(event.payload)))) for event in buffer]
+        return [
+            (dict(event.headers), _unpadded(json.loads(scrub(event.payload)))) for event in buffer
+        ]
     try:
         return json.loads(scrub(data))
     except ValueError:
@@ -113,7 +119,9 @@ def _kept(row: Exchange) -> str:
     """What the recorder kept of the headers (the corpus' README, section 0)."""
     names = [name for name, _ in row.response_headers]
     source = row.source.split(".")[0]
-    if source in ("openinference", "opentelemetry-js-contrib", "dd-trace-js") and names[:1] == ["Date"]:
+    if source in ("openinference", "opentelemetry-js-contrib", "dd-trace-js") and names[:1] == [
+        "Date"
+    ]:
         return "case and order"
     return "order" if source == "ruby_llm" else "names"
 
@@ -127,53 +135,68 @@ def _values_differ(row: Exchange, answer: Answer) -> str | None:
     return None
 
 
-@pytest.mark.parametrize("source", sources())
+@pytest.mark.parametrize("source", parts())
 def test_replayed_as_recorded(
     source: str, serve: Callable[..., str], record_property: Callable[[str, object], None]
 ) -> None:
     rows = exchanges(source)
     with Http1(serve(rows)) as client:
-        wrong = [f"{row}: {found}" for row in rows if (found := _differs(row, _ask(client, row)))]
+        wrong = [
+            f"{row}: {difference}"
+            for row in rows
+            if (difference := _differs(row, _ask(client, row)))
+        ]
     assert not wrong, "\n".join(wrong)
-    record_property("counted", f"corpus, normalised, HTTP/1.1: {source}: {len(rows)} exchanges equal")
+    record_property(
+        "counted", f"corpus, normalised, HTTP/1.1: {source}: {len(rows)} exchanges equal"
+    )
 
 
-@pytest.mark.parametrize("source", sources())
+@pytest.mark.parametrize("source", parts())
 def test_exact_cassettes_replay_every_byte(
     source: str, serve: Callable[..., str], record_property: Callable[[str, object], None]
 ) -> None:
-    """Status, header names in their case and order, header values, and the body where the corpus has it exactly."""
+    """Status, header names in their case and order, header values, and the body where
+    the corpus has it exactly.
+    """
     rows = exchanges(source)
     counts: Counter[str] = Counter()
     wrong = []
     with Http1(serve(rows, exact=True)) as client:
         for row in rows:
-            outcome, found = _exactly(row, _ask(client, row))
+            outcome, difference = _exactly(row, _ask(client, row))
             counts[outcome] += 1
-            wrong += [f"{row}: {found}"] if found else []
+            wrong += [f"{row}: {difference}"] if difference else []
     assert not wrong, "\n".join(wrong)
     record_property(
-        "counted", f"corpus, exact, HTTP/1.1: {source}: " + ", ".join(f"{n} {w}" for w, n in counts.items())
+        "counted",
+        f"corpus, exact, HTTP/1.1: {source}: " + ", ".join(f"{n} {w}" for w, n in counts.items()),
     )
 
 
 def _exactly(row: Exchange, answer: Answer) -> tuple[str, str | None]:
     if answer.status != row.status:
         return "wrong", f"status {answer.status}, recorded {row.status}"
-    if found := _exact_headers_differ(row, answer):
-        return "wrong", found
+    if difference := _exact_headers_differ(row, answer):
+        return "wrong", difference
     clean = scrub(row.response_body)
     if clean != row.response_body:
         return "left out (holds an account id, which is redacted)", _differs(row, answer)
     if answer.body != row.response_body:
         return "wrong", f"body {answer.body[:200]!r}, recorded {row.response_body[:200]!r}"
-    known = "byte for byte" if row.fidelity == "exact" else "byte for byte with what the recorder made of it"
+    known = (
+        "byte for byte"
+        if row.fidelity == "exact"
+        else "byte for byte with what the recorder made of it"
+    )
     return known, None
 
 
 def _exact_headers_differ(row: Exchange, answer: Answer) -> str | None:
     framing = {"content-length", "transfer-encoding"}
-    recorded = [(name, value) for name, value in row.response_headers if name.lower() not in framing]
+    recorded = [
+        (name, value) for name, value in row.response_headers if name.lower() not in framing
+    ]
     sent = [(name, value) for name, value in answer.headers if name.lower() not in framing]
     if [name for name, _ in sent] != [name for name, _ in recorded]:
         return f"headers {sent}, recorded {recorded}"
@@ -185,8 +208,13 @@ def _exact_headers_differ(row: Exchange, answer: Answer) -> str | None:
     return None
 
 
-def test_http2_answers_the_same(serve: Callable[..., str], record_property: Callable[[str, object], None]) -> None:
-    """A spread sample over HTTP/2; what it has in common with HTTP/1.1 is equal, and hop-by-hop headers are gone."""
+@pytest.mark.slow
+def test_http2_answers_the_same(
+    serve: Callable[..., str], record_property: Callable[[str, object], None]
+) -> None:
+    """A spread sample over HTTP/2; what it has in common with HTTP/1.1 is equal, and
+    hop-by-hop headers are gone.
+    """
     rows = tuple(row for row in every() if row.index == 0)
     sample = tuple(Random(7).sample(rows, min(200, len(rows))))
     url = serve(sample)
@@ -196,15 +224,23 @@ def test_http2_answers_the_same(serve: Callable[..., str], record_property: Call
             first, second = _ask(one, row), _ask(two, row)
             hops = {"connection", "transfer-encoding", "date"}
             expected = [(n.lower(), v) for n, v in first.headers if n.lower() not in hops]
-            found = [(n, v) for n, v in second.headers if n != "date"]
-            if (first.status, first.body, expected) != (second.status, second.body, found):
-                wrong.append(f"{row}: {second.status} {found}, over HTTP/1.1 {first.status} {expected}")
+            headers = [(n, v) for n, v in second.headers if n != "date"]
+            if (first.status, first.body, expected) != (second.status, second.body, headers):
+                wrong.append(
+                    f"{row}: {second.status} {headers}, over HTTP/1.1 {first.status} {expected}"
+                )
     assert not wrong, "\n".join(wrong)
-    record_property("counted", f"corpus, normalised, HTTP/2: {len(sample)} exchanges equal to HTTP/1.1")
+    record_property(
+        "counted", f"corpus, normalised, HTTP/2: {len(sample)} exchanges equal to HTTP/1.1"
+    )
 
 
 def _bytes_of(answer: Answer) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
-    return answer.status, tuple(pair for pair in answer.headers if pair[0].lower() != "date"), answer.body
+    return (
+        answer.status,
+        tuple(pair for pair in answer.headers if pair[0].lower() != "date"),
+        answer.body,
+    )
 
 
 def _play(url: str, rows: tuple[Exchange, ...]) -> dict[tuple[str, int], object]:
@@ -214,7 +250,9 @@ def _play(url: str, rows: tuple[Exchange, ...]) -> dict[tuple[str, int], object]
 
 @pytest.mark.slow
 def test_two_runs_and_sixteen_shuffled_clients_get_the_same_bytes(tmp_path: Path) -> None:
-    """Each cassette's requests go in their order, for repeated ones have different answers; cassettes are shuffled."""
+    """Each cassette's requests go in their order, for repeated ones have different
+    answers; cassettes are shuffled.
+    """
     rows = tuple(every())
     folders.write_all(tmp_path, cassettes(rows))
     by_cassette: dict[str, list[Exchange]] = {}

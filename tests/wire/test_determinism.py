@@ -1,4 +1,6 @@
-"""Equal requests get equal bytes from a rule: in any order, from many clients, in any session, beside any other calls."""
+"""Equal requests get equal bytes from a rule: in any order, from many clients, in any
+session, beside any other calls.
+"""
 
 import json
 import re
@@ -18,7 +20,11 @@ from bedtape_replayer.overlay.overlay import Ids
 from support.client import Http1
 
 CLIENTS = 16
-MODELS = ("anthropic.claude-3-5-sonnet-20240620-v1:0", "amazon.nova-lite-v1:0", "meta.llama3-8b-instruct-v1:0")
+MODELS = (
+    "anthropic.claude-3-5-sonnet-20240620-v1:0",
+    "amazon.nova-lite-v1:0",
+    "meta.llama3-8b-instruct-v1:0",
+)
 TEXT = "It is minus four degrees in Oslo, and there will be snow in the evening. " * 4
 
 Wanted = tuple[str, bytes]
@@ -26,7 +32,10 @@ Seen = tuple[int, tuple[tuple[str, str], ...], bytes]
 
 
 OTHER_APIS: dict[str, Callable[[str], dict[str, Any]]] = {
-    "/openai/v1/chat/completions": lambda text: {"model": "openai.gpt-oss-20b", "messages": say(text)},
+    "/openai/v1/chat/completions": lambda text: {
+        "model": "openai.gpt-oss-20b",
+        "messages": say(text),
+    },
     "/openai/v1/responses": lambda text: {"model": "openai.gpt-oss-20b", "input": say(text)},
     "/anthropic/v1/messages": lambda text: {
         "model": "anthropic.claude-haiku-4-5",
@@ -44,15 +53,22 @@ def build_requests() -> list[Wanted]:
     requests = []
     for model in MODELS:
         for text in ("weather in Oslo", "a tool for Oslo"):
-            body = json.dumps({"messages": [{"role": "user", "content": [{"text": text}]}]}).encode()
-            requests += [(f"/model/{model}/converse", body), (f"/model/{model}/converse-stream", body)]
+            body = json.dumps(
+                {"messages": [{"role": "user", "content": [{"text": text}]}]}
+            ).encode()
+            requests += [
+                (f"/model/{model}/converse", body),
+                (f"/model/{model}/converse-stream", body),
+            ]
     claude = {
         "anthropic_version": "bedrock-2023-05-31",
         "max_tokens": 9,
         "messages": [{"role": "user", "content": "weather in Oslo"}],
     }
     body = json.dumps(claude).encode()
-    requests += [(f"/model/{MODELS[0]}/{end}", body) for end in ("invoke", "invoke-with-response-stream")]
+    requests += [
+        (f"/model/{MODELS[0]}/{end}", body) for end in ("invoke", "invoke-with-response-stream")
+    ]
     body = json.dumps({"inputText": "weather in Oslo"}).encode()
     requests.append(("/model/amazon.titan-embed-text-v2:0/invoke", body))
     for path, body_of in OTHER_APIS.items():
@@ -63,11 +79,15 @@ def build_requests() -> list[Wanted]:
 
 
 REQUESTS = build_requests()
-OTHER: Wanted = (f"/model/{MODELS[0]}/converse", b'{"messages":[{"role":"user","content":[{"text":"another"}]}]}')
+OTHER: Wanted = (
+    f"/model/{MODELS[0]}/converse",
+    b'{"messages":[{"role":"user","content":[{"text":"another"}]}]}',
+)
 
 
 def add_rules(session: Session) -> None:
-    session.respond("a tool", tool={"name": "weather", "input": {"city": "Oslo", "days": 7}}, name="tool")
+    tool = {"name": "weather", "input": {"city": "Oslo", "days": 7}}
+    session.respond("a tool", tool=tool, name="tool", allow_unoffered_tools=True)
     session.respond(operation="InvokeModel", model="*embed*", embedding="auto", name="vector")
     session.respond("weather", reasoning="Think.", text=TEXT, name="text")
     session.respond("another", text="Other.", name="other")
@@ -124,7 +144,10 @@ def test_different_requests_have_different_ids(expected: dict[Wanted, Seen]) -> 
 
 
 def test_another_seed_gives_other_values(expected: dict[Wanted, Seen]) -> None:
-    with Replayer((), overlay={"bedtape-overlay": 1, "seed": 7}) as server, Http1(server.url) as client:
+    with (
+        Replayer((), overlay={"bedtape-overlay": 1, "seed": 7}) as server,
+        Http1(server.url) as client,
+    ):
         add_rules(server)
         assert ask(client, "", REQUESTS[1])[2] != expected[REQUESTS[1]][2]
 
@@ -133,7 +156,9 @@ IDS = re.compile(rb'"(?:id|toolUseId)":"([^"]+)"')
 
 
 @pytest.mark.parametrize("session", ["", "one"])
-def test_each_call_can_get_ids_of_its_own_the_same_in_every_run(expected: dict[Wanted, Seen], session: str) -> None:
+def test_each_call_can_get_ids_of_its_own_the_same_in_every_run(
+    expected: dict[Wanted, Seen], session: str
+) -> None:
     def run(*wanted: Wanted) -> list[Seen]:
         with Replayer((), ids="unique") as server, Http1(server.url) as client:
             add_rules(server.session(session) if session else server)
@@ -149,13 +174,18 @@ def test_each_call_can_get_ids_of_its_own_the_same_in_every_run(expected: dict[W
 
 
 def test_ids_are_unique_where_the_nearest_overlay_or_the_server_says() -> None:
-    """A session's overlay has precedence over the server's overlay, and an overlay over the server's setting."""
+    """A session's overlay has precedence over the server's overlay, and an overlay
+    over the server's setting.
+    """
 
     def is_unique(server: Ids, file: Ids | None, own: Ids | None) -> bool:
         def render(ids: Ids | None) -> dict[str, object]:
             return {"bedtape-overlay": 1, **({"ids": ids} if ids else {})}
 
-        with Replayer((), ids=server, overlay=render(file)) as replayer, Http1(replayer.url) as client:
+        with (
+            Replayer((), ids=server, overlay=render(file)) as replayer,
+            Http1(replayer.url) as client,
+        ):
             replayer.overlay(render(own))
             replayer.fail("ThrottlingException", prompt_contains="weather", times=1)
             add_rules(replayer)
@@ -164,7 +194,9 @@ def test_ids_are_unique_where_the_nearest_overlay_or_the_server_says() -> None:
         return len(set(ids)) == 3
 
     assert not is_unique("equal", None, None)
-    for server, file, own in product(("equal", "unique"), ("equal", "unique", None), ("equal", "unique", None)):
+    for server, file, own in product(
+        ("equal", "unique"), ("equal", "unique", None), ("equal", "unique", None)
+    ):
         assert is_unique(server, file, own) == ((own or file or server) == "unique")  # type: ignore[arg-type]
 
 

@@ -1,7 +1,10 @@
-"""What faults do to the wire, over real sockets: silence, an end without its end, a reset; and what they leave alone."""
+"""What faults do to the wire, over real sockets: silence, an end without its end, a reset;
+and what they leave alone.
+"""
 
 import asyncio
 import errno
+import re
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,11 +29,13 @@ from bedtape_replayer.overlay.faults.stall import Silence
 from bedtape_replayer.overlay.faults.truncation import Truncate
 from bedtape_replayer.overlay.overlay import Fault
 from bedtape_replayer.overlay.when import When
-from bedtape_replayer.server import connection
+from bedtape_replayer.server import exchanges
 from bedtape_replayer.server.server import new_event_loop
-from support.client import Http1, Http2
-from support.faulty import WAIT, Faulty
+from support import WAIT
+from support.client import Http1, Http2, until
+from support.faulty import Faulty
 from support.recordings import converse, path, prompt, stream
+from support.waits import Patience, until_answering
 
 CONVERSE, STREAM = path(), path("converse-stream")
 INTERACTIONS = (converse("a", "one"), stream("s", ["x", "y"]))
@@ -39,10 +44,17 @@ EVENTS = 5
 
 @pytest.fixture(params=[new_event_loop, asyncio.SelectorEventLoop], ids=["uvloop", "asyncio"])
 def serve(request: pytest.FixtureRequest) -> Callable[..., Faulty]:
-    """Every test here runs on both event loops: they differ in when they write, and in how they close."""
+    """Every test here runs on both event loops: they differ in when they
+    write, and in how they close.
+    """
 
     def make(*harms: FaultKind, **options: Any) -> Faulty:
-        return Faulty(*options.pop("interactions", INTERACTIONS), harms=harms, new_loop=request.param, **options)
+        return Faulty(
+            *options.pop("interactions", INTERACTIONS),
+            harms=harms,
+            new_loop=request.param,
+            **options,
+        )
 
     return make
 
@@ -71,7 +83,10 @@ def connected(server: Faulty) -> socket.socket:
 
 def request(text: str, url: str = CONVERSE) -> bytes:
     body = prompt(text)
-    return f"POST {url} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+    return (
+        f"POST {url} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        + body
+    )
 
 
 def to_the_end(connection: socket.socket) -> Got:
@@ -86,13 +101,23 @@ def to_the_end(connection: socket.socket) -> Got:
         data += part
 
 
+def read_answer(connection: socket.socket) -> tuple[bytes, bytes]:
+    """Returns the head and the body of an answer with a Content-Length."""
+    data = b""
+    while not (length := re.search(rb"Content-Length: (\d+)\r\n(?:.*\r\n)*?\r\n", data)):
+        data += connection.recv(65536)
+    while len(data) < length.end() + int(length[1]):
+        data += connection.recv(65536)
+    return data[: length.end()], data[length.end() :]
+
+
 def got(server: Faulty, asked: bytes) -> Got:
     with connected(server) as connection:
         connection.sendall(asked)
         return to_the_end(connection)
 
 
-# -- HTTP/1.1 --------------------------------------------------------------------------------------------------
+# -- HTTP/1.1 --------------------------------------------------------------------------------------
 
 
 def test_a_reset_before_the_head(serve: Callable[..., Faulty]) -> None:
@@ -142,8 +167,7 @@ def test_a_stream_without_terminator(serve: Callable[..., Faulty], events: int) 
 def test_a_body_shorter_than_promised(serve: Callable[..., Faulty]) -> None:
     with serve() as server, connected(server) as connection:
         connection.sendall(request("a"))
-        whole = connection.recv(65536)
-    head, _, body = whole.partition(b"\r\n\r\n")
+        head, body = read_answer(connection)
     with serve(Truncate(0, 10, in_order=False)) as server:
         answer = got(server, request("a"))
     sent, _, rest = answer.data.partition(b"\r\n\r\n")
@@ -156,7 +180,7 @@ def test_a_body_that_is_short_and_says_so(serve: Callable[..., Faulty]) -> None:
     with serve(Truncate(0, 10)) as server, connected(server) as connection:
         for _ in range(2):  # the connection is kept, for the answer ended in order
             connection.sendall(request("a"))
-            head, _, body = connection.recv(65536).partition(b"\r\n\r\n")
+            head, body = read_answer(connection)
             assert b"Content-Length: 10" in head
             assert len(body) == 10
 
@@ -179,10 +203,17 @@ def test_what_a_client_says_after_the_cut_does_not_reset_it(serve: Callable[...,
     assert len(server.seen) == 1
 
 
-def test_a_client_that_does_not_hang_up_after_the_cut_is_left(serve: Callable[..., Faulty]) -> None:
-    with serve(Truncate(1, in_order=False), patience=0.1) as server, connected(server) as connection:
+def test_a_client_that_does_not_hang_up_after_the_cut_is_left(
+    serve: Callable[..., Faulty], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patience = Patience(monkeypatch)
+    with serve(Truncate(1, in_order=False)) as server, connected(server) as connection:
         connection.sendall(request("s", STREAM))
         assert to_the_end(connection).end == "end"
+        for seconds in (0, 59):
+            patience.advance(server.server, seconds)
+            assert len(server.server.connections) == 1
+        patience.advance(server.server, 1)
         with pytest.raises(ConnectionError):
             send_for_ever(connection)
 
@@ -192,16 +223,20 @@ def send_for_ever(connection: socket.socket) -> None:
         connection.sendall(b"x" * 1000)
 
 
-def test_a_client_that_has_hung_up_before_the_cut_is_not_waited_for(serve: Callable[..., Faulty]) -> None:
+def test_a_client_that_has_hung_up_before_the_cut_is_not_waited_for(
+    serve: Callable[..., Faulty], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Patience(monkeypatch)  # it does not end by itself
     with serve(Delay(50), Truncate(1, in_order=False)) as server, connected(server) as connection:
         connection.sendall(request("s", STREAM))
         connection.shutdown(socket.SHUT_WR)
         assert to_the_end(connection).end == "end"
-        until_asked(server)
-        assert server.connections <= 1  # that of `until_asked`
+        until(lambda: not server.server.connections)
 
 
-def test_nobody_waits_for_a_client_after_the_cut_when_the_server_stops(serve: Callable[..., Faulty]) -> None:
+def test_nobody_waits_for_a_client_after_the_cut_when_the_server_stops(
+    serve: Callable[..., Faulty],
+) -> None:
     with serve(Truncate(1, in_order=False)) as server, connected(server) as connection:
         connection.sendall(request("s", STREAM))
         assert to_the_end(connection).end == "end"
@@ -209,39 +244,40 @@ def test_nobody_waits_for_a_client_after_the_cut_when_the_server_stops(serve: Ca
 
 
 @pytest.mark.parametrize("events", [None, 0, 2])
-def test_a_stall_ends_when_the_server_stops(serve: Callable[..., Faulty], events: int | None) -> None:
+def test_a_stall_ends_when_the_server_stops(
+    serve: Callable[..., Faulty], events: int | None
+) -> None:
     with serve(Silence(events)) as server, connected(server) as connection:
         connection.sendall(request("s", STREAM))
         data = b""
-        while events is not None and (b"\r\n\r\n" not in data or len(Got(data, "").frames) < events):
+        while events is not None and (
+            b"\r\n\r\n" not in data or len(Got(data, "").frames) < events
+        ):
             data += connection.recv(65536)
-        until_asked(server)
+        until_answering(server.server)
         server.stop()
         rest = to_the_end(connection)
     assert (len(Got(data + rest.data, "").frames), rest.end) == (events or 0, "end")
     assert [outcome.complete for outcome in server.seen] == [True]
 
 
-def until_asked(server: Faulty) -> None:
-    """Returns when the server has seen all that was sent until now: what another sends later is answered after it."""
-    with connected(server) as other:
-        other.sendall(b"nonsense\r\n\r\n")
-        assert other.recv(65536).startswith(b"HTTP/1.1 400 ")
-
-
 @pytest.mark.parametrize("how", [socket.SHUT_WR, socket.SHUT_RDWR])
 @pytest.mark.parametrize("events", [None, 1])
-def test_a_stall_ends_when_the_client_goes(serve: Callable[..., Faulty], events: int | None, how: int) -> None:
+def test_a_stall_ends_when_the_client_goes(
+    serve: Callable[..., Faulty], events: int | None, how: int
+) -> None:
     """Whoever hangs up says no more than who only has no more to ask."""
     with serve(Silence(events)) as server, connected(server) as connection:
         connection.sendall(request("s", STREAM))
-        until_asked(server)
+        until_answering(server.server)
         connection.shutdown(how)
-        until_asked(server)
+        until(lambda: bool(server.seen))
     assert [outcome.complete for outcome in server.seen] == [False]
 
 
-def test_a_stall_for_a_client_that_has_said_that_it_asks_no_more(serve: Callable[..., Faulty]) -> None:
+def test_a_stall_for_a_client_that_has_said_that_it_asks_no_more(
+    serve: Callable[..., Faulty],
+) -> None:
     with serve(Delay(first_byte_ms=50), Silence(1)) as server, connected(server) as connection:
         connection.sendall(request("s", STREAM))
         connection.shutdown(socket.SHUT_WR)
@@ -257,7 +293,7 @@ def test_others_are_served_while_one_is_stalled(serve: Callable[..., Faulty]) ->
         assert other.recv(65536).startswith(b"HTTP/1.1 400 ")
 
 
-# -- HTTP/2 ----------------------------------------------------------------------------------------------------
+# -- HTTP/2 ----------------------------------------------------------------------------------------
 
 
 class Session:
@@ -265,7 +301,9 @@ class Session:
 
     def __init__(self, server: Faulty, window: int = 65535) -> None:
         self.socket = connected(server)
-        self._h2 = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True, header_encoding="utf-8"))
+        self._h2 = h2.connection.H2Connection(
+            h2.config.H2Configuration(client_side=True, header_encoding="utf-8")
+        )
         self._h2.local_settings.initial_window_size = window
         self._h2.local_settings.acknowledge()
         self._h2.initiate_connection()
@@ -273,11 +311,24 @@ class Session:
 
     def ask(self, text: str, url: str = STREAM) -> int:
         stream = self._h2.get_next_available_stream_id()
-        head = [(":method", "POST"), (":scheme", "http"), (":path", url), (":authority", "localhost")]
+        head = [
+            (":method", "POST"),
+            (":scheme", "http"),
+            (":path", url),
+            (":authority", "localhost"),
+        ]
         self._h2.send_headers(stream, head)
         self._h2.send_data(stream, prompt(text), end_stream=True)
         self.socket.sendall(self._h2.data_to_send())
         return stream
+
+    def until_received(self) -> None:
+        """Returns when the server has read all that was sent: a client that hangs up earlier
+        takes its requests back.
+        """
+        self._h2.ping(b"received")
+        self.socket.sendall(self._h2.data_to_send())
+        self.until(h2.events.PingAckReceived, 0)
 
     def open_windows(self) -> None:
         self._h2.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 65535})
@@ -313,7 +364,9 @@ class Session:
 
 @pytest.mark.parametrize("code", [2, 7, 8])
 @pytest.mark.parametrize("events", [None, 0, 2])
-def test_rst_stream_ends_one_answer_and_no_other(serve: Callable[..., Faulty], code: int, events: int | None) -> None:
+def test_rst_stream_ends_one_answer_and_no_other(
+    serve: Callable[..., Faulty], code: int, events: int | None
+) -> None:
     with serve(BreakOff(events, code=code)) as server, Session(server) as session:
         for _ in range(2):
             stream = session.ask("s")
@@ -350,8 +403,14 @@ def test_a_cut_closes_a_whole_connection(serve: Callable[..., Faulty]) -> None:
         session.ask("a", CONVERSE)  # to nobody
     assert len(server.seen) == 1
     assert len(eventstream.decode_all(session.data(stream))) == 2
-    assert not [event for event in session.events if isinstance(event, h2.events.StreamEnded | h2.events.StreamReset)]
-    assert not [event for event in session.events if isinstance(event, h2.events.ConnectionTerminated)]
+    assert not [
+        event
+        for event in session.events
+        if isinstance(event, h2.events.StreamEnded | h2.events.StreamReset)
+    ]
+    assert not [
+        event for event in session.events if isinstance(event, h2.events.ConnectionTerminated)
+    ]
 
 
 def test_what_else_a_connection_carried_ends_with_a_cut(serve: Callable[..., Faulty]) -> None:
@@ -365,12 +424,20 @@ def test_what_else_a_connection_carried_ends_with_a_cut(serve: Callable[..., Fau
         other = session.ask("fast")
         while session.read():
             pass
-        assert [len(eventstream.decode_all(session.data(number))) for number in (one, other)] == [1, 2]
-        assert [(outcome.answer.faults, outcome.complete) for outcome in server.seen] == [(("cut",), True), ((), True)]
+        assert [len(eventstream.decode_all(session.data(number))) for number in (one, other)] == [
+            1,
+            2,
+        ]
+        assert [(outcome.answer.faults, outcome.complete) for outcome in server.seen] == [
+            (("cut",), True),
+            ((), True),
+        ]
 
 
 def test_two_cuts_at_once(serve: Callable[..., Faulty]) -> None:
-    """Both wait for the client's windows, which open at once; the first that goes on ends the other too."""
+    """Both wait for the client's windows, which open at once; the first that
+    goes on ends the other too.
+    """
     with serve(Truncate(2, in_order=False)) as server, Session(server, window=0) as session:
         streams = [session.ask("s") for _ in range(2)]
         for stream in streams:
@@ -403,11 +470,13 @@ def test_a_stalled_stream_ends_when_the_server_stops(serve: Callable[..., Faulty
     assert [outcome.complete for outcome in server.seen] == [True]
 
 
-# -- pace ------------------------------------------------------------------------------------------------------
+# -- pace ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("speed", [None, 1000.0])
-def test_a_delayed_answer_is_whole_at_any_speed(serve: Callable[..., Faulty], speed: float | None) -> None:
+def test_a_delayed_answer_is_whole_at_any_speed(
+    serve: Callable[..., Faulty], speed: float | None
+) -> None:
     with serve(Delay(10, 5, 5), speed=speed) as server, connected(server) as connection:
         connection.sendall(request("s", STREAM))
         data = b""
@@ -416,20 +485,29 @@ def test_a_delayed_answer_is_whole_at_any_speed(serve: Callable[..., Faulty], sp
     assert len(Got(data, "").frames) == EVENTS
 
 
-@pytest.mark.parametrize(("harm", "events"), [(Delay(first_byte_ms=600_000), 0), (Delay(between_ms=600_000), 1)])
-def test_a_delayed_answer_keeps_nobody_else_waiting(serve: Callable[..., Faulty], harm: Delay, events: int) -> None:
+@pytest.mark.parametrize(
+    ("harm", "events"), [(Delay(first_byte_ms=600_000), 0), (Delay(between_ms=600_000), 1)]
+)
+def test_a_delayed_answer_keeps_nobody_else_waiting(
+    serve: Callable[..., Faulty], harm: Delay, events: int
+) -> None:
     with serve() as server, Session(server) as other:
         server.lay(Fault("late", harm, When(prompt_equals="s")))
         with Session(server) as late:
             one = late.ask("s")
+            late.until_received()
             if events:
                 late.until(h2.events.DataReceived, one)
             other.until(h2.events.StreamEnded, other.ask("a", CONVERSE))
             assert len(eventstream.decode_all(late.data(one))) == events
-    assert [(outcome.answer.faults, outcome.complete) for outcome in server.seen] == [((), True), (("late",), False)]
+        until(lambda: len(server.seen) == 2)
+    assert [(outcome.answer.faults, outcome.complete) for outcome in server.seen] == [
+        ((), True),
+        (("late",), False),
+    ]
 
 
-# -- errors in steps -------------------------------------------------------------------------------------------
+# -- errors in steps -------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -452,23 +530,29 @@ def test_an_error_in_a_later_step_breaks_the_stream_with_a_reason(
     with server:
         with over(server.url) as client, pytest.raises((OSError, HTTPException)):
             client.request("POST", STREAM, (), prompt("s"))
-        with over(server.url) as client, pytest.raises((OSError, HTTPException)):  # the server still serves
+        # the server still serves
+        with over(server.url) as client, pytest.raises((OSError, HTTPException)):
             client.request("POST", STREAM, (), prompt("s"))
         told, server.complaints[:] = list(server.complaints), []
-    assert [("was broken off because of an error in bedtape: ZeroDivisionError" in line) for line in told] == [True] * 2
+    assert [
+        ("was broken off because of an error in bedtape: ZeroDivisionError" in line)
+        for line in told
+    ] == [True] * 2
     assert [outcome.complete for outcome in server.seen] == [True] * 2
 
 
 @pytest.mark.parametrize("over", [Http1, Http2])
 def test_an_error_before_the_head_is_a_500(
-    over: Callable[[str], Http1 | Http2], serve: Callable[..., Faulty], monkeypatch: pytest.MonkeyPatch
+    over: Callable[[str], Http1 | Http2],
+    serve: Callable[..., Faulty],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     server = serve(speed=1.0)
 
     def fail(*_: object) -> Iterator[Any]:
         yield 1 // 0
 
-    monkeypatch.setattr(connection, "cut_steps", fail)
+    monkeypatch.setattr(exchanges, "cut_steps", fail)
     with server:
         with over(server.url) as client:
             for _ in range(2):

@@ -1,4 +1,6 @@
-"""Garbage, floods and slowness on real sockets: the server neither dies nor leaks nor answers the next client wrongly."""
+"""Garbage, floods and slowness on real sockets: the server neither dies nor leaks nor answers
+the next client wrongly.
+"""
 
 import asyncio
 import errno
@@ -12,7 +14,6 @@ import time
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
-from functools import partial
 from itertools import chain, pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -50,25 +51,36 @@ from bedtape_replayer.wire.http2.frames import (
     frame,
     pack_number,
 )
+from support import WAIT
 from support.client import Http1, Http2, until
+from support.examples import examples
 from support.folders import write
-from support.recordings import converse, path, prompt, recorded, stream, text_of, texts_of
+from support.recordings import converse, path, prompt, record_interaction, stream, text_of, texts_of
+from support.waits import HeldAnswers, Patience, ReceivedBytes, until_answering
 
-WAIT = 30  # seconds until a test that hangs fails; nothing is measured by it
 JSON = (("Content-Type", "application/json"),)
 CONVERSE, STREAM = path(), path("converse-stream")
 LARGE = b"x" * 200_000
 RECORDED = (
     converse("a", "one"),
     stream("s", ["x"] * 50, at_ms=[*range(0, 500, 10), 600_000, 600_000, 600_000]),
-    recorded(prompt("large"), LARGE, headers=(("Content-Type", "text/plain"),)),
+    record_interaction(prompt("large"), LARGE, headers=(("Content-Type", "text/plain"),)),
 )
 
 
-@pytest.fixture(params=[new_event_loop, asyncio.SelectorEventLoop], ids=["uvloop", "asyncio"], autouse=True)
+@pytest.fixture(
+    params=[new_event_loop, asyncio.SelectorEventLoop], ids=["uvloop", "asyncio"], autouse=True
+)
 def loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every test here runs on both event loops: they differ in when they pause, close and report."""
+    """Every test here runs on both event loops: they differ in when they
+    pause, close and report.
+    """
     monkeypatch.setattr("bedtape_replayer.server.thread.new_event_loop", request.param)
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> HeldAnswers:
+    return HeldAnswers(monkeypatch)
 
 
 @pytest.fixture
@@ -91,16 +103,31 @@ def server(serving: Callable[..., Replayer]) -> Iterator[Replayer]:
 
 
 @pytest.fixture
-def impatient(serving: Callable[..., Replayer], monkeypatch: pytest.MonkeyPatch) -> Iterator[Replayer]:
-    """A server that waits a fifth of a second for a request to become whole."""
-    monkeypatch.setattr("bedtape_replayer.server.thread.Server", partial(Server, patience=0.2))
+def patience(monkeypatch: pytest.MonkeyPatch) -> Patience:
+    """The server waits for 60 seconds for a request to become whole.
+
+    They pass when the test says so.
+    """
+    return Patience(monkeypatch)
+
+
+@pytest.fixture
+def received(monkeypatch: pytest.MonkeyPatch) -> ReceivedBytes:
+    return ReceivedBytes(monkeypatch)
+
+
+@pytest.fixture
+def impatient(
+    received: ReceivedBytes, patience: Patience, serving: Callable[..., Replayer]
+) -> Iterator[Replayer]:
+    """A server whose clients' time the test sets."""
     with serving() as server:
         yield server
         answers_rightly(server)
         is_empty(server)
 
 
-# -- what must still be so afterwards --------------------------------------------------------------------------
+# -- what must still be so afterwards --------------------------------------------------------------
 
 
 def answers_rightly(server: Replayer) -> None:
@@ -117,11 +144,16 @@ def running(server: Replayer) -> Server:
 
 
 def is_empty(server: Replayer) -> None:
-    """No connection is left once all clients are gone."""
+    """No connection is left once all clients are gone.
+
+    They were accepted before the one that is answered here.
+    """
+    with Http1(server.url) as connection:
+        assert connection.request("GET", "/_bedtape/health").status == 200
     until(lambda: not running(server).connections)
 
 
-# -- a client with no manners ----------------------------------------------------------------------------------
+# -- a client with no manners ----------------------------------------------------------------------
 
 
 def connect(server: Replayer) -> socket.socket:
@@ -159,11 +191,19 @@ def statuses(got: bytes) -> list[int]:
 
 def ask(text: str = "a", url: str = CONVERSE) -> bytes:
     body = prompt(text)
-    head = f"POST {url} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\nContent-Type: application/json\r\n\r\n"
+    head = (
+        f"POST {url} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\nContent-Type:"
+        " application/json\r\n\r\n"
+    )
     return head.encode() + body
 
 
-PSEUDO = [(":method", "POST"), (":scheme", "http"), (":path", CONVERSE), (":authority", "localhost")]
+PSEUDO = [
+    (":method", "POST"),
+    (":scheme", "http"),
+    (":path", CONVERSE),
+    (":authority", "localhost"),
+]
 HELLO = PREFACE + frame(SETTINGS, 0, 0)
 
 
@@ -172,10 +212,12 @@ def block(*headers: tuple[str, str]) -> bytes:
 
 
 def h2_ask(stream_id: int, text: str = "a") -> bytes:
-    return frame(HEADERS, END_HEADERS, stream_id, block()) + frame(DATA, END_STREAM, stream_id, prompt(text))
+    return frame(HEADERS, END_HEADERS, stream_id, block()) + frame(
+        DATA, END_STREAM, stream_id, prompt(text)
+    )
 
 
-# -- garbage ---------------------------------------------------------------------------------------------------
+# -- garbage ---------------------------------------------------------------------------------------
 
 GARBAGE: dict[str, tuple[bytes, list[int]]] = {
     "nothing": (b"", []),
@@ -195,15 +237,19 @@ GARBAGE: dict[str, tuple[bytes, list[int]]] = {
     "an endless path": (b"GET /" + b"a" * 100_000, [431]),
     "an endless header": (b"GET / HTTP/1.1\r\nX: " + b"a" * 100_000, [431]),
     "a smuggled request": (
-        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nG"
-        + ask(),
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\nTransfer-Encoding:"
+        b" chunked\r\n\r\n0\r\n\r\nG" + ask(),
         [400],
     ),
     "a smuggled request, the other way round": (
-        b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: \x0bchunked\r\nContent-Length: 4\r\n\r\n" + ask(),
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: \x0bchunked\r\nContent-Length:"
+        b" 4\r\n\r\n" + ask(),
         [400],
     ),
-    "a length too large": (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n" + LARGE, [413]),
+    "a length too large": (
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n" + LARGE,
+        [413],
+    ),
     "a chunk too large": (
         b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffff\r\n",
         [413],
@@ -212,7 +258,10 @@ GARBAGE: dict[str, tuple[bytes, list[int]]] = {
     "a good request, then half of one": (ask() + ask()[:50], [200]),
     "a body that is no JSON": (ask()[:-1] + b"\xff", [400]),
     "a session of nonsense": (ask(url="/s/%ff%00%0d%0a/" + CONVERSE), [200]),
-    "a path of nonsense": (b"POST /model/%zz%/..%2f../\xff\xfe?\xc3?%00 HTTP/1.1\r\nHost: localhost\r\n\r\n", [400]),
+    "a path of nonsense": (
+        b"POST /model/%zz%/..%2f../\xff\xfe?\xc3?%00 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        [200],
+    ),
     "deep JSON": (ask("a").replace(prompt("a"), b"[" * len(prompt("a"))), [400]),
     "h2: a preface alone": (PREFACE, []),
     "h2: a preface gone wrong": (PREFACE[:-1] + b"x", []),
@@ -300,15 +349,23 @@ def words() -> st.SearchStrategy[bytes]:
         b"5\r\n",
     ]
     frames = st.builds(
-        frame, st.integers(0, 12), st.sampled_from([0, 1, 4, 5, 8, 0x2D]), st.integers(0, 5), st.binary(max_size=20)
+        frame,
+        st.integers(0, 12),
+        st.sampled_from([0, 1, 4, 5, 8, 0x2D]),
+        st.integers(0, 5),
+        st.binary(max_size=20),
     )
     one = st.lists(st.one_of(st.sampled_from(known), st.binary(max_size=20)), max_size=8)
-    two = st.lists(st.one_of(st.just(h2_ask(1)), st.just(h2_ask(3)), frames, st.binary(max_size=9)), max_size=8)
-    return st.one_of(st.binary(max_size=200), one.map(b"".join), two.map(lambda frames: HELLO + b"".join(frames)))
+    two = st.lists(
+        st.one_of(st.just(h2_ask(1)), st.just(h2_ask(3)), frames, st.binary(max_size=9)), max_size=8
+    )
+    return st.one_of(
+        st.binary(max_size=200), one.map(b"".join), two.map(lambda frames: HELLO + b"".join(frames))
+    )
 
 
 def test_random_bytes(server: Replayer) -> None:
-    @settings(derandomize=True, deadline=None, max_examples=200, database=None)
+    @settings(derandomize=True, deadline=None, max_examples=examples(200), database=None)
     @given(words(), st.lists(st.integers(0, 300), max_size=3).map(sorted), st.booleans())
     def check(data: bytes, cuts: list[int], waits: bool) -> None:
         pieces = [data[a:b] for a, b in pairwise([0, *cuts, len(data) + 300])]
@@ -339,7 +396,7 @@ def test_mutated_requests(server: Replayer) -> None:
     answers_rightly(server)
 
 
-# -- sizes -----------------------------------------------------------------------------------------------------
+# -- sizes -----------------------------------------------------------------------------------------
 
 
 def test_ten_thousand_headers(server: Replayer) -> None:
@@ -354,68 +411,91 @@ def test_ten_thousand_headers(server: Replayer) -> None:
 def test_ten_thousand_headers_of_http_2(server: Replayer) -> None:
     many = block(*((f"x-header-{n}", "value") for n in range(10_000)))
     pieces = [many[at : at + 16_000] for at in range(0, len(many), 16_000)]
-    frames = [frame(HEADERS if n == 0 else CONTINUATION, 0, 1, piece) for n, piece in enumerate(pieces)]
+    frames = [
+        frame(HEADERS if n == 0 else CONTINUATION, 0, 1, piece) for n, piece in enumerate(pieces)
+    ]
     got = thrown(server, HELLO, *frames, frame(CONTINUATION, END_HEADERS, 1, b""))
     assert goaway(got) == 11  # ENHANCE_YOUR_CALM
 
 
-# -- slowness --------------------------------------------------------------------------------------------------
+# -- slowness --------------------------------------------------------------------------------------
 
 SLOW: dict[str, tuple[bytes, bytes]] = {
     "a request line": (b"G", b"E"),
     "headers": (b"GET / HTTP/1.1\r\nHost: localhost\r\n", b"x: y\r\n"),
     "a body": (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n", b"x"),
-    "chunks": (b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
-    "trailers": (b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"x: y\r\n"),
+    "chunks": (
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"1\r\nx\r\n",
+    ),
+    "trailers": (
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
+        b"x: y\r\n",
+    ),
     "a second request": (ask() + b"G", b"E"),
 }
 
 
 @pytest.mark.parametrize(("start", "more"), SLOW.values(), ids=SLOW)
-def test_a_slow_loris_is_sent_away(impatient: Replayer, start: bytes, more: bytes) -> None:
+def test_a_slow_loris_is_sent_away(
+    impatient: Replayer, patience: Patience, received: ReceivedBytes, start: bytes, more: bytes
+) -> None:
     with connect(impatient) as client:
         client.sendall(start)
-        got = b""
-        for _ in range(WAIT * 100):
-            if select.select([client], [], [], 0.01)[0]:
-                data = client.recv(1 << 16)
-                got += data
-                if not data:
-                    break
-            with suppress(ConnectionError):
-                client.sendall(more)
-        assert statuses(got) == ([200, 408] if start.startswith(ask()) else [408])
+        sent = len(start)
+        for seconds in (0, 30, 29):
+            received.until(sent)
+            patience.advance(running(impatient), seconds)
+            assert running(impatient).connections
+            client.sendall(more)
+            sent += len(more)
+        received.until(sent)
+        patience.advance(running(impatient), 1)
+        assert statuses(rest(client)) == ([200, 408] if start.startswith(ask()) else [408])
+        patience.advance(running(impatient), 0)
+        patience.advance(running(impatient), 60)
         until(lambda: not running(impatient).connections)  # though the client never hung up
 
 
 @pytest.mark.parametrize("sent", [b"", b"P", PREFACE[:10], b"nonsense\r\n\r\n"])
-def test_a_client_that_says_no_more_is_sent_away(impatient: Replayer, sent: bytes) -> None:
+def test_a_client_that_says_no_more_is_sent_away(
+    impatient: Replayer, patience: Patience, received: ReceivedBytes, sent: bytes
+) -> None:
     with connect(impatient) as client:
         client.sendall(sent)
+        received.until(len(sent))
+        until(lambda: len(running(impatient).connections) == 1)
+        for seconds in (0, 59):
+            patience.advance(running(impatient), seconds)
+            assert running(impatient).connections
+        patience.advance(running(impatient), 1)
         assert statuses(rest(client)) == ([400] if b"nonsense" in sent else [])
         until(lambda: not running(impatient).connections)
 
 
-def test_an_idle_client_may_stay(impatient: Replayer) -> None:
+def test_an_idle_client_may_stay(impatient: Replayer, patience: Patience) -> None:
     with Http1(impatient.url) as idle, Http2(impatient.url) as idle2:
-        for _ in range(2):
+        for _ in range(3):
             for connection in (idle, idle2):
-                assert text_of(connection.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
-            with connect(impatient) as loris:  # its end is when patience has run out for the idle ones, too
-                loris.sendall(b"G")
-                assert statuses(rest(loris)) == [408]
+                assert (
+                    text_of(connection.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
+                )
+            for seconds in (0, 60, 60):
+                patience.advance(running(impatient), seconds)
 
 
-def test_a_client_that_always_has_begun_another_request_may_stay(impatient: Replayer) -> None:
+def test_a_client_that_always_has_begun_another_request_may_stay(
+    impatient: Replayer, patience: Patience, received: ReceivedBytes
+) -> None:
     half, other = ask()[:70], ask()[70:]
     with connect(impatient) as busy:
         busy.sendall(half)
-        for _ in range(2):
-            with connect(impatient) as loris:
-                loris.sendall(b"G")
-                while not select.select([loris], [], [], 0)[0]:
-                    busy.sendall(other + half)
-                    assert statuses(busy.recv(1 << 16)) == [200]
+        for count in range(4):
+            received.until(len(ask()) * count + len(half))
+            for seconds in (0, 59):
+                patience.advance(running(impatient), seconds)
+            busy.sendall(other + half)
+            assert statuses(busy.recv(1 << 16)) == [200]
 
 
 def test_connections_that_are_never_used(server: Replayer) -> None:
@@ -427,11 +507,13 @@ def test_connections_that_are_never_used(server: Replayer) -> None:
 
 
 @pytest.mark.slow
-def test_requests_behind_a_long_answer_are_not_read_without_end(serving: Callable[..., Replayer]) -> None:
+def test_requests_behind_a_long_answer_are_not_read_without_end(
+    serving: Callable[..., Replayer], held: HeldAnswers
+) -> None:
     waiting = stream("s", ["x"], at_ms=[0, 1000, 1000, 1000])
     with serving(converse("a", "one"), waiting, speed=1) as server, connect(server) as client:
         client.sendall(ask("s", STREAM))
-        (connection,) = awaited(server, 1)
+        (connection,) = until_answering(running(server))
         client.setblocking(False)
         requests, sent = ask() * 80_000, 0  # more than the kernel holds on both sides
         while not connection._holding_back:
@@ -442,19 +524,13 @@ def test_requests_behind_a_long_answer_are_not_read_without_end(serving: Callabl
         assert connection._http1 is not None
         assert connection._http1.buffered_bytes < 2 << 20
         whole = min(sent // len(ask()) + 1, 80_000)
+        held.release()
         client.sendall(requests[sent : len(ask()) * whole])
         client.shutdown(socket.SHUT_WR)
         assert statuses(rest(client)) == [200] * (1 + whole)
 
 
-def awaited(server: Replayer, count: int) -> list[Connection]:
-    """The connections, once there are so many and each of them has an answer in flight."""
-    found = running(server).connections
-    until(lambda: len(found) == count and all(connection._players for connection in list(found)))
-    return list(found)
-
-
-# -- floods of HTTP/2 ------------------------------------------------------------------------------------------
+# -- floods of HTTP/2 ------------------------------------------------------------------------------
 
 
 def goaway(got: bytes) -> int | None:
@@ -479,15 +555,24 @@ def opened(stream_id: int) -> bytes:
 
 FLOODS: dict[str, Callable[[], Iterable[bytes]]] = {
     "rapid reset": lambda: (opened(n) + frame(RST_STREAM, 0, n, pack_number(8)) for n in odd()),
-    "rapid reset of whole requests": lambda: (h2_ask(n, "s") + frame(RST_STREAM, 0, n, pack_number(8)) for n in odd()),
-    "broken streams": lambda: (opened(n) + frame(WINDOW_UPDATE, 0, n, pack_number(0)) for n in odd()),
+    "rapid reset of whole requests": lambda: (
+        h2_ask(n, "s") + frame(RST_STREAM, 0, n, pack_number(8)) for n in odd()
+    ),
+    "broken streams": lambda: (
+        opened(n) + frame(WINDOW_UPDATE, 0, n, pack_number(0)) for n in odd()
+    ),
     "ever more streams": lambda: (opened(n) for n in odd()),
     "empty data": lambda: (opened(1), *([frame(DATA, 0, 1, b"")] * 1000)),
-    "continuation": lambda: (frame(HEADERS, 0, 1, ENCODED), *([frame(CONTINUATION, 0, 1, b"")] * 1000)),
+    "continuation": lambda: (
+        frame(HEADERS, 0, 1, ENCODED),
+        *([frame(CONTINUATION, 0, 1, b"")] * 1000),
+    ),
     "priority": lambda: (frame(PRIORITY, 0, 1, bytes(5)) for _ in odd()),
     "unknown frames": lambda: (frame(99, 0, 0, b"x") for _ in odd()),
     "window updates": lambda: (frame(WINDOW_UPDATE, 0, 0, pack_number(1)) for _ in odd()),
-    "resets of nothing": lambda: (opened(1) + frame(RST_STREAM, 0, 1, pack_number(8)) for _ in odd()),
+    "resets of nothing": lambda: (
+        opened(1) + frame(RST_STREAM, 0, 1, pack_number(8)) for _ in odd()
+    ),
 }
 # These are fair as long as their client reads the answers.
 UNREAD: dict[str, Callable[[], Iterable[bytes]]] = {
@@ -553,9 +638,13 @@ def test_a_flood_from_a_client_that_does_not_read_is_ended(
 def test_a_flood_on_a_connection_that_is_full_is_ended(server: Replayer) -> None:
     """Where not even a GOAWAY finds room."""
     with connect(server) as client:
-        wide = frame(SETTINGS, 0, 0, b"\0\4\x40\0\0\0") + frame(WINDOW_UPDATE, 0, 0, pack_number(1 << 30))
+        wide = frame(SETTINGS, 0, 0, b"\0\4\x40\0\0\0") + frame(
+            WINDOW_UPDATE, 0, 0, pack_number(1 << 30)
+        )
         client.sendall(PREFACE + wide + b"".join(h2_ask(n, "large") for n in range(1, 200, 2)))
-        until(lambda: not all(connection.writable for connection in list(running(server).connections)))
+        until(
+            lambda: not all(connection.writable for connection in list(running(server).connections))
+        )
         assert flood(client, UNREAD["ping"](), reading=False) is not None
 
 
@@ -592,12 +681,16 @@ def test_tiny_windows(server: Replayer) -> None:
         assert sum(held) < 100 * 500_000
 
 
-# -- leaks -----------------------------------------------------------------------------------------------------
+# -- leaks -----------------------------------------------------------------------------------------
 
 
 def rude(server: Replayer, rounds: int) -> None:
     """So many rounds of all that garbage, each of which ends in another way."""
-    more = [(ask("s", STREAM), []), (ask("large") * 20, []), (HELLO + h2_ask(1, "s") + h2_ask(3, "large"), [])]
+    more = [
+        (ask("s", STREAM), []),
+        (ask("large") * 20, []),
+        (HELLO + h2_ask(1, "s") + h2_ask(3, "large"), []),
+    ]
     for turn in range(rounds):
         for at, (data, _) in enumerate([*GARBAGE.values(), *more]):
             client = connect(server)
@@ -614,7 +707,8 @@ OURS = (Connection, Player, Http1Connection, Http2Connection)
 
 def alive() -> list[object]:
     gc.collect()
-    # By its true type: other libraries' proxies load what they stand for when they are asked for their class.
+    # By its true type: other libraries' proxies load what they stand for when they are
+    # asked for their class.
     return [thing for thing in gc.get_objects() if issubclass(type(thing), OURS)]
 
 
@@ -650,11 +744,15 @@ def test_nothing_is_left_of_a_thousand_rude_clients(
             rude(server, 4)
             is_empty(server)
             gc.collect()
-            before = tracemalloc.get_traced_memory()[0]
-            rude(server, 20)
-            is_empty(server)
-            until(lambda: not alive())
-            assert tracemalloc.get_traced_memory()[0] - before < 50_000  # of 800 connections
+            sizes = [tracemalloc.get_traced_memory()[0]]
+            for _ in range(2):
+                rude(server, 10)
+                is_empty(server)
+                until(lambda: not alive())
+                sizes.append(tracemalloc.get_traced_memory()[0])
+            # What 400 connections leave behind grows each time; a table of the
+            # interpreter doubles once.
+            assert min(after - before for before, after in pairwise(sizes)) < 40_000
         finally:
             tracemalloc.stop()
         assert timers(server) in (None, 1)
@@ -664,14 +762,14 @@ def test_nothing_is_left_of_a_thousand_rude_clients(
         answers_rightly(server)
 
 
-# -- many at once ----------------------------------------------------------------------------------------------
+# -- many at once ----------------------------------------------------------------------------------
 
 ALONE, SHARED, PER_CONNECTION = 300, 4, 50
 EVENTS = 12
 
 
 def paced(text: str) -> Interaction:
-    """A stream whose first event is there at once, and whose others come over a second, after a second and a half."""
+    """A stream whose first event is there at once; for the others it waits."""
     at_ms = [0, *(1500 + 80 * n for n in range(EVENTS + 2))]
     return stream(text, [f"{text}.{n}" for n in range(EVENTS)], at_ms=at_ms)
 
@@ -700,7 +798,9 @@ async def many_shared(port: int, names: list[str], ready: asyncio.Barrier) -> No
     client.initiate_connection()
     await ready.wait()
     for at, text in enumerate(names):
-        client.send_headers(2 * at + 1, [(name, STREAM if name == ":path" else value) for name, value in PSEUDO])
+        client.send_headers(
+            2 * at + 1, [(name, STREAM if name == ":path" else value) for name, value in PSEUDO]
+        )
         client.send_data(2 * at + 1, prompt(text), end_stream=True)
     writer.write(client.data_to_send())
     bodies: dict[int, bytes] = {}
@@ -710,40 +810,42 @@ async def many_shared(port: int, names: list[str], ready: asyncio.Barrier) -> No
         assert data, "the server hung up"
         for event in client.receive_data(data):
             match event:
-                case h2.events.DataReceived(stream_id=number, data=piece, flow_controlled_length=length):
+                case h2.events.DataReceived(
+                    stream_id=number, data=piece, flow_controlled_length=length
+                ):
                     bodies[number] = bodies.get(number, b"") + (piece or b"")
                     client.acknowledge_received_data(length or 0, number)
                 case h2.events.StreamEnded():
                     ended += 1
         writer.write(client.data_to_send())
-    assert [texts_of(bodies[2 * at + 1]) for at in range(len(names))] == [expected(text) for text in names]
+    assert [texts_of(bodies[2 * at + 1]) for at in range(len(names))] == [
+        expected(text) for text in names
+    ]
     writer.close()
     await writer.wait_closed()
 
 
-async def most_at_once(server: Server, clients: asyncio.Future[Any]) -> int:
-    most = 0
-    while not clients.done():
-        most = max(most, sum(len(connection._players) for connection in list(server.connections)))
-        await asyncio.sleep(0.02)
-    return most
-
-
 @pytest.mark.slow
-def test_500_paced_streams_at_once(serving: Callable[..., Replayer]) -> None:
+def test_500_paced_streams_at_once(serving: Callable[..., Replayer], held: HeldAnswers) -> None:
     names = [f"stream-{n}" for n in range(25)]
 
-    async def run(server: Replayer) -> int:
+    async def run(server: Replayer) -> None:
         ready = asyncio.Barrier(ALONE + SHARED)
         alone = [one_alone(server.port, names[n % len(names)], ready) for n in range(ALONE)]
-        shared = [many_shared(server.port, names * (PER_CONNECTION // len(names)), ready) for _ in range(SHARED)]
+        shared = [
+            many_shared(server.port, names * (PER_CONNECTION // len(names)), ready)
+            for _ in range(SHARED)
+        ]
         clients = asyncio.gather(*alone, *shared)
-        most = await most_at_once(running(server), clients)
+        await asyncio.to_thread(held.until, ALONE + SHARED * PER_CONNECTION)
+        held.release()
         await clients
-        return most
 
-    with serving(converse("a", "one"), *map(paced, names), speed=1) as server, asyncio.Runner() as runner:
-        assert runner.run(run(server)) == ALONE + SHARED * PER_CONNECTION == 500
+    with (
+        serving(converse("a", "one"), *map(paced, names), speed=1) as server,
+        asyncio.Runner() as runner,
+    ):
+        runner.run(run(server))
         answers_rightly(server)
         is_empty(server)
 
@@ -766,7 +868,9 @@ def test_a_crowd_that_leaves_at_once(serving: Callable[..., Replayer]) -> None:
 
 
 class Gone(asyncio.Transport):
-    """asyncio's own transport of a client that has reset the connection, before it has heard of it."""
+    """asyncio's own transport of a client that has reset the connection,
+    before it has heard of it.
+    """
 
     aborted = False
 

@@ -1,4 +1,6 @@
-"""The cassettes that ship: they cover every operation, and each is answered over both HTTPs as its file says."""
+"""The cassettes that ship: they cover every operation, and each is answered over
+both HTTPs as its file says.
+"""
 
 import json
 from collections.abc import Iterator
@@ -8,7 +10,7 @@ from botocore.eventstream import EventStreamBuffer
 
 from bedtape_cassettes.format import document
 from bedtape_cassettes.model import Body, Event, Events, Interaction
-from bedtape_cassettes.storage import store
+from bedtape_cassettes.storage import file_names, store
 from bedtape_replayer import Replayer
 from support.client import Answer, Http1, Http2
 
@@ -24,6 +26,9 @@ OPERATIONS = {
     "InvokeAgent",
     "Retrieve",
     "RetrieveAndGenerate",
+    "Rerank",
+    "InvokeFlow",
+    "InvokeAgentRuntime",
     "ListFoundationModels",
     "GetInferenceProfile",
     "ChatCompletions",
@@ -44,7 +49,9 @@ def _cassette(interaction: Interaction) -> str:
 
 def _ask(client: Http1 | Http2, sample: Interaction) -> Answer:
     request = sample.request
-    return client.request(request.method, request.path, request.headers, request.body.data, _cassette(sample))
+    return client.request(
+        request.method, request.path, request.headers, request.body.data, _cassette(sample)
+    )
 
 
 def _says(answer: Answer, sample: Interaction) -> bool:
@@ -59,12 +66,12 @@ def _says(answer: Answer, sample: Interaction) -> bool:
 def _events(data: bytes) -> list[tuple[dict[str, str], object]]:
     buffer = EventStreamBuffer()
     buffer.add_data(data)
-    found = []
+    events = []
     for event in buffer:
         payload = json.loads(event.payload)
         payload.pop("p", None)
-        found.append((dict(event.headers), payload))
-    return found
+        events.append((dict(event.headers), payload))
+    return events
 
 
 def _expected(event: Event, _body: Events) -> tuple[dict[str, str], object]:
@@ -85,12 +92,16 @@ def test_every_sample_is_answered_as_its_file_says(client: type[Http1 | Http2]) 
 
 
 def test_each_is_the_only_one_its_session_needs(url: str) -> None:
-    """Without a session, all cassettes play as one; samples must not shadow each other but on purpose."""
+    """Without a session, all cassettes play as one; samples must not shadow
+    each other but on purpose.
+    """
     with Http1(url) as connection:
         for sample in SAMPLES:
             request = sample.request
             if sample.file != "errors/0005-converse-a2a800c3.yaml":
-                answer = connection.request(request.method, request.path, request.headers, request.body.data)
+                answer = connection.request(
+                    request.method, request.path, request.headers, request.body.data
+                )
                 assert answer.status == sample.response.status, sample.file
 
 
@@ -98,11 +109,17 @@ def test_samples_are_written_as_bedtape_writes_them() -> None:
     for sample in SAMPLES:
         written = (store.samples() / sample.file).read_bytes()
         assert document.write(sample) == written, sample.file
-        assert sample.file.rpartition("/")[2] == store.name_file(int(sample.file.split("/")[-1][:4]), sample)
+        assert sample.file.rpartition("/")[2] == file_names.name_file(
+            int(sample.file.split("/")[-1][:4]), sample
+        )
 
 
 def test_samples_have_times() -> None:
     """Answers that have times can be paced; the demo of `--speed` needs some."""
-    timed = [s for s in SAMPLES if isinstance(s.response.body, Events) and s.response.body.events[-1].at_ms]
+    timed = [
+        s
+        for s in SAMPLES
+        if isinstance(s.response.body, Events) and s.response.body.events[-1].at_ms
+    ]
     assert len(timed) >= 8
     assert all(sample.response.after_ms for sample in SAMPLES)

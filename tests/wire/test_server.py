@@ -32,20 +32,25 @@ from bedtape_cassettes.model import Cassette, Interaction
 from bedtape_replayer import Replayer
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.server.server import MAX_BODY, Outcome, Server, new_event_loop
+from support import WAIT
 from support.client import Http1, Http2, until
 from support.folders import write
-from support.recordings import converse, path, prompt, recorded, stream, text_of, texts_of
+from support.recordings import converse, path, prompt, record_interaction, stream, text_of, texts_of
+from support.waits import HeldAnswers
 
 Make = Callable[..., Replayer]
 Client = type[Http1] | type[Http2]
-WAIT = 30  # seconds until a test that hangs fails; nothing is measured by it
 JSON = (("Content-Type", "application/json"),)
 CONVERSE, STREAM = path(), path("converse-stream")
 
 
-@pytest.fixture(params=[new_event_loop, asyncio.SelectorEventLoop], ids=["uvloop", "asyncio"], autouse=True)
+@pytest.fixture(
+    params=[new_event_loop, asyncio.SelectorEventLoop], ids=["uvloop", "asyncio"], autouse=True
+)
 def loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every test here runs on both event loops: they differ in when they pause, close and report."""
+    """Every test here runs on both event loops: they differ in when they
+    pause, close and report.
+    """
     monkeypatch.setattr("bedtape_replayer.server.thread.new_event_loop", request.param)
 
 
@@ -71,7 +76,7 @@ def replayer_of_large(monkeypatch: pytest.MonkeyPatch) -> Make:
     return make
 
 
-# -- a client that shows every byte ----------------------------------------------------------------------------
+# -- a client that shows every byte ----------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,9 @@ class Line:
         line = self.file.readline()
         assert line.startswith(b"HTTP/1.1 "), line
         rows = [row.decode("latin-1").rstrip("\r\n") for row in iter(self.file.readline, b"\r\n")]
-        return int(line[9:12]), tuple((name, value.strip()) for name, _, value in (row.partition(":") for row in rows))
+        return int(line[9:12]), tuple(
+            (name, value.strip()) for name, _, value in (row.partition(":") for row in rows)
+        )
 
     def chunk(self) -> bytes:
         size = int(self.file.readline(), 16)
@@ -151,21 +158,34 @@ class Line:
 
 
 def ask(
-    text: str, url: str = CONVERSE, *lines: str, version: str = "1.1", method: str = "POST", expecting: bool = False
+    text: str,
+    url: str = CONVERSE,
+    *lines: str,
+    version: str = "1.1",
+    method: str = "POST",
+    expecting: bool = False,
 ) -> bytes:
     """A whole request; `expecting`: only its head, which asks for leave to send the rest."""
     body = prompt(text)
-    head = [f"{method} {url} HTTP/{version}", "Host: localhost", f"Content-Length: {len(body)}", *lines]
+    head = [
+        f"{method} {url} HTTP/{version}",
+        "Host: localhost",
+        f"Content-Length: {len(body)}",
+        *lines,
+    ]
     if expecting:
         return "\r\n".join([*head, "Expect: 100-continue", "", ""]).encode()
     return "\r\n".join([*head, "Content-Type: application/json", "", ""]).encode() + body
 
 
-# -- HTTP/1.1 --------------------------------------------------------------------------------------------------
+# -- HTTP/1.1 --------------------------------------------------------------------------------------
 
 
 def test_a_connection_is_kept(replayer: Make) -> None:
-    with replayer(converse("a", "one"), converse("b", "two"), stream("s", ["x", "y"])) as server, Line(server) as line:
+    with (
+        replayer(converse("a", "one"), converse("b", "two"), stream("s", ["x", "y"])) as server,
+        Line(server) as line,
+    ):
         for _ in range(3):
             line.send(ask("a"))
             assert line.answer().text == "one"
@@ -185,7 +205,10 @@ def test_pipelined_requests_are_answered_in_order(replayer: Make, speed: float |
         converse("b", "two"),
     )
     with replayer(*interactions, speed=speed) as server, Line(server) as line:
-        line.send((ask("a") + ask("s", STREAM) + ask("b") + ask("unknown") + ask("s", STREAM) + ask("a")) * 5)
+        line.send(
+            (ask("a") + ask("s", STREAM) + ask("b") + ask("unknown") + ask("s", STREAM) + ask("a"))
+            * 5
+        )
         for _ in range(5):
             assert line.answer().text == "one"
             assert texts_of(line.answer().body) == ["x", "y", "z"]
@@ -249,7 +272,9 @@ def test_a_body_of_24_megabytes_in_chunks(replayer: Make) -> None:
     with replayer(converse("a", "one"), match=IGNORING) as server:
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=WAIT)
         with closing(connection):
-            connection.request("POST", CONVERSE, body=pieces, headers=dict(JSON), encode_chunked=True)
+            connection.request(
+                "POST", CONVERSE, body=pieces, headers=dict(JSON), encode_chunked=True
+            )
             assert text_of(connection.getresponse().read()) == "one"
 
 
@@ -266,7 +291,10 @@ def test_a_body_too_large_for_a_client_that_sends_it_all(replayer: Make) -> None
 
 
 def test_a_body_too_large_for_a_client_that_waits(replayer: Make) -> None:
-    head = f"POST {CONVERSE} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {26 << 20}\r\nExpect: 100-continue\r\n\r\n"
+    head = (
+        f"POST {CONVERSE} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {26 << 20}\r\nExpect:"
+        " 100-continue\r\n\r\n"
+    )
     with replayer(converse("a", "one")) as server, Line(server) as line:
         line.send(head.encode())
         assert line.answer().status == 413
@@ -281,9 +309,18 @@ def test_a_client_that_reads_to_the_end_is_not_kept_waiting(replayer: Make) -> N
 
 
 @pytest.mark.parametrize("speed", [None, 1000])
-def test_what_was_asked_before_half_closing_is_answered(replayer: Make, speed: float | None) -> None:
-    interactions = converse("a", "one"), stream("s", ["x", "y"], at_ms=[1000, 2000, 3000, 4000, 5000], after_ms=1000)
-    for asked in (ask("a"), ask("s", STREAM), ask("a") + ask("s", STREAM) + ask("s", STREAM) + ask("a")):
+def test_what_was_asked_before_half_closing_is_answered(
+    replayer: Make, speed: float | None
+) -> None:
+    interactions = (
+        converse("a", "one"),
+        stream("s", ["x", "y"], at_ms=[1000, 2000, 3000, 4000, 5000], after_ms=1000),
+    )
+    for asked in (
+        ask("a"),
+        ask("s", STREAM),
+        ask("a") + ask("s", STREAM) + ask("s", STREAM) + ask("a"),
+    ):
         with replayer(*interactions, speed=speed) as server, Line(server) as line:
             line.send(asked)
             line.socket.shutdown(socket.SHUT_WR)
@@ -294,7 +331,14 @@ def test_what_was_asked_before_half_closing_is_answered(replayer: Make, speed: f
 
 def test_half_closing_between_head_and_body_ends_the_connection(replayer: Make) -> None:
     with replayer(converse("a", "one")) as server:
-        for asked in (b"", b"P", b"PRI * HTTP", ask("a")[:40], ask("a")[:-1], ask("a", expecting=True)):
+        for asked in (
+            b"",
+            b"P",
+            b"PRI * HTTP",
+            ask("a")[:40],
+            ask("a")[:-1],
+            ask("a", expecting=True),
+        ):
             with Line(server) as line:
                 line.send(asked)
                 if b"100-continue" in asked:
@@ -320,9 +364,13 @@ def test_http_1_0_closes_unless_asked_otherwise(replayer: Make) -> None:
 @pytest.mark.parametrize("speed", [None, 1000])
 def test_head_has_no_body(replayer: Make, speed: float | None) -> None:
     interactions = [
-        recorded(prompt("h"), b'{"a":1}', method="HEAD"),
-        recorded(
-            prompt("h"), b"data: 1\n\n", method="HEAD", url=STREAM, headers=(("Content-Type", "text/event-stream"),)
+        record_interaction(prompt("h"), b'{"a":1}', method="HEAD"),
+        record_interaction(
+            prompt("h"),
+            b"data: 1\n\n",
+            method="HEAD",
+            url=STREAM,
+            headers=(("Content-Type", "text/event-stream"),),
         ),
         converse("a", "one"),
     ]
@@ -347,8 +395,13 @@ def test_both_protocols_on_one_port(replayer: Make) -> None:
     ):
         for _ in range(3):
             for connection in (two, one, other):
-                assert text_of(connection.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
-                assert texts_of(connection.request("POST", STREAM, JSON, prompt("s")).body) == ["x", "y"]
+                assert (
+                    text_of(connection.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
+                )
+                assert texts_of(connection.request("POST", STREAM, JSON, prompt("s")).body) == [
+                    "x",
+                    "y",
+                ]
 
 
 def test_a_preface_in_pieces(replayer: Make) -> None:
@@ -359,7 +412,7 @@ def test_a_preface_in_pieces(replayer: Make) -> None:
         assert line.file.read(9)[3] == 4  # its SETTINGS
 
 
-# -- large answers and slow readers ----------------------------------------------------------------------------
+# -- large answers and slow readers ----------------------------------------------------------------
 
 LARGE = 20_000_000
 
@@ -369,14 +422,17 @@ TEXT = b"".join(b"%07d\n" % n for n in range(LARGE // 8))
 
 @lru_cache
 def large(size: int = LARGE) -> Interaction:
-    return recorded(prompt("large"), TEXT[:size], headers=(("Content-Type", "text/plain"),))
+    return record_interaction(
+        prompt("large"), TEXT[:size], headers=(("Content-Type", "text/plain"),)
+    )
 
 
 def held(server: Replayer) -> int:
     """Bytes that the server holds for its clients."""
     assert server._running is not None
     return sum(
-        connection._transport.get_write_buffer_size() + sum(connection.wire.count_pending(n) for n in range(1, 100))
+        connection._transport.get_write_buffer_size()
+        + sum(connection.wire.count_pending(n) for n in range(1, 100))
         for connection in server._running.connections
         if connection.wire is not None
     )
@@ -396,7 +452,12 @@ class Streams:
             self.h2.increment_flow_control_window(window - 65535)
 
     def ask(self, number: int, text: str, url: str = CONVERSE) -> None:
-        pseudo = [(":method", "POST"), (":scheme", "http"), (":path", url), (":authority", "localhost")]
+        pseudo = [
+            (":method", "POST"),
+            (":scheme", "http"),
+            (":path", url),
+            (":authority", "localhost"),
+        ]
         self.h2.send_headers(number, pseudo)
         self.h2.send_data(number, prompt(text), end_stream=True)
         self.flush()
@@ -434,7 +495,11 @@ class Streams:
         """How many bytes of bodies came, when there were that many."""
         got = 0
         while got < least:
-            got += sum(len(event.data or b"") for event in self.events() if isinstance(event, h2.events.DataReceived))
+            got += sum(
+                len(event.data or b"")
+                for event in self.events()
+                if isinstance(event, h2.events.DataReceived)
+            )
         return got
 
     def close(self) -> None:
@@ -442,7 +507,9 @@ class Streams:
 
 
 @pytest.mark.parametrize("requests", [1, 40])
-def test_a_slow_reader_holds_little_and_stalls_nobody(replayer_of_large: Make, requests: int) -> None:
+def test_a_slow_reader_holds_little_and_stalls_nobody(
+    replayer_of_large: Make, requests: int
+) -> None:
     with replayer_of_large(large(), converse("a", "one")) as server, Line(server) as slow:
         slow.send(ask("large") * requests)
         assert slow.head()[0] == 200  # and then it reads no more
@@ -458,8 +525,13 @@ def test_a_slow_reader_holds_little_and_stalls_nobody(replayer_of_large: Make, r
 
 
 @pytest.mark.parametrize("window", [65535, 2**31 - 1])
-def test_a_slow_reader_of_http_2_holds_little_and_stalls_nobody(replayer_of_large: Make, window: int) -> None:
-    with replayer_of_large(large(), converse("a", "one")) as server, closing(Streams(server, window)) as client:
+def test_a_slow_reader_of_http_2_holds_little_and_stalls_nobody(
+    replayer_of_large: Make, window: int
+) -> None:
+    with (
+        replayer_of_large(large(), converse("a", "one")) as server,
+        closing(Streams(server, window)) as client,
+    ):
         for number in range(1, 80, 2):
             client.ask(number, "large")
         assert client.socket.recv(1)
@@ -472,7 +544,10 @@ def test_a_slow_reader_of_http_2_holds_little_and_stalls_nobody(replayer_of_larg
 
 @pytest.mark.parametrize("client", [Http1, Http2])
 def test_a_large_answer_is_whole(replayer_of_large: Make, client: Client) -> None:
-    with replayer_of_large(large(), converse("a", "one")) as server, client(server.url) as connection:
+    with (
+        replayer_of_large(large(), converse("a", "one")) as server,
+        client(server.url) as connection,
+    ):
         for _ in range(2):
             assert connection.request("POST", CONVERSE, JSON, prompt("large")).body == TEXT
         assert text_of(connection.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
@@ -499,7 +574,7 @@ def test_a_window_that_opens_lets_the_answer_go_on(replayer_of_large: Make) -> N
         assert len(client.read(1)[1]) == 300_000 - 65535
 
 
-# -- who hangs up ----------------------------------------------------------------------------------------------
+# -- who hangs up ----------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -588,7 +663,9 @@ def test_a_large_answer_is_complete_when_it_was_read(
         assert not outcomes.get(timeout=WAIT).complete
 
 
-def test_a_large_last_answer_is_complete_too(replayer_of_large: Make, outcomes: queue.SimpleQueue[Outcome]) -> None:
+def test_a_large_last_answer_is_complete_too(
+    replayer_of_large: Make, outcomes: queue.SimpleQueue[Outcome]
+) -> None:
     with replayer_of_large(large(), observer=outcomes.put) as server, Line(server) as line:
         line.send(ask("large", CONVERSE, "Connection: close"))
         assert len(line.answer().body) == LARGE
@@ -596,8 +673,13 @@ def test_a_large_last_answer_is_complete_too(replayer_of_large: Make, outcomes: 
         assert outcomes.get(timeout=WAIT).complete
 
 
-def test_the_observer_is_told_what_answered(replayer: Make, outcomes: queue.SimpleQueue[Outcome]) -> None:
-    with replayer(converse("a", "one", after_ms=30), speed=1, observer=outcomes.put) as server, Line(server) as line:
+def test_the_observer_is_told_what_answered(
+    replayer: Make, outcomes: queue.SimpleQueue[Outcome]
+) -> None:
+    with (
+        replayer(converse("a", "one", after_ms=30), speed=1, observer=outcomes.put) as server,
+        Line(server) as line,
+    ):
         line.send(ask("a", f"/s/mine{CONVERSE}") + ask("b"))
         assert [line.answer().status for _ in range(2)] == [200, 400]
         hit, miss = (outcomes.get(timeout=WAIT) for _ in range(2))
@@ -608,18 +690,24 @@ def test_the_observer_is_told_what_answered(replayer: Make, outcomes: queue.Simp
         assert miss.answer.miss is not None
 
 
-# -- errors of our own -----------------------------------------------------------------------------------------
+# -- errors of our own -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("client", [Http1, Http2])
 def test_an_error_of_the_engine_is_an_answer(
-    replayer: Make, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, client: Client
+    replayer: Make,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    client: Client,
 ) -> None:
     with replayer(converse("a", "one")) as server, client(server.url) as connection:
         with monkeypatch.context() as patch:
             patch.setattr("bedtape_replayer.engine.engine.Engine.answer", broken)
             answer = connection.request("POST", CONVERSE, JSON, prompt("a"))
-        assert (answer.status, answer.header("x-amzn-ErrorType")) == (500, "InternalServerException")
+        assert (answer.status, answer.header("x-amzn-ErrorType")) == (
+            500,
+            "InternalServerException",
+        )
         assert answer.header("Date")
         assert "RuntimeError: a\\x1b[31m\\nb" in json.loads(answer.body)["message"]
         assert text_of(connection.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
@@ -634,33 +722,45 @@ def broken(*_: object) -> None:
     raise RuntimeError("a\x1b[31m\nb")
 
 
-def test_an_error_of_the_observer_takes_no_answer_away(replayer: Make, capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_error_of_the_observer_takes_no_answer_away(
+    replayer: Make, capfd: pytest.CaptureFixture[str]
+) -> None:
     interactions = converse("a", "one"), stream("s", ["x"])
     with replayer(*interactions, observer=broken) as server, Line(server) as line:
         line.send(ask("a") + ask("s", STREAM) + ask("a"))
         assert line.answer().text == "one"
         assert texts_of(line.answer().body) == ["x"]
         assert line.answer().text == "one"
-    assert [line[:29] for line in capfd.readouterr().err.splitlines()] == ["bedtape: the observer failed:"] * 3
+    assert [line[:29] for line in capfd.readouterr().err.splitlines()] == [
+        "bedtape: the observer failed:"
+    ] * 3
 
 
 def test_a_method_that_is_not_text(replayer: Make) -> None:
     with replayer(converse("a", "one")) as server, closing(Streams(server)) as client:
-        pseudo = [(b":method", b"\xff\xfe"), (b":scheme", b"http"), (b":path", b"/\xff"), (b":authority", b"localhost")]
+        pseudo = [
+            (b":method", b"\xff\xfe"),
+            (b":scheme", b"http"),
+            (b":path", b"/\xff"),
+            (b":authority", b"localhost"),
+        ]
         client.h2.send_headers(1, pseudo, end_stream=True)
         client.ask(3, "a")
         bodies = client.read(2)
-        assert "message" in json.loads(bodies[1])
+        assert "Output" in json.loads(bodies[1])
         assert text_of(bodies[3]) == "one"
 
 
-# -- pace ------------------------------------------------------------------------------------------------------
+# -- pace ------------------------------------------------------------------------------------------
 
 AT_MS = [0, 20_000, 20_000, 50_000, 120_000]  # of the five events of a stream of two texts
 
 
 def test_events_come_no_sooner_than_they_are_due(replayer: Make) -> None:
-    with replayer(stream("s", ["x", "y"], at_ms=AT_MS, after_ms=30_000), speed=1000) as server, Line(server) as line:
+    with (
+        replayer(stream("s", ["x", "y"], at_ms=AT_MS, after_ms=30_000), speed=1000) as server,
+        Line(server) as line,
+    ):
         asked = time.monotonic()
         line.send(ask("s", STREAM))
         came = [(line.head(), time.monotonic())[1] - asked]
@@ -703,7 +803,8 @@ class Skipping(selectors.DefaultSelector):
 def hurried(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hurried]:
     with closing(Hurried()) as loop:
         monkeypatch.setattr("bedtape_replayer.server.thread.new_event_loop", lambda: loop)
-        monkeypatch.setattr(Server, "_sweep", lambda *_: None)  # its timers would be due all the time
+        # its timers would be due all the time
+        monkeypatch.setattr(Server, "_sweep", lambda *_: None)
         yield loop
 
 
@@ -731,8 +832,13 @@ def test_a_whole_answer_waits_as_long_as_bedrock_took(replayer: Make, hurried: H
 
 
 def test_streams_are_paced_independently(replayer: Make) -> None:
-    """The fast one overtakes the slow one, on one connection of HTTP/2 and between two of HTTP/1.1."""
-    slow, fast = stream("slow", ["x"], at_ms=[0, 0, 600_000, 600_000]), stream("fast", ["y"], at_ms=[10, 20, 30, 40])
+    """The fast one overtakes the slow one, on one connection of HTTP/2 and
+    between two of HTTP/1.1.
+    """
+    slow, fast = (
+        stream("slow", ["x"], at_ms=[0, 0, 600_000, 600_000]),
+        stream("fast", ["y"], at_ms=[10, 20, 30, 40]),
+    )
     with replayer(slow, fast, speed=1) as server:
         with Line(server) as one, Line(server) as other:
             one.send(ask("slow", STREAM))
@@ -745,7 +851,7 @@ def test_streams_are_paced_independently(replayer: Make) -> None:
             assert texts_of(client.read(1)[3]) == ["y"]
 
 
-# -- what every answer has -------------------------------------------------------------------------------------
+# -- what every answer has -------------------------------------------------------------------------
 
 
 def test_the_date_is_now(replayer: Make) -> None:
@@ -773,7 +879,11 @@ def test_the_date_goes_on(replayer: Make, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_the_same_request_gets_the_same_bytes(replayer: Make) -> None:
     def undated(answer: Answer) -> Answer:
-        return Answer(answer.status, tuple(pair for pair in answer.headers if pair[0] != "Date"), answer.pieces)
+        return Answer(
+            answer.status,
+            tuple(pair for pair in answer.headers if pair[0] != "Date"),
+            answer.pieces,
+        )
 
     seen = []
     for _ in range(2):
@@ -786,25 +896,40 @@ def test_the_same_request_gets_the_same_bytes(replayer: Make) -> None:
     assert len({answer.header("x-amzn-RequestId") for answer in seen[0]}) == 3
 
 
-# -- the end ---------------------------------------------------------------------------------------------------
+# -- the end ---------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def paced(monkeypatch: pytest.MonkeyPatch) -> HeldAnswers:
+    return HeldAnswers(monkeypatch)
+
+
+@pytest.fixture
+def without_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that stops gives its clients all the time that a slow machine needs."""
+    monkeypatch.setattr("bedtape_replayer.server.thread._GRACE", WAIT)
+
+
+@pytest.mark.usefixtures("without_grace")
 @pytest.mark.parametrize("client", [Http1, Http2])
-def test_an_answer_in_flight_is_finished(replayer: Make, client: Client) -> None:
+def test_an_answer_in_flight_is_finished(
+    replayer: Make, paced: HeldAnswers, client: Client
+) -> None:
     texts = [str(n) for n in range(20)]
     server = replayer(stream("s", texts, at_ms=range(0, 230, 10)), speed=1).start()
-    with ThreadPoolExecutor(1) as threads, client(server.url) as connection:
+    with ThreadPoolExecutor(2) as threads, client(server.url) as connection:
         answer = threads.submit(connection.request, "POST", STREAM, JSON, prompt("s"))
-        assert server._running is not None
-        running = server._running
-        until(lambda: any(connection._players for connection in running.connections))
+        paced.until(1)
         port = server.port
-        server.stop()
+        stopped = stopping(server, threads)
+        paced.release()
         assert texts_of(answer.result(WAIT).body) == texts
+        stopped.result(WAIT)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), timeout=WAIT)
 
 
+@pytest.mark.usefixtures("without_grace")
 def test_a_large_answer_in_flight_is_finished(replayer_of_large: Make) -> None:
     server = replayer_of_large(large()).start()
     with ThreadPoolExecutor(1) as threads, Line(server) as line:
@@ -816,6 +941,7 @@ def test_a_large_answer_in_flight_is_finished(replayer_of_large: Make) -> None:
         stopped.result(WAIT)
 
 
+@pytest.mark.usefixtures("without_grace")
 @pytest.mark.parametrize("size", [100_000, 200_000, 500_000])
 def test_an_answer_that_waits_for_a_window_is_finished(replayer_of_large: Make, size: int) -> None:
     server = replayer_of_large(large(size)).start()
@@ -828,18 +954,23 @@ def test_an_answer_that_waits_for_a_window_is_finished(replayer_of_large: Make, 
         stopped.result(WAIT)
 
 
-def test_a_request_that_comes_while_stopping_is_refused(replayer: Make) -> None:
+@pytest.mark.usefixtures("without_grace")
+def test_a_request_that_comes_while_stopping_is_refused(replayer: Make, paced: HeldAnswers) -> None:
     server = replayer(stream("s", ["x"], at_ms=[0, 0, 0, 200]), speed=1).start()
     with ThreadPoolExecutor(1) as threads, closing(Streams(server)) as client:
         client.ask(1, "s", STREAM)
-        assert client.take(1)
+        paced.until(1)
         stopped = stopping(server, threads)
         client.ask(3, "s", STREAM)
         events: list[h2.events.Event] = []
+        while not any(isinstance(event, h2.events.StreamReset) for event in events):
+            events += client.events()
+        paced.release()
         while not any(isinstance(event, h2.events.StreamEnded) for event in events):
             events += client.events()
         resets = [event for event in events if isinstance(event, h2.events.StreamReset)]
-        assert [(event.stream_id, event.error_code) for event in resets] == [(3, 7)]  # REFUSED_STREAM: try elsewhere
+        # REFUSED_STREAM: try elsewhere
+        assert [(event.stream_id, event.error_code) for event in resets] == [(3, 7)]
         stopped.result(WAIT)
 
 
@@ -848,7 +979,11 @@ def stopping(server: Replayer, threads: ThreadPoolExecutor) -> Future[None]:
     running = server._running
     assert running is not None
     stopped = threads.submit(server.stop)
-    until(lambda: running.stopping and all(connection.winding_down for connection in running.connections))
+    until(
+        lambda: (
+            running.stopping and all(connection.winding_down for connection in running.connections)
+        )
+    )
     return stopped
 
 
@@ -866,13 +1001,7 @@ def test_an_answer_that_takes_too_long_is_cut(replayer: Make) -> None:
         assert not rest.endswith(b"0\r\n\r\n")
 
 
-def stop_without_haste(server: Replayer) -> None:
-    """Stops the server itself, which never cuts an answer off by its own will."""
-    assert server._running is not None
-    assert server._loop is not None
-    asyncio.run_coroutine_threadsafe(server._running.stop(), server._loop).result(WAIT)
-
-
+@pytest.mark.usefixtures("without_grace")
 def test_stopping_closes_idle_and_unfinished_connections(replayer: Make) -> None:
     with replayer(converse("a", "one")) as server:
         running = server._running
@@ -884,7 +1013,7 @@ def test_stopping_closes_idle_and_unfinished_connections(replayer: Make) -> None
         two = Http2(server.url)
         assert text_of(two.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
         until(lambda: len(running.connections) == 5)
-        stop_without_haste(server)
+        server.stop()
         for line in lines:
             assert line.ends()
             line.close()
@@ -894,13 +1023,18 @@ def test_stopping_closes_idle_and_unfinished_connections(replayer: Make) -> None
         two.close()
 
 
-def test_a_pipelined_request_is_not_begun_any_more(replayer: Make) -> None:
-    with replayer(stream("s", ["x"], at_ms=[0, 0, 0, 200]), speed=1) as server, Line(server) as line:
+@pytest.mark.usefixtures("without_grace")
+def test_a_pipelined_request_is_not_begun_any_more(replayer: Make, paced: HeldAnswers) -> None:
+    server = replayer(stream("s", ["x"], at_ms=[0, 0, 0, 200]), speed=1).start()
+    with ThreadPoolExecutor(1) as threads, Line(server) as line:
         line.send(ask("s", STREAM) * 2)
+        paced.until(1)
+        stopped = stopping(server, threads)
+        paced.release()
         assert line.head()[0] == 200
-        stop_without_haste(server)
         assert texts_of(b"".join(iter(line.chunk, b""))) == ["x"]
         assert line.ends()
+        stopped.result(WAIT)
 
 
 def test_a_connection_that_was_accepted_too_late_is_closed(replayer: Make) -> None:
@@ -918,7 +1052,7 @@ def test_a_stopped_server_stops_once(replayer: Make) -> None:
     assert not [thread for thread in threading.enumerate() if thread.name == "bedtape"]
 
 
-# -- the Replayer ----------------------------------------------------------------------------------------------
+# -- the Replayer ----------------------------------------------------------------------------------
 
 
 def test_a_port_in_use(replayer: Make) -> None:
@@ -932,7 +1066,10 @@ def test_a_port_in_use(replayer: Make) -> None:
 
 
 def test_two_at_once(replayer_of_large: Make) -> None:
-    with replayer_of_large(converse("a", "one")) as one, replayer_of_large(converse("a", "two")) as two:
+    with (
+        replayer_of_large(converse("a", "one")) as one,
+        replayer_of_large(converse("a", "two")) as two,
+    ):
         for server, text in ((one, "one"), (two, "two"), (one, "one")):
             with Line(server) as line:
                 line.send(ask("a"))
@@ -962,13 +1099,18 @@ def test_on_ipv6(replayer: Make) -> None:
 
 
 def test_errors_of_use(replayer: Make, tmp_path: Path) -> None:
-    with pytest.raises(CassetteMissing, match="no such folder"):
+    with pytest.raises(CassetteMissing, match="no such file or folder"):
         Replayer(tmp_path / "nowhere").start()
     for speed in (0, -1, float("inf"), float("nan")):
         with pytest.raises(ValueError, match="expected a speed above 0"):
             Replayer(tmp_path, speed=speed)
     server = replayer(converse("a", "one"))
-    for use in (lambda: server.url, lambda: server.port, lambda: server.session_url("x"), server.reload):
+    for use in (
+        lambda: server.url,
+        lambda: server.port,
+        lambda: server.session_url("x"),
+        server.reload,
+    ):
         with pytest.raises(RuntimeError, match="is not running"):
             use()
     with server, pytest.raises(RuntimeError, match="found one that runs"):

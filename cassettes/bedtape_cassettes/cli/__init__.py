@@ -1,1 +1,4 @@
-"""The command `bedtape` and the commands of `bedtape cassette`. `app` joins them, `output` and `errors` print."""
+"""The command `bedtape` and the commands of `bedtape cassette`.
+
+`app` joins them, `output` and `errors` print.
+"""

@@ -6,16 +6,34 @@ from collections.abc import Callable
 
 import typer
 
-from bedtape_cassettes.cli import changing, comparing, editing, guarding, importing, looking, packing
+from bedtape_cassettes.cli import (
+    accepting,
+    changing,
+    comparing,
+    editing,
+    guarding,
+    importing,
+    looking,
+    packing,
+)
 from bedtape_cassettes.cli.help import PlainCommand, SectionedGroup
 
 cassette = typer.Typer(
-    cls=SectionedGroup, help="Show, change, compare and pack cassettes.", no_args_is_help=True, rich_markup_mode=None
+    cls=SectionedGroup,
+    help="Show, change, compare and pack cassettes.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 # The other modules of this room define plain functions, so that they need not import this one.
 _SECTIONS: dict[str, dict[str, Callable[..., None]]] = {
-    "Look": {"ls": looking.ls, "show": looking.show_, "stats": looking.stats, "diff": comparing.diff},
+    "Look": {
+        "ls": looking.ls,
+        "show": looking.show_,
+        "stats": looking.stats,
+        "grep": looking.grep,
+        "diff": comparing.diff,
+    },
     "Change": {
         "drop": changing.drop,
         "keep": changing.keep,
@@ -28,9 +46,22 @@ _SECTIONS: dict[str, dict[str, Callable[..., None]]] = {
         "retime": changing.retime,
         "trim": changing.trim,
         "renumber": changing.renumber,
+        "accept": accepting.accept,
+        "undo": changing.undo,
     },
-    "Edit": {"edit": editing.edit, "set": editing.set_},
-    "Guard": {"scan": guarding.scan, "redact": guarding.redact, "check": guarding.check},
+    "Edit": {
+        "edit": editing.edit,
+        "set": editing.set_,
+        "unset": editing.unset,
+        "replace": editing.replace_,
+        "insert": editing.insert,
+    },
+    "Guard": {
+        "scan": guarding.scan,
+        "redact": guarding.redact,
+        "check": guarding.check,
+        "schema": guarding.schema,
+    },
     "Pack and exchange": {
         "pack": packing.pack,
         "unpack": packing.unpack,

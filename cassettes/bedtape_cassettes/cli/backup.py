@@ -1,23 +1,21 @@
-"""Makes room for the files that a command writes: refuses existing files, or backs them up."""
+"""Makes room for the files that a command writes: refuses existing files, or saves them for
+`bedtape cassette undo`.
+
+A command refuses existing files unless the user gives `--force`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import typer
 
 from bedtape_cassettes.errors import CassetteError
-from bedtape_cassettes.storage import git
-from bedtape_cassettes.storage.commit import back_up
-
-
-def set_aside(place: Path, files: Sequence[Path]) -> Path | None:
-    """Backs up the files of `place` and returns the folder of the copies; `None` if git holds every file."""
-    if git.contains(files):
-        return None
-    return back_up(place, files, datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"))
+from bedtape_cassettes.model import Suite
+from bedtape_cassettes.storage import undo
+from bedtape_cassettes.storage.commit import list_files
 
 
 def refuse_existing(files: Sequence[Path]) -> None:
@@ -25,17 +23,23 @@ def refuse_existing(files: Sequence[Path]) -> None:
     if files:
         more = f" and {len(files) - 1} more" if len(files) > 1 else ""
         raise CassetteError(
-            f"{files[0]}: expected nothing there yet, found a file{more}; choose another folder, or --force"
+            f"{files[0]}: expected no file yet, found one{more}; choose another folder, or --force"
         )
 
 
-def make_room(place: Path, files: Sequence[Path], others: Sequence[Path] = (), *, force: bool) -> None:
-    """Allows the command to replace the files of `place` and the files `others`, which have no backup.
+@contextmanager
+def make_room(
+    place: Path, before: Suite, names: Sequence[str], overlays: Sequence[Path] = (), *, force: bool
+) -> Iterator[None]:
+    """Allows the block to replace the named cassettes of `place`, and the overlays.
 
-    Without `force`, raises CassetteError if a file exists. With `force`, backs up the files of `place` and
-    prints the folder of the copies.
+    Without `force`, raises CassetteError if a file exists. Saves the state for `undo`, and prints
+    its folder if git does not hold the old files.
     """
     if not force:
-        refuse_existing([*files, *others])
-    if files and (kept := set_aside(place, files)) is not None:
-        typer.echo(f"git does not hold what was there: it is kept in {kept}")
+        refuse_existing([*list_files(place, before, names), *filter(Path.exists, overlays)])
+    with undo.saving(place, before, names, overlays) as state:
+        if not state.in_git:
+            typer.echo(f"git does not hold the old files; backup: {state.folder}")
+        yield
+    undo.discard_unchanged(place, state)

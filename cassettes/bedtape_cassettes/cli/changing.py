@@ -1,6 +1,7 @@
 """The commands that change cassettes in bulk, such as `drop`, `move` and `retime`.
 
-All of them call `change`, which shows the difference, backs up the old files and writes the new ones.
+All of them call `change`, which shows the difference, backs up the old files
+and writes the new ones.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from typing import Annotated
 
 import typer
 
-from bedtape_cassettes.cli.backup import set_aside
 from bedtape_cassettes.cli.errors import exit_on_error, report
 from bedtape_cassettes.cli.options import CASSETTES, AsJson, DryRun, Folder, Names, Selectors
 from bedtape_cassettes.cli.output import load, print_json, print_lines, progress
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.model import Suite
-from bedtape_cassettes.storage.commit import commit, list_changed, list_files, lock
+from bedtape_cassettes.storage import undo as undoing
+from bedtape_cassettes.storage.commit import commit, list_changed, lock
 from bedtape_cassettes.suites import bulk, preview
 from bedtape_cassettes.suites.selector import Picked, find_duplicates, pick
 from bedtape_cassettes.suites.timing import Retiming
@@ -40,7 +41,8 @@ class By(StrEnum):
 def change(folder: Path, alter: Callable[[Suite], Suite], *, dry_run: bool, as_json: bool) -> Suite:
     """Changes the cassettes of a folder or `.tape` file, and returns the changed suite.
 
-    dry_run: shows the difference and writes nothing. Otherwise files that git does not hold are backed up first.
+    dry_run: shows the difference and writes nothing. Otherwise the old files
+    are saved for `undo` first.
     """
     with exit_on_error(), lock(folder):
         before = load(folder)
@@ -48,8 +50,11 @@ def change(folder: Path, alter: Callable[[Suite], Suite], *, dry_run: bool, as_j
         names = list_changed(before, after)
         kept = None
         if names and not dry_run:
-            kept = set_aside(folder, list_files(folder, before, names))
-            with progress(len(names), "writing") as tick:
+            with (
+                undoing.saving(folder, before, names) as state,
+                progress(len(names), "writing") as tick,
+            ):
+                kept = None if state.in_git else state.folder
                 commit(folder, before, after, report=tick)
         _print_change(preview.plan(before, after), kept, dry_run=dry_run, as_json=as_json)
         return after
@@ -61,20 +66,31 @@ def _print_change(plan: preview.Plan, kept: Path | None, *, dry_run: bool, as_js
         return
     if dry_run:
         print_lines(preview.render(plan))
-    print_lines([Line(plan.summary + (" (dry run: nothing was changed)" if dry_run else ""), "title")])
+    print_lines(
+        [Line(plan.summary + (" (dry run: nothing was changed)" if dry_run else ""), "title")]
+    )
     if kept is not None:
-        print_lines(lines(f"git does not hold what was there: it is kept in {kept}", "faint"))
+        print_lines(lines(f"git does not hold the old files; backup: {kept}", "faint"))
 
 
-def _on_selected(selectors: list[str], alter: Callable[[Suite, Picked], Suite]) -> Callable[[Suite], Suite]:
+def _on_selected(
+    selectors: list[str], alter: Callable[[Suite, Picked], Suite]
+) -> Callable[[Suite], Suite]:
     return lambda suite: alter(suite, pick(suite, selectors))
 
 
-# -- fewer -----------------------------------------------------------------------------------------------------
+# -- fewer -----------------------------------------------------------------------------------------
 
 
-def drop(selectors: Selectors, folder: Folder = CASSETTES, dry_run: DryRun = False, as_json: AsJson = False) -> None:
-    """Remove interactions. The others keep their numbers. A cassette without interactions is deleted.
+def drop(
+    selectors: Selectors,
+    folder: Folder = CASSETTES,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove interactions.
+
+    The others keep their numbers. A cassette without interactions is deleted.
 
     \b
     Examples:
@@ -84,7 +100,12 @@ def drop(selectors: Selectors, folder: Folder = CASSETTES, dry_run: DryRun = Fal
     change(folder, _on_selected(selectors, bulk.drop), dry_run=dry_run, as_json=as_json)
 
 
-def keep(selectors: Selectors, folder: Folder = CASSETTES, dry_run: DryRun = False, as_json: AsJson = False) -> None:
+def keep(
+    selectors: Selectors,
+    folder: Folder = CASSETTES,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
     """Remove all interactions of the named cassettes except the selected ones.
 
     \b
@@ -96,7 +117,10 @@ def keep(selectors: Selectors, folder: Folder = CASSETTES, dry_run: DryRun = Fal
 
 
 def truncate_after(
-    selectors: Selectors, folder: Folder = CASSETTES, dry_run: DryRun = False, as_json: AsJson = False
+    selectors: Selectors,
+    folder: Folder = CASSETTES,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
 ) -> None:
     """Remove all interactions after the last selected interaction of each cassette.
 
@@ -107,11 +131,15 @@ def truncate_after(
     change(folder, _on_selected(selectors, bulk.truncate_after), dry_run=dry_run, as_json=as_json)
 
 
-# -- elsewhere -------------------------------------------------------------------------------------------------
+# -- elsewhere -------------------------------------------------------------------------------------
 
 
 def move(
-    selectors: Selectors, to: To, folder: Folder = CASSETTES, dry_run: DryRun = False, as_json: AsJson = False
+    selectors: Selectors,
+    to: To,
+    folder: Folder = CASSETTES,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
 ) -> None:
     """Move interactions to the end of another cassette, which is created if it does not exist.
 
@@ -119,11 +147,20 @@ def move(
     Example:
       bedtape cassette move 'weather:model=*nova*' --to nova/weather
     """
-    change(folder, _on_selected(selectors, lambda s, p: bulk.move(s, p, to)), dry_run=dry_run, as_json=as_json)
+    change(
+        folder,
+        _on_selected(selectors, lambda s, p: bulk.move(s, p, to)),
+        dry_run=dry_run,
+        as_json=as_json,
+    )
 
 
 def copy(
-    selectors: Selectors, to: To, folder: Folder = CASSETTES, dry_run: DryRun = False, as_json: AsJson = False
+    selectors: Selectors,
+    to: To,
+    folder: Folder = CASSETTES,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
 ) -> None:
     """Copy interactions to the end of another cassette, which is created if it does not exist.
 
@@ -131,7 +168,12 @@ def copy(
     Example:
       bedtape cassette copy weather:1-2 --to smoke
     """
-    change(folder, _on_selected(selectors, lambda s, p: bulk.copy(s, p, to)), dry_run=dry_run, as_json=as_json)
+    change(
+        folder,
+        _on_selected(selectors, lambda s, p: bulk.copy(s, p, to)),
+        dry_run=dry_run,
+        as_json=as_json,
+    )
 
 
 def rename(
@@ -150,7 +192,7 @@ def rename(
     change(folder, lambda suite: bulk.rename(suite, old, new), dry_run=dry_run, as_json=as_json)
 
 
-# -- several of one, one of several ----------------------------------------------------------------------------
+# -- several of one, one of several ----------------------------------------------------------------
 
 
 def split(
@@ -162,31 +204,42 @@ def split(
 ) -> None:
     """Split a cassette into CASSETTE/PART, by model, operation or session. Order is kept.
 
-    A session is an agent's session id, or the requests whose conversations begin with the same text.
+    A session is an agent's session id, or the requests whose conversations
+    begin with the same text.
 
     \b
     Example:
       bedtape cassette split weather --by model
     """
-    change(folder, lambda suite: bulk.split(suite, name, by.value), dry_run=dry_run, as_json=as_json)
+    change(
+        folder, lambda suite: bulk.split(suite, name, by.value), dry_run=dry_run, as_json=as_json
+    )
 
 
-def merge(names: Names, to: To, folder: Folder = CASSETTES, dry_run: DryRun = False, as_json: AsJson = False) -> None:
+def merge(
+    names: Names,
+    to: To,
+    folder: Folder = CASSETTES,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
     """Merge cassettes into one, in the given order. Duplicate requests are reported.
 
     \b
     Example:
       bedtape cassette merge weather forecasts --to weather
     """
-    after = change(folder, lambda suite: bulk.merge(suite, names, to), dry_run=dry_run, as_json=as_json)
+    after = change(
+        folder, lambda suite: bulk.merge(suite, names, to), dry_run=dry_run, as_json=as_json
+    )
     for cassette in after:
         for same in find_duplicates(cassette) if cassette.name == to else ():
             duplicates = ", ".join(map(str, same))
-            fix = f"they play one after the other; to drop one: bedtape cassette drop {to}:{same[-1]}"
+            fix = f"they are replayed in turn; to drop one: bedtape cassette drop {to}:{same[-1]}"
             report(f"{to}: {duplicates} have the same request; {fix}")
 
 
-# -- streams, times, numbers -----------------------------------------------------------------------------------
+# -- streams, times, numbers -----------------------------------------------------------------------
 
 
 def retime(
@@ -194,7 +247,8 @@ def retime(
     zero: Annotated[bool, typer.Option("--zero/--no-zero", help="Set all times to 0.")] = False,
     scale: Annotated[float | None, typer.Option("--scale", help="Factor for every time.")] = None,
     cap: Annotated[
-        int | None, typer.Option("--cap", metavar="MS", help="Longest wait before a head or an event.")
+        int | None,
+        typer.Option("--cap", metavar="MS", help="Longest wait before a head or an event."),
     ] = None,
     folder: Folder = CASSETTES,
     dry_run: DryRun = False,
@@ -209,17 +263,27 @@ def retime(
     """
     with exit_on_error():
         retiming = _parse_retiming(scale, cap, zero=zero)
-    alter = _on_selected(selectors, lambda suite, p: bulk.each(suite, p, lambda one: retime_interaction(one, retiming)))
+    alter = _on_selected(
+        selectors,
+        lambda suite, p: bulk.change_each(suite, p, lambda one: retime_interaction(one, retiming)),
+    )
     change(folder, alter, dry_run=dry_run, as_json=as_json)
 
 
 def _parse_retiming(scale: float | None, cap: int | None, *, zero: bool) -> Retiming:
     if zero is (scale is not None or cap is not None):
-        raise CassetteError("expected --zero, or --scale or --cap or both, found neither or all; give one of them")
+        raise CassetteError(
+            "expected --zero, or --scale or --cap or both, found none or --zero with others; give"
+            " --zero alone, or without it"
+        )
     if scale is not None and not 0 < scale < float("inf"):
-        raise CassetteError(f"--scale: expected a number above 0, found {scale:g}; for no waiting use --zero")
+        raise CassetteError(
+            f"--scale: expected a number above 0, found {scale:g}; to remove all waits, use --zero"
+        )
     if cap is not None and cap < 0:
-        raise CassetteError(f"--cap: expected milliseconds, 0 or more, found {cap}; for no waiting use --zero")
+        raise CassetteError(
+            f"--cap: expected milliseconds, 0 or more, found {cap}; to remove all waits, use --zero"
+        )
     return Retiming(0.0 if zero else 1.0 if scale is None else scale, cap)
 
 
@@ -236,11 +300,15 @@ def trim(
     Example:
       bedtape cassette trim weather:2 --events 5
     """
-    alter = _on_selected(selectors, lambda suite, p: bulk.each(suite, p, lambda one: bulk.trim(one, events)))
+    alter = _on_selected(
+        selectors, lambda suite, p: bulk.change_each(suite, p, lambda one: bulk.trim(one, events))
+    )
     change(folder, alter, dry_run=dry_run, as_json=as_json)
 
 
-def renumber(names: Names, folder: Folder = CASSETTES, dry_run: DryRun = False, as_json: AsJson = False) -> None:
+def renumber(
+    names: Names, folder: Folder = CASSETTES, dry_run: DryRun = False, as_json: AsJson = False
+) -> None:
     """Rename files: numbers from 1 without gaps, current operation and match key.
 
     \b
@@ -248,3 +316,18 @@ def renumber(names: Names, folder: Folder = CASSETTES, dry_run: DryRun = False, 
       bedtape cassette renumber weather
     """
     change(folder, lambda suite: bulk.renumber(suite, names), dry_run=dry_run, as_json=as_json)
+
+
+def undo(folder: Folder = CASSETTES) -> None:
+    """Restore the cassettes that the last command, or pytest, changed. Again: those changed before.
+
+    \b
+    Examples:
+      bedtape cassette undo --in tests/cassettes
+      bedtape cassette undo --in checkout.tape
+    """
+    with exit_on_error(), lock(folder):
+        names, copies = undoing.undo(folder)
+    print_lines(lines(f"restored {', '.join(names)}", "title"))
+    if copies is not None:
+        print_lines(lines(f"git does not hold the files from before undo; backup: {copies}"))

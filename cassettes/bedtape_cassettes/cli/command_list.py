@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command: its section, its name, the module with a member of that name, and its line of help."""
+    """One command: its section, its name, the module with a member of that
+    name, and its line of help.
+    """
 
     section: str
     name: str
@@ -17,27 +19,89 @@ class Command:
 
 _TRY = "Try it (no AWS, no keys)"
 _RECORD = "Record real answers, once (needs RUN_REAL_BEDROCK_TESTS=1, costs money)"
-_REPLAY = "Replay them (offline, the same every time)"
-_CHANGE = "Change what is answered"
+_REPLAY = "Replay recordings (offline, the same every time)"
+_CHANGE = "Change answers and recordings"
 _SETTINGS = "Keep options in a file"
+_AGENTS = "For coding agents"
 
 COMMANDS = (
-    Command(_TRY, "demo", "bedtape_replayer.cli.demo", "Replay a sample to boto3: an answer, a stream, a miss."),
-    Command(_TRY, "init", "bedtape_replayer.cli.init.cli", "Write a sample cassette and a first test into a project."),
     Command(
-        _TRY, "doctor", "bedtape_replayer.cli.doctor.cli", "Find problems of this environment and print their fixes."
+        _TRY,
+        "demo",
+        "bedtape_replayer.cli.demo",
+        "Replay a sample to boto3: an answer, a stream, a miss.",
     ),
-    Command(_RECORD, "record", "bedtape_recorder.cli", "Run a program and record its Bedrock calls."),
-    Command(_RECORD, "recover", "bedtape_recorder.cli", "Make cassettes from interrupted recordings."),
-    Command(_REPLAY, "replay", "bedtape_replayer.cli.replay", "Serve cassettes on a local port, to any AWS SDK."),
-    Command(_REPLAY, "run", "bedtape_replayer.cli.run", "Run a program and answer its Bedrock calls from cassettes."),
-    Command(_CHANGE, "overlay", "bedtape_replayer.cli.overlay", "Check overlay files, which contain rules and faults."),
-    Command(_CHANGE, "cassette", "bedtape_cassettes.cli.app", "Read, edit, compare, guard, pack and import cassettes."),
-    Command(_SETTINGS, "config", "bedtape_cassettes.cli.configuring", "Show settings from files and variables."),
+    Command(
+        _TRY,
+        "init",
+        "bedtape_replayer.cli.init.cli",
+        "Write a sample cassette and a first test into a project.",
+    ),
+    Command(
+        _TRY,
+        "doctor",
+        "bedtape_replayer.cli.doctor.cli",
+        "Find problems of this environment and print their fixes.",
+    ),
+    Command(
+        _RECORD, "record", "bedtape_recorder.cli", "Run a program and record its Bedrock calls."
+    ),
+    Command(
+        _RECORD, "recover", "bedtape_recorder.cli", "Make cassettes from interrupted recordings."
+    ),
+    Command(
+        _REPLAY,
+        "replay",
+        "bedtape_replayer.cli.replay",
+        "Serve cassettes on a local port, to any AWS SDK.",
+    ),
+    Command(
+        _REPLAY,
+        "run",
+        "bedtape_replayer.cli.run",
+        "Run a program and answer its Bedrock calls from cassettes.",
+    ),
+    Command(
+        _REPLAY,
+        "ca",
+        "bedtape_replayer.cli.ca",
+        "Print the certificate that clients trust for TLS.",
+    ),
+    Command(
+        _CHANGE,
+        "overlay",
+        "bedtape_replayer.cli.overlay",
+        "Check overlay files, which contain rules and faults.",
+    ),
+    Command(
+        _CHANGE,
+        "cassette",
+        "bedtape_cassettes.cli.app",
+        "Read, edit, compare, guard, pack and import cassettes.",
+    ),
+    Command(
+        _CHANGE,
+        "migrate",
+        "bedtape_replayer.cli.migrate",
+        "Move a suite of another recorder to bedtape.",
+    ),
+    Command(
+        _SETTINGS,
+        "config",
+        "bedtape_cassettes.cli.configuring",
+        "Show settings from files and variables.",
+    ),
+    Command(_AGENTS, "guide", "bedtape_replayer.cli.guide", "Print a guide of one page."),
+    Command(
+        _AGENTS,
+        "mcp",
+        "bedtape_replayer.cli.mcp",
+        "Serve the control API of a running server as tools, over MCP.",
+    ),
 )
 
 # The commands that are groups of commands.
-GROUPS = ("overlay", "cassette", "config")
+GROUPS = ("overlay", "cassette", "migrate", "config")
 # The end of the help text. \b keeps the line breaks of a paragraph.
 END = """\b
 Examples:
@@ -46,4 +110,5 @@ Examples:
   bedtape run -- npm test
   bedtape cassette show weather:2
 
-bedtape COMMAND --help describes a command. The folder docs of the repository has all pages; start with README.md."""
+bedtape COMMAND --help describes a command. The folder docs of the repository has all pages; \
+start with README.md."""

@@ -1,4 +1,6 @@
-"""One way for every command to print an error and to exit: `bedtape: MESSAGE` on stderr, exit code 2."""
+"""One way for every command to print an error and to exit: `bedtape:
+MESSAGE` on stderr, exit code 2.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,10 @@ from bedtape_cassettes.text import escape_controls
 
 
 def report(message: object, *, prefix: str = "bedtape: ") -> None:
-    """Prints the message on stderr, with control characters escaped. Only its first line has the prefix."""
+    """Prints the message on stderr, with control characters escaped.
+
+    Only its first line has the prefix.
+    """
     typer.echo("\n".join(map(escape_controls, f"{prefix}{message}".splitlines())), err=True)
 
 
@@ -25,7 +30,9 @@ def fail(message: object, code: int = 2) -> NoReturn:
 
 @contextmanager
 def exit_on_error(*kinds: type[Exception]) -> Iterator[None]:
-    """Prints a CassetteError of the block, or an error of the other kinds, and ends the command with exit code 2."""
+    """Prints a CassetteError of the block, or an error of the other kinds, and ends the
+    command with exit code 2.
+    """
     caught: tuple[type[Exception], ...] = (CassetteError, *kinds)
     try:
         yield

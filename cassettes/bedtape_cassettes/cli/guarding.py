@@ -1,4 +1,5 @@
-"""The commands `bedtape cassette scan`, `redact` and `check`: find secrets, replace them, and check cassettes.
+"""The commands `bedtape cassette scan`, `redact` and `check`: find secrets, replace
+them, and check cassettes.
 
 `redact` changes cassettes; `scan` and `check` read them. No command uses the network.
 """
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib import import_module
@@ -20,6 +22,7 @@ from bedtape_cassettes.cli.errors import exit_on_error, report
 from bedtape_cassettes.cli.options import CASSETTES, AsJson, DryRun, Folder
 from bedtape_cassettes.cli.output import load, print_json, print_lines, progress
 from bedtape_cassettes.errors import CassetteError, CassetteInvalid
+from bedtape_cassettes.format.cassette_schema import CASSETTE
 from bedtape_cassettes.format.json_values import leaves, parse_path
 from bedtape_cassettes.format.patterns import compile_pattern
 from bedtape_cassettes.model import JsonValue, Suite
@@ -28,42 +31,60 @@ from bedtape_cassettes.redaction.kinds import KINDS, NAMES
 from bedtape_cassettes.storage import git
 from bedtape_cassettes.suites import checks, secrets
 from bedtape_cassettes.suites.selector import pick
-from bedtape_cassettes.text import Line, lines
+from bedtape_cassettes.text import Line, format_count, lines
 
-Some = Annotated[list[str] | None, typer.Argument(metavar="SELECTOR", help="Interactions to check. Default: all.")]
-Kinds = Annotated[list[str] | None, typer.Option("--kind", help=f"Only these, repeatable: {', '.join(NAMES)}.")]
+Some = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="SELECTOR", help="Interactions to check. Default: all."),
+]
+Kinds = Annotated[
+    list[str] | None, typer.Option("--kind", help=f"Only these, repeatable: {', '.join(NAMES)}.")
+]
 Patterns = Annotated[
     list[str] | None,
-    typer.Option("--pattern", metavar="REGEX", help="Also find matches of this pattern, or of its group. Repeatable."),
+    typer.Option(
+        "--pattern",
+        metavar="REGEX",
+        help="Also find matches of this pattern, or of its group. Repeatable.",
+    ),
 ]
 
 
-def _search(kinds: list[str] | None, patterns: list[str] | None, paths: list[str] | None = None) -> Search:
-    """The search for what the options name, and nothing else."""
+def _build_search(
+    kinds: list[str] | None, patterns: list[str] | None, paths: list[str] | None = None
+) -> Search:
+    """Returns a search for the kinds, patterns and paths of the options. Raises CassetteError."""
     if wrong := [kind for kind in kinds or () if kind not in NAMES]:
-        raise CassetteError(f"--kind: expected one of {', '.join(NAMES)}, found {wrong[0]!r}; choose one")
-    looks = tuple(find_pattern(_compile(pattern)) for pattern in patterns or ())
+        raise CassetteError(
+            f"--kind: expected one of {', '.join(NAMES)}, found {wrong[0]!r}; choose one"
+        )
+    looks = tuple(find_pattern(_compile_pattern(pattern)) for pattern in patterns or ())
     return Search(tuple(KINDS[kind] for kind in kinds or ()), looks, tuple(paths or ()))
 
 
-def _with_everything(search: Search) -> Search:
-    """The search with every kind, and with detect-secrets' detectors if they are installed."""
-    theirs = secrets.load_detectors()
-    if theirs is None:
-        report("only bedtape's own detectors; with detect-secrets': pip install 'bedtape[scan]'")
-    looks = search.looks if theirs is None else (*search.looks, theirs)
+def _add_all_kinds(search: Search) -> Search:
+    """Adds every kind to the search, and detect-secrets' detectors if they are installed."""
+    detectors = secrets.load_detectors()
+    if detectors is None:
+        report(
+            "detect-secrets is not installed, so its detectors are not used; to install it: pip"
+            " install 'bedtape[scan]'"
+        )
+    looks = search.looks if detectors is None else (*search.looks, detectors)
     return replace(search, kinds=tuple(KINDS[name] for name in NAMES), looks=looks)
 
 
-def _compile(pattern: str) -> re.Pattern[str]:
+def _compile_pattern(pattern: str) -> re.Pattern[str]:
     try:
         return compile_pattern(pattern)
     except ValueError as error:
-        fix = "put a backslash before what is meant as it stands"
-        raise CassetteError(f"--pattern: expected a regular expression, found {pattern!r} ({error}); {fix}") from None
+        fix = "put a backslash before characters that are meant literally"
+        raise CassetteError(
+            f"--pattern: expected a regular expression, found {pattern!r} ({error}); {fix}"
+        ) from None
 
 
-# -- scan ------------------------------------------------------------------------------------------------------
+# -- scan ------------------------------------------------------------------------------------------
 
 
 def scan(
@@ -73,10 +94,12 @@ def scan(
     folder: Folder = CASSETTES,
     as_json: AsJson = False,
 ) -> None:
-    """Find secrets and personal data, also in base64, percent-encoded, or split over events. The exit code is 1 if any is found.
+    """Find secrets and personal data, also in base64, percent-encoded, or split over events.
 
-    If detect-secrets is installed (bedtape[scan]), its detectors are used too. bedtape does not verify secrets, so it
-    contacts no host.
+    The exit code is 1 if any is found.
+
+    If detect-secrets is installed (bedtape[scan]), its detectors are used too. bedtape does not
+    verify secrets, so it contacts no host.
 
     \b
     Examples:
@@ -84,28 +107,38 @@ def scan(
       bedtape cassette scan 'weather:2' --kind email --json
     """
     with exit_on_error():
-        search = _search(kinds, patterns)
+        search = _build_search(kinds, patterns)
         if not kinds:
-            search = _with_everything(search)
+            search = _add_all_kinds(search)
         suite = load(folder)
         picked = pick(suite, selectors or ["*"])
-        found: list[secrets.Found] = []
-        with progress(len(picked), "scanning") as tick:
-            for name, places in picked.items():
-                found += secrets.scan(suite, {name: places}, search)
-                tick(name)
+        with progress(sum(map(len, picked.values())), "scanning") as tick:
+            findings = secrets.scan(suite, picked, search, tick)
     if as_json:
-        print_json([asdict(one) for one in found])
+        print_json([asdict(finding) for finding in findings])
     else:
-        for one in found:
-            how = f", {one.how}" if one.how else ""
-            print_lines(lines(f"{one.cassette}:{one.number}: {one.kind} in {one.where}{how}: {one.shown}", "warning"))
-        fix = "; take it out: bedtape cassette redact" if found else ""
-        print_lines([Line(f"{len(found) or 'nothing'} found{fix}", "title")])
-    raise typer.Exit(1 if found else 0)
+        for finding in findings:
+            how = f", {finding.how}" if finding.how else ""
+            print_lines(
+                lines(
+                    f"{finding.cassette}:{finding.number}: {finding.kind} in {finding.where}{how}:"
+                    f" {finding.shown}",
+                    "warning",
+                )
+            )
+        places = {finding.where for finding in findings}
+        fix = (
+            "; to replace secrets: bedtape cassette redact"
+            if places - {*secrets.NAME_PLACES}
+            else ""
+        )
+        for place, command in secrets.NAME_PLACES.items():
+            fix += f"; to change {place}: bedtape cassette {command}" if place in places else ""
+        print_lines([Line(f"{len(findings) or 'nothing'} found{fix}", "title")])
+    raise typer.Exit(1 if findings else 0)
 
 
-# -- redact ----------------------------------------------------------------------------------------------------
+# -- redact ----------------------------------------------------------------------------------------
 
 
 def redact(
@@ -115,18 +148,28 @@ def redact(
     paths: Annotated[
         list[str] | None,
         typer.Option(
-            "--path", metavar="JSONPATH", help="JSON path whose value is removed from requests and answers. Repeatable."
+            "--path",
+            metavar="JSONPATH",
+            help="JSON path whose value is removed from requests and answers. Repeatable.",
         ),
     ] = None,
-    fixed: Annotated[str | None, typer.Option("--with", metavar="TEXT", help="Text to write instead.")] = None,
+    fixed: Annotated[
+        str | None,
+        typer.Option(
+            "--with", metavar="TEXT", help="Text to write instead of a numbered placeholder."
+        ),
+    ] = None,
     folder: Folder = CASSETTES,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Replace what scan finds, or the named values, by placeholders. Equal values get the same placeholder.
+    """Replace what scan finds, or the named values, by placeholders.
 
-    Placeholders are REDACTED-KIND-NUMBER. A value of four characters or more is replaced everywhere in the selected
-    interactions, so that an answer that a client sends back still matches. Streams keep the number of their events.
+    Equal values get the same placeholder.
+
+    Placeholders are REDACTED-KIND-NUMBER. A value of four characters or more is replaced everywhere
+    in the selected interactions, so that an answer that a client sends back still matches. Streams
+    keep the number of their events.
 
     \b
     Examples:
@@ -138,9 +181,9 @@ def redact(
     with exit_on_error():
         for path in paths or ():
             _check_path(path)
-        search = _search(kinds, patterns, paths)
+        search = _build_search(kinds, patterns, paths)
         if not (kinds or patterns or paths):
-            search = _with_everything(search)
+            search = _add_all_kinds(search)
     names = secrets.Names(fixed)
 
     def alter(suite: Suite) -> Suite:
@@ -155,10 +198,13 @@ def _check_path(path: str) -> None:
             return
     except ValueError as error:
         raise CassetteError(f"--path: {error}; write it like messages.*.content.0.text") from None
-    raise CassetteError(f"--path: expected members, found {path!r}, which is all of a body; name one of its members")
+    raise CassetteError(
+        f"--path: expected the path of a member, found {path!r}, which is the complete body; give"
+        " the path of a member"
+    )
 
 
-# -- check -----------------------------------------------------------------------------------------------------
+# -- check -----------------------------------------------------------------------------------------
 
 
 def check(
@@ -166,79 +212,129 @@ def check(
     history: Annotated[
         Path | None,
         typer.Option(
-            "--history", metavar="FILE", help="JSON file that contains the names of the files that were played."
+            "--history",
+            metavar="FILE",
+            help="JSON file that contains the names of the files that were played.",
         ),
     ] = None,
     max_age: Annotated[
-        str | None, typer.Option("--max-age", metavar="AGE", help="Greatest age of a recording: 90d, 12w, 1y.")
+        str | None,
+        typer.Option("--max-age", metavar="AGE", help="Greatest age of a recording: 90d, 12w, 1y."),
     ] = None,
     drift: Annotated[
-        bool, typer.Option("--drift/--no-drift", help="Check requests and answers with botocore's models.")
+        bool,
+        typer.Option(
+            "--drift/--no-drift", help="Check requests and answers with botocore's models."
+        ),
     ] = True,
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fail-on",
+            metavar="KIND",
+            help="Kind of note that is a problem: note for all, or its name. Repeatable.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check cassettes: their format, requests that shadow each other, drift, ended models, age. The exit code is 1 if there is a problem.
+    """Check cassettes: their format, requests that shadow each other, drift, ended models, age.
 
-    Drift is a difference from the service models of the installed botocore; AWS is not contacted. Notes (unknown members,
-    recordings that no test played) do not change the exit code.
+    The exit code is 1 if there is a problem.
+
+    Drift is a difference from the service models of the installed botocore; AWS is not contacted.
+    Notes (unknown members, equal answers, ended models, recordings that no test played) do not
+    change the exit code, unless --fail-on names them. Equal notes are one line.
 
     \b
     Examples:
       bedtape cassette check
       bedtape cassette check --max-age 90d --history played.json --json
+      bedtape cassette check --fail-on model-ended --fail-on never-played
     """
     with exit_on_error():
-        oldest = None if max_age is None else _days(max_age)
-        played = None if history is None else _list_played(history)
-        found = _check(folder, oldest, played, drift=drift)
+        oldest = None if max_age is None else _parse_age(max_age)
+        played = None if history is None else _read_played(history)
+        failing = _read_kinds(fail_on or ())
+        results = [
+            _raise_level(result, failing)
+            for result in _run_checks(folder, oldest, played, drift=drift)
+        ]
     if as_json:
-        print_json([asdict(one) for one in found])
+        print_json([asdict(result) for result in results])
     else:
-        for one in found:
-            shown = f"{one.level}: {one.where}: {one.kind}: {one.said}; {one.fix}"
-            print_lines(lines(shown, "warning" if one.level == "wrong" else "faint"))
-        wrong = sum(one.level == "wrong" for one in found)
-        print_lines([Line(f"{wrong} wrong, {len(found) - wrong} to note", "title")])
-    raise typer.Exit(1 if any(one.level == "wrong" for one in found) else 0)
+        for result, places in checks.group(results):
+            more = f" and {len(places) - 1} more" if len(places) > 1 else ""
+            shown = (
+                f"{result.level}: {result.where}{more}: {result.kind}: {result.message};"
+                f" {result.fix}"
+            )
+            print_lines(lines(shown, "warning" if result.level == "wrong" else "faint"))
+        wrong = sum(result.level == "wrong" for result in results)
+        print_lines([Line(f"{wrong} wrong, {format_count(len(results) - wrong, 'note')}", "title")])
+    raise typer.Exit(1 if any(result.level == "wrong" for result in results) else 0)
 
 
-def _check(folder: Path, oldest: int | None, played: frozenset[str] | None, *, drift: bool) -> list[checks.CheckResult]:
+def _read_kinds(kinds: Sequence[str]) -> frozenset[str]:
+    if unknown := [kind for kind in kinds if kind not in ("note", *checks.KINDS)]:
+        known = ", ".join(("note", *checks.KINDS))
+        raise CassetteError(f"--fail-on: expected one of {known}, found {unknown[0]!r}; choose one")
+    return frozenset(checks.KINDS if "note" in kinds else kinds)
+
+
+def _raise_level(result: checks.CheckResult, failing: frozenset[str]) -> checks.CheckResult:
+    return replace(result, level="wrong") if result.kind in failing else result
+
+
+def _run_checks(
+    folder: Path, oldest: int | None, played: frozenset[str] | None, *, drift: bool
+) -> list[checks.CheckResult]:
     try:
         suite = load(folder)
     except CassetteInvalid as error:
         return [
             checks.CheckResult(
-                "wrong", "format", f"{p.file}:{p.line}", f"expected {p.expected}, found {p.found}", p.fix
+                "wrong",
+                "format",
+                f"{p.file}:{p.line}" if p.line else p.file,
+                f"expected {p.expected}, found {p.found}",
+                p.fix,
             )
             for p in error.problems
         ]
-    # Loading botocore takes most of a second, so only who wants it pays.
+    # Importing botocore takes most of a second, so it is imported on demand.
     model = import_module("bedtape_cassettes.suites.service_model") if drift else None
     today = datetime.now(UTC)
     changed = git.read_change_times(folder, (i.file for c in suite for i in c.interactions))
     days = {file: int((today.timestamp() - time) // 86400) for file, time in changed.items()}
     facts = checks.Facts(today.date(), played, days, oldest, model)
-    with progress(len(suite), "checking") as tick:
+    with progress(sum(len(cassette.interactions) for cassette in suite), "checking") as tick:
         return checks.check(suite, facts, tick)
 
 
 _UNITS = {"d": 1, "w": 7, "m": 30, "y": 365}
 
 
-def _days(age: str) -> int:
-    found = re.fullmatch(r"([0-9]{1,6})([dwmy])?", age)
-    if found is None:
-        raise CassetteError(f"--max-age: expected days, weeks, months or years, found {age!r}; write it like 90d")
-    return int(found[1]) * _UNITS[found[2] or "d"]
+def _parse_age(age: str) -> int:
+    match = re.fullmatch(r"([0-9]{1,6})([dwmy])?", age)
+    if match is None:
+        raise CassetteError(
+            f"--max-age: expected days, weeks, months or years, found {age!r}; write it like 90d"
+        )
+    return int(match[1]) * _UNITS[match[2] or "d"]
 
 
-def _list_played(history: Path) -> frozenset[str]:
-    """Every text of the JSON, or of its lines: a recording's file is among them if it was played."""
+def _read_played(history: Path) -> frozenset[str]:
+    """Returns every text of the JSON or of its lines.
+
+    A recording was played if the texts contain its file.
+    """
     try:
         data = history.read_bytes()
     except OSError as error:
-        fix = "name what the control API or the test run wrote"
-        raise CassetteError(f"{history}: expected a history, found: {error.strerror}; {fix}") from None
+        fix = "give the file that the control API or the test run wrote"
+        raise CassetteError(
+            f"{history}: expected a history, found: {error.strerror}; {fix}"
+        ) from None
     values: list[JsonValue]
     try:
         try:
@@ -246,5 +342,21 @@ def _list_played(history: Path) -> frozenset[str]:
         except ValueError:
             values = [json.loads(line) for line in data.splitlines() if line.strip()]
     except ValueError:
-        raise CassetteError(f"{history}: expected JSON or JSON lines, found neither; write the history again") from None
+        raise CassetteError(
+            f"{history}: expected JSON or JSON lines, found neither; write the history again"
+        ) from None
     return frozenset(leaf for value in values for _, leaf in leaves(value) if isinstance(leaf, str))
+
+
+# -- schema ----------------------------------------------------------------------------------------
+
+
+def schema() -> None:
+    """Print the JSON Schema of an interaction's file, for editors that
+    complete and check these files.
+
+    \b
+    Example:
+      bedtape cassette schema > bedtape-cassette.schema.json
+    """
+    print_json(CASSETTE)

@@ -1,7 +1,9 @@
-"""The layout of `--help`: commands by section, each with its first sentence, and values by plain type names.
+"""The layout of `--help`: commands by section, each with its first sentence, and
+values by plain type names.
 
-The section of a command is its `rich_help_panel`, although rich is not used. Contexts and formatters are `Any`
-because they are click's own in older versions of typer, and typer's in newer ones.
+The section of a command is its `rich_help_panel`, although rich is not used. Contexts and
+formatters are `Any` because they are click's own in older versions of typer, and typer's in newer
+ones.
 """
 
 from __future__ import annotations
@@ -18,7 +20,14 @@ _OFF = re.compile(r"  \[default: no-[a-z-]+]$")
 
 
 # Typer's name of a type, and the name that `--help` shows.
-_VALUES = {"str": "TEXT", "int": "N", "int range": "N", "float": "NUMBER", "path": "PATH", "Path": "PATH"}
+_VALUES = {
+    "str": "TEXT",
+    "int": "N",
+    "int range": "N",
+    "float": "NUMBER",
+    "path": "PATH",
+    "Path": "PATH",
+}
 
 
 def _options(params: Iterable[Any], ctx: Any, kind: str) -> Iterator[tuple[str, str]]:
@@ -87,7 +96,11 @@ class SectionedGroup(TyperGroup):
         word = args[0]
         if word not in self.commands and word[:1] != "-" and not ctx.resilient_parsing:
             near = [f"{ctx.command_path} {name}" for name in self.nearest(word)]
-            fix = f"did you mean {' or '.join(near)}?" if near else f"{ctx.command_path} --help lists them"
+            fix = (
+                f"did you mean {' or '.join(near)}?"
+                if near
+                else f"{ctx.command_path} --help lists them"
+            )
             ctx.fail(f"expected a command, found {word}; {fix}")
         return super().resolve_command(ctx, args)
 

@@ -1,13 +1,16 @@
-"""The commands `bedtape cassette import` and `export`: recordings of other tools into cassettes, and back.
+"""The commands `bedtape cassette import` and `export`: recordings of other tools
+into cassettes, and back.
 
-The room `foreign` converts bytes. This module reads, names and writes files, each cassette whole or not at all.
+The room `foreign` converts bytes. This module reads, names and writes files, each
+cassette whole or not at all.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -19,31 +22,43 @@ from bedtape_cassettes.cli.options import CASSETTES
 from bedtape_cassettes.cli.output import progress
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.foreign import exporters, import_formats
-from bedtape_cassettes.foreign.file_reader import MAX_BYTES
-from bedtape_cassettes.foreign.import_file import ImportResult, import_file
+from bedtape_cassettes.foreign.import_file import DOUBTS, ImportResult, import_file
 from bedtape_cassettes.foreign.to_rule import render_overlay
 from bedtape_cassettes.model import Cassette, Suite
-from bedtape_cassettes.names import cassette_name
-from bedtape_cassettes.redaction.scrub import Redaction, read_patterns
-from bedtape_cassettes.storage import store
-from bedtape_cassettes.storage.commit import commit, list_files, lock
+from bedtape_cassettes.redaction.scrub import Redaction, read_patterns, scrub_text
+from bedtape_cassettes.storage import file_names, store
+from bedtape_cassettes.storage.commit import commit, lock
+from bedtape_cassettes.storage.foreign_files import name_cassettes, read_recording
+from bedtape_cassettes.text import format_count
 
-_SUFFIX = re.compile(r"(?i)\.(?:ya?ml|json|har|flows?|mitm|dump)(?:\.gz)?\Z")
+# How many files a summary names.
+_NAMED = 3
 _REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-\d")
 
 _FROM = f"The format: auto, or one of {', '.join(import_formats.FORMATS)}."
+_EXACT = (
+    "Keep every byte and header of the recordings, except secrets. Request ids are as recorded, or"
+    " absent."
+)
 _REDACT = "Pattern to remove besides secrets, before anything is written. Repeatable."
 
 
 def import_(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Recordings, or folders of them.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE", help="Recordings, or folders of them.")
+    ],
     to: Annotated[
-        Path, typer.Option("--to", metavar="DIR", help="Folder of cassettes to import into, one cassette per file.")
+        Path,
+        typer.Option(
+            "--to", metavar="DIR", help="Folder of cassettes to import into, one cassette per file."
+        ),
     ] = CASSETTES,
     overlays: Annotated[
         Path,
         typer.Option(
-            "--overlays", metavar="DIR", help="Folder for the rules made from fixtures, one overlay per file."
+            "--overlays",
+            metavar="DIR",
+            help="Folder for the rules made from fixtures, one overlay per file.",
         ),
     ] = Path("overlays"),
     source: Annotated[str, typer.Option("--from", metavar="FORMAT", help=_FROM)] = "auto",
@@ -51,14 +66,27 @@ def import_(
         bool,
         typer.Option(
             "--force/--no-force",
-            help="Replace existing cassettes and overlays. Cassettes that git does not hold are backed up.",
+            help="Replace existing cassettes and overlays. `bedtape cassette undo` restores them.",
         ),
     ] = False,
-    redact: Annotated[list[str] | None, typer.Option("--redact", metavar="PATTERN", help=_REDACT)] = None,
+    redact: Annotated[
+        list[str] | None, typer.Option("--redact", metavar="PATTERN", help=_REDACT)
+    ] = None,
+    exact: Annotated[bool, typer.Option("--exact/--no-exact", help=_EXACT)] = False,
+    keep_account: Annotated[
+        bool,
+        typer.Option(
+            "--keep-account/--no-keep-account",
+            help="Keep the ids of AWS accounts, such as in ARNs.",
+        ),
+    ] = False,
 ) -> None:
-    """Make cassettes from recordings of other tools. Damaged and foreign entries are reported and skipped.
+    """Make cassettes from recordings of other tools.
 
-    Fixtures with conditions become rules. Exit code 1 if nothing was imported, or if an entry was damaged.
+    Damaged entries and entries of other services are reported and skipped.
+
+    Fixtures with conditions become rules. Exit code 1 if nothing was imported, or
+    if an entry was damaged.
 
     \b
     Examples:
@@ -66,19 +94,21 @@ def import_(
       bedtape cassette import capture.har --from har
     """
     with exit_on_error():
-        wanted = _format(source)
-        redaction = read_patterns(redact or [])
-        named = _name_cassettes(files)
-        there = [path for name in named.values() if (path := _overlay(overlays, name)).exists()]
+        wanted = _parse_format(source)
+        redaction = replace(read_patterns(redact or []), keeps_accounts=keep_account)
+        named = name_cassettes(files)
+        rules = [_name_overlay(overlays, name) for name in named.values()]
         with lock(to, create=True):
-            suite = store.read([to])
+            suite = store.read_named(to, list(named.values()))
             before = {cassette.name: cassette for cassette in suite}
-            make_room(to, list_files(to, suite, list(named.values())), there, force=force)
             reports = []
-            with progress(len(named), "importing") as tick:
+            room = make_room(to, suite, list(named.values()), rules, force=force)
+            with room, progress(len(named), "importing") as tick:
                 for path, name in named.items():
                     old = (before[name],) if name in before else ()
-                    reports.append(_import(path, name, (to, overlays), wanted, redaction, old))
+                    reports.append(
+                        _import(path, name, (to, overlays), wanted, redaction, old, exact)
+                    )
                     tick(name)
     raise typer.Exit(_report(reports))
 
@@ -86,18 +116,28 @@ def import_(
 def export(
     context: typer.Context,
     folders: Annotated[
-        list[Path] | None, typer.Argument(metavar="FOLDER", help="Cassettes: folders or .tape files.")
+        list[Path] | None,
+        typer.Argument(metavar="FOLDER", help="Cassettes: folders or .tape files."),
     ] = None,
     to: Annotated[
-        str, typer.Option("--to", metavar="FORMAT", help=f"The format: one of {', '.join(exporters.FORMATS)}.")
+        str,
+        typer.Option(
+            "--to", metavar="FORMAT", help=f"The format: one of {', '.join(exporters.FORMATS)}."
+        ),
     ] = "jsonl",
     into: Annotated[
-        Path, typer.Option("--into", metavar="DIR", help="Folder to write into, one file per cassette.")
+        Path,
+        typer.Option("--into", metavar="DIR", help="Folder to write into, one file per cassette."),
     ] = Path("exported"),
     region: Annotated[
-        str, typer.Option("--region", help="Region of the host names, because cassettes do not contain it.")
+        str,
+        typer.Option(
+            "--region", help="Region of the host names, because cassettes do not contain it."
+        ),
     ] = "us-east-1",
-    force: Annotated[bool, typer.Option("--force/--no-force", help="Replace files that exist.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force/--no-force", help="Replace files that exist.")
+    ] = False,
 ) -> None:
     """Write cassettes as recordings of other tools. Partial interactions are written to jsonl only.
 
@@ -109,11 +149,15 @@ def export(
     with exit_on_error():
         form = exporters.FORMATS.get(to)
         if form is None:
-            raise CassetteError(f"--to: expected one of {', '.join(exporters.FORMATS)}; found {to!r}")
+            raise CassetteError(
+                f"--to: expected one of {', '.join(exporters.FORMATS)}; found {to!r}"
+            )
         if not _REGION.fullmatch(region):
             raise CassetteError(f"--region: expected a region such as us-east-1, found {region!r}")
         # Some versions of typer ignore a default map for arguments.
-        suite = store.read(folders or list(map(Path, context.lookup_default("folders") or [CASSETTES])))
+        suite = store.read(
+            folders or list(map(Path, context.lookup_default("folders") or [CASSETTES]))
+        )
         places = {cassette.name: into / f"{cassette.name}{form.suffix}" for cassette in suite}
         if not force:
             refuse_existing([path for path in places.values() if path.exists()])
@@ -121,98 +165,87 @@ def export(
             for cassette in suite:
                 _replace_file(places[cassette.name], form.export(cassette, region))
                 tick(cassette.name)
-    cut = sum(i.partial for cassette in suite for i in cassette.interactions) if to != "jsonl" else 0
-    typer.echo(f"{into}: {len(suite)} files" + (f"; {cut} interactions that were cut are left out" if cut else ""))
+    cut = (
+        sum(i.partial for cassette in suite for i in cassette.interactions) if to != "jsonl" else 0
+    )
+    typer.echo(
+        f"{into}: {format_count(len(suite), 'file')}"
+        + (f"; {format_count(cut, 'partial interaction')} left out" if cut else "")
+    )
 
 
 # -- files and cassette names ---------------------------------------------------------------------
 
 
-def _format(source: str) -> str | None:
+def _parse_format(source: str) -> str | None:
     if source != "auto" and source not in import_formats.FORMATS:
-        raise CassetteError(f"--from: expected auto, {', '.join(import_formats.FORMATS)}; found {source!r}")
+        raise CassetteError(
+            f"--from: expected auto, {', '.join(import_formats.FORMATS)}; found {source!r}"
+        )
     return None if source == "auto" else source
 
 
-def _name_cassettes(given: Sequence[Path]) -> dict[Path, str]:
-    """Returns the cassette name of each file: its path in the given folder, or its own name."""
-    found: dict[Path, str] = {}
-    for path in given:
-        if not path.is_dir():
-            found[path] = cassette_name(_SUFFIX.sub("", path.name))
-            continue
-        inside = [file for file in sorted(path.rglob("*")) if file.is_file() and _is_recording(file.relative_to(path))]
-        if not inside:
-            raise CassetteError(
-                f"{path}: expected recordings in it (.yaml, .json, .har, .flow, .gz of them), found none"
-            )
-        found |= {file: cassette_name(_SUFFIX.sub("", file.relative_to(path).as_posix())) for file in inside}
-    return _make_unique(found)
-
-
-def _is_recording(path: Path) -> bool:
-    return _SUFFIX.search(path.name) is not None and not any(part.startswith(".") for part in path.parts)
-
-
-def _make_unique(named: dict[Path, str]) -> dict[Path, str]:
-    """Adds the folder to names that occur twice, because Polly names every file `recording.har`."""
-    alike = {name for name, count in Counter(named.values()).items() if count > 1}
-    named = {
-        path: cassette_name(f"{path.absolute().parent.name}/{name}") if name in alike else name
-        for path, name in named.items()
-    }
-    doubled = [name for name, count in Counter(name.casefold() for name in named.values()).items() if count > 1]
-    if doubled:
-        fix = "import them one by one, each --to a folder of its own"
-        raise CassetteError(f"expected files of different names, found two for the cassette {doubled[0]!r}; {fix}")
-    return named
-
-
-def _overlay(overlays: Path, name: str) -> Path:
+def _name_overlay(overlays: Path, name: str) -> Path:
     return overlays / f"{name}.overlay.yaml"
 
 
-# -- one file --------------------------------------------------------------------------------------------------
+# -- one file --------------------------------------------------------------------------------------
 
-_Report = tuple[list[str], int, bool]
-"""The lines to print, the number of imported entries, and whether no entry was damaged."""
+
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """The import of one file. result: None if it failed. lines: what a user has to read.
+    written: folders and files.
+    """
+
+    path: Path
+    result: ImportResult | None
+    lines: tuple[str, ...]
+    written: tuple[Path, ...] = ()
 
 
 def _import(
-    path: Path, name: str, places: tuple[Path, Path], wanted: str | None, redaction: Redaction, old: Suite
+    path: Path,
+    name: str,
+    places: tuple[Path, Path],
+    wanted: str | None,
+    redaction: Redaction,
+    old: Suite,
+    exact: bool,
 ) -> _Report:
     try:
-        result = import_file(_read(path), wanted, redaction)
+        result = import_file(read_recording(path), wanted, redaction, exact=exact)
         written = _write(result, name, places, redaction, old)
     except CassetteError as error:
-        return [f"{path}: not imported: {error}"], 0, False
+        return _Report(path, None, (f"{path}: not imported: {error}",))
     except ValueError as error:
-        return [f"{path}: not imported: expected values that YAML can hold, found others: {error}"], 0, False
-    count = len(result.interactions) + len(result.rules)
-    lines = [f"{path} ({result.format}): {count} imported" + "".join(f" → {place}" for place in written)]
-    return lines + [f"  {remark}" for remark in result.remarks()], count, not result.is_damaged
+        return _Report(
+            path,
+            None,
+            (f"{path}: not imported: expected values that YAML can contain, found: {error}",),
+        )
+    lines = tuple(f"{path} ({result.format}): {remark}" for remark in result.remarks())
+    return _Report(path, result, lines, tuple(written))
 
 
-def _write(result: ImportResult, name: str, places: tuple[Path, Path], redaction: Redaction, old: Suite) -> list[Path]:
+def _write(
+    result: ImportResult, name: str, places: tuple[Path, Path], redaction: Redaction, old: Suite
+) -> list[Path]:
     to, overlays = places
-    overlay = _overlay(overlays, name)
+    overlay = _name_overlay(overlays, name)
     layers = (
         render_overlay(result.rules, redaction) if result.rules else None
     )  # may raise, so it comes before the first write
     if result.interactions:
-        commit(to, old, (store.number_files(Cassette(name, result.interactions)),), redaction=redaction)
+        commit(
+            to,
+            old,
+            (file_names.number_files(Cassette(name, result.interactions)),),
+            redaction=redaction,
+        )
     if layers is not None:
         _replace_file(overlay, layers)
     return [to / name] * bool(result.interactions) + [overlay] * bool(result.rules)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        if (size := path.stat().st_size) > MAX_BYTES:
-            raise CassetteError(f"expected at most {MAX_BYTES >> 20} MiB, found {size >> 20}; split the file")
-        return path.read_bytes()
-    except OSError as error:
-        raise CassetteError(f"expected a file, found: {error.strerror}") from None
 
 
 def _replace_file(path: Path, data: bytes) -> None:
@@ -224,8 +257,46 @@ def _replace_file(path: Path, data: bytes) -> None:
 
 
 def _report(reports: list[_Report]) -> int:
-    for lines, _, _ in reports:
-        typer.echo("\n".join(lines))
-    total, whole = sum(count for _, count, _ in reports), all(sound for _, _, sound in reports)
-    typer.echo(f"imported {total} from {len(reports)} files" + ("" if whole else "; not all, see above"))
+    """Prints what a user has to read of each file, and a summary by host. Returns the exit code."""
+    for report in reports:
+        for line in report.lines:
+            typer.echo(line)
+    results = [(report.path, report.result) for report in reports if report.result is not None]
+    for verb, counters in (
+        ("imported", [result.taken for _, result in results]),
+        ("left to its tool", [result.hosts for _, result in results]),
+    ):
+        for host, count in sorted(sum(counters, Counter[str]()).items()):
+            typer.echo(f"{scrub_text(host)}: {format_count(count, 'exchange')} {verb}")
+    for doubt, meaning in DOUBTS.items():
+        _report_doubt(
+            meaning,
+            [path for path, result in results for _, each in result.doubts if each == doubt],
+        )
+    rules = sum(len(result.rules) for _, result in results)
+    total = rules + sum(len(result.interactions) for _, result in results)
+    whole = len(results) == len(reports) and not any(result.is_damaged for _, result in results)
+    written = [place for report in reports for place in report.written]
+    where = f" → {_render_places(written)}" if written else ""
+    formats = ", ".join(sorted({result.format for _, result in results}))
+    damage = "" if whole else "; some files or entries were not imported, see above"
+    typer.echo(
+        f"imported {total} from"
+        f" {format_count(len(reports), 'file')}{formats and f' ({formats})'}{where}{damage}"
+    )
     return 0 if whole and total else 1
+
+
+def _report_doubt(meaning: str, paths: list[Path]) -> None:
+    if paths:
+        files = list(dict.fromkeys(map(str, paths)))
+        named = f"{', '.join(files[:_NAMED])}{' …' if len(files) > _NAMED else ''}"
+        typer.echo(
+            f"{meaning}: {format_count(len(paths), 'answer')} of {format_count(len(files), 'file')}"
+            f" ({named})"
+        )
+
+
+def _render_places(written: list[Path]) -> str:
+    """Returns the place that was written, or the nearest folder of all."""
+    return str(written[0] if len(written) == 1 else os.path.commonpath(written) or ".")

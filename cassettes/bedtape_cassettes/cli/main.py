@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from importlib import import_module
+from importlib.util import find_spec
 from itertools import takewhile
 from typing import Annotated, Any
 
@@ -43,28 +44,41 @@ def load_all() -> Any:
 
 
 class _CommandList(SectionedGroup):
-    """The list of all commands, which is enough for help and completion. Imports a command when it runs."""
+    """The list of all commands, which is enough for help and completion.
+
+    Imports a command when it runs.
+    """
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
-        self.commands = {c.name: TyperCommand(c.name, help=c.line, rich_help_panel=c.section) for c in COMMANDS}
+        self.commands = {
+            c.name: TyperCommand(c.name, help=c.line, rich_help_panel=c.section) for c in COMMANDS
+        }
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, command, rest = super().resolve_command(ctx, args)
         if command is None:
             return name, command, rest
         command = _load(name)
-        quiet = ctx.resilient_parsing or name in _REPORTS_SETTINGS or "--help" in takewhile("--".__ne__, rest)
+        quiet = (
+            ctx.resilient_parsing
+            or name in _REPORTS_SETTINGS
+            or "--help" in takewhile("--".__ne__, rest)
+        )
         ctx.default_map = {name: _defaults(name, command, quiet=quiet)}
         return name, command, rest
 
     def nearest(self, word: str) -> Iterable[str]:
         """Returns similar commands, also of the groups: `cassette show` for `show`."""
-        return [f"{name} {word}" for name in GROUPS if word in _load(name).commands] or super().nearest(word)
+        return [
+            f"{name} {word}" for name in GROUPS if word in _load(name).commands
+        ] or super().nearest(word)
 
 
 def _defaults(name: str, command: Any, *, quiet: bool) -> Defaults:
-    """Returns the defaults of options from settings. Invalid settings end the command with exit code 2.
+    """Returns the defaults of options from settings.
+
+    Invalid settings end the command with exit code 2.
 
     quiet: ignores invalid settings, for help, completion and commands that report settings.
     """
@@ -82,21 +96,36 @@ def _defaults(name: str, command: Any, *, quiet: bool) -> Defaults:
 
 
 app = typer.Typer(
-    cls=_CommandList, epilog=END, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
+    cls=_CommandList,
+    epilog=END,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        metadata: Any = import_module("importlib.metadata")  # takes 20 ms, so it is imported on demand
-        typer.echo(f"bedtape {metadata.version('bedtape')}")
+        # takes 20 ms, so it is imported on demand
+        metadata: Any = import_module("importlib.metadata")
+        # one of the modules that hatch_build.py compiles
+        spec = find_spec("bedtape_cassettes.operations")
+        build = (
+            "compiled"
+            if spec and spec.origin and not spec.origin.endswith(".py")
+            else "pure Python"
+        )
+        typer.echo(f"bedtape {metadata.version('bedtape')} ({build})")
         raise typer.Exit
 
 
 @app.callback()
 def _root(
     _: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
     ] = False,
 ) -> None:
     """Record real Amazon Bedrock traffic once, replay it forever."""

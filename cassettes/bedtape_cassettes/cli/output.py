@@ -1,12 +1,15 @@
-"""The output of `bedtape cassette`: coloured lines, JSON and progress; and the reader of its recordings."""
+"""The output of `bedtape cassette`: coloured lines, JSON and progress; and the
+reader of its recordings.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,7 @@ from bedtape_cassettes.model import Suite
 from bedtape_cassettes.storage import store
 from bedtape_cassettes.text import Line, Style
 
-# -- printing --------------------------------------------------------------------------------------------------
+# -- printing --------------------------------------------------------------------------------------
 
 _COLOURS: dict[Style, dict[str, Any]] = {
     "title": {"bold": True},
@@ -43,20 +46,48 @@ def print_json(value: object) -> None:
 
 @contextmanager
 def progress(length: int, label: str) -> Iterator[Callable[[str], None]]:
-    """Shows a progress bar on stderr if it is a terminal and `length` is at least 20."""
-    if length < 20 or not sys.stderr.isatty():
+    """Shows a progress bar on stderr, if it is a terminal, when the work has taken a second.
+
+    Yields a function to call after each of `length` steps.
+    """
+    if not _is_terminal():
         yield lambda _: None
         return
-    with typer.progressbar(length=length, label=label, file=sys.stderr) as bar:
-        yield lambda _: bar.update(1)
+    began, done = time.monotonic(), 0
+    with ExitStack() as stack:
+        bar: Any = None
+
+        def tick(_: str) -> None:
+            nonlocal bar, done
+            done += 1
+            if bar is not None:
+                bar.update(1)
+            elif time.monotonic() - began >= _PATIENCE_S:
+                bar = stack.enter_context(
+                    typer.progressbar(length=length, label=label, file=sys.stderr)
+                )
+                bar.update(done)
+
+        yield tick
 
 
-# -- reading ---------------------------------------------------------------------------------------------------
+_PATIENCE_S = 1.0
+
+
+def _is_terminal() -> bool:
+    return sys.stderr.isatty()
+
+
+# -- reading ---------------------------------------------------------------------------------------
 
 
 def load(folder: Path) -> Suite:
     """Returns every cassette of the folder or `.tape` file. Raises CassetteError if none exists."""
-    suite = store.read([folder], cache=store.cache_folder(os.environ))
+    files = len(store.fingerprint([folder])) if _is_terminal() else 0
+    with progress(files, "reading") as tick:
+        suite = store.read([folder], cache=store.cache_folder(os.environ), report=tick)
     if not suite:
-        raise CassetteMissing(f"{folder}: expected cassettes, found none; name their folder with --in")
+        raise CassetteMissing(
+            f"{folder}: expected cassettes, found none; name their folder with --in"
+        )
     return suite

@@ -1,4 +1,6 @@
-"""The commands `bedtape cassette pack` and `unpack`: a folder of cassettes as one `.tape` file, and back."""
+"""The commands `bedtape cassette pack` and `unpack`: a folder of cassettes as
+one `.tape` file, and back.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +16,16 @@ from bedtape_cassettes.cli.output import load, progress
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.model import Suite
 from bedtape_cassettes.storage import store
-from bedtape_cassettes.storage.commit import commit, list_files, lock
+from bedtape_cassettes.storage.commit import commit, lock
 from bedtape_cassettes.suites.selector import find_named
 from bedtape_cassettes.text import format_count
 
 Force = Annotated[
-    bool, typer.Option("--force/--no-force", help="Replace existing files. Files that git does not hold are backed up.")
+    bool,
+    typer.Option(
+        "--force/--no-force",
+        help="Replace existing files. Files that git does not hold are backed up.",
+    ),
 ]
 _ANY = typer.Argument(metavar="CASSETTE", help="Names of cassettes, or globs. Default: all.")
 
@@ -28,11 +34,14 @@ def pack(
     names: Annotated[list[str] | None, _ANY] = None,
     folder: Folder = CASSETTES,
     to: Annotated[
-        Path | None, typer.Option("--to", metavar="FILE", help="Default: the folder's name with .tape, here.")
+        Path | None,
+        typer.Option("--to", metavar="FILE", help="Default: the folder's name with .tape, here."),
     ] = None,
     force: Force = False,
 ) -> None:
-    """Pack cassettes into one .tape file, which commands accept in place of a folder. The folder stays.
+    """Pack cassettes into one .tape file, which commands accept in place of a folder.
+
+    The folder stays.
 
     \b
     Examples:
@@ -44,19 +53,25 @@ def pack(
         chosen = find_named(suite, names or ())
         target = to or Path(f"{folder.resolve().name.removesuffix(store.TAPE)}{store.TAPE}")
         if target.suffix != store.TAPE:
-            raise CassetteError(f"{target}: expected a name that ends with {store.TAPE}; choose one with --to")
+            raise CassetteError(
+                f"{target}: expected a name that ends with {store.TAPE}; choose one with --to"
+            )
         if folder.is_dir() and target.resolve().is_relative_to(folder.resolve()):
             fix = "choose another with --to, because the folder would contain each cassette twice"
-            raise CassetteError(f"{target}: expected a file outside {folder}, found one in it; {fix}")
-        with lock(target):
-            make_room(target, (target,) if target.exists() else (), force=force)
-            commit(target, (), chosen)
+            raise CassetteError(
+                f"{target}: expected a file outside {folder}, found one inside; {fix}"
+            )
+        room = make_room(target, (), [cassette.name for cassette in chosen], force=force)
+        with lock(target), room, progress(len(chosen), "packing") as tick:
+            commit(target, (), chosen, report=tick)
     typer.echo(f"{target}: {_render_counts(chosen)}")
 
 
 def unpack(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A .tape file.")],
-    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="Folder of cassettes to unpack into.")] = CASSETTES,
+    to: Annotated[
+        Path, typer.Option("--to", metavar="DIR", help="Folder of cassettes to unpack into.")
+    ] = CASSETTES,
     force: Force = False,
 ) -> None:
     """Unpack a .tape file into a folder of cassettes. The file stays.
@@ -70,9 +85,11 @@ def unpack(
         with lock(to, create=True):
             before = store.read([to])
             names = [cassette.name for cassette in packed]
-            make_room(to, list_files(to, before, names), force=force)
             old = tuple(cassette for cassette in before if cassette.name in names)
-            with progress(len(packed), "writing") as tick:
+            with (
+                make_room(to, before, names, force=force),
+                progress(len(packed), "writing") as tick,
+            ):
                 commit(to, old, packed, report=tick)
     typer.echo(f"{to}: {_render_counts(packed)}")
 

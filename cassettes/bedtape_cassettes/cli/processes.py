@@ -24,7 +24,10 @@ def die_at_next_signal() -> None:
 
 
 def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Runs the command and returns its exit code, or 128 plus the signal. Raises OSError if it cannot be run."""
+    """Runs the command and returns its exit code, or 128 plus the signal.
+
+    Raises OSError if it cannot be run.
+    """
     child = subprocess.Popen(command, env=environment)  # noqa: S603 -- the user's own command
     with _forward_signals(child):
         code = child.wait()
@@ -33,7 +36,10 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
 
 @contextmanager
 def _forward_signals(child: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Ignores SIGINT, because Ctrl-C reaches the child too, and forwards SIGTERM. The second SIGTERM kills the child."""
+    """Ignores SIGINT, because Ctrl-C reaches the child too, and forwards SIGTERM.
+
+    The second SIGTERM kills the child.
+    """
 
     def end(*_: object) -> None:
         signal.signal(signal.SIGTERM, lambda *_: child.kill())
@@ -59,9 +65,13 @@ def edit_text(text: str, name: str) -> str:
         try:
             done = subprocess.run([*shlex.split(command), str(path)], check=False)  # noqa: S603 -- the user's own command
         except (OSError, ValueError) as error:
-            fix = "set EDITOR, or change it without one: bedtape cassette set"
-            raise CassetteError(f"EDITOR: expected an editor that runs, found {command!r} ({error}); {fix}") from None
+            fix = "set EDITOR, or change the interaction with bedtape cassette set"
+            raise CassetteError(
+                f"EDITOR: expected an editor that runs, found {command!r} ({error}); {fix}"
+            ) from None
         if done.returncode:
-            found = f"that {command!r} ended with {done.returncode}"
-            raise CassetteError(f"EDITOR: expected exit code 0, found {found}; nothing was changed")
+            actual = f"that {command!r} ended with {done.returncode}"
+            raise CassetteError(
+                f"EDITOR: expected exit code 0, found {actual}; nothing was changed"
+            )
         return path.read_bytes().decode(errors="replace")

@@ -11,7 +11,10 @@ Defaults: TypeAlias = dict[str, Any]
 
 
 def key_of(parameter: Any) -> str | None:
-    """Returns the key of a parameter: `any-profile` for `--any-profile`. `None` for an argument without a key."""
+    """Returns the key of a parameter: `any-profile` for `--any-profile`.
+
+    `None` for an argument without a key.
+    """
     if parameter.param_type_name == "argument":
         return ARGUMENTS.get(parameter.name)
     long = [name for name in parameter.opts if name.startswith("--")]
@@ -22,7 +25,8 @@ def defaults_of(command: Any, settings: Settings, table: str = "") -> Defaults:
     """Returns the values that settings give to options of the command and of its subcommands."""
     below = getattr(command, "commands", {})
     defaults: Defaults = {
-        name: defaults_of(each, settings, f"{table}.{name}".lstrip(".")) for name, each in below.items()
+        name: defaults_of(each, settings, f"{table}.{name}".lstrip("."))
+        for name, each in below.items()
     }
     for parameter in command.params:
         key = key_of(parameter)

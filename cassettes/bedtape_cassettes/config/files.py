@@ -1,6 +1,7 @@
 """Finds and reads the settings file: `bedtape.toml`, or `pyproject.toml` with `[tool.bedtape]`.
 
-The search goes from a folder upwards. It ends with the first folder that has settings or is the root of a repository.
+The search goes from a folder upwards. It ends with the first folder that has settings or is
+the root of a repository.
 """
 
 from __future__ import annotations
@@ -27,14 +28,17 @@ def find_working_folder() -> Path:
     try:
         return Path.cwd()
     except FileNotFoundError:
-        raise _invalid(Path(), 0, "a working directory that exists", "one that was deleted", "cd elsewhere") from None
+        raise _invalid(
+            Path(), 0, "a working directory that exists", "one that was deleted", "cd elsewhere"
+        ) from None
 
 
 def read_settings(start: Path, environ: Mapping[str, str], *, here: Path | None = None) -> Settings:
     """Reads the environment and the settings file.
 
-    The file is the one that BEDTAPE_CONFIG names (empty: none), or the nearest from the folder `start` upwards.
-    Paths in a file in the folder `here` stay as they are; other paths become absolute.
+    The file is the one that BEDTAPE_CONFIG names (empty: none), or the nearest from the folder
+    `start` upwards. Paths in a file in the folder `here` stay as they are; other paths become
+    absolute.
 
     Raises ConfigInvalid with every problem of both.
     """
@@ -42,9 +46,9 @@ def read_settings(start: Path, environ: Mapping[str, str], *, here: Path | None 
     file: Path | None = None
     keys: dict[Name, SettingValue] = {}
     try:
-        found = _read_named(environ[CONFIG]) if CONFIG in environ else _read_nearest(start)
-        if found is not None:
-            file, text, document = found
+        settings_file = _read_named(environ[CONFIG]) if CONFIG in environ else _read_nearest(start)
+        if settings_file is not None:
+            file, text, document = settings_file
             keys, wrong = read_document(document, _source(file, text, here))
             problems += wrong
     except ConfigInvalid as error:
@@ -54,7 +58,7 @@ def read_settings(start: Path, environ: Mapping[str, str], *, here: Path | None 
     return Settings(variables, keys, str(file) if file is not None else None, warnings)
 
 
-_Found = tuple[Path, str, Mapping[str, object]]
+_File = tuple[Path, str, Mapping[str, object]]
 
 
 def _source(file: Path, text: str, here: Path | None) -> Source:
@@ -65,42 +69,49 @@ def _source(file: Path, text: str, here: Path | None) -> Source:
     return Source(name, prefix, KeyLines(text).line_of, resolve)
 
 
-# -- which file ------------------------------------------------------------------------------------------------
+# -- which file ------------------------------------------------------------------------------------
 
 
-def _read_named(path: str) -> _Found | None:
+def _read_named(path: str) -> _File | None:
     if not path:
         return None
     file = Path(path).absolute()
     if (data := _read_bytes(file)) is None:
-        raise _invalid(file, 0, "a file", "none", f"fix {CONFIG}, which names it, or leave it empty for none")
-    if (found := _read_table(file, data)) is None:
+        raise _invalid(
+            file, 0, "a file", "none", f"fix {CONFIG}, which names it, or leave it empty for none"
+        )
+    if (table := _read_table(file, data)) is None:
         raise _invalid(file, 0, "a table [tool.bedtape]", "none", f"fix {CONFIG}, which names it")
-    return found
+    return table
 
 
-def _read_nearest(start: Path) -> _Found | None:
+def _read_nearest(start: Path) -> _File | None:
     for folder in (start, *start.parents):
-        found = [each for name in (FILE, _SHARED) if (each := _read_file(folder / name)) is not None]
-        if len(found) > 1:
-            file = found[0][0]
+        tables = [
+            each for name in (FILE, _SHARED) if (each := _read_file(folder / name)) is not None
+        ]
+        if len(tables) > 1:
+            file = tables[0][0]
             expected = f"the settings of {folder} in one file"
-            raise _invalid(file, 0, expected, f"[tool.bedtape] in {_SHARED} beside it too", "keep one of them")
-        if found:
-            return found[0]
+            raise _invalid(
+                file, 0, expected, f"[tool.bedtape] in {_SHARED} beside it too", "keep one of them"
+            )
+        if tables:
+            return tables[0]
         if (folder / ".git").exists():
             return None
     return None
 
 
-def _read_file(file: Path) -> _Found | None:
-    # Most projects' pyproject.toml has no bedtape settings. It is not parsed, and may be invalid TOML.
+def _read_file(file: Path) -> _File | None:
+    # Most projects' pyproject.toml has no bedtape settings. It is not parsed,
+    # and may be invalid TOML.
     if (data := _read_bytes(file)) is None or (file.name == _SHARED and b"bedtape" not in data):
         return None
     return _read_table(file, data)
 
 
-def _read_table(file: Path, data: bytes) -> _Found | None:
+def _read_table(file: Path, data: bytes) -> _File | None:
     text = _decode(file, data)
     document = _find_table(file, _parse(file, text))
     return None if document is None else (file, text, document)
@@ -113,12 +124,16 @@ def _read_bytes(file: Path) -> bytes | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise _invalid(file, 0, "a file that can be read", error.strerror or str(error), "") from None
+        raise _invalid(
+            file, 0, "a file that can be read", error.strerror or str(error), ""
+        ) from None
 
 
 def _decode(file: Path, data: bytes) -> str:
     if data.startswith(BOM_UTF8):
-        raise _invalid(file, 1, "UTF-8 without a byte order mark", "one", "save it as UTF-8, without BOM")
+        raise _invalid(
+            file, 1, "UTF-8 without a byte order mark", "one", "save it as UTF-8, without BOM"
+        )
     try:
         return data.decode()
     except UnicodeDecodeError as error:
@@ -129,7 +144,8 @@ def _parse(file: Path, text: str) -> Mapping[str, object]:
     toml: Any = import_module("tomllib")  # takes 15 ms, so it is imported on demand
     try:
         document: Mapping[str, object] = toml.loads(text)
-    except (ValueError, RecursionError) as error:  # TOMLDecodeError, or an int with thousands of digits
+    except (ValueError, RecursionError) as error:
+        # TOMLDecodeError, or an int with thousands of digits
         raise _invalid(file, 0, "TOML", str(error) or "tables too deep", "fix it there") from None
     return document
 
@@ -140,7 +156,13 @@ def _find_table(file: Path, document: Mapping[str, object]) -> Mapping[str, obje
     tool = document.get(_TABLE[0])
     ours = tool.get(_TABLE[1]) if isinstance(tool, Mapping) else None
     if ours is not None and not isinstance(ours, Mapping):
-        raise _invalid(file, 0, "a table [tool.bedtape]", render_value("bedtape", ours), "write its keys below it")
+        raise _invalid(
+            file,
+            0,
+            "a table [tool.bedtape]",
+            render_value("bedtape", ours),
+            "write its keys below it",
+        )
     return ours
 
 

@@ -1,4 +1,6 @@
-"""The lines of keys in the text of a TOML file, for messages, because tomllib does not report them."""
+"""The lines of keys in the text of a TOML file, for messages, because tomllib
+does not report them.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,10 @@ _LINE = re.compile(rf"\s*(?:\[\s*(?P<table>{_DOTTED})\s*\]|(?P<key>{_DOTTED})\s*
 
 
 class KeyLines:
-    """The lines of the keys and tables of a text. The text is parsed once, by the first call of `line_of`."""
+    """The lines of the keys and tables of a text.
+
+    The text is parsed once, by the first call of `line_of`.
+    """
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -27,8 +32,9 @@ class KeyLines:
     def line_of(self, path: tuple[str, ...]) -> int:
         """Returns the line, from 1, of a key or table.
 
-        Without one, returns the line of the first key below it, or of the innermost table around it, or 0. A line
-        inside triple quotes may look like a key, so the returned line may be wrong.
+        Without one, returns the line of the first key below it, or of the innermost table around
+        it, or 0. A line inside triple quotes may look like a key, so the returned line may be
+        wrong.
         """
         if path not in self._firsts:
             below = (line for each, line in self._firsts.items() if each[: len(path)] == path)

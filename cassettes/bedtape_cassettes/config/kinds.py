@@ -18,7 +18,9 @@ Value: TypeAlias = Scalar | tuple[Scalar, ...]
 
 
 class Unfit(ValueError):
-    """A value is not of its kind. expected: a description of valid values. fix: a hint, or empty."""
+    """A value is not of its kind. expected: a description of valid values.
+    fix: a hint, or empty.
+    """
 
     def __init__(self, expected: str, fix: str = "") -> None:
         super().__init__(expected)
@@ -36,7 +38,10 @@ class Kind(Protocol):
         """Returns the checked value of a variable."""
 
 
-_WORDS = {**dict.fromkeys(("1", "true", "yes", "on"), True), **dict.fromkeys(("0", "false", "no", "off"), False)}
+_WORDS = {
+    **dict.fromkeys(("1", "true", "yes", "on"), True),
+    **dict.fromkeys(("0", "false", "no", "off"), False),
+}
 
 
 class SwitchKind:
@@ -49,8 +54,8 @@ class SwitchKind:
         raise Unfit("true or false", "write it without quotes" if quoted else "")
 
     def of_text(self, text: str) -> Scalar:
-        if (found := _WORDS.get(text.lower())) is not None:
-            return found
+        if (value := _WORDS.get(text.lower())) is not None:
+            return value
         raise Unfit("1 or 0, true or false, yes or no, on or off")
 
 
@@ -70,7 +75,9 @@ class WholeNumberKind:
     def of_toml(self, value: object) -> Scalar:
         if not isinstance(value, int) or isinstance(value, bool):
             raise Unfit(self._requirement, _suggest_unquoted(value))
-        if (self.low is not None and value < self.low) or (self.high is not None and value > self.high):
+        if (self.low is not None and value < self.low) or (
+            self.high is not None and value > self.high
+        ):
             raise Unfit(self._requirement)
         return value
 
@@ -84,7 +91,11 @@ class NumberKind:
     """A number above 0: a pace, a scale."""
 
     def of_toml(self, value: object) -> Scalar:
-        if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= sys.float_info.max:
+        if (
+            isinstance(value, int | float)
+            and not isinstance(value, bool)
+            and 0 < value <= sys.float_info.max
+        ):
             return float(value)
         raise Unfit("a number above 0", _suggest_unquoted(value))
 
@@ -97,7 +108,11 @@ class NumberKind:
 
 def _suggest_unquoted(value: object) -> str:
     try:
-        return "write it without quotes" if isinstance(value, str) and float(value) == float(value) else ""
+        return (
+            "write it without quotes"
+            if isinstance(value, str) and float(value) == float(value)
+            else ""
+        )
     except ValueError:
         return ""
 
@@ -121,7 +136,9 @@ class TextKind:
 
 
 class PathKind(TextKind):
-    """A path. In a file it is relative to the folder of the file, in a variable to the working directory."""
+    """A path. In a file it is relative to the folder of the file, in a variable
+    to the working directory.
+    """
 
     expected = "a path"
 
@@ -158,7 +175,9 @@ class PatternKind:
 
 @dataclass(frozen=True, slots=True)
 class CommandKind:
-    """A command line, split as a shell splits it. not_words: words that are rejected. belong: the fix for them."""
+    """A command line, split as a shell splits it. not_words: words that are rejected.
+    belong: the fix for them.
+    """
 
     not_words: tuple[str, ...] = ()
     belong: str = ""

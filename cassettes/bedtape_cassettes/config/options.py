@@ -1,7 +1,9 @@
-"""Every option that can be set, by its table and its key: those of replay, run, record and the pytest plugin.
+"""Every option that can be set, by its table and its key: those of replay, run,
+record and the pytest plugin.
 
-Commands declare their options themselves. This table repeats them as data, so that a file is checked as a whole without
-an import of every command. A test compares both in both directions. Values only.
+Commands declare their options themselves. This table repeats them as data, so that a file is
+checked as a whole without an import of every command. A test compares both in both directions.
+Values only.
 """
 
 from __future__ import annotations
@@ -30,9 +32,10 @@ Name: TypeAlias = tuple[str, str]
 class Option:
     """One option.
 
-    many: it is repeatable, and a list. shared: the key at the top that holds if the option's own key is not set.
-    variable: its environment variable, if the name is not made of table and key. secret: a variable may contain it, a
-    file must not. personal: a file must not contain it, because a file can come from another person's branch.
+    many: it is repeatable, and a list. shared: the key at the top that holds if the option's own
+    key is not set. variable: its environment variable, if the name is not made of table and key.
+    secret: a variable may contain it, a file must not. personal: a file must not contain it,
+    because a file can come from another person's branch.
     """
 
     kind: Kind
@@ -67,15 +70,20 @@ def _share(key: str) -> Option:
 _FOLDER = _share("cassettes")
 _FOLDERS = replace(_FOLDER, many=True)
 # The options of matching. A replay needs the values of the recording.
-_MATCHING: _Options = {key: _share(key) for key in ("ignore", "placeholder", "any-profile", "redact")}
+_MATCHING: _Options = {
+    key: _share(key) for key in ("ignore", "placeholder", "any-profile", "redact")
+}
 _PLAYING: _Options = {
     "overlay": _PLACE,
     "speed": Option(NumberKind()),
     "strict": _SWITCH,
     "validate": Option(ChoiceKind(("always", "rules", "never"))),
     "ids": Option(ChoiceKind(("equal", "unique"))),
+    "simulate": Option(ChoiceKind(("caching", "limits")), many=True),
+    "tls": _SWITCH,
 }
-_MODES = ("none", "once", "new", "all")
+_DEFAULT = Option(ChoiceKind(("strict", "canned", "echo", "schema")))
+_MODES = ("none", "accept", "once", "new", "all")
 
 TABLES: Mapping[str, _Options] = {
     TOP: _TOP,
@@ -83,23 +91,48 @@ TABLES: Mapping[str, _Options] = {
         "cassettes": _FOLDERS,
         **_MATCHING,
         **_PLAYING,
+        "default": _DEFAULT,
         "host": _TEXT,
         "port": _PORT,
         "allow-host": _ALLOW_HOST,
+        "tls-cert": _PLACE,
+        "tls-key": _PLACE,
+        "upstream": _PERSONAL_TEXT,
+        "capture": _SWITCH,
+        "edit": _SWITCH,
         "control": _SWITCH,
         "control-token": Option(TextKind(), variable="BEDTAPE_CONTROL_TOKEN", secret=True),
         "grace": Option(NumberKind()),
+        "memory": Option(WholeNumberKind(16)),
+        "idle": Option(NumberKind()),
         "log-level": Option(ChoiceKind(("info", "warning", "error"))),
     },
-    "run": {"cassettes": _FOLDERS, **_MATCHING, **_PLAYING, "session": _TEXT, "port": _PORT},
+    "run": {
+        "cassettes": _FOLDERS,
+        **_MATCHING,
+        **_PLAYING,
+        "default": _DEFAULT,
+        "session": _TEXT,
+        "intercept": _SWITCH,
+        "port": _PORT,
+        "fail-unplayed": _SWITCH,
+        "report": _PLACE,
+    },
     "pytest": {
         **_MATCHING,
         **_PLAYING,
         "allow-misses": _SWITCH,
+        "unused": Option(ChoiceKind(("list", "fail", "ignore"))),
+        "fast-retries": _SWITCH,
         "history": Option(WholeNumberKind(1)),
         "block": _SWITCH,
+        "vcr": _SWITCH,
+        "endpoint": Option(ChoiceKind(("set", "kept"))),
+        "report": _PLACE,
         "bedtape": Option(ChoiceKind(_MODES)),
-        "record": Option(CommandKind(_MODES, "`bedtape` sets what to record, and `record` sets the command")),
+        "record": Option(
+            CommandKind(_MODES, "`bedtape` sets what to record, and `record` sets the command")
+        ),
     },
     "record": {
         "to": _FOLDER,
@@ -107,23 +140,34 @@ TABLES: Mapping[str, _Options] = {
         "name": _TEXT,
         "mode": Option(ChoiceKind(("reverse", "forward"))),
         "record": Option(ChoiceKind(("once", "new", "all"))),
+        "prune": _SWITCH,
+        "read-on": Option(WholeNumberKind(0, 3600)),
         "region": _TEXT,
         "profile": _PERSONAL_TEXT,
         "port": _PORT,
         "allow-host": _ALLOW_HOST,
         "allow-unknown": Option(SwitchKind(), personal=True),
         "verify": _SWITCH,
+        "select": Option(TextKind(), many=True),
+        "sample": Option(WholeNumberKind(1, 10**9)),
+        "budget": Option(WholeNumberKind(1, 10**9)),
+        "concurrency": Option(WholeNumberKind(1, 64)),
+        "operation": Option(TextKind(), many=True, personal=True),
+        "allow-list": _PLACE,
+        "accept": Option(SwitchKind(), personal=True),
+        "format": Option(ChoiceKind(("text", "json", "junit", "github"))),
         "print-addon": _SWITCH,
         "exact": _SWITCH,
         "upstream": _PERSONAL_TEXT,
     },
 }
 
-# Commands that do their work once have no table. These options of theirs use a key at the top all the same, because it
-# describes the project: where its cassettes are, and what must not be written. `cassette` stands for all its commands.
+# Commands that do their work once have no table. These options of theirs use a key at the top all
+# the same, because it describes the project: where its cassettes are, and what must not be written.
+# `cassette` stands for all its commands.
 PROJECT: Mapping[Name, str] = {
     ("recover", "to"): "cassettes",
-    ("recover", "redact"): "redact",
+    **{("recover", key): key for key in _MATCHING},
     ("cassette", "in"): "cassettes",
     ("cassette.unpack", "to"): "cassettes",
     ("cassette.import", "to"): "cassettes",
@@ -140,17 +184,21 @@ REMOVED: Mapping[Name, str] = {
     ("replay", "workers"): "start several processes, each with a --port of its own",
 }
 
-# Arguments that can be set as options can, by the name that their function has for them, and the key.
+# Arguments that can be set as options can, by the name that their function has
+# for them, and the key.
 ARGUMENTS = {"folders": "cassettes"}
 
 # Names the file of settings; empty, there is none.
 CONFIG = "BEDTAPE_CONFIG"
-# Variables that are no options: folders of this machine, and what `bedtape run` passes to its program.
+# Variables that are no options: folders of this machine, and what `bedtape run`
+# passes to its program.
 OTHER_VARIABLES = (CONFIG, "BEDTAPE_CACHE_DIR", "BEDTAPE_STATE_DIR", "BEDTAPE_URL")
 
 
 def variable_of(name: Name) -> str:
-    """Return the environment variable of an option: BEDTAPE_REPLAY_PORT for the port of `bedtape replay`."""
+    """Return the environment variable of an option: BEDTAPE_REPLAY_PORT for the
+    port of `bedtape replay`.
+    """
     table, key = name
     if (own := TABLES[table][key].variable) is not None:
         return own
@@ -158,7 +206,9 @@ def variable_of(name: Name) -> str:
 
 
 def project_key(table: str, key: str) -> str | None:
-    """Return the key at the top that an option of a command without a table uses; None if it uses none."""
+    """Return the key at the top that an option of a command without a table
+    uses; None if it uses none.
+    """
     return PROJECT.get((table, key)) or PROJECT.get((table.partition(".")[0], key))
 
 
@@ -170,6 +220,6 @@ def variables() -> Iterator[tuple[str, Name]]:
 
 
 def without_settings(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a `bedtape` for which only its arguments count."""
+    """Returns the environment of a `bedtape` process that ignores settings files and variables."""
     known = {variable for variable, _ in variables()}
     return {name: value for name, value in environ.items() if name not in known} | {CONFIG: ""}

@@ -9,7 +9,16 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from bedtape_cassettes.config.kinds import PathKind, Scalar, Unfit, Value
-from bedtape_cassettes.config.options import OTHER_VARIABLES, REMOVED, TABLES, TOP, Name, Option, variable_of, variables
+from bedtape_cassettes.config.options import (
+    OTHER_VARIABLES,
+    REMOVED,
+    TABLES,
+    TOP,
+    Name,
+    Option,
+    variable_of,
+    variables,
+)
 from bedtape_cassettes.config.settings import SettingValue
 from bedtape_cassettes.errors import Problem
 
@@ -22,8 +31,8 @@ _MAY_BE_SECRET = re.compile("(?i)token|secret|passw|credential|key")
 class Source:
     """A settings file.
 
-    file: its name in messages. prefix: the prefix of its tables, `tool.bedtape` or empty. line: returns the line of
-    a key, 0 if unknown. place: resolves a path of the file.
+    file: its name in messages. prefix: the prefix of its tables, `tool.bedtape` or empty. line:
+    returns the line of a key, 0 if unknown. place: resolves a path of the file.
     """
 
     file: str
@@ -51,8 +60,12 @@ class _Reading:
         self.problems.append(Problem(file, line, expected, render_value(key, found), fix))
 
 
-def read_document(document: Mapping[str, object], source: Source) -> tuple[dict[Name, SettingValue], list[Problem]]:
-    """Returns the values and the problems of a document, which begins at the top or at `tool.bedtape`."""
+def read_document(
+    document: Mapping[str, object], source: Source
+) -> tuple[dict[Name, SettingValue], list[Problem]]:
+    """Returns the values and the problems of a document, which begins at the
+    top or at `tool.bedtape`.
+    """
     reading = _Reading(source)
     for key, value in document.items():
         if not key or key not in TABLES:
@@ -62,7 +75,9 @@ def read_document(document: Mapping[str, object], source: Source) -> tuple[dict[
                 _read_key(reading, key, inner, each)
         else:
             where = source.table(key)
-            reading.wrong(TOP, key, f"a table at {where}", value, f"write [{where}] and its keys below")
+            reading.wrong(
+                TOP, key, f"a table at {where}", value, f"write [{where}] and its keys below"
+            )
     return reading.values, reading.problems
 
 
@@ -72,7 +87,11 @@ def _read_key(reading: _Reading, table: str, key: str, value: object) -> None:
         return
     what, where = "table" if isinstance(value, Mapping) else "key", reading.source.table(table)
     fix = REMOVED.get((table, key))
-    fix = f"it no longer exists: remove it, and {fix}" if fix else _suggest_fix(reading.source, table, key)
+    fix = (
+        f"it no longer exists: remove it, and {fix}"
+        if fix
+        else _suggest_fix(reading.source, table, key)
+    )
     reading.wrong(table, key, f'no {what} "{key}" at {where or "the top"}', value, fix)
 
 
@@ -81,7 +100,11 @@ def _hide_secrets(key: str, value: object) -> object:
         return "…"
     if isinstance(value, list):
         return [_hide_secrets(key, each) for each in value]
-    return {name: _hide_secrets(name, each) for name, each in value.items()} if isinstance(value, Mapping) else value
+    return (
+        {name: _hide_secrets(name, each) for name, each in value.items()}
+        if isinstance(value, Mapping)
+        else value
+    )
 
 
 def _read_value(reading: _Reading, name: Name, value: object) -> None:
@@ -92,12 +115,17 @@ def _read_value(reading: _Reading, name: Name, value: object) -> None:
         reading.wrong(table, key, f"no secret in a file at {where}", "…", fix)
         return
     if option.personal:
-        fix = f"take it out, and set --{key} or {variable_of(name)}; a file can come from another person's branch"
+        fix = (
+            f"take it out, and set --{key} or {variable_of(name)}; a file can come from another"
+            " person's branch"
+        )
         reading.wrong(table, key, f"no {key} in a file at {where}", value, fix)
         return
     if (fit := _check(reading, name, value, where)) is not None:
         line = reading.at(table, key)
-        reading.values[name] = SettingValue(fit, f"{reading.source.file}:{line}" if line else reading.source.file, name)
+        reading.values[name] = SettingValue(
+            fit, f"{reading.source.file}:{line}" if line else reading.source.file, name
+        )
 
 
 def _check(reading: _Reading, name: Name, value: object, where: str) -> Value | None:
@@ -106,10 +134,16 @@ def _check(reading: _Reading, name: Name, value: object, where: str) -> Value | 
     if not option.many:
         return _check_one(reading, name, value, where)
     if not isinstance(value, list):
-        fix = f"write it in brackets: [{render_value(name[1], value)}]" if isinstance(value, str) else ""
+        fix = (
+            f"write it in brackets: [{render_value(name[1], value)}]"
+            if isinstance(value, str)
+            else ""
+        )
         reading.wrong(*name, f"a list at {where}", value, fix)
         return None
-    each = [_check_one(reading, name, one, f"{where}[{number}]") for number, one in enumerate(value)]
+    each = [
+        _check_one(reading, name, one, f"{where}[{number}]") for number, one in enumerate(value)
+    ]
     fit = tuple(one for one in each if one is not None)
     return fit if len(fit) == len(each) else None
 
@@ -124,22 +158,28 @@ def _check_one(reading: _Reading, name: Name, value: object, where: str) -> Scal
     return reading.source.place(fit) if isinstance(kind, PathKind) and isinstance(fit, str) else fit
 
 
-# -- suggestions --------------------------------------------------------------------------------------------
+# -- suggestions -----------------------------------------------------------------------------------
 
 
 def _suggest_fix(source: Source, table: str, key: str) -> str:
-    """Returns the fix for an unknown key or table: a similar name, or the table that has the key."""
+    """Returns the fix for an unknown key or table: a similar name, or the
+    table that has the key.
+    """
     spelled = key.replace("_", "-").lower()
     if spelled == _GATE:
         return "the gate is an environment variable only, so that no file can open it"
     if table == TOP and key == "tool" and not source.prefix:
         return "tables stand here by themselves: [replay]"
-    if homes := [other for other, options in TABLES.items() if spelled in options and options[spelled].secret]:
+    if homes := [
+        other for other, options in TABLES.items() if spelled in options and options[spelled].secret
+    ]:
         return f"take it out, change it if it was seen, and set {variable_of((homes[0], spelled))}"
     here = (*TABLES[table], *(filter(None, TABLES) if table == TOP else ()))
     if near := get_close_matches(spelled, here, 1):
         return f"did you mean {near[0]}?"
-    if homes := [source.table(other) for other, options in TABLES.items() if spelled in options and other]:
+    if homes := [
+        source.table(other) for other, options in TABLES.items() if spelled in options and other
+    ]:
         return f"it is a key of {_join((f'[{home}]' for home in homes), 4)}"
     return f"known are {_join(here)}"
 
@@ -155,11 +195,15 @@ def render_value(key: str, value: object) -> str:
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
 
-# -- variables -------------------------------------------------------------------------------------------------
+# -- variables -------------------------------------------------------------------------------------
 
 
-def read_environment(environ: Mapping[str, str]) -> tuple[dict[Name, SettingValue], list[Problem], tuple[str, ...]]:
-    """Returns the values of `BEDTAPE_*` variables, their problems, and warnings about unknown variables."""
+def read_environment(
+    environ: Mapping[str, str],
+) -> tuple[dict[Name, SettingValue], list[Problem], tuple[str, ...]]:
+    """Returns the values of `BEDTAPE_*` variables, their problems, and warnings
+    about unknown variables.
+    """
     known = dict(variables())
     values: dict[Name, SettingValue] = {}
     problems: list[Problem] = []
@@ -169,7 +213,9 @@ def read_environment(environ: Mapping[str, str]) -> tuple[dict[Name, SettingValu
         try:
             values[name] = SettingValue(_parse_text(option, text), variable, name, variable=True)
         except Unfit as error:
-            problems.append(Problem(variable, 0, error.expected, render_value(key, text), error.fix))
+            problems.append(
+                Problem(variable, 0, error.expected, render_value(key, text), error.fix)
+            )
     return values, problems, tuple(_find_unknown(environ, known))
 
 
@@ -184,7 +230,11 @@ def _parse_text(option: Option, text: str) -> Value | None:
 
 def _find_unknown(environ: Mapping[str, str], known: Mapping[str, Name]) -> Iterator[str]:
     for variable in sorted(environ):
-        if variable.startswith("BEDTAPE_") and variable not in known and variable not in OTHER_VARIABLES:
+        if (
+            variable.startswith("BEDTAPE_")
+            and variable not in known
+            and variable not in OTHER_VARIABLES
+        ):
             yield f"{variable} is set, and nothing reads it{_suggest_variable(variable, known)}"
 
 

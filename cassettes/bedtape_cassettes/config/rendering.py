@@ -12,7 +12,10 @@ from bedtape_cassettes.text import Line, lines
 
 
 def render_json(settings: Settings) -> dict[str, object]:
-    """Returns all settings for programs. A value is null if it selects the default or is a secret."""
+    """Returns all settings for programs.
+
+    A value is null if it selects the default or is a secret.
+    """
     rows = [
         {
             "table": table,
@@ -35,7 +38,8 @@ def render_toml(settings: Settings) -> Iterator[Line]:
             yield Line(f"[{table}]", "title")
         for (_, key), setting, over in rows:
             yield from lines(
-                f"{_row(table, key, setting)}  # {setting.source}{f', over {over.source}' if over else ''}"
+                f"{_row(table, key, setting)}  #"
+                f" {setting.source}{f', over {over.source}' if over else ''}"
             )
 
 

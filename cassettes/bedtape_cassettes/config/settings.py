@@ -1,7 +1,7 @@
 """The values that variables and the settings file set, and which value applies.
 
-Variables override the file. In each of them, an option's own key overrides the key at the top that it shares. The
-command line overrides both, but is not part of this module.
+Variables override the file. In each of them, an option's own key overrides the key at the top that
+it shares. The command line overrides both, but is not part of this module.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from bedtape_cassettes.config.options import TABLES, TOP, Name
 class SettingValue:
     """A value and its source.
 
-    value: `None` selects the default. source: the variable, or the file with its line. name: the key that sets the
-    value, the option's own or a shared one. variable: whether a variable sets it.
+    value: `None` selects the default. source: the variable, or the file with its line. name: the
+    key that sets the value, the option's own or a shared one. variable: whether a variable sets it.
     """
 
     value: Value | None
@@ -29,7 +29,9 @@ class SettingValue:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All values. file: the settings file, if there is one. warnings: messages about ignored variables."""
+    """All values. file: the settings file, if there is one. warnings: messages
+    about ignored variables.
+    """
 
     variables: Mapping[Name, SettingValue] = field(default_factory=dict)
     keys: Mapping[Name, SettingValue] = field(default_factory=dict)
@@ -52,14 +54,22 @@ class Settings:
         """Returns the values that apply in a table, by key. Options that are not set are absent."""
         settings = {key: self.find(table, key) for key in TABLES[table]}
         return {
-            key: setting.value for key, setting in settings.items() if setting is not None and setting.value is not None
+            key: setting.value
+            for key, setting in settings.items()
+            if setting is not None and setting.value is not None
         }
 
     def entries(self) -> Iterator[tuple[Name, SettingValue, SettingValue | None]]:
-        """Yields every option that is set, in the order of the tables: its name, its value, the overridden value."""
+        """Yields every option that is set, in the order of the tables: its name, its
+        value, the overridden value.
+        """
         for table, options in TABLES.items():
             for key in options:
-                values = [source[table, key] for source in (self.variables, self.keys) if (table, key) in source]
+                values = [
+                    source[table, key]
+                    for source in (self.variables, self.keys)
+                    if (table, key) in source
+                ]
                 if values:
                     yield (table, key), values[0], values[1] if len(values) > 1 else None
 
@@ -68,5 +78,7 @@ NO_SETTINGS = Settings()
 
 
 def as_list(value: Value) -> tuple[Scalar, ...]:
-    """Returns a single value as a tuple, because a shared key may have one value for an option that is a list."""
+    """Returns a single value as a tuple, because a shared key may have one value
+    for an option that is a list.
+    """
     return value if isinstance(value, tuple) else (value,)

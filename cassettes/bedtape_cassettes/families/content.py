@@ -1,7 +1,7 @@
 """Requests and answers in a form that does not depend on the model family.
 
-A `Prompt` is the content of a request. A `Message`, `Embeddings`, `Images` or `Ranking` is the content of an answer.
-Families convert both to and from the JSON on the wire.
+A `Prompt` is the content of a request. A `Message`, `Embeddings`, `Images` or `Ranking` is the
+content of an answer. Families convert both to and from the JSON on the wire.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import Literal, TypeAlias, get_args
 from bedtape_cassettes.lazy import lazy_property
 from bedtape_cassettes.model import JsonValue
 
-# Converse's stop reasons, from botocore's service model. Families translate their own words to and from this list.
+# Converse's stop reasons, from botocore's service model. Families translate their own words
+# to and from this list.
 StopReason: TypeAlias = Literal[
     "end_turn",
     "tool_use",
@@ -27,7 +28,7 @@ StopReason: TypeAlias = Literal[
 STOP_REASONS: tuple[str, ...] = get_args(StopReason)
 
 
-# -- answers ---------------------------------------------------------------------------------------------------
+# -- answers ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,10 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
-    """The reasoning of a model. If the provider encrypts it, `redacted` holds the bytes and `text` is empty."""
+    """The reasoning of a model.
+
+    If the provider encrypts it, `redacted` holds the bytes and `text` is empty.
+    """
 
     text: str = ""
     signature: str | None = None
@@ -59,8 +63,8 @@ class ToolUse:
 class Citation:
     """The source of a statement.
 
-    source: the cited text. location: Converse's CitationLocation; None means all of the first document.
-    origin: the URL of a search result.
+    source: the cited text. location: Converse's CitationLocation; None means all of the first
+    document. origin: the URL of a search result.
     """
 
     source: str
@@ -87,14 +91,19 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The text with which a model refuses to answer. A family that has no form for a refusal sends filtered text."""
+    """The text with which a model refuses to answer.
+
+    A family that has no form for a refusal sends filtered text.
+    """
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Json:
-    """A JSON value: the input of the tool that the request forces the model to call, or otherwise text."""
+    """A JSON value: the input of the tool that the request forces the model to
+    call, or otherwise text.
+    """
 
     value: JsonValue
 
@@ -123,25 +132,34 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A model's message. stop: one of STOP_REASONS. usage: if None, rendering estimates the token counts."""
+    """A model's or an agent's message.
+
+    stop: one of STOP_REASONS. usage: if None, rendering estimates the token counts. trace: the
+    traces of an agent. pieces: the deltas of the text in a stream; empty if the model family
+    chooses them.
+    """
 
     blocks: tuple[Block, ...]
     stop: str = "end_turn"
     stop_sequence: str | None = None
     usage: Usage | None = None
+    trace: tuple[JsonValue, ...] = ()
+    pieces: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
         """The text of all blocks, without reasoning."""
-        return "".join(block.text for block in self.blocks if isinstance(block, Text | CitedText | Refusal))
+        return "".join(
+            block.text for block in self.blocks if isinstance(block, Text | CitedText | Refusal)
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Embeddings:
     """One vector per input. If `vectors` is None, rendering derives each vector from its input.
 
-    dimension: overrides the dimension of the request and of the model. usage: input tokens, if the family counts
-    input tokens.
+    dimension: overrides the dimension of the request and of the model. usage: input tokens, if the
+    family counts input tokens.
     """
 
     vectors: tuple[tuple[float, ...], ...] | None = None
@@ -151,46 +169,97 @@ class Embeddings:
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """Generated image files. If `images` is None, rendering generates as many tiny images as the request wants."""
+    """Generated image files.
+
+    If `images` is None, rendering generates as many tiny images as the request wants.
+    """
 
     images: tuple[bytes, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Index and relevance of each document. If `scores` is None, rendering counts words shared with the query."""
+    """Index and relevance of each document.
+
+    If `scores` is None, rendering counts words shared with the query.
+    """
 
     scores: tuple[tuple[int, float], ...] | None = None
 
 
-Content: TypeAlias = Message | Embeddings | Images | Ranking
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A passage of a knowledge base.
+
+    If `score` is None, rendering counts words shared with the query.
+
+    source: an address (`s3://…`, `https://…`) or any id.
+    """
+
+    text: str
+    source: str | None = None
+    score: float | None = None
+    metadata: JsonValue = None
 
 
-# -- requests --------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Passages:
+    """The passages that Retrieve finds.
+
+    If `passages` is None, rendering makes passages of the query's words.
+    """
+
+    passages: tuple[Passage, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeOutputs:
+    """The outputs of a flow: the name of each output node, and any JSON."""
+
+    outputs: tuple[tuple[str, JsonValue], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSentEvents:
+    """The data of each server-sent event of an agent, as JSON."""
+
+    values: tuple[JsonValue, ...]
+
+
+Content: TypeAlias = (
+    Message | Embeddings | Images | Ranking | Passages | NodeOutputs | ServerSentEvents
+)
+
+
+# -- requests --------------------------------------------------------------------------------------
 
 # English prose has about four characters per token in the tokenizers of Bedrock's models.
-_CHARACTERS_A_TOKEN = 4
+CHARACTERS_A_TOKEN = 4
 
 
 def tokens(text: str) -> int:
     """Estimate the number of tokens. An empty text has 0 tokens."""
-    return -(-len(text) // _CHARACTERS_A_TOKEN)
+    return -(-len(text) // CHARACTERS_A_TOKEN)
 
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """The result of a tool: the id of the call, the text, and the tool's name if the request contains it."""
+    """The result of a tool: the id of the call, the text, and the tool's name if
+    the request contains it.
+    """
 
     id: str
     text: str
     name: str | None = None
 
 
-# Nothing assigns the fields of a turn and a prompt. The classes are not `frozen`, because each request makes them, and a
-# frozen instance takes several times as long to create.
+# Nothing assigns the fields of a turn and a prompt. The classes are not `frozen`, because each
+# request makes them, and a frozen instance takes several times as long to create.
 @dataclass(slots=True, unsafe_hash=True)
 class Turn:
-    """One message of a conversation: role (user, assistant, tool, …), text, tool results and tool calls."""
+    """One message of a conversation: role (user, assistant, tool, …), text,
+    tool results and tool calls.
+    """
 
     role: str
     text: str
@@ -202,9 +271,9 @@ class Turn:
 class Prompt:
     """The content of a request. A parameter is None if the request does not set it.
 
-    turns: the conversation, without the system prompt. For embeddings and images, one user turn per input text.
-    forced_tool: the tool that the model must call. An empty string: the model must call a tool of its choice. `must_call`
-    is the tool in both cases.
+    turns: the conversation, without the system prompt. For embeddings and images, one user turn per
+    input text. forced_tool: the tool that the model must call. An empty string: the model must call
+    a tool of its choice. `must_call` is the tool in both cases.
     """
 
     system: str = ""
@@ -217,6 +286,16 @@ class Prompt:
     forced_tool: str | None = None
 
     @property
+    def messages(self) -> tuple[Turn, ...]:
+        """The conversation, as a call's `messages`."""
+        return self.turns
+
+    @property
+    def tool_results(self) -> tuple[ToolResult, ...]:
+        """The results of tools, as a call's `tool_results`."""
+        return self.results
+
+    @property
     def must_call(self) -> str | None:
         """The tool that the model must call, or None if the model may choose."""
         if self.forced_tool == "" and len(self.tools) == 1:
@@ -225,10 +304,21 @@ class Prompt:
 
     @lazy_property
     def last(self) -> str:
-        """The text of the last user message, or an empty string if tool results come after that message."""
+        """The text of the last user message, or an empty string if tool results
+        come after that message.
+        """
         # Some families give tool results a role of their own, others put them into user messages.
         inputs = (turn for turn in reversed(self.turns) if turn.role in ("user", "tool"))
         return next((turn.text if turn.role == "user" else "" for turn in inputs), "")
+
+    @lazy_property
+    def question(self) -> str:
+        """The last text of the user, also if tool results or messages of the
+        assistant come after it.
+        """
+        return next(
+            (turn.text for turn in reversed(self.turns) if turn.role == "user" and turn.text), ""
+        )
 
     @lazy_property
     def text(self) -> str:
@@ -242,7 +332,10 @@ class Prompt:
 
     @lazy_property
     def turn(self) -> int:
-        """The number of the current turn, from 1. A user message and a run of tool results count as one turn each."""
+        """The number of the current turn, from 1.
+
+        A user message and a run of tool results count as one turn each.
+        """
         roles = [turn.role for turn in self.turns]
         return sum(
             role == "user" or (role == "tool" and before != "tool")
@@ -251,7 +344,10 @@ class Prompt:
 
     @lazy_property
     def results(self) -> tuple[ToolResult, ...]:
-        """All tool results. A result without a tool name gets the name from the call with the same id."""
+        """All tool results.
+
+        A result without a tool name gets the name from the call with the same id.
+        """
         names = {use.id: use.name for turn in self.turns for use in turn.calls}
         results = (result for turn in self.turns for result in turn.results)
         return tuple(r if r.name else replace(r, name=names.get(r.id)) for r in results)

@@ -1,7 +1,8 @@
-"""Notes which parts of a request an answer depends on, so that the answer can serve every request that equals in these.
+"""Notes which parts of a request an answer depends on, so that the answer can serve every
+request that equals in these.
 
-The parts are learned while an answer is rendered, as HTTP's header Vary names parts of a request. A family needs no
-declaration, and a part that it begins to read is noted.
+The parts are learned while an answer is rendered, as HTTP's header Vary names parts of a request. A
+family needs no declaration, and a part that it begins to read is noted.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Reads:
-    """The parts of a request that were read: members at the top of the body, attributes of the prompt, and what functions
-    found in the body.
+    """The parts of a request that were read: members at the top of the body, attributes of the
+    prompt, and what functions found in the body.
 
     whole: whether a part was read that has no name here.
     """
@@ -32,9 +33,12 @@ class Reads:
     derived: dict[Callable[[dict[str, JsonValue]], object], None] = field(default_factory=dict)
     whole: bool = False
 
-    def watch(self, body: dict[str, JsonValue], prompt: Prompt) -> tuple[dict[str, JsonValue], Prompt]:
+    def watch(
+        self, body: dict[str, JsonValue], prompt: Prompt
+    ) -> tuple[dict[str, JsonValue], Prompt]:
         """Returns a body and a prompt whose reading is noted here."""
-        self.whole = self.whole or not body  # an empty body is written as JSON without a call that can be noted
+        # an empty body is written as JSON without a call that can be noted
+        self.whole = self.whole or not body
         return _WatchedBody(body, self), cast(Prompt, _WatchedPrompt(prompt, self))
 
     def take(self, body: JsonValue, prompt: Prompt) -> tuple[object, ...] | None:
@@ -42,18 +46,28 @@ class Reads:
 
         Returns None if the body is not an object, or cannot be compared.
         """
-        if self.whole or not isinstance(body, dict):
+        if self.whole or not isinstance(body, dict) or (members := self.take_members(body)) is None:
             return None
+        return (*members, *self.take_attributes(prompt))
+
+    def take_members(self, body: dict[str, JsonValue]) -> tuple[object, ...] | None:
+        """Returns the parts of a body, or None if they cannot be compared."""
         try:
             members = [orjson.dumps(body[name]) if name in body else None for name in self.members]
         except orjson.JSONEncodeError:
             return None
-        derived = [repr(find(body)) for find in self.derived]
-        return (*members, *derived, *[repr(getattr(prompt, name)) for name in self.attributes])
+        return (*members, *[repr(find(body)) for find in self.derived])
+
+    def take_attributes(self, prompt: Prompt) -> list[str]:
+        """Returns the parts of a prompt."""
+        return [repr(getattr(prompt, name)) for name in self.attributes]
 
 
 def derive(body: dict[str, JsonValue], find: Callable[[dict[str, JsonValue]], T]) -> T:
-    """Returns what a function finds in a body. In a watched body, the result is noted, and not what the function reads."""
+    """Returns what a function finds in a body.
+
+    In a watched body, the result is noted, and not what the function reads.
+    """
     if not isinstance(body, _WatchedBody):
         return find(body)
     body.reads.derived[find] = None

@@ -1,7 +1,7 @@
 """Reads requests and responses as content.
 
-The inverse of `rendering`, for recorded exchanges of any age. Functions return None or an empty value for unknown
-forms, and do not raise.
+The inverse of `rendering`, for recorded exchanges of any age. Functions return None or an empty
+value for unknown forms, and do not raise.
 """
 
 from __future__ import annotations
@@ -11,6 +11,12 @@ from dataclasses import replace
 
 from bedtape_cassettes.families.content import Content, Embeddings, Message, Prompt, Turn
 from bedtape_cassettes.families.family import GUARDED, Family, JsonObject, RenderError
+from bedtape_cassettes.families.service_apis import (
+    PAYLOADS,
+    WITH_PROMPT,
+    read_payload_prompt,
+    read_service_prompt,
+)
 from bedtape_cassettes.families.shared import json_access, readers
 from bedtape_cassettes.families.table import APIS, INVOKE, family_of
 from bedtape_cassettes.families.usage import read_usage
@@ -20,20 +26,37 @@ from bedtape_cassettes.model import Body, Events, JsonValue, Response
 _EXCEPTION = (":message-type", "exception")
 
 
-# -- requests --------------------------------------------------------------------------------------------------
+# -- requests --------------------------------------------------------------------------------------
 
 
-def prompt_of(operation: str | None, model: str | None, body: bytes, *, family: str | None = None) -> Prompt:
+def prompt_of(
+    operation: str | None, model: str | None, body: bytes, *, family: str | None = None
+) -> Prompt:
     """Return the content of a request, or an empty prompt if the form of the request is unknown.
 
     family: the family's name, if the model id does not determine the family.
     """
-    request = parse_object(body)
+    if operation in PAYLOADS:
+        return read_payload_prompt(body)
+    return read_prompt(operation, model, parse_object(body), family)
+
+
+def read_prompt(
+    operation: str | None, model: str | None, request: JsonObject, family: str | None = None
+) -> Prompt:
+    """Return the content of a request whose body is parsed. See `prompt_of`."""
+    if operation in PAYLOADS:
+        return read_payload_prompt(bodies.compact(request))
+    if operation is not None and operation in WITH_PROMPT:
+        return read_service_prompt(operation, request)
     match operation:
         case "CountTokens":
             return _read_inner_prompt(request, model, family)
         case "ApplyGuardrail":
-            texts = (json_access.text(part, "text", "text") for part in json_access.items(request, "content"))
+            texts = (
+                json_access.text(part, "text", "text")
+                for part in json_access.items(request, "content")
+            )
             return Prompt(turns=tuple(Turn("user", text) for text in texts))
     model_family = _family(operation, model, family)
     return model_family.prompt(request) if model_family else Prompt()
@@ -67,13 +90,16 @@ def _family(operation: str | None, model: str | None, name: str | None) -> Famil
         return None
 
 
-# -- responses -------------------------------------------------------------------------------------------------
+# -- responses -------------------------------------------------------------------------------------
 
 
 def content_of(
     operation: str | None, model: str | None, response: Response, *, family: str | None = None
 ) -> Content | None:
-    """Return the content of a response. Returns None for errors, also in mid-stream, and for unknown forms."""
+    """Return the content of a response.
+
+    Returns None for errors, also in mid-stream, and for unknown forms.
+    """
     model_family = _family(operation, model, family)
     if model_family is None or response.status != 200 or _ends_in_exception(response.body):
         return None
@@ -82,7 +108,9 @@ def content_of(
         content = _read(model_family, response.body, values)
     except ValueError:
         return None
-    if isinstance(content, Message) and any(json_access.text(value, GUARDED) == "INTERVENED" for value in values):
+    if isinstance(content, Message) and any(
+        json_access.text(value, GUARDED) == "INTERVENED" for value in values
+    ):
         content = replace(content, stop="guardrail_intervened")
     if isinstance(content, Message | Embeddings):
         content = replace(content, usage=read_usage(operation, model, response, family=family))
@@ -91,7 +119,9 @@ def content_of(
 
 def _ends_in_exception(body: Body | Events) -> bool:
     """Whether the last event of a stream is an exception."""
-    return isinstance(body, Events) and any(_EXCEPTION in event.headers for event in body.events[-1:])
+    return isinstance(body, Events) and any(
+        _EXCEPTION in event.headers for event in body.events[-1:]
+    )
 
 
 def _read(model_family: Family, body: Body | Events, values: Sequence[JsonValue]) -> Content | None:
@@ -101,7 +131,10 @@ def _read(model_family: Family, body: Body | Events, values: Sequence[JsonValue]
 
 
 def _values(body: Body | Events) -> list[JsonValue]:
-    """The JSON of a body or of each event. Converse's events become objects with the event type as the member."""
+    """The JSON of a body or of each event.
+
+    Converse's events become objects with the event type as the member.
+    """
     if isinstance(body, Body):
         return [parse_object(body.data)]
     return [

@@ -5,27 +5,41 @@ The inverse of `reading`. Equal arguments give equal bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from random import Random
 
 from bedtape_cassettes.addresses import RUNTIME
 from bedtape_cassettes.families.content import (
-    Block,
     Content,
     Embeddings,
-    Json,
     Message,
+    NodeOutputs,
+    Passages,
     Prompt,
-    Refusal,
-    Text,
-    ToolUse,
+    Ranking,
+    ServerSentEvents,
     Usage,
 )
 from bedtape_cassettes.families.dependencies import Reads
-from bedtape_cassettes.families.family import GUARDED, METRICS, Family, JsonObject, ModelRequest, RenderError
-from bedtape_cassettes.families.guardrail import render_assessment
+from bedtape_cassettes.families.family import (
+    GUARDED,
+    METRICS,
+    TRACE,
+    Family,
+    JsonObject,
+    ModelRequest,
+    RenderError,
+    resolve,
+)
+from bedtape_cassettes.families.guardrail import (
+    GuardrailRequest,
+    read_guardrail_headers,
+    render_assessment,
+)
 from bedtape_cassettes.families.reading import parse_object, prompt_of
+from bedtape_cassettes.families.service_apis import SERVICE_APIS, render_service
 from bedtape_cassettes.families.shared import synthesis
 from bedtape_cassettes.families.shared.server_sent import write_stream
 from bedtape_cassettes.families.table import family_of
@@ -47,13 +61,42 @@ _RENDERED = (
     "Embeddings",
     *SERVER_SENT,
     *_COUNTING,
+    *SERVICE_APIS,
 )
+# The content of answers around the models, by the word of a rule. Other words
+# are parts of a message.
+_CONTENT_BY_WORD: dict[str, type[Content]] = {
+    "text": Message,
+    "passages": Passages,
+    "ranking": Ranking,
+    "nodes": NodeOutputs,
+    "server_sent": ServerSentEvents,
+}
 _NOTHING = Usage(0, 0)
 
 
 def can_render(operation: str | None) -> bool:
     """Whether `render` supports the operation."""
     return operation in _RENDERED
+
+
+def has_words_for(operation: str | None, content: Content) -> bool:
+    """Whether the operation has answers of this kind.
+
+    True for each operation of a model, because its family decides.
+    """
+    kind: type = type(content)
+    return _has_words(operation, kind)
+
+
+@cache
+def _has_words(operation: str | None, kind: type) -> bool:
+    api = SERVICE_APIS.get(operation or "")
+    return (
+        can_render(operation)
+        if api is None
+        else any(issubclass(kind, _CONTENT_BY_WORD.get(word, ())) for word in api.words)
+    )
 
 
 def render(
@@ -66,17 +109,34 @@ def render(
     family: str | None = None,
     service: str = RUNTIME,
     reads: Reads | None = None,
+    path: str = "",
+    header: Callable[[str], str | None] = lambda _: None,
 ) -> Response:
     """Return the response to a request whose body is `body`.
 
-    family: the family's name, if the model id does not determine the family. service: bedrock-runtime or
-    bedrock-mantle. reads: notes the parts of the body that the response depends on. Raises RenderError if the operation,
-    the family or the model cannot answer with this kind of content.
+    family: the family's name, if the model id does not determine the family. service:
+    bedrock-runtime or bedrock-mantle. reads: notes the parts of the body that the response depends
+    on. path: of the request. header: returns the value of a header of the request by its lower-case
+    name. Raises RenderError if the operation, the family or the model cannot answer with this kind
+    of content.
     """
     if not can_render(operation):
         raise RenderError(
-            f"bedtape cannot render answers of {operation}; give the body as it goes over the wire (`raw`)"
+            f"bedtape cannot render answers of {operation}; give the body as it goes over the wire"
+            " (`raw`)"
         )
+    api = SERVICE_APIS.get(operation)
+    if isinstance(content, Message) and content.trace and (api is None or "trace" not in api.words):
+        raise RenderError(
+            f"{operation} sends no traces; remove trace, or name the operation of an agent in the"
+            " rule"
+        )
+    if isinstance(content, Message) and isinstance(chance, synthesis.IdSlots):
+        chance.pieces = content.pieces
+    if api is not None:
+        if reads is not None:
+            reads.whole = True
+        return render_service(operation, content, body, path, chance)
     if operation in _COUNTING or operation == "ApplyGuardrail":
         prompt = prompt_of(operation, model, body, family=family)
         if reads is not None:
@@ -90,14 +150,15 @@ def render(
     if not isinstance(content, model_family.answers):
         supported = " or ".join(kind.__name__ for kind in model_family.answers)
         raise RenderError(
-            f"models of the {model_family.name} family answer with {supported}, found {type(content).__name__}"
+            f"models of the {model_family.name} family answer with {supported}, found"
+            f" {type(content).__name__}"
         )
     prompt = model_family.prompt(request_body)
     if reads is not None:
         request_body, prompt = reads.watch(request_body, prompt)
     request = ModelRequest(model or "", request_body, prompt, chance, service)
     if isinstance(content, Message):
-        content = _resolve(content, request.prompt, model_family)
+        content = resolve(content, request.prompt, model_family)
     if operation in SERVER_SENT and request_body.get("stream") is True:
         assert model_family.stream is not None
         pieces = write_stream(operation, model_family.stream(content, request), request.model)
@@ -107,43 +168,38 @@ def render(
         case "Converse" | "Embeddings" | "ChatCompletions" | "Responses" | "Messages":
             return _json(model_family.render(content, request))
         case "InvokeModel":
-            return _render_invoke(model_family, content, request)
+            return _render_invoke(model_family, content, request, read_guardrail_headers(header))
     if model_family.stream is None:
-        raise RenderError(f"models of the {model_family.name} family do not stream; the client asked for {operation}")
+        raise RenderError(
+            f"models of the {model_family.name} family do not stream; the client asked for"
+            f" {operation}"
+        )
     if operation == "ConverseStream":
         return Response(
-            200, _STREAM, Events.of([_render_event(value) for value in model_family.stream(content, request)])
+            200,
+            _STREAM,
+            Events.of([_render_event(value) for value in model_family.stream(content, request)]),
         )
-    return Response(200, _CHUNKS, Events.of([_chunk(value) for value in _chunks(model_family, content, request)]))
-
-
-def _resolve(message: Message, prompt: Prompt, family: Family) -> Message:
-    """Turn JSON into a tool call or text. Turn a refusal into text if the family has no form for refusals."""
-    blocks, stop = [], message.stop
-    for block in message.blocks:
-        resolved: Block = block
-        if isinstance(block, Json) and (tool := prompt.must_call):
-            resolved, stop = ToolUse(tool, block.value), "tool_use" if stop == "end_turn" else stop
-        elif isinstance(block, Json):
-            resolved = Text(bodies.compact(block.value).decode())
-        elif isinstance(block, Refusal) and not family.has_refusals:
-            resolved, stop = Text(block.text), "content_filtered" if stop == "end_turn" else stop
-        blocks.append(resolved)
-    return replace(message, blocks=tuple(blocks), stop=stop)
+    chunks = _chunks(model_family, content, request, read_guardrail_headers(header))
+    return Response(200, _CHUNKS, Events.of([_chunk(value) for value in chunks]))
 
 
 def _json(value: JsonValue, headers: Headers = ()) -> Response:
     return Response(200, (*_JSON, *headers), Body("json", bodies.compact(value)))
 
 
-# -- InvokeModel -----------------------------------------------------------------------------------------------
+# -- InvokeModel -----------------------------------------------------------------------------------
 
 
-def _render_invoke(family: Family, content: Content, request: ModelRequest) -> Response:
-    unmarked, marks = _split_guardrail(content)
+def _render_invoke(
+    family: Family, content: Content, request: ModelRequest, guardrail: GuardrailRequest | None
+) -> Response:
+    unmarked, marks = _split_guardrail(content, request, guardrail)
     body = {**family.render(unmarked, request), **marks}
     usage = _find_usage(content, request)
-    headers = [("x-amzn-bedrock-invocation-latency", str(synthesis.latency(request.chance, usage.output)))]
+    headers = [
+        ("x-amzn-bedrock-invocation-latency", str(synthesis.latency(request.chance, usage.output)))
+    ]
     if family.token_headers and usage != _NOTHING:
         headers += _render_count_headers(family, content, request, usage)
     return _json(body, tuple(headers))
@@ -161,11 +217,26 @@ def _render_count_headers(
     yield "x-amzn-bedrock-input-token-count", str(usage.input)
 
 
-def _split_guardrail(content: Content) -> tuple[Content, JsonObject]:
-    """Move a guardrail's stop reason out of the message, because Bedrock writes it in a member of its own."""
-    if isinstance(content, Message) and content.stop == "guardrail_intervened":
-        return replace(content, stop="end_turn", usage=content.usage or _NOTHING), {GUARDED: "INTERVENED"}
-    return content, {}
+def _split_guardrail(
+    content: Content, request: ModelRequest, guardrail: GuardrailRequest | None
+) -> tuple[Content, JsonObject]:
+    """Move a guardrail's stop reason out of the message, because Bedrock writes
+    it in a member of its own.
+
+    Return the message, and the members that Bedrock adds if the request names a guardrail or
+    the guardrail intervened.
+    """
+    if not isinstance(content, Message):
+        return content, {}
+    stopped = content.stop == "guardrail_intervened"
+    marks: JsonObject = (
+        {GUARDED: "INTERVENED" if stopped else "NONE"} if stopped or guardrail else {}
+    )
+    if guardrail is not None and guardrail.traced:
+        marks[TRACE] = guardrail.render_trace(content, request.prompt, request.chance, native=True)
+    if stopped:
+        return replace(content, stop="end_turn", usage=content.usage or _NOTHING), marks
+    return content, marks
 
 
 def _find_usage(content: Content, request: ModelRequest) -> Usage:
@@ -177,13 +248,17 @@ def _find_usage(content: Content, request: ModelRequest) -> Usage:
     return Usage(max(1, request.prompt.tokens), 0)
 
 
-def _chunks(family: Family, content: Content, request: ModelRequest) -> Iterator[JsonValue]:
-    """Yield the stream's values. The last value gets the members that Bedrock adds: metrics and the guardrail action.
+def _chunks(
+    family: Family, content: Content, request: ModelRequest, guardrail: GuardrailRequest | None
+) -> Iterator[JsonValue]:
+    """Yield the stream's values.
+
+    The last value gets the members that Bedrock adds: metrics and the guardrail action.
 
     Bedrock adds no metrics if a guardrail blocked the request, because the model did not run.
     """
     assert family.stream is not None
-    unmarked, marks = _split_guardrail(content)
+    unmarked, marks = _split_guardrail(content, request, guardrail)
     usage = _find_usage(content, request)
     added = marks if usage == _NOTHING else {**marks, METRICS: _metrics(family, request, usage)}
     values = list(family.stream(unmarked, request))
@@ -203,7 +278,10 @@ def _metrics(family: Family, request: ModelRequest, usage: Usage) -> JsonObject:
         "firstByteLatency": request.chance.randint(100, min(whole, 400)),
     }
     if family.counts_cache(request, usage):
-        metrics |= {"cacheReadInputTokenCount": usage.cache_read, "cacheWriteInputTokenCount": usage.cache_write}
+        metrics |= {
+            "cacheReadInputTokenCount": usage.cache_read,
+            "cacheWriteInputTokenCount": usage.cache_write,
+        }
     return metrics
 
 
@@ -211,7 +289,7 @@ def _chunk(value: JsonValue) -> Event:
     return Event(0, event_headers("chunk"), bodies.seal_chunk(value), "bytes")
 
 
-# -- Converse --------------------------------------------------------------------------------------------------
+# -- Converse --------------------------------------------------------------------------------------
 
 
 def _render_event(value: JsonValue) -> Event:
@@ -220,7 +298,7 @@ def _render_event(value: JsonValue) -> Event:
     return Event(0, event_headers(name), bodies.compact(payload), "json")
 
 
-# -- operations without a family -------------------------------------------------------------------------------
+# -- operations without a family -------------------------------------------------------------------
 
 
 def _count_tokens(content: Content, prompt: Prompt) -> int:

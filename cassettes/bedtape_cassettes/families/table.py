@@ -86,14 +86,19 @@ _COUNT_MEMBERS = {
 }
 
 
+@lru_cache(maxsize=1024)
 def strip_profile(model: str) -> str:
-    """Remove an ARN prefix and an inference profile from the model id: arn:…:inference-profile/us."""
+    """Remove an ARN prefix and an inference profile from the model id:
+    arn:…:inference-profile/us.
+    """
     return PROFILE.sub("", _ARN.sub("", model))
 
 
 @lru_cache(maxsize=1024)
 def family_of(operation: str, model: str, name: str | None = None) -> Family:
-    """Return the family that answers an operation for a model. `name` overrides the family of the model id.
+    """Return the family that answers an operation for a model.
+
+    `name` overrides the family of the model id.
 
     Raises RenderError if no family has the name, or if the model id matches no family.
     """
@@ -109,16 +114,17 @@ def family_of(operation: str, model: str, name: str | None = None) -> Family:
         if any(fnmatchcase(strip_profile(model), glob) for glob in family.models):
             return family
     raise RenderError(
-        f"the model id {model!r} matches no known family; set `family` (one of {', '.join(sorted(named))}), or give the"
-        " body as it goes over the wire (`raw`)"
+        f"the model id {model!r} matches no known family; set `family` (one of"
+        f" {', '.join(sorted(named))}), or give the body as it goes over the wire (`raw`)"
     )
 
 
 def members_of(operation: str | None, model: str | None, name: str | None = None) -> Members:
     """Return the paths of text, stop reason, token counts and tool calls in the answers of a model.
 
-    An unknown model gets the paths of all families, because most new models answer in a known form. Operations that
-    no family answers get no paths. name: the family's name, if the model id does not determine the family.
+    An unknown model gets the paths of all families, because most new models answer in a known form.
+    Operations that no family answers get no paths. name: the family's name, if the model id does
+    not determine the family.
     """
     if operation in _COUNT_MEMBERS:
         return _COUNT_MEMBERS[operation]

@@ -1,7 +1,7 @@
 """Finds the text of an answer in a body or stream, and replaces it.
 
-A new text is split into deltas of the recorded sizes, and the events keep their times and other members. A shorter
-text removes deltas. A longer text adds deltas at the recorded pace.
+A new text is split into deltas of the recorded sizes, and the events keep their times and other
+members. A shorter text removes deltas. A longer text adds deltas at the recorded pace.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from bedtape_cassettes.model import LONGEST_MS, Body, Event, Events, JsonValue
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A place that holds text: the number of the value (from 0), the place in the value, and the text."""
+    """A place that holds text: the number of the value (from 0), the place in
+    the value, and the text.
+    """
 
     number: int
     place: Place
@@ -35,10 +37,16 @@ def slots(values: Sequence[JsonValue | Plain], members: Members) -> list[Slot]:
         for number, place, text in find_leaves(values, members.text)
         if isinstance(text, str)
         and not _is_other(values[number], members)
-        and (not members.text_types or at(values[number], (*place[:-1], "type")) in members.text_types)
+        and (
+            not members.text_types
+            or at(values[number], (*place[:-1], "type")) in members.text_types
+        )
         and not (streamed and text.startswith(members.reasoning))
     ]
-    return sorted(text_slots, key=lambda slot: (slot.number, [part for part in slot.place if isinstance(part, int)]))
+    return sorted(
+        text_slots,
+        key=lambda slot: (slot.number, [part for part in slot.place if isinstance(part, int)]),
+    )
 
 
 def _is_other(value: JsonValue | Plain, members: Members) -> bool:
@@ -47,7 +55,10 @@ def _is_other(value: JsonValue | Plain, members: Members) -> bool:
 
 
 def split_like(text: str, pieces: Sequence[str]) -> list[str]:
-    """Split the text into pieces of the same lengths. The piece for the last non-empty piece gets the rest."""
+    """Split the text into pieces of the same lengths.
+
+    The piece for the last non-empty piece gets the rest.
+    """
     last = max((number for number, piece in enumerate(pieces) if piece), default=len(pieces) - 1)
     pieces_of_text, start = [], 0
     for number, piece in enumerate(pieces):
@@ -57,13 +68,16 @@ def split_like(text: str, pieces: Sequence[str]) -> list[str]:
     return pieces_of_text
 
 
-# -- whole texts -----------------------------------------------------------------------------------------------
+# -- whole texts -----------------------------------------------------------------------------------
 
 
 def with_text(body: Body | Events, members: Members, old: str, new: str) -> Body | Events | None:
-    """Replace the answer's text `old` by `new`. Returns None if the body's text does not end with `old`.
+    """Replace the answer's text `old` by `new`.
 
-    Text before `old` in the same places (reasoning between tags) stays. Members that repeat the whole text change too.
+    Returns None if the body's text does not end with `old`.
+
+    Text before `old` in the same places (reasoning between tags) stays. Members that repeat
+    the whole text change too.
     """
     values = read_values(body)
     places = slots(values, members)
@@ -74,7 +88,9 @@ def with_text(body: Body | Events, members: Members, old: str, new: str) -> Body
         values = [_with_copies(value, members, old, new) for value in values]
     whole = joined[: len(joined) - len(old)] + new
     if isinstance(body, Body):
-        for slot, piece in zip(places, split_like(whole, [slot.text for slot in places]), strict=True):
+        for slot, piece in zip(
+            places, split_like(whole, [slot.text for slot in places]), strict=True
+        ):
             values[0] = with_leaf(values[0], slot.place, piece)
         return write_values(body, values)
     fixed = write_values(body, values)
@@ -82,15 +98,19 @@ def with_text(body: Body | Events, members: Members, old: str, new: str) -> Body
     return _Stream(fixed, members, places).with_text(whole)
 
 
-def _with_copies(value: JsonValue | Plain, members: Members, old: str, new: str) -> JsonValue | Plain:
-    """The value with the new text in the members that repeat the old text, as in Cohere's last event."""
+def _with_copies(
+    value: JsonValue | Plain, members: Members, old: str, new: str
+) -> JsonValue | Plain:
+    """The value with the new text in the members that repeat the old text,
+    as in Cohere's last event.
+    """
     for place in list(find_places(value, members.copies)):
         if at(value, place) == old:
             value = with_leaf(value, place, new)
     return value
 
 
-# -- streams ---------------------------------------------------------------------------------------------------
+# -- streams ---------------------------------------------------------------------------------------
 
 
 class _Stream:
@@ -104,31 +124,49 @@ class _Stream:
         self.single = self._single_blocks()
         rests = Counter(self._rest(slot) for slot in text_slots)
         usual = rests.most_common(1)[0][0]
-        self.plain = [self._rest(slot) == usual and not self._ends(slot.number) for slot in text_slots]
+        self.plain = [
+            self._rest(slot) == usual and not self._ends(slot.number) for slot in text_slots
+        ]
 
     def _rest(self, slot: Slot) -> str:
-        """The event without its text and numbers. Deltas that may be removed or repeated are equal in it."""
+        """The event without its text and numbers.
+
+        Deltas that may be removed or repeated are equal in it.
+        """
         return repr((slot.place, _blank(with_leaf(self.values[slot.number], slot.place, ""))))
 
     def _ends(self, number: int) -> bool:
         """Whether the event has the stop reason or the metrics, which a stream contains once."""
         stops = find_leaves([self.values[number]], self.members.stop)
-        return at(self.values[number], (METRICS,)) is not None or any(stop is not None for _, _, stop in stops)
+        return at(self.values[number], (METRICS,)) is not None or any(
+            stop is not None for _, _, stop in stops
+        )
 
     def _block(self, number: int) -> JsonValue:
-        return next((block for _, _, block in find_leaves([self.values[number]], self.members.block)), None)
+        return next(
+            (block for _, _, block in find_leaves([self.values[number]], self.members.block)), None
+        )
 
     def _single_blocks(self) -> bool:
-        """Whether each delta is a block of its own, followed by the end of the block, as in Nova's streams."""
+        """Whether each delta is a block of its own, followed by the end of the
+        block, as in Nova's streams.
+        """
         return len(self.slots) > 1 and all(
             (self._block(slot.number),)
-            == tuple(end for _, _, end in find_leaves(self.values[slot.number + 1 :][:1], self.members.block_end))
+            == tuple(
+                end
+                for _, _, end in find_leaves(
+                    self.values[slot.number + 1 :][:1], self.members.block_end
+                )
+            )
             for slot in self.slots
         )
 
     def with_text(self, text: str) -> Events:
         pieces = [slot.text for slot in self.slots]
-        template = max((n for n, plain in enumerate(self.plain) if plain and pieces[n]), default=None)
+        template = max(
+            (n for n, plain in enumerate(self.plain) if plain and pieces[n]), default=None
+        )
         size = sum(map(len, pieces))
         extra: list[str] = []
         if template is not None and len(text) > size:
@@ -181,7 +219,10 @@ class _Stream:
         return Events.of(events, padded=self.body.padded)
 
     def _repeat(self, events: list[Event], template: int, extra: Sequence[str], now: int) -> int:
-        """Append one copy of the template's delta per piece, at the recorded pace. Returns the time of the last copy."""
+        """Append one copy of the template's delta per piece, at the recorded pace.
+
+        Returns the time of the last copy.
+        """
         slot = self.slots[template]
         first, last = self.body.events[self.slots[0].number], self.body.events[slot.number]
         pace = max(0, (last.at_ms - first.at_ms) // template) if template else 0
@@ -238,7 +279,11 @@ def _blank(value: JsonValue | Plain) -> JsonValue:
         case Plain():
             return None
         case dict():
-            return {key: _blank(member) for key, member in value.items() if key not in ("p", "obfuscation")}
+            return {
+                key: _blank(member)
+                for key, member in value.items()
+                if key not in ("p", "obfuscation")
+            }
         case list():
             return [_blank(member) for member in value]
         case bool() | str() | None:

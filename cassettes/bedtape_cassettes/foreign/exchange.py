@@ -1,4 +1,5 @@
-"""The entries of a foreign file (exchanges, rules and skipped entries), and readers of parsed JSON and YAML.
+"""The entries of a foreign file (exchanges, rules and skipped entries), and readers
+of parsed JSON and YAML.
 
 The readers are shared by all formats.
 """
@@ -11,15 +12,18 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from bedtape_cassettes.model import Headers, JsonValue, is_method, is_path
+from bedtape_cassettes.model import Headers, Interaction, JsonValue, is_method, is_path
 from bedtape_cassettes.operations import identify
 
 
 class Unusable(ValueError):
-    """An entry that cannot be imported. foreign: it is valid, but not Bedrock's, or no rule can express it."""
+    """An entry that cannot be imported. foreign: it is valid, but not Bedrock's, or no rule can
+    express it. host: of another service.
+    """
 
-    def __init__(self, reason: str, *, foreign: bool = False) -> None:
+    def __init__(self, reason: str, *, foreign: bool = False, host: str = "") -> None:
         self.foreign = foreign
+        self.host = host
         super().__init__(reason)
 
 
@@ -27,8 +31,9 @@ class Unusable(ValueError):
 class Exchange:
     """A request and its response as a foreign recorder wrote them, with bodies as on the wire.
 
-    url: absolute, or from `/` if the recorder lost the host. rewritten: the recorder parsed the response's JSON and
-    serialised it again. decompressed: the recorder removed the content-encoding of the response's body.
+    url: absolute, or from `/` if the recorder lost the host. rewritten: the recorder parsed the
+    response's JSON and serialised it again. decompressed: the recorder removed the content-encoding
+    of the response's body.
     """
 
     method: str
@@ -45,7 +50,9 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A fixture with conditions, as a rule of an overlay file. notes: differences between the fixture and the rule."""
+    """A fixture with conditions, as a rule of an overlay file. notes: differences between
+    the fixture and the rule.
+    """
 
     layer: dict[str, JsonValue]
     notes: tuple[str, ...] = ()
@@ -53,19 +60,24 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """An entry that was not imported. number: from 1. damaged: the entry is Bedrock's, but invalid."""
+    """An entry that was not imported. number: from 1. damaged: the entry is Bedrock's, but invalid.
+    host: of another service.
+    """
 
     number: int
     reason: str
     damaged: bool = True
+    host: str = ""
 
 
-Entry: TypeAlias = Exchange | Rule | Skipped
+Entry: TypeAlias = Exchange | Interaction | Rule | Skipped
 
 
 @dataclass(frozen=True, slots=True)
 class ImportFormat:
-    """A foreign format. tool: the program that writes it. expected: its characteristic keys, for messages."""
+    """A foreign format. tool: the program that writes it. expected: its
+    characteristic keys, for messages.
+    """
 
     tool: str
     expected: str
@@ -74,15 +86,18 @@ class ImportFormat:
 
 
 def read_each(entries: Iterable[Any], take: Callable[[Any], Exchange | Rule]) -> Iterator[Entry]:
-    """Converts each entry with `take`. An unusable entry becomes a Skipped and does not stop the others."""
+    """Converts each entry with `take`.
+
+    An unusable entry becomes a Skipped and does not stop the others.
+    """
     for count, entry in enumerate(entries, 1):
         try:
             yield take(entry)
         except Unusable as error:
-            yield Skipped(count, str(error), damaged=not error.foreign)
+            yield Skipped(count, str(error), not error.foreign, error.host)
 
 
-# -- reading parsed values -------------------------------------------------------------------------------------
+# -- reading parsed values -------------------------------------------------------------------------
 
 
 def render_value(value: Any) -> str:
@@ -101,38 +116,38 @@ def _member(value: Any, key: str) -> Any:
 
 def read_object(value: Any, key: str) -> dict[str, Any]:
     """Returns the object under the key. Raises Unusable."""
-    found = _member(value, key)
-    if not isinstance(found, dict):
-        raise Unusable(f"expected `{key}` to be an object, found {render_value(found)}")
-    return found
+    member = _member(value, key)
+    if not isinstance(member, dict):
+        raise Unusable(f"expected `{key}` to be an object, found {render_value(member)}")
+    return member
 
 
 def read_list(value: Any, key: str) -> list[Any]:
     """Returns the list under the key. Raises Unusable."""
-    found = _member(value, key)
-    if not isinstance(found, list):
-        raise Unusable(f"expected `{key}` to be a list, found {render_value(found)}")
-    return found
+    member = _member(value, key)
+    if not isinstance(member, list):
+        raise Unusable(f"expected `{key}` to be a list, found {render_value(member)}")
+    return member
 
 
 def read_text(value: Any, key: str) -> str:
     """Returns the non-empty text under the key. Raises Unusable."""
-    found = _member(value, key)
-    if isinstance(found, bytes):
-        found = found.decode("latin-1")
-    if not isinstance(found, str) or not found:
-        raise Unusable(f"expected `{key}` to be text, found {render_value(found)}")
-    return found
+    member = _member(value, key)
+    if isinstance(member, bytes):
+        member = member.decode("latin-1")
+    if not isinstance(member, str) or not member:
+        raise Unusable(f"expected `{key}` to be text, found {render_value(member)}")
+    return member
 
 
 def read_number(value: Any, key: str) -> int:
     """Returns the whole number under the key. Raises Unusable."""
-    found = _member(value, key)
-    if isinstance(found, str) and found.isdecimal() and len(found) < 10:
-        return int(found)
-    if not isinstance(found, int) or isinstance(found, bool):
-        raise Unusable(f"expected `{key}` to be a number, found {render_value(found)}")
-    return found
+    member = _member(value, key)
+    if isinstance(member, str) and member.isdecimal() and len(member) < 10:
+        return int(member)
+    if not isinstance(member, int) or isinstance(member, bool):
+        raise Unusable(f"expected `{key}` to be a number, found {render_value(member)}")
+    return member
 
 
 def encode_body(value: Any, what: str) -> bytes:
@@ -146,7 +161,9 @@ def encode_body(value: Any, what: str) -> bytes:
             try:
                 return value.encode()
             except UnicodeEncodeError:
-                raise Unusable(f"expected {what} to be Unicode text, found half of a surrogate pair") from None
+                raise Unusable(
+                    f"expected {what} to be Unicode text, found half of a surrogate pair"
+                ) from None
     raise Unusable(f"expected {what} to be text, found {render_value(value)}")
 
 
@@ -197,21 +214,45 @@ def _pairs(entry: Any) -> list[tuple[str, str]]:
 
 
 _URL = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://(?P<host>[^/?#]*))?(?P<path>/[^#]*)?")
+_UNNAMED = "an unnamed host"
 _HOST = re.compile(r"(?i)(?:\A|[.-])bedrock(?:[.-]|\Z)")
 # No other API has paths with these prefixes, so the host may be a proxy, a placeholder or missing.
-_OURS_ALONE = ("/model/", "/guardrail/", "/async-invoke")
+# A path below the path of a gateway is Bedrock's if that names Bedrock: `/bedrock` of LiteLLM,
+# `/v1/ACCOUNT/GATEWAY/aws-bedrock` of Cloudflare.
+_OURS_ALONE = re.compile(r"(?i)\A(?:/.*bedrock.*?)??(?=/(?:model/|guardrail/|async-invoke))")
+
+
+def host_of(url: str) -> str:
+    """Returns the host of a URL, or `an unnamed host` if the recorder lost it."""
+    match = _URL.fullmatch(url)
+    return _name_host(match["host"]) if match else _UNNAMED
+
+
+def _name_host(host: str | None) -> str:
+    """Returns the host without the port of https, which nock writes."""
+    return (host or "").removesuffix(":443") or _UNNAMED
 
 
 def path_of(method: str, url: str) -> str:
-    """Returns the path with its query, percent-encoded. Raises Unusable, with foreign=True for another API."""
+    """Returns Bedrock's path with its query, percent-encoded.
+
+    Raises Unusable, with foreign=True for another API.
+    """
     match = _URL.fullmatch(url)
     if not match:
         raise Unusable(f"expected a URL, found {url[:60]!r}")
-    host, path = match["host"], match["path"] or "/"
+    host, path = match["host"] or "", match["path"] or "/"
     bare = path.partition("?")[0]
-    known = identify(method, path).operation is not None and path.startswith(_OURS_ALONE)
-    if not (known or (host and _HOST.search(host))):
-        raise Unusable(f"{method} {host or ''}{bare[:80]} is not Bedrock's", foreign=True)
+    prefix = _OURS_ALONE.match(bare)
+    own = path[prefix.end() :] if prefix else path
+    if prefix is not None and identify(method, own).operation is not None:
+        path = own
+    elif not _HOST.search(host):
+        raise Unusable(
+            f"{method} {host}{bare[:80]} is not Bedrock's", foreign=True, host=_name_host(host)
+        )
     if not is_path(path) or not is_method(method):
-        raise Unusable(f"expected a method and a percent-encoded path, found {method[:20]} {bare[:80]!r}")
+        raise Unusable(
+            f"expected a method and a percent-encoded path, found {method[:20]} {bare[:80]!r}"
+        )
     return path

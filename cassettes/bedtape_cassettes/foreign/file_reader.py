@@ -1,4 +1,4 @@
-"""Parses the bytes of a foreign file: gzip, JSON, YAML or mitmproxy's flows.
+"""Parses the bytes of a foreign file: gzip, JSON, JSON Lines, YAML or mitmproxy's flows.
 
 Size and depth are limited, so that a file cannot exhaust memory or the stack.
 """
@@ -24,14 +24,19 @@ _FLOW = re.compile(rb"[0-9]{1,10}:[0-9]{1,10}:")
 
 @dataclass(frozen=True, slots=True)
 class FileContent:
-    """documents: the parsed values, in order. damage: the error that ended the reading early, or `None`."""
+    """documents: the parsed values, in order. damage: the error that ended the
+    reading early, or `None`.
+    """
 
     documents: list[Any]
     damage: str | None = None
 
 
 def inflate(data: bytes, limit: int = MAX_BYTES) -> bytes:
-    """Decompresses gzip or zlib. Raises ValueError for other or truncated data, or for more than `limit` bytes."""
+    """Decompresses gzip or zlib.
+
+    Raises ValueError for other or truncated data, or for more than `limit` bytes.
+    """
     unpacked = b""
     while data:
         unpacking = zlib.decompressobj(_EITHER)
@@ -56,8 +61,34 @@ def parse_file(data: bytes) -> FileContent:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(f"expected text, found the byte 0x{data[error.start]:02x} at offset {error.start}") from None
-    return FileContent([_json(text)] if text.lstrip()[:1] in ("{", "[") else load_all(text))
+        raise ValueError(
+            f"expected text, found the byte 0x{data[error.start]:02x} at offset {error.start}"
+        ) from None
+    if text.lstrip()[:1] not in ("{", "["):
+        return FileContent(load_all(text))
+    lines = [line for line in text.split("\n") if line.strip()]
+    return (
+        _json_lines(lines) if len(lines) > 1 and _is_json(lines[0]) else FileContent([_json(text)])
+    )
+
+
+def _is_json(line: str) -> bool:
+    try:
+        _json(line)
+    except ValueError:
+        return False
+    return True
+
+
+def _json_lines(lines: list[str]) -> FileContent:
+    """Parses a document in each line. A program that was killed leaves the last line truncated."""
+    documents: list[Any] = []
+    for number, line in enumerate(lines, 1):
+        try:
+            documents.append(_json(line))
+        except ValueError as error:
+            return FileContent(documents, f"the file is damaged at line {number}: {error}")
+    return FileContent(documents)
 
 
 def _json(text: str) -> Any:
@@ -67,7 +98,7 @@ def _json(text: str) -> Any:
         raise ValueError("JSON that is nested too deeply") from None
     except ValueError as error:
         raise ValueError(f"JSON that cannot be read: {error}") from None
-    if levels(value) > MAX_DEPTH:
+    if levels(value, MAX_DEPTH) > MAX_DEPTH:
         raise ValueError("JSON that is nested too deeply")
     return value
 

@@ -1,7 +1,8 @@
 """Reads YAML of other tools into plain values: several documents, aliases, `!!binary`.
 
-It is built from libyaml's events, because a loader that knows tags executes code, and the fast safe loader crashes on
-50,000 brackets. A tag of an object becomes `Tagged`, which no reader accepts as a value.
+It is built from libyaml's events, because a loader that knows tags executes code, and the fast safe
+loader crashes on 50,000 brackets. A tag of an object becomes `Tagged`, which no reader accepts as a
+value.
 """
 
 from __future__ import annotations
@@ -29,7 +30,13 @@ MAX_NODES = 2_000_000  # with aliases followed; 100 times the largest cassette t
 
 _PARSER = getattr(yaml, "CLoader", yaml.SafeLoader)  # only its events are used
 _BINARY = ("tag:yaml.org,2002:binary", "!binary", "tag:yaml.org,2002:python/bytes")
-_TEXT = ("tag:yaml.org,2002:str", "!", "!str", "tag:yaml.org,2002:python/unicode", "tag:yaml.org,2002:python/str")
+_TEXT = (
+    "tag:yaml.org,2002:str",
+    "!",
+    "!str",
+    "tag:yaml.org,2002:python/unicode",
+    "tag:yaml.org,2002:python/str",
+)
 _PLAIN = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 _WORDS = {"null": None, "~": None, "": None, "true": True, "false": False}
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,300})")
@@ -50,7 +57,9 @@ def load_all(text: str) -> list[Any]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}" if mark else ""
-        raise ValueError(f"YAML that cannot be read{where}: {getattr(error, 'problem', None) or error}") from None
+        raise ValueError(
+            f"YAML that cannot be read{where}: {getattr(error, 'problem', None) or error}"
+        ) from None
 
 
 class _Builder:
@@ -68,7 +77,9 @@ class _Builder:
     def _node(self, event: Event, depth: int) -> Any:
         self._count(1)
         if depth > MAX_DEPTH:
-            raise ValueError(f"YAML nested more than {MAX_DEPTH} levels deep, at line {_line(event)}")
+            raise ValueError(
+                f"YAML nested more than {MAX_DEPTH} levels deep, at line {_line(event)}"
+            )
         if isinstance(event, AliasEvent):
             return self._alias(event)
         before = self._nodes
@@ -79,7 +90,9 @@ class _Builder:
         return value
 
     def _alias(self, event: AliasEvent) -> Any:
-        """Counts an alias as all nodes that it repeats, because a few bytes of aliases can exceed any memory."""
+        """Counts an alias as all nodes that it repeats, because a few bytes of
+        aliases can exceed any memory.
+        """
         if event.anchor not in self._anchors:
             raise ValueError(f"an alias *{event.anchor} of nothing, at line {_line(event)}")
         value, size = self._anchors[event.anchor]
@@ -92,25 +105,29 @@ class _Builder:
             raise ValueError(f"YAML of more than {MAX_NODES} values, aliases followed")
 
     def _collection(self, start: CollectionStartEvent, depth: int) -> Any:
-        value: Any = self._read_sequence(depth) if isinstance(start, SequenceStartEvent) else self._read_mapping(depth)
+        value: Any = (
+            self._read_sequence(depth)
+            if isinstance(start, SequenceStartEvent)
+            else self._read_mapping(depth)
+        )
         return value if start.tag in (None, *_PLAIN) else Tagged(str(start.tag))
 
     def _read_sequence(self, depth: int) -> list[Any]:
-        found = []
+        items = []
         while not isinstance(event := next(self._events), SequenceEndEvent):
-            found.append(self._node(event, depth + 1))
-        return found
+            items.append(self._node(event, depth + 1))
+        return items
 
     def _read_mapping(self, depth: int) -> dict[str, Any]:
-        found = {}
+        members = {}
         while not isinstance(event := next(self._events), MappingEndEvent):
             key = self._node(event, depth + 1)
             if isinstance(event, ScalarEvent):  # keys are text, also `on` and `1`
                 key = event.value
             if not isinstance(key, str):
                 raise ValueError(f"a key that is no text, at line {_line(event)}")
-            found[key] = self._node(next(self._events), depth + 1)
-        return found
+            members[key] = self._node(next(self._events), depth + 1)
+        return members
 
 
 def _line(event: Event) -> int:
@@ -123,7 +140,9 @@ def _scalar(event: ScalarEvent) -> Any:
         try:
             return b64decode("".join(value.split()), validate=True)
         except ValueError as error:
-            raise ValueError(f"!!binary that is not base64 ({error}), at line {_line(event)}") from None
+            raise ValueError(
+                f"!!binary that is not base64 ({error}), at line {_line(event)}"
+            ) from None
     if event.tag is not None and event.tag not in _TEXT:
         return Tagged(event.tag)
     if event.tag is not None or event.style:
@@ -132,7 +151,9 @@ def _scalar(event: ScalarEvent) -> Any:
 
 
 def _plain(value: str) -> Any:
-    """Converts an unquoted scalar to a JSON type, because other tools quote text that looks like one."""
+    """Converts an unquoted scalar to a JSON type, because other tools quote
+    text that looks like one.
+    """
     if value in _WORDS:
         return _WORDS[value]
     if _INTEGER.fullmatch(value):

@@ -8,7 +8,17 @@ from typing import Any
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.foreign.exchange import Entry, Skipped, render_value
 from bedtape_cassettes.foreign.file_reader import parse_file
-from bedtape_cassettes.foreign.importers import aimock, har, mitmproxy, mockserver, vcr, wiremock
+from bedtape_cassettes.foreign.importers import (
+    aimock,
+    har,
+    jsonl,
+    mitmproxy,
+    mockserver,
+    nock,
+    smithy,
+    vcr,
+    wiremock,
+)
 
 
 class ForeignInvalid(CassetteError):
@@ -25,6 +35,9 @@ FORMATS = {
     "wiremock": wiremock.WIREMOCK,
     "aimock": aimock.AIMOCK,
     "mockserver": mockserver.MOCKSERVER,
+    "nock": nock.NOCK,
+    "smithy": smithy.SMITHY,
+    "jsonl": jsonl.JSONL,
 }
 
 
@@ -33,11 +46,14 @@ class Reading:
     """The entries of a file, in order, and the name of its format."""
 
     format: str
-    found: tuple[Entry, ...]
+    entries: tuple[Entry, ...]
 
 
 def read(data: bytes, wanted: str | None = None) -> Reading:
-    """Reads a file. wanted: the required format; `None` detects the format. Raises ForeignInvalid."""
+    """Reads a file. wanted: the required format; `None` detects the format.
+
+    Raises ForeignInvalid.
+    """
     try:
         content = parse_file(data)
     except ValueError as error:
@@ -45,17 +61,20 @@ def read(data: bytes, wanted: str | None = None) -> Reading:
     detected = _format(content.documents)
     if detected is None or wanted not in (None, detected):
         raise ForeignInvalid(
-            f"expected {_describe_expected(wanted)}, found {_describe_content(content.documents, detected)}"
+            f"expected {_describe_expected(wanted)}, found"
+            f" {_describe_content(content.documents, detected)}"
         )
-    found = list(FORMATS[detected].exchanges(content.documents))
+    entries = list(FORMATS[detected].exchanges(content.documents))
     if content.damage:
-        found.append(Skipped(len(found) + 1, content.damage))
-    return Reading(detected, tuple(found))
+        entries.append(Skipped(len(entries) + 1, content.damage))
+    return Reading(detected, tuple(entries))
 
 
 def _format(documents: list[Any]) -> str | None:
     """Detects the format by the first document, because a file has one format."""
-    return next((name for name, one in FORMATS.items() if documents and one.recognises(documents[0])), None)
+    return next(
+        (name for name, one in FORMATS.items() if documents and one.recognises(documents[0])), None
+    )
 
 
 def _describe_expected(wanted: str | None) -> str:
@@ -72,6 +91,13 @@ def _describe_content(documents: list[Any], detected: str | None) -> str:
     first = documents[0]
     if not isinstance(first, dict):
         return render_value(first)
+    if first.keys() == {"status", "headers", "body_b64"}:
+        fix = "record with bedtape record in place of it"
+        return f"a recording of microburst, which holds a digest in place of the request; {fix}"
     if "bedtape" in first or "bedtape-overlay" in first:
         return "a file of bedtape's own, which needs no import"
-    return f"an object of {', '.join(map(str, list(first)[:6])) or 'nothing'}"
+    return (
+        f"an object with the keys {', '.join(map(str, list(first)[:6]))}"
+        if first
+        else "an empty object"
+    )

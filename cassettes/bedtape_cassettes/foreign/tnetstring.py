@@ -1,4 +1,6 @@
-"""Parses typed netstrings, the format of mitmproxy's flows: `LENGTH:BYTES` and one letter for the type."""
+"""Parses typed netstrings, the format of mitmproxy's flows: `LENGTH:BYTES` and
+one letter for the type.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ def read(data: bytes, at: int = 0, depth: int = 1) -> tuple[Any, int]:
     start = colon + 1
     end = start + int(digits)
     if end >= len(data):
-        raise ValueError(f"expected {int(digits)} bytes from byte {start}, found {len(data) - start}")
+        raise ValueError(
+            f"expected {int(digits)} bytes from byte {start}, found {len(data) - start}"
+        )
     return _value(data, start, end, depth), end + 1
 
 
@@ -43,20 +47,22 @@ def _value(data: bytes, start: int, end: int, depth: int) -> Any:
                 return _members(data, start, end, depth)
             case b"}":
                 members = _members(data, start, end, depth)
-                return {_key(key): value for key, value in zip(members[::2], members[1::2], strict=True)}
+                return {
+                    _key(key): value for key, value in zip(members[::2], members[1::2], strict=True)
+                }
     except (ValueError, KeyError) as error:
         raise ValueError(f"{error} (in the value at byte {start})") from None
     raise ValueError(f"expected a type after byte {end}, found {kind!r}")
 
 
 def _members(data: bytes, start: int, end: int, depth: int) -> list[Any]:
-    found = []
+    values = []
     while start < end:
         value, start = read(data, start, depth + 1)
-        found.append(value)
+        values.append(value)
     if start != end:
         raise ValueError("a member that is longer than what holds it")
-    return found
+    return values
 
 
 def _key(key: Any) -> str:

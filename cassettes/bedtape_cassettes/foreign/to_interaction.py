@@ -1,7 +1,7 @@
 """Converts a foreign exchange to an interaction as bedtape would have recorded it.
 
-Changes by the foreign recorder are reverted if that is certain: content-encoding, and white space between JSON tokens,
-which Bedrock does not send. Other changes are reported as doubts.
+Changes by the foreign recorder are reverted if that is certain: content-encoding, and white space
+between JSON tokens, which Bedrock does not send. Other changes are reported as doubts.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ import re
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+from bedtape_cassettes.addresses import read_service
 from bedtape_cassettes.foreign.exchange import Exchange, Unusable, path_of
 from bedtape_cassettes.foreign.file_reader import inflate
 from bedtape_cassettes.format import bodies, eventstream
 from bedtape_cassettes.matching.normalise import build_interaction
 from bedtape_cassettes.model import Headers, Interaction, is_header
-from bedtape_cassettes.operations import identify
+from bedtape_cassettes.operations import find_other_service, identify
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
 
 Doubt: TypeAlias = Literal["rewritten", "edited"]
@@ -30,18 +31,24 @@ _TOKENS = re.compile(rb'("[^"\\]*+(?:\\.[^"\\]*+)*+")|[ \t\r\n]+')
 class Conversion:
     """An interaction and the doubt about it.
 
-    doubt: `rewritten` if the recorder parsed the response's JSON and serialised it again, so that its bytes may
-    differ; `edited` if the length of the body differs from its Content-Length.
+    doubt: `rewritten` if the recorder parsed the response's JSON and serialised it again, so that
+    its bytes may differ; `edited` if the length of the body differs from its Content-Length.
     """
 
     interaction: Interaction
     doubt: Doubt | None = None
 
 
-def convert(exchange: Exchange, redaction: Redaction = ALWAYS) -> Conversion:
-    """Converts the exchange and scrubs secrets. Raises Unusable."""
-    path = path_of(exchange.method, exchange.url)
+def convert(
+    exchange: Exchange, redaction: Redaction | None = ALWAYS, *, exact: bool = False
+) -> Conversion:
+    """Converts the exchange and scrubs secrets. Raises Unusable.
+
+    exact: keep every byte and header. redaction: what to remove. `None` keeps secrets, for an
+    interaction that is played and not written, because another tool's file contains them already.
+    """
     decoded = _decode_response(exchange)
+    path = path_of(exchange.method, exchange.url)
     _check(decoded, path)
     body, doubt = _as_sent(exchange, decoded.response_body)
     interaction = build_interaction(
@@ -51,11 +58,13 @@ def convert(exchange: Exchange, redaction: Redaction = ALWAYS) -> Conversion:
         request_body=_request_body(exchange),
         status=exchange.status,
         response_headers=decoded.response_headers,
-        response_body=body,
+        response_body=decoded.response_body if exact else body,
+        exact=exact,
         after_ms=exchange.after_ms,
         redaction=redaction,
     )
-    return Conversion(interaction, doubt)
+    service = find_other_service(exchange.method, path, read_service(exchange.url))
+    return Conversion(replace(interaction, service=service) if service else interaction, doubt)
 
 
 def _header(headers: Headers, name: str) -> str:
@@ -76,7 +85,9 @@ def _check(exchange: Exchange, path: str) -> None:
 
 
 def _is_stream(exchange: Exchange, path: str) -> bool:
-    """Decides by the content type or, if the recorder removed it, by the operation of the request."""
+    """Decides by the content type or, if the recorder removed it, by the
+    operation of the request.
+    """
     kind = _header(exchange.response_headers, "content-type").partition(";")[0].lower()
     operation = identify(exchange.method, path).operation
     streaming = operation is not None and operation.streaming and exchange.status == 200
@@ -94,17 +105,24 @@ def _check_stream(data: bytes) -> None:
         raise Unusable(f"expected a whole event stream, found a damaged one: {error}") from None
 
 
-# -- bodies ---------------------------------------------------------------------------------------------
+# -- bodies ----------------------------------------------------------------------------------------
 
 
 def _request_body(exchange: Exchange) -> bytes:
     coding = _header(exchange.request_headers, "content-encoding").lower()
     data = exchange.request_body
-    return _inflate(data, "the request's body") if coding in _ZLIB and data.startswith(_COMPRESSED) else data
+    return (
+        _inflate(data, "the request's body")
+        if coding in _ZLIB and data.startswith(_COMPRESSED)
+        else data
+    )
 
 
 def _decode_response(exchange: Exchange) -> Exchange:
-    """Removes the response's content-encoding. Many recorders decoded the body and left the header."""
+    """Removes the response's content-encoding.
+
+    Many recorders decoded the body and left the header.
+    """
     coding = _header(exchange.response_headers, "content-encoding").lower()
     if coding in ("", "identity"):
         return exchange
@@ -115,7 +133,11 @@ def _decode_response(exchange: Exchange) -> Exchange:
         elif not _is_readable(data):
             fix = "record it with `Accept-Encoding: identity`"
             raise Unusable(f"expected a body that can be read, found one in {coding[:20]}; {fix}")
-    headers = tuple((name, value) for name, value in exchange.response_headers if name.lower() != "content-encoding")
+    headers = tuple(
+        (name, value)
+        for name, value in exchange.response_headers
+        if name.lower() != "content-encoding"
+    )
     return replace(exchange, response_headers=headers, response_body=data, decompressed=True)
 
 
@@ -138,7 +160,9 @@ def _is_readable(data: bytes) -> bool:
 
 
 def _as_sent(exchange: Exchange, data: bytes) -> tuple[bytes, Doubt | None]:
-    """Restores the response's body as Bedrock sent it, and returns a doubt if that is not certain."""
+    """Restores the response's body as Bedrock sent it, and returns a doubt if
+    that is not certain.
+    """
     if exchange.rewritten:
         return data, "rewritten"
     coded = _header(exchange.response_headers, "content-encoding").lower() not in ("", "identity")
@@ -151,7 +175,9 @@ def _as_sent(exchange: Exchange, data: bytes) -> tuple[bytes, Doubt | None]:
 
 
 def _is_spaced(data: bytes) -> bool:
-    """Returns whether the data is JSON with white space between tokens. 1,370 bodies of Bedrock have none."""
+    """Returns whether the data is JSON with white space between tokens. 1,370
+    bodies of Bedrock have none.
+    """
     if data[:1] not in (b"{", b"["):
         return False
     try:

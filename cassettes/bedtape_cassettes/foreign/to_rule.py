@@ -1,7 +1,9 @@
-"""Converts the common parts of HTTP mocks' fixtures to a rule of an overlay: paths, bodies and answers.
+"""Converts the common parts of HTTP mocks' fixtures to a rule of an overlay:
+paths, bodies and answers.
 
-A rule tests operation and model instead of a path, and members of the body instead of its text. Conditions that no
-rule can express are rejected. Conditions that a rule expresses differently come with a note.
+A rule tests operation and model instead of a path, and members of the body instead of its text.
+Conditions that no rule can express are rejected. Conditions that a rule expresses differently come
+with a note.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from bedtape_cassettes.format import bodies, yamlio
 from bedtape_cassettes.format.bodies import compact, parse
 from bedtape_cassettes.format.patterns import compile_pattern
 from bedtape_cassettes.matching.normalise import VOLATILE_RESPONSE_HEADERS
-from bedtape_cassettes.model import Body, Event, Headers, JsonValue, event_headers
+from bedtape_cassettes.model import BODYLESS, Body, Event, Headers, JsonValue, event_headers
 from bedtape_cassettes.operations import identify
 from bedtape_cassettes.redaction.kinds import is_secret_header
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, scrub
@@ -40,20 +42,27 @@ def as_glob(exact: str) -> str:
 
 
 def as_regex(pattern: str) -> str:
-    """Converts a pattern for the whole text to one for a search. The dialect of both tools is Java's."""
-    found = pattern.removeprefix(".*").removesuffix(".*") or "."
+    """Converts a pattern for the whole text to one for a search.
+
+    The dialect of both tools is Java's.
+    """
+    regex = pattern.removeprefix(".*").removesuffix(".*") or "."
     try:
-        compile_pattern(found)
+        compile_pattern(regex)
     except ValueError:
         raise reject(f"the pattern {pattern[:60]!r}, which is not a pattern of Python,") from None
-    return found
+    return regex
 
 
 def match_path(method: str, path: str, *, pattern: bool) -> When:
-    """Returns the operation and model of a path. pattern: the path is a regular expression or has `{name}` in it."""
+    """Returns the operation and model of a path. pattern: the path is a regular
+    expression or has `{name}` in it.
+    """
     plain = path.partition("?")[0]
     if pattern:
-        plain = _ANYTHING.sub("*", plain.removeprefix("^").removesuffix("$").replace(r"\.", ".").replace(r"\/", "/"))
+        plain = _ANYTHING.sub(
+            "*", plain.removeprefix("^").removesuffix("$").replace(r"\.", ".").replace(r"\/", "/")
+        )
         if _PATTERN.search(plain):
             raise reject(f"the path {path[:80]!r}")
     target = identify(method if method not in ("ANY", "", "*") else "POST", plain)
@@ -87,28 +96,36 @@ def match_body(value: JsonValue, *, deep: bool) -> When:
     """Returns a condition on the members of a body. deep: nested objects may have more members."""
     if not isinstance(value, dict) or not value:
         raise reject("a body that is not an object with members")
-    found: dict[str, JsonValue] = {}
-    _members(value, "", found, deep=deep)
-    return {"json_path": found}
+    members: dict[str, JsonValue] = {}
+    _members(value, "", members, deep=deep)
+    return {"json_path": members}
 
 
-def _members(value: dict[str, JsonValue], before: str, found: dict[str, JsonValue], *, deep: bool) -> None:
+def _members(
+    value: dict[str, JsonValue], before: str, members: dict[str, JsonValue], *, deep: bool
+) -> None:
     for name, member in value.items():
         if not name or _SPECIAL.search(name):
             raise reject(f"the member {name!r}")
         if deep and isinstance(member, dict) and member:
-            _members(member, f"{before}{name}.", found, deep=deep)
+            _members(member, f"{before}{name}.", members, deep=deep)
         else:
-            found[before + name] = member
+            members[before + name] = member
 
 
 def render_raw(status: int, headers: Headers, data: bytes) -> dict[str, JsonValue]:
     """Returns a raw answer, with the events of a stream decoded."""
-    if not 200 <= status <= 599:
-        raise Unusable(f"expected a status from 200 to 599, found {status}")
-    kept = {n.lower(): v for n, v in headers if n.lower() not in VOLATILE_RESPONSE_HEADERS and not is_secret_header(n)}
+    if not 200 <= status <= 599 or status in BODYLESS:
+        raise Unusable(f"expected a status from 200 to 599 that may have a body, found {status}")
+    kept = {
+        n.lower(): v
+        for n, v in headers
+        if n.lower() not in VOLATILE_RESPONSE_HEADERS and not is_secret_header(n)
+    }
     content_type = kept.get("content-type", "").partition(";")[0].strip().lower()
-    answer: dict[str, JsonValue] = _stream(data) if content_type == bodies.EVENT_STREAM else _whole(data)
+    answer: dict[str, JsonValue] = (
+        _stream(data) if content_type == bodies.EVENT_STREAM else _whole(data)
+    )
     if status != 200:
         answer["status"] = status
     if kept:
@@ -124,14 +141,16 @@ def _whole(data: bytes) -> dict[str, JsonValue]:
 
 
 def _stream(data: bytes) -> dict[str, JsonValue]:
-    found = bodies.read_events(data)
-    if isinstance(found, Body):
+    body = bodies.read_events(data)
+    if isinstance(body, Body):
         raise Unusable("expected a whole event stream, found a damaged one")
-    if all(map(_is_usual, found.events)):
-        if all(event.form == "bytes" for event in found.events):
-            return {"chunks": [bodies.open_chunk(event.payload) for event in found.events]}
-        if all(event.form == "json" for event in found.events):
-            return {"events": [{str(event.type): bodies.parse(event.payload)} for event in found.events]}
+    if all(map(_is_usual, body.events)):
+        if all(event.form == "bytes" for event in body.events):
+            return {"chunks": [bodies.open_chunk(event.payload) for event in body.events]}
+        if all(event.form == "json" for event in body.events):
+            return {
+                "events": [{str(event.type): bodies.parse(event.payload)} for event in body.events]
+            }
     return {"base64": _base64(data)}
 
 
@@ -144,6 +163,9 @@ def _base64(data: bytes) -> str:
 
 
 def render_overlay(rules: Iterable[Rule], redaction: Redaction = ALWAYS) -> bytes:
-    """Renders an overlay file with the rules, scrubbed like cassettes. Raises ValueError if YAML cannot hold a value."""
+    """Renders an overlay file with the rules, scrubbed like cassettes.
+
+    Raises ValueError if YAML cannot hold a value.
+    """
     layers = [parse(scrub(compact(dict(rule.layer)), redaction)) for rule in rules]
     return yamlio.dump({"bedtape-overlay": 1, "rules": layers})

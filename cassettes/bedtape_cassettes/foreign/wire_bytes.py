@@ -1,4 +1,6 @@
-"""Renders interactions as on the wire: absolute URLs, bodies as bytes, framed events, padding as on replay."""
+"""Renders interactions as on the wire: absolute URLs, bodies as bytes, framed
+events, padding as on replay.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +8,10 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from random import Random
 
-from bedtape_cassettes.addresses import RUNTIME, render_host
+from bedtape_cassettes.addresses import render_host
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import Cassette, Events, Headers, Interaction
-from bedtape_cassettes.operations import identify
+from bedtape_cassettes.operations import choose_service
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,9 @@ class WireExchange:
 
 
 def render_exchanges(cassette: Cassette, region: str) -> list[WireExchange]:
-    """Renders every exchange of the cassette, except partial ones, which are no complete answers."""
+    """Renders every exchange of the cassette, except partial ones, which
+    are no complete answers.
+    """
     return [
         _render_exchange(i, region, f"{cassette.name} {n}")
         for n, i in enumerate(cassette.interactions)
@@ -46,14 +50,16 @@ def _render_exchange(interaction: Interaction, region: str, seed: str) -> WireEx
         status=response.status,
         reason=_reason(response.status),
         response_headers=response.headers,
-        response_body=_bytes(response.body, seed) if isinstance(response.body, Events) else response.body.data,
+        response_body=_bytes(response.body, seed)
+        if isinstance(response.body, Events)
+        else response.body.data,
         after_ms=response.after_ms,
     )
 
 
 def _host(interaction: Interaction, region: str) -> str:
-    operation = identify(interaction.request.method, interaction.request.path).operation
-    return render_host(operation.service if operation else RUNTIME, region)
+    request = interaction.request
+    return render_host(choose_service(request.method, request.path, interaction.service), region)
 
 
 def _bytes(events: Events, seed: str) -> bytes:

@@ -1,7 +1,8 @@
 """Converts bodies from bytes to JSON, text, base64 or events, and back.
 
-A body is stored as JSON or as events if encoding that form again gives the recorded bytes. Otherwise it is stored as
-text or base64. This module makes that check once, when a body is recorded.
+A body is stored as JSON or as events if encoding that form again gives the recorded bytes.
+Otherwise it is stored as text or base64. This module makes that check once, when a body is
+recorded.
 """
 
 from __future__ import annotations
@@ -40,47 +41,67 @@ def compact(value: JsonValue) -> bytes:
 
 
 def _refuse_duplicates(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    members = dict(pairs)
+    if len(members) != len(pairs):
         raise ValueError("a key stands twice")
-    return found
+    return members
 
 
 def _refuse_constant(name: str) -> JsonValue:
     raise ValueError(f"{name} is not JSON")
 
 
-def levels(value: JsonValue) -> int:
-    """Returns how deeply lists and objects are nested; 0 for a scalar."""
+def levels(value: JsonValue, most: int = MAX_LEVELS) -> int:
+    """Returns how deeply lists and objects are nested; 0 for a scalar.
+
+    The count ends above `most`.
+    """
     deepest, members = 0, [value]
-    while nested := [member for member in members if isinstance(member, dict | list)]:
+    while deepest <= most and (
+        nested := [member for member in members if isinstance(member, dict | list)]
+    ):
         deepest += 1
-        members = [inner for outer in nested for inner in (outer.values() if isinstance(outer, dict) else outer)]
+        members = [
+            inner
+            for outer in nested
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
     return deepest
 
 
 def parse(data: bytes) -> JsonValue:
-    """Parses JSON strictly: UTF-8, no duplicate keys, no NaN, at most MAX_LEVELS levels. Raises ValueError."""
+    """Parses JSON strictly: UTF-8, no duplicate keys, no NaN, at most MAX_LEVELS levels.
+
+    Raises ValueError.
+    """
     try:
         value: JsonValue = json.loads(
             data.decode(), object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant
         )
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    if data.count(b"[") + data.count(b"{") > MAX_LEVELS and levels(value) > MAX_LEVELS:
+    if not is_shallow(data) and levels(value) > MAX_LEVELS:
         raise ValueError("nested too deeply")
     return value
 
 
 def parse_request(data: bytes) -> JsonValue:
-    """Parses a request's JSON as `parse` does, but faster: of a key that stands twice, the last value counts."""
+    """Parses a request's JSON as `parse` does, but faster: of a key that stands
+    twice, the last value counts.
+    """
     try:
         value: JsonValue = orjson.loads(data)
-    except orjson.JSONDecodeError:  # `parse` takes more: half of a surrogate pair, and large numbers
+    except orjson.JSONDecodeError:
+        # `parse` takes more: half of a surrogate pair, and large numbers
         return parse(data)
-    if data.count(b"[") + data.count(b"{") > MAX_LEVELS and levels(value) > MAX_LEVELS:
+    if not is_shallow(data) and levels(value) > MAX_LEVELS:
         raise ValueError("nested too deeply")
     return value
+
+
+def is_shallow(data: bytes) -> bool:
+    """Whether the number of brackets proves that JSON has at most MAX_LEVELS levels."""
+    return data.count(b"[") + data.count(b"{") <= MAX_LEVELS
 
 
 def _is_compact(data: bytes) -> bool:
@@ -123,7 +144,7 @@ def read_request_body(data: bytes) -> Body:
         return read_body(data)
 
 
-# -- padding ---------------------------------------------------------------------------------------------------
+# -- padding ---------------------------------------------------------------------------------------
 
 
 def pad(payload: bytes, chance: Random) -> bytes:
@@ -156,7 +177,11 @@ def unpad(payload: bytes) -> tuple[bytes, bool]:
     try:
         value = parse(payload)
         padding = value.pop("p", None) if isinstance(value, dict) else None
-        if not isinstance(value, dict) or not _is_padding(padding) or _insert_padding(value, padding) != payload:
+        if (
+            not isinstance(value, dict)
+            or not _is_padding(padding)
+            or _insert_padding(value, padding) != payload
+        ):
             return payload, False
         return compact(value), True
     except ValueError:
@@ -164,7 +189,9 @@ def unpad(payload: bytes) -> tuple[bytes, bool]:
 
 
 def _is_padding(value: JsonValue) -> TypeGuard[str]:
-    return isinstance(value, str) and _SHORTEST <= len(value) <= _LONGEST and PADDING.startswith(value)
+    return (
+        isinstance(value, str) and _SHORTEST <= len(value) <= _LONGEST and PADDING.startswith(value)
+    )
 
 
 def read_value(form: str, data: bytes) -> JsonValue:
@@ -178,7 +205,7 @@ def read_value(form: str, data: bytes) -> JsonValue:
         return data.decode(errors="replace")
 
 
-# -- wrapped JSON ----------------------------------------------------------------------------------------------
+# -- wrapped JSON ----------------------------------------------------------------------------------
 
 
 def open_chunk(payload: bytes) -> JsonValue:
@@ -187,12 +214,27 @@ def open_chunk(payload: bytes) -> JsonValue:
     Raises ValueError if the payload is not such a chunk.
     """
     value = parse(payload)
-    if not isinstance(value, dict) or list(value) != ["bytes"] or not isinstance(value["bytes"], str):
+    if (
+        not isinstance(value, dict)
+        or list(value) != ["bytes"]
+        or not isinstance(value["bytes"], str)
+    ):
         raise ValueError("not an object with `bytes` alone")
     inner = parse(b64decode(value["bytes"], validate=True))
     if seal_chunk(inner) != payload:
         raise ValueError("writing it again changes its bytes")
     return inner
+
+
+def read_chunk(payload: bytes) -> JsonValue:
+    """Returns the JSON inside a chunk in any spelling, or of the payload if it is no chunk."""
+    value = read_value("json", payload)
+    if isinstance(value, dict) and isinstance(inner := value.get("bytes"), str):
+        try:
+            return read_value("json", b64decode(inner, validate=True))
+        except ValueError:
+            return value
+    return value
 
 
 def seal_chunk(value: JsonValue) -> bytes:
@@ -201,7 +243,10 @@ def seal_chunk(value: JsonValue) -> bytes:
 
 
 def open_data(piece: bytes) -> JsonValue:
-    """Returns the JSON of a server-sent event that is one `data:` line. Raises ValueError for every other event."""
+    """Returns the JSON of a server-sent event that is one `data:` line.
+
+    Raises ValueError for every other event.
+    """
     if not (piece.startswith(b"data: ") and piece.endswith(b"\n\n")):
         raise ValueError("not one `data: ` line and an empty one")
     value = parse(piece[6:-2])
@@ -216,8 +261,16 @@ def seal_data(value: JsonValue) -> bytes:
 
 
 # The JSON of a payload by its form, and back. The forms `text` and `base64` have none.
-READERS: dict[str, Callable[[bytes], JsonValue]] = {"json": parse, "bytes": open_chunk, "data": open_data}
-WRITERS: dict[str, Callable[[JsonValue], bytes]] = {"json": compact, "bytes": seal_chunk, "data": seal_data}
+READERS: dict[str, Callable[[bytes], JsonValue]] = {
+    "json": parse,
+    "bytes": open_chunk,
+    "data": open_data,
+}
+WRITERS: dict[str, Callable[[JsonValue], bytes]] = {
+    "json": compact,
+    "bytes": seal_chunk,
+    "data": seal_data,
+}
 
 
 def choose_form(payload: bytes, *, framed: bool = True) -> PayloadForm:
@@ -240,7 +293,7 @@ def _can_open(opener: Callable[[bytes], JsonValue], payload: bytes) -> bool:
     return True
 
 
-# -- streams ---------------------------------------------------------------------------------------------------
+# -- streams ---------------------------------------------------------------------------------------
 
 
 def read_events(data: bytes, *, exact: bool = False, at_ms: Iterable[int] = ()) -> Body | Events:
@@ -263,17 +316,26 @@ def read_events(data: bytes, *, exact: bool = False, at_ms: Iterable[int] = ()) 
 
 
 def _without_padding(events: list[Event]) -> Events:
-    """Removes the padding if every event has padding. Otherwise all events keep their bytes."""
-    bare = [stripped for event in events if (stripped := _remove_padding(event)) is not None]
-    return Events.of(bare) if len(bare) == len(events) else Events.of(events, padded=False)
+    """Removes the padding of each event. A stream in which no event has padding is not padded."""
+    stripped = [_remove_padding(event) for event in events]
+    if any(_is_event(event) and not event.bare for event in stripped):
+        return Events.of(stripped)
+    return Events.of(events, padded=not any(map(_is_event, events)))
 
 
-def _remove_padding(event: Event) -> Event | None:
-    """Returns None for an event frame without padding. Exceptions have none."""
+def _remove_padding(event: Event) -> Event:
+    """Returns the event without padding, or marks it as bare.
+
+    Exceptions have no padding and no mark.
+    """
     if not _is_event(event):
         return event
     payload, had = unpad(event.payload)
-    return replace(event, payload=payload, form=choose_form(payload)) if had else None
+    return (
+        replace(event, payload=payload, form=choose_form(payload))
+        if had
+        else replace(event, bare=True)
+    )
 
 
 def _is_event(event: Event) -> bool:
@@ -288,12 +350,15 @@ def read_pieces(data: bytes, *, at_ms: Iterable[int] = ()) -> Body | Events:
     if not pieces or not _is_text(data):
         return read_body(data)
     timed = zip(pieces, chain(at_ms, repeat(0)), strict=False)
-    return Events.of([Event(time, (), p, choose_form(p, framed=False)) for p, time in timed], padded=False)
+    return Events.of(
+        [Event(time, (), p, choose_form(p, framed=False)) for p, time in timed], padded=False
+    )
 
 
 def wire(event: Event, padded: bool, chance: Random) -> bytes:
     """Returns the bytes of the event on the wire, with padding if `padded`."""
     if not event.headers:
         return event.payload
-    payload = pad(event.payload, chance) if padded and _is_event(event) else event.payload
+    has_padding = padded and _is_event(event) and not event.bare
+    payload = pad(event.payload, chance) if has_padding else event.payload
     return eventstream.encode_strings(event.headers, payload)

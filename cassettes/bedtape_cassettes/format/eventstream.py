@@ -1,7 +1,8 @@
 """Encodes and decodes AWS event-stream frames.
 
-A frame consists of the total length, the headers' length, the CRC of these 8 bytes, the headers, the payload, and the
-CRC of all bytes before it. Numbers are big endian; the CRC is zlib's CRC-32. `bodies` interprets the payloads.
+A frame consists of the total length, the headers' length, the CRC of these 8 bytes, the headers,
+the payload, and the CRC of all bytes before it. Numbers are big endian; the CRC is zlib's CRC-32.
+`bodies` interprets the payloads.
 """
 
 from __future__ import annotations
@@ -99,14 +100,17 @@ def _encode_value(value: HeaderValue) -> bytes:
 
 def _prefix_length(data: bytes) -> bytes:
     if len(data) > _LONGEST_VALUE:
-        raise FrameError(f"a header value of {len(data)} bytes is too long: at most {_LONGEST_VALUE} fit")
+        raise FrameError(
+            f"a header value of {len(data)} bytes is too long: at most {_LONGEST_VALUE} fit"
+        )
     return struct.pack(">H", len(data)) + data
 
 
 def _encode_header(name: str, value: HeaderValue) -> bytes:
     try:
         encoded, packed = name.encode(), _encode_value(value)
-    except (struct.error, UnicodeEncodeError) as error:  # a number out of range; half of a surrogate pair
+    except (struct.error, UnicodeEncodeError) as error:
+        # a number out of range; half of a surrogate pair
         raise FrameError(f"header {name[:40]!r} cannot be written: {error}") from None
     if not 0 < len(encoded) < 256:
         raise FrameError(f"a header name has 1 to 255 bytes, {name[:40]!r} has {len(encoded)}")
@@ -114,20 +118,24 @@ def _encode_header(name: str, value: HeaderValue) -> bytes:
 
 
 def _encode_headers(headers: Iterable[tuple[str, HeaderValue]]) -> bytes:
-    found = dict[str, bytes]()
+    lines = dict[str, bytes]()
     for name, value in headers:
-        if name in found:
+        if name in lines:
             raise FrameError(f"the header {name[:40]!r} stands twice")
-        found[name] = _encode_header(name, value)
-    encoded = b"".join(found.values())
+        lines[name] = _encode_header(name, value)
+    encoded = b"".join(lines.values())
     if len(encoded) > MAX_HEADERS:
-        raise FrameError(f"headers of {len(encoded)} bytes are too long: at most {MAX_HEADERS} may be sent")
+        raise FrameError(
+            f"headers of {len(encoded)} bytes are too long: at most {MAX_HEADERS} may be sent"
+        )
     return encoded
 
 
 def _seal(headers: bytes, payload: bytes) -> bytes:
     if len(payload) > MAX_PAYLOAD:
-        raise FrameError(f"a payload of {len(payload)} bytes is too long: at most {MAX_PAYLOAD} may be sent")
+        raise FrameError(
+            f"a payload of {len(payload)} bytes is too long: at most {MAX_PAYLOAD} may be sent"
+        )
     lengths = _LENGTHS.pack(len(headers) + len(payload) + 16, len(headers))
     message = lengths + _CRC.pack(crc32(lengths)) + headers + payload
     return message + _CRC.pack(crc32(message))
@@ -144,7 +152,10 @@ def _encode_string_headers(headers: Headers) -> bytes:
 
 
 def encode_strings(headers: Headers, payload: bytes) -> bytes:
-    """Returns the bytes of a frame with string headers, as all frames of Bedrock have. Raises FrameError."""
+    """Returns the bytes of a frame with string headers, as all frames of Bedrock have.
+
+    Raises FrameError.
+    """
     return _seal(_encode_string_headers(headers), payload)
 
 
@@ -162,7 +173,9 @@ def _decode_value(data: bytes, at: int) -> tuple[HeaderValue, int]:
             raw = data[at : at + length]
             if len(raw) != length:
                 raise ValueError("value runs past the headers")
-            return HeaderValue(kind, raw.decode() if kind is HeaderType.STRING else raw), at + length
+            return HeaderValue(
+                kind, raw.decode() if kind is HeaderType.STRING else raw
+            ), at + length
         case HeaderType.UUID:
             return HeaderValue(kind, uuid.UUID(bytes=data[at : at + 16])), at + 16
         case _:
@@ -196,10 +209,16 @@ class Decoder:
         """The bytes of the last frame, which is not complete yet."""
         return bytes(self._buffer)
 
+    @property
+    def pending(self) -> int:
+        """The number of bytes of the last frame that have arrived."""
+        return len(self._buffer)
+
     def feed(self, data: bytes) -> list[Frame]:
         """Returns the frames that `data` completes.
 
-        Raises FrameError if the bytes are not frames; `rest` then contains all bytes that were not returned.
+        Raises FrameError if the bytes are not frames; `rest` then contains all
+        bytes that were not returned.
         """
         self._buffer += data
         frames, at = [], 0
@@ -235,7 +254,10 @@ class Decoder:
 
 
 def decode_all(data: bytes) -> list[Frame]:
-    """Returns all frames of a whole body. Raises FrameError if it contains anything but whole frames."""
+    """Returns all frames of a whole body.
+
+    Raises FrameError if it contains anything but whole frames.
+    """
     decoder = Decoder()
     frames = decoder.feed(data)
     if decoder.rest:
@@ -246,3 +268,13 @@ def decode_all(data: bytes) -> list[Frame]:
 def encode_all(frames: Iterable[Frame]) -> bytes:
     """Returns the bytes of the frames, joined to one body."""
     return b"".join(map(encode, frames))
+
+
+def open_envelope(frame: Frame) -> list[Frame] | None:
+    """Returns the frames in the envelope of a signed event. The empty envelope ends the input.
+
+    Returns `None` for a frame that is no envelope, as clients with a bearer token send.
+    """
+    if all(name != ":chunk-signature" for name, _ in frame.headers):
+        return None
+    return decode_all(frame.payload)

@@ -1,4 +1,5 @@
-"""Encodes and decodes the recorder's journal, an append-only log that survives a crash.
+"""Encodes and decodes the recorder's journal, a log whose complete records
+can be read after a crash.
 
 A journal begins with a magic word. Each record is a length, a CRC-32 and msgpack data. An
 incomplete record at the end is where a crash happened; an unreadable record before readable records
@@ -18,8 +19,9 @@ from zlib import crc32
 import msgpack
 
 from bedtape_cassettes.errors import CassetteInvalid, Problem
-from bedtape_cassettes.model import Headers, is_headers
+from bedtape_cassettes.model import ENDINGS, Headers, is_headers
 
+RESET, CLOSED, MID_FRAME = ENDINGS
 SUFFIX = ".journal"
 VERSION = 2
 _WITHOUT_MODE = 1  # this version does not contain the record mode
@@ -34,7 +36,8 @@ _LONGEST = 256 * 1024 * 1024
 class Opened:
     """The first record: the format's version and the options of the recording.
 
-    mode: the record mode (`once`, `new`, `all`), which decides how to merge; None if no mode was given.
+    mode: the record mode (`once`, `new`, `all`), which decides how to merge;
+    None if no mode was given.
     """
 
     version: int
@@ -45,7 +48,10 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A whole request without secrets. `at` is seconds on the recorder's clock."""
+    """A whole request without secrets.
+
+    `at` is seconds on the recorder's clock. Older journals have no region and no service.
+    """
 
     exchange: int
     at: float
@@ -54,6 +60,8 @@ class Sent:
     path: str
     headers: Headers
     body: bytes
+    region: str | None = None
+    service: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +84,21 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
+class InputChunk:
+    """Events of the client in a bidirectional stream: whole frames, without audio and secrets."""
+
+    exchange: int
+    at: float
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class End:
-    """The end of an exchange. `error` is the reason why it ended early; None if it is complete."""
+    """The end of an exchange. error: why it ended early; None if it is complete.
+
+    One of `ENDINGS` means that the service ended it. Every other text means that the
+    recording is incomplete.
+    """
 
     exchange: int
     at: float
@@ -86,23 +107,36 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Damaged:
-    """Unreadable bytes, from the offset `at` to the next record. `read` yields it; it cannot be encoded."""
+    """Unreadable bytes, from the offset `at` to the next record.
+
+    `read` yields it; it cannot be encoded.
+    """
 
     at: int
 
 
-Record: TypeAlias = Opened | Sent | Head | Chunk | End | Damaged
-_KINDS: tuple[type[Record], ...] = (Opened, Sent, Head, Chunk, End)
+Record: TypeAlias = Opened | Sent | Head | Chunk | End | InputChunk | Damaged
+_KINDS: tuple[type[Record], ...] = (Opened, Sent, Head, Chunk, End, InputChunk)
 _NUMBERS: dict[type[Record], int] = {kind: number for number, kind in enumerate(_KINDS)}
+# The number of fields of records in older journals.
+_FEWEST: dict[type[Record], int] = {Sent: 7}
 # The first bytes of packed records (except `Opened`): a msgpack array header with the length, and
 # the kind.
 _BEGINS = re.compile(
-    b"|".join(re.escape(bytes((0x91 + len(fields(kind)), number))) for kind, number in _NUMBERS.items() if number)
+    b"|".join(
+        re.escape(bytes((0x91 + length, number)))
+        for kind, number in _NUMBERS.items()
+        if number
+        for length in ({len(fields(kind)), _FEWEST.get(kind, len(fields(kind)))})
+    )
 )
 
 
 def encode(record: Record) -> bytes:
-    """Returns the bytes to append. The first record must be `Opened`, because its bytes contain the magic word."""
+    """Returns the bytes to append.
+
+    The first record must be `Opened`, because its bytes contain the magic word.
+    """
     values = [getattr(record, field.name) for field in fields(record)]
     data: bytes = msgpack.packb([_NUMBERS[type(record)], *values])
     begin = _MAGIC if isinstance(record, Opened) else b""
@@ -112,10 +146,13 @@ def encode(record: Record) -> bytes:
 def read(data: bytes, file: str) -> Iterator[Record]:
     """Yields the whole records of a journal, and `Damaged` for unreadable bytes between them.
 
-    Raises CassetteInvalid if the file is not a journal, or if a record is not one that `encode` writes.
+    Raises CassetteInvalid if the file is not a journal, or if a record is not
+    one that `encode` writes.
     """
     if data[: len(_MAGIC)] != _MAGIC[: len(data)]:
-        raise _make_error(file, "a journal", "something else", "name the file that `bedtape record` left")
+        raise _make_error(
+            file, "a journal", "something else", "name the file that `bedtape record` left"
+        )
     for number, packed in enumerate(_find_records(data, len(_MAGIC))):
         yield packed if isinstance(packed, Damaged) else _decode(packed, number, file)
 
@@ -177,7 +214,7 @@ def _decode(packed: bytes, number: int, file: str) -> Record:
     return record
 
 
-# -- what a record's fields may hold ---------------------------------------------------------------------------
+# -- what a record's fields may hold ---------------------------------------------------------------
 
 _FIX = "recover it with the bedtape that wrote it"
 
@@ -200,9 +237,12 @@ _FIELDS = [[_CHECKS[str(field.type)] for field in fields(kind)] for kind in _KIN
 
 
 def _is_record(kind: int, values: list[object]) -> bool:
-    if not 0 <= kind < len(_KINDS) or len(values) != len(_FIELDS[kind]):
+    if not 0 <= kind < len(_KINDS):
         return False
-    return all(check(value) for check, value in zip(_FIELDS[kind], values, strict=True))
+    most = len(_FIELDS[kind])
+    if len(values) not in (most, _FEWEST.get(_KINDS[kind], most)):
+        return False
+    return all(check(value) for check, value in zip(_FIELDS[kind], values, strict=False))
 
 
 def _make_error(file: str, expected: str, found: str, fix: str) -> CassetteInvalid:

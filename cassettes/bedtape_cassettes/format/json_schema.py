@@ -1,7 +1,8 @@
 """Validates JSON against a JSON Schema. Its messages contain a fix.
 
-It implements the keywords of JSON Schema 2020-12 that bedtape's schemas use. A test compares it with the jsonschema
-library. An unknown keyword in a schema raises an error, so that no keyword is ignored.
+It implements the keywords of JSON Schema 2020-12 that bedtape's schemas use. A test compares it
+with the jsonschema library. An unknown keyword in a schema raises an error, so that no keyword is
+ignored.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from math import isfinite
 from typing import Any, TypeAlias
 
 from bedtape_cassettes.errors import Problem
-from bedtape_cassettes.format.bodies import compact
+from bedtape_cassettes.format.bodies import MAX_LEVELS, compact, levels
 from bedtape_cassettes.format.json_values import Place, same
 from bedtape_cassettes.format.patterns import compile_pattern
 from bedtape_cassettes.model import JsonValue
@@ -44,7 +45,8 @@ _SILENT = {
     "markdownDescription",
 }
 _MOST_BITS = 1023  # the greatest exponent of a double
-# No count of calls, events or tokens is larger. Schemas use it where the field has no limit of its own.
+# No count of calls, events or tokens is larger. Schemas use it where the field
+# has no limit of its own.
 LARGEST_COUNT = 10**9
 _WIDTH = 60
 _LISTED = 12
@@ -65,10 +67,32 @@ _Check: TypeAlias = Callable[[JsonValue, Any, _Place], Iterator[Problem]]
 def problems(value: JsonValue, schema: Schema) -> list[Problem]:
     """Returns every problem of the value, in the order of the value.
 
-    Values that cannot be sent are problems everywhere, also where the schema accepts any JSON: numbers that no double
-    can hold, and text that UTF-8 cannot hold.
+    Values that cannot be sent are problems everywhere, also where the schema accepts any JSON:
+    numbers that no double can hold, text that UTF-8 cannot hold, and more than `MAX_LEVELS` levels.
     """
-    return list(_check(value, _Place(schema, schema, ()))) or list(_find_unsendable(value, ()))
+    if deep := list(_find_deep(value)):
+        return deep
+    return list(_check(value, _Place(schema, schema, ()))) or find_unsendable(value)
+
+
+def find_unsendable(value: JsonValue) -> list[Problem]:
+    """Returns a problem for each part of the value that cannot be sent, as
+    `problems` does without a schema.
+    """
+    return list(_find_deep(value)) or list(_find_unsendable(value, ()))
+
+
+def _find_deep(value: JsonValue) -> Iterator[Problem]:
+    """Yields the members that have too many levels.
+
+    The other checks are recursive, so this check comes first.
+    """
+    members = value.items() if isinstance(value, dict) else [((), value)]
+    for name, member in members:
+        if levels(member) > MAX_LEVELS:
+            yield Problem.at(
+                (name,) if name else (), f"at most {MAX_LEVELS} levels of objects and lists", "more"
+            )
 
 
 def _find_unsendable(value: JsonValue, path: Place) -> Iterator[Problem]:
@@ -84,10 +108,13 @@ def _find_unsendable(value: JsonValue, path: Place) -> Iterator[Problem]:
     elif isinstance(value, float) and not isfinite(value):
         yield Problem.at(path, "a finite number", str(value))
     elif isinstance(value, str) and _HALF.search(value):
-        yield Problem.at(path, "text that UTF-8 can hold", f"half of a surrogate pair in {render_value(value)}")
+        yield Problem.at(
+            path, "text that UTF-8 can hold", f"half of a surrogate pair in {render_value(value)}"
+        )
 
 
-# A character beyond U+FFFF is a pair of these in UTF-16; a program that cuts such text leaves one of them.
+# A character beyond U+FFFF is a pair of these in UTF-16; a program that cuts such
+# text leaves one of them.
 _HALF = re.compile("[\ud800-\udfff]")
 
 
@@ -132,23 +159,34 @@ def _is(value: JsonValue, kind: str) -> bool:
 
 
 def _name_types(kinds: list[str]) -> str:
-    article = {"integer": "a whole number", "object": "an object", "array": "a list", "null": "null"}
+    article = {
+        "integer": "a whole number",
+        "object": "an object",
+        "array": "a list",
+        "null": "null",
+    }
     return " or ".join(article.get(kind, f"a {kind}") for kind in kinds)
 
 
 def _any_of(value: JsonValue, wanted: list[Schema], at: _Place) -> Iterator[Problem]:
     """Yields the problems of the branch with the value's type, else one problem with all types."""
     branches = [_resolve(branch, at.root) for branch in wanted]
-    found = [list(_check(value, _Place(branch, at.root, at.path))) for branch in branches]
-    if not all(found):
+    problems = [list(_check(value, _Place(branch, at.root, at.path))) for branch in branches]
+    if not all(problems):
         return
     own = [
-        wrong for branch, wrong in zip(branches, found, strict=True) if "type" in branch and _is(value, branch["type"])
+        wrong
+        for branch, wrong in zip(branches, problems, strict=True)
+        if "type" in branch and _is(value, branch["type"])
     ]
     if own:
         yield from min(own, key=len)
         return
-    yield Problem.at(at.path, " or ".join(dict.fromkeys(wrong[0].expected for wrong in found)), render_value(value))
+    yield Problem.at(
+        at.path,
+        " or ".join(dict.fromkeys(wrong[0].expected for wrong in problems)),
+        render_value(value),
+    )
 
 
 def _enum(value: JsonValue, wanted: list[JsonValue], at: _Place) -> Iterator[Problem]:
@@ -189,7 +227,9 @@ def _one_of(value: JsonValue, wanted: list[Schema], at: _Place) -> Iterator[Prob
     names = [branch["required"][0] for branch in wanted]
     there = [name for name in names if isinstance(value, dict) and name in value]
     if isinstance(value, dict) and len(there) != 1:
-        yield Problem.at(at.path, f"exactly one of {', '.join(names)}", ", ".join(there) or "none of them")
+        yield Problem.at(
+            at.path, f"exactly one of {', '.join(names)}", ", ".join(there) or "none of them"
+        )
 
 
 def _items(value: JsonValue, wanted: Schema, at: _Place) -> Iterator[Problem]:
@@ -206,7 +246,9 @@ def _min_properties(value: JsonValue, wanted: int, at: _Place) -> Iterator[Probl
     if isinstance(value, dict) and len(value) < wanted:
         known = ", ".join(at.schema.get("properties", {}))
         yield Problem.at(
-            at.path, f"at least {wanted} of {known}" if known else f"at least {wanted} member", "none of them"
+            at.path,
+            f"at least {wanted} of {known}" if known else f"at least {wanted} member",
+            "none of them",
         )
 
 
@@ -220,7 +262,9 @@ def _limit(breaks: Callable[[float, float], bool], words: str) -> _Check:
 
 def _length(value: JsonValue, wanted: int, at: _Place) -> Iterator[Problem]:
     if isinstance(value, str) and len(value) < wanted:
-        yield Problem.at(at.path, f"at least {wanted} character{'s' * (wanted != 1)}", render_value(value))
+        yield Problem.at(
+            at.path, f"at least {wanted} character{'s' * (wanted != 1)}", render_value(value)
+        )
 
 
 def _pattern(value: JsonValue, wanted: str, at: _Place) -> Iterator[Problem]:
@@ -238,7 +282,9 @@ def _format(value: JsonValue, wanted: str, at: _Place) -> Iterator[Problem]:
             b64decode(value, validate=True)
     except ValueError as error:
         yield Problem.at(
-            at.path, {"regex": "a regular expression"}.get(wanted, wanted), f"{render_value(value)} ({error})"
+            at.path,
+            {"regex": "a regular expression"}.get(wanted, wanted),
+            f"{render_value(value)} ({error})",
         )
 
 

@@ -1,7 +1,8 @@
 """JSON values: their leaves, lookup and replacement by path, and differences of two values.
 
-A place is a tuple of member names and item numbers. A path is its spelling. Paths accept `*` for any member or item,
-and `messages.*.content[0].text` and `$.messages[*].content.0.text` are the same path.
+A place is a tuple of member names and item numbers. A path is its spelling. Paths accept `*` for
+any member or item, and `messages.*.content[0].text` and `$.messages[*].content.0.text` are the same
+path.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Plain:
     text: str | None
 
 
-# -- paths -----------------------------------------------------------------------------------------------------
+# -- paths -----------------------------------------------------------------------------------------
 
 
 def parse_path(path: str) -> tuple[str, ...]:
@@ -62,34 +63,45 @@ def parse_path(path: str) -> tuple[str, ...]:
 
 def is_within(place: Place, parts: Sequence[str]) -> bool:
     """Whether the place is at the parsed path or below it."""
-    return len(parts) <= len(place) and all(part in ("*", str(own)) for part, own in zip(parts, place, strict=False))
+    return len(parts) <= len(place) and all(
+        part in ("*", str(own)) for part, own in zip(parts, place, strict=False)
+    )
 
 
-# -- leaves ----------------------------------------------------------------------------------------------------
+# -- leaves ----------------------------------------------------------------------------------------
 
 
 def leaves(
-    value: JsonValue | Plain, place: Place = (), *, is_leaf: Callable[[Place, JsonValue], bool] | None = None
+    value: JsonValue | Plain,
+    place: Place = (),
+    *,
+    is_leaf: Callable[[Place, JsonValue], bool] | None = None,
 ) -> list[tuple[Place, JsonValue]]:
-    """Every scalar and every empty object or list with its place, in order. The text of `Plain` is one leaf.
+    """Every scalar and every empty object or list with its place, in order.
+
+    The text of `Plain` is one leaf.
 
     is_leaf: returns whether a value counts as a leaf although it has members.
     """
-    found: list[tuple[Place, JsonValue]] = []
+    places: list[tuple[Place, JsonValue]] = []
     if isinstance(value, Plain):
         return [(place, value.text)]
 
     # A list that grows is faster than nested generators, and the report on a miss reads hundreds of
     # requests.
     def collect(value: JsonValue, place: Place) -> None:
-        if not isinstance(value, dict | list) or not value or (is_leaf is not None and is_leaf(place, value)):
-            found.append((place, value))
+        if (
+            not isinstance(value, dict | list)
+            or not value
+            or (is_leaf is not None and is_leaf(place, value))
+        ):
+            places.append((place, value))
         else:
             for part, member in _members(value):
                 collect(member, (*place, part))
 
     collect(value, place)
-    return found
+    return places
 
 
 def _members(value: JsonValue | Plain) -> Iterator[tuple[str | int, JsonValue]]:
@@ -108,7 +120,7 @@ def map_leaves(value: JsonValue, change: Callable[[JsonValue], JsonValue]) -> Js
     return change(value)
 
 
-# -- lookup ----------------------------------------------------------------------------------------------------
+# -- lookup ----------------------------------------------------------------------------------------
 
 
 def at(value: JsonValue | Plain, place: Place) -> JsonValue:
@@ -128,10 +140,10 @@ def at(value: JsonValue | Plain, place: Place) -> JsonValue:
 
 def find(value: JsonValue, path: str) -> list[JsonValue]:
     """Every value that the path leads to, in order. Raises ValueError for a malformed path."""
-    found = [value]
+    values = [value]
     for part in parse_path(path):
-        found = [member for outer in found for _, member in _below(outer, part)]
-    return found
+        values = [member for outer in values for _, member in _below(outer, part)]
+    return values
 
 
 def find_places(
@@ -158,11 +170,14 @@ def _below(value: JsonValue | Plain, part: str) -> Sequence[tuple[str | int, Jso
     return []
 
 
-# -- replacement -----------------------------------------------------------------------------------------------
+# -- replacement -----------------------------------------------------------------------------------
 
 
 def with_leaf(value: JsonValue | Plain, place: Place, leaf: JsonValue) -> JsonValue | Plain:
-    """A copy of the value with another value at a place. The objects and lists around the place exist."""
+    """A copy of the value with another value at a place.
+
+    The objects and lists around the place exist.
+    """
     if isinstance(value, Plain):
         return Plain(leaf if isinstance(leaf, str) else None)
     if not place:
@@ -184,7 +199,7 @@ def remove(value: JsonValue, parts: Sequence[str]) -> None:
             del value[part]  # type: ignore[union-attr, arg-type]  # a part of the value itself
 
 
-# -- differences -----------------------------------------------------------------------------------------------
+# -- differences -----------------------------------------------------------------------------------
 
 
 class Missing(Enum):
@@ -197,14 +212,19 @@ MISSING: Final = Missing.MISSING
 
 
 class Change(NamedTuple):
-    """A place in which two values differ. One side is `MISSING` if only the other value has the place."""
+    """A place in which two values differ.
+
+    One side is `MISSING` if only the other value has the place.
+    """
 
     place: Place
     before: JsonValue | Missing
     after: JsonValue | Missing
 
 
-def compare(before: JsonValue | Missing, after: JsonValue | Missing, place: Place = ()) -> Iterator[Change]:
+def compare(
+    before: JsonValue | Missing, after: JsonValue | Missing, place: Place = ()
+) -> Iterator[Change]:
     """Every difference between two values, in order; 1, 1.0 and true differ.
 
     A subtree that is missing is one change.
@@ -231,7 +251,9 @@ def same(one: JsonValue, other: JsonValue) -> bool:
     """JSON's equality: 1 and 1.0 are the same number, and neither is true."""
     match one, other:
         case dict(), dict():
-            return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
+            return one.keys() == other.keys() and all(
+                same(value, other[key]) for key, value in one.items()
+            )
         case list(), list():
             return len(one) == len(other) and all(map(same, one, other))
     return isinstance(one, bool) == isinstance(other, bool) and one == other

@@ -1,6 +1,9 @@
-"""Reads the JSON values of a body and writes changed values back. Commands that change recordings use it.
+"""Reads the JSON values of a body and writes changed values back.
 
-A whole body has one value; a stream has one value for each event. An unchanged value keeps its bytes.
+Commands that change recordings use it.
+
+A whole body has one value; a stream has one value for each event. An
+unchanged value keeps its bytes.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from bedtape_cassettes.format.json_values import Plain
 from bedtape_cassettes.model import Body, Event, Events, JsonValue
 
 _LINE = re.compile(rb"(?m)^(data: ?)(.*)$")
+_NAME = re.compile(rb"(?m)^(event: ?)(.*)$")
 
 
 def read_values(body: Body | Events) -> list[JsonValue | Plain]:
@@ -42,7 +46,7 @@ def _json_or_text(form: str, data: bytes) -> JsonValue | Plain:
         return Plain(None)
 
 
-# -- writing ---------------------------------------------------------------------------------------------------
+# -- writing ---------------------------------------------------------------------------------------
 
 
 def replace_value(event: Event, value: JsonValue | Plain) -> Event:
@@ -50,7 +54,9 @@ def replace_value(event: Event, value: JsonValue | Plain) -> Event:
     if _is_same(value, read_event(event)):
         return event
     payload = _write_value(event.form, event.payload, value)
-    return replace(event, payload=payload, form=bodies.choose_form(payload, framed=bool(event.headers)))
+    return replace(
+        event, payload=payload, form=bodies.choose_form(payload, framed=bool(event.headers))
+    )
 
 
 def _is_same(one: JsonValue | Plain, other: JsonValue | Plain) -> bool:
@@ -62,6 +68,13 @@ def _write_value(form: str, old: bytes, value: JsonValue | Plain) -> bytes:
     if isinstance(value, Plain):
         return old if value.text is None else value.text.encode(errors="replace")
     if form == "text" and len(_LINE.findall(old)) == 1:  # a server-sent event with a name
+        match _json_or_text(form, old), value:
+            # the name repeats the type
+            case {"type": str(before)}, {"type": str(now)} if before != now:
+                old = _NAME.sub(
+                    lambda line: line[1] + now.encode() if line[2] == before.encode() else line[0],
+                    old,
+                )
         return _LINE.sub(lambda line: line[1] + bodies.compact(value), old)
     return bodies.WRITERS.get(form, bodies.compact)(value)
 

@@ -1,7 +1,8 @@
-"""Users' regular expressions: Python's syntax, searched by an engine that stops when a search takes too long.
+"""Users' regular expressions: Python's syntax, searched by an engine that stops
+when a search takes too long.
 
-Python's own engine cannot be stopped: a pattern such as `^(a+)+$` on forty characters blocks the process, and no signal
-is handled meanwhile. The engine here raises `SlowPattern` instead.
+Python's own engine cannot be stopped: a pattern such as `^(a+)+$` on forty characters blocks the
+process, and no signal is handled meanwhile. The engine here raises `SlowPattern` instead.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ from typing import Any
 
 from bedtape_cassettes.errors import CassetteError
 
-# Seconds of processor time for a search, and for each million characters of the text. A usual pattern takes a hundredth.
+# Seconds of processor time for a search, and for each million characters of the text. A usual
+# pattern takes a hundredth.
 _SECONDS, _SECONDS_PER_MILLION = 1.0, 1.0
 
 # The engine reads `{e<=1}` after a group as approximate matching. In Python's syntax, it is text.
 _TEXT_BRACE = re.compile(r"(?<!\\)(?<!\\N)\{(?![0-9,])")
+# Python reads `[[:alpha:]]` as a set of these characters, and the engine as every letter.
+_POSIX = re.compile(r"(?<!\\)\[:\^?[a-z]+:\]")
 _FLAGS = ("ASCII", "IGNORECASE", "MULTILINE", "DOTALL", "VERBOSE")
 
 
@@ -29,15 +33,19 @@ class SlowPattern(CassetteError):
         self.pattern = pattern
         fix = "make it simpler: repeat no group that contains a repetition, such as (a+)+"
         super().__init__(
-            f"expected a pattern that needs at most {_limit(size):.1f} s for a text of {size} characters, "
-            f"found {pattern!r}, which was stopped then; {fix}"
+            f"expected a pattern that needs at most {_limit(size):.1f} s for a text of {size}"
+            f" characters, found {pattern!r}, which was stopped then; {fix}"
         )
 
 
-def compile_pattern(source: str) -> re.Pattern[str]:
+def compile_pattern(source: str, *, ignore_case: bool = False) -> re.Pattern[str]:
     """The pattern. Raises ValueError if it is not a regular expression of Python's."""
+    if posix := _POSIX.search(source):
+        raise ValueError(
+            f"Python has no classes such as {posix[0]}; write the characters, as in [a-z]"
+        )
     try:
-        return re.compile(source)
+        return re.compile(source, re.IGNORECASE if ignore_case else 0)
     except (re.error, RecursionError, OverflowError) as error:
         raise ValueError(str(error)) from None
 
@@ -51,10 +59,13 @@ def matches(pattern: re.Pattern[str], text: str) -> bool:
 
 
 def find_spans(pattern: re.Pattern[str], text: str, group: int = 0) -> Iterator[tuple[int, int]]:
-    """Yields where a group of the pattern matches; (-1, -1) if the group has no part in a match. Raises SlowPattern."""
+    """Yields where a group of the pattern matches; (-1, -1) if the group has no part in a match.
+
+    Raises SlowPattern.
+    """
     try:
-        for found in _compile(pattern).finditer(text, timeout=_limit(len(text))):
-            yield found.span(group)
+        for match in _compile(pattern).finditer(text, timeout=_limit(len(text))):
+            yield match.span(group)
     except (TimeoutError, MemoryError):
         raise SlowPattern(pattern.pattern, len(text)) from None
 
@@ -63,6 +74,17 @@ def replace_all(pattern: re.Pattern[str], new: str, text: str) -> str:
     """The text with `new`, literally, instead of every match. Raises SlowPattern."""
     try:
         return str(_compile(pattern).sub(lambda _: new, text, timeout=_limit(len(text))))
+    except (TimeoutError, MemoryError):
+        raise SlowPattern(pattern.pattern, len(text)) from None
+
+
+def expand_all(pattern: re.Pattern[str], template: str, text: str) -> str:
+    """The text with `template`, which can refer to groups, instead of every match.
+
+    Raises SlowPattern.
+    """
+    try:
+        return str(_compile(pattern).sub(template, text, timeout=_limit(len(text))))
     except (TimeoutError, MemoryError):
         raise SlowPattern(pattern.pattern, len(text)) from None
 

@@ -33,7 +33,8 @@ Path: TypeAlias = tuple[str | int, ...]
 # brackets). Events arrive while libyaml scans, so stopping at the first event that is too deep
 # keeps the time linear.
 MAX_DEPTH = 200
-MAX_DIGITS = 4300  # Python's own limit: int() of more digits takes time that grows with their square
+# Python's own limit: int() of more digits takes time that grows with their square
+MAX_DIGITS = 4300
 MAX_PROBLEMS = 100  # a file of another format would have one problem for each line
 
 _JSON_WORDS: dict[str, bool | None] = {"null": None, "true": True, "false": False}
@@ -56,15 +57,29 @@ _NO_TABS = ("spaces", "a tab", 'indent with spaces; in a value write it as "\\t"
 # message that replaces it: expected, found, fix. The first pattern that matches counts.
 _MESSAGES: tuple[tuple[str, tuple[str, str, str]], ...] = (
     (r"tab char|'\\t'", _NO_TABS),
-    (r"cannot start any token", ("a value", "a character with which no plain value may begin", _QUOTE_IT)),
+    (
+        r"cannot start any token",
+        ("a value", "a character with which no plain value may begin", _QUOTE_IT),
+    ),
     (
         r"values are not allowed",
-        ("one 'key: value' a line", "another ': '", "quote a value that holds ': ', and check the indentation here"),
+        (
+            "one 'key: value' a line",
+            "another ': '",
+            "quote a value that holds ': ', and check the indentation here",
+        ),
     ),
-    (r"find expected ':'", ("'key: value'", "a line without ': '", "write a key, or indent what goes on with a text")),
+    (
+        r"find expected ':'",
+        ("'key: value'", "a line without ': '", "write a key, or indent what goes on with a text"),
+    ),
     (
         r"(?:entries|keys) are not allowed",
-        ("an item or key that begins its line", "'- ' or '? ' after text", "begin a new line, or quote the value"),
+        (
+            "an item or key that begins its line",
+            "'- ' or '? ' after text",
+            "begin a new line, or quote the value",
+        ),
     ),
     (r"scanning an (?:alias|anchor)", ("a value", "a value that begins with & or *", _QUOTE_IT)),
     (r" tag\b|tag handle", ("a value without a tag", "a value that begins with !", _QUOTE_IT)),
@@ -74,12 +89,27 @@ _MESSAGES: tuple[tuple[str, tuple[str, str, str]], ...] = (
     ),
     (
         r"quoted scalar|escape",
-        ("an escape that YAML has", "another backslash", 'write a backslash as "\\\\", and an emoji as itself'),
+        (
+            "an escape that YAML has",
+            "another backslash",
+            'write a backslash as "\\\\", and an emoji as itself',
+        ),
     ),
-    (r"block scalar", ("a line break after | or >", "something else", "begin the text on the next line, indented")),
+    (
+        r"block scalar",
+        (
+            "a line break after | or >",
+            "something else",
+            "begin the text on the next line, indented",
+        ),
+    ),
     (
         r"flow (?:sequence|mapping|node)",
-        ("',' or the closing bracket", "something else", "close the bracket; quote a value that holds , [ ] { or }"),
+        (
+            "',' or the closing bracket",
+            "something else",
+            "close the bracket; quote a value that holds , [ ] { or }",
+        ),
     ),
     (
         r"block mapping",
@@ -89,10 +119,14 @@ _MESSAGES: tuple[tuple[str, tuple[str, str, str]], ...] = (
             f"{_LEVEL}; nothing may follow a closing quote or bracket",
         ),
     ),
-    (r"block (?:collection|sequence)", ("'- ' with the indentation of the items above", "something else", _LEVEL)),
+    (
+        r"block (?:collection|sequence)",
+        ("'- ' with the indentation of the items above", "something else", _LEVEL),
+    ),
     (r"block node", ("a value", "a sign of YAML's", _QUOTE_IT)),
 )
-_REPORTED_AT_BEGIN = ("none", "a line without ': '")  # the parser detects the error some lines below
+# the parser detects the error some lines below
+_REPORTED_AT_BEGIN = ("none", "a line without ': '")
 
 
 def read(data: bytes, text: str, file: str) -> JsonValue:
@@ -108,7 +142,10 @@ def read(data: bytes, text: str, file: str) -> JsonValue:
 
 
 def events(data: bytes, text: str) -> Callable[[], Any]:
-    """Returns a function that returns the next parser event. Uses libyaml if available, which is faster."""
+    """Returns a function that returns the next parser event.
+
+    Uses libyaml if available, which is faster.
+    """
     if yaml.__with_libyaml__:
         return yaml.CSafeLoader(data).get_event
     return _slow_events(text)
@@ -125,7 +162,9 @@ def _slow_events(text: str) -> Callable[[], Any]:
             if isinstance(event, ScalarEvent) and event.style == '"':
                 event.value.encode()
         except (ValueError, OverflowError):
-            raise yaml.MarkedYAMLError("quoted scalar", None, "invalid escape", loader.get_mark()) from None
+            raise yaml.MarkedYAMLError(
+                "quoted scalar", None, "invalid escape", loader.get_mark()
+            ) from None
         return event
 
     return next_event
@@ -174,7 +213,9 @@ class _Reading:
 
     def _read_head(self) -> None:
         if _DIRECTIVE.match(self.text):
-            self._stop(1, "a document without directives", "a line that begins with %", "remove the line")
+            self._stop(
+                1, "a document without directives", "a line that begins with %", "remove the line"
+            )
         self.next_event()
         if not isinstance(self.next_event(), DocumentStartEvent):
             self._stop(1, "a value", "an empty file", "restore the file, or remove it")
@@ -189,7 +230,9 @@ class _Reading:
             if isinstance(event, StreamEndEvent):
                 return
             line = line_of(event)
-        self._stop(line, "one document", "more after its end", "remove it, or move it to a file of its own")
+        self._stop(
+            line, "one document", "more after its end", "remove it, or move it to a file of its own"
+        )
 
     def _read_node(self, event: Any) -> JsonValue:
         if isinstance(event, ScalarEvent):
@@ -232,14 +275,22 @@ class _Reading:
             self._refuse_decoration(event)
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            self._stop(line_of(event), f"at most {MAX_DEPTH} levels", "deeper nesting", "keep the body as `text`")
+            self._stop(
+                line_of(event),
+                f"at most {MAX_DEPTH} levels",
+                "deeper nesting",
+                "keep the body as `text`",
+            )
         outer, self.in_flow = self.in_flow, bool(event.flow_style)
         return outer
 
     def _read_key(self, event: Any, mapping: dict[str, JsonValue]) -> str:
         if not isinstance(event, ScalarEvent):
             self._report(
-                line_of(event), "a text as key", "a list, mapping or alias", "write the key as a text in quotes"
+                line_of(event),
+                "a text as key",
+                "a list, mapping or alias",
+                "write the key as a text in quotes",
             )
             self._read_node(event)
             return "\0"
@@ -249,7 +300,12 @@ class _Reading:
         if not event.style:
             self._check_plain_key(key, event)
         if key in mapping:
-            self._report(line_of(event), "each key once", f"{_excerpt(key)} again", "remove or rename one of the two")
+            self._report(
+                line_of(event),
+                "each key once",
+                f"{_excerpt(key)} again",
+                "remove or rename one of the two",
+            )
         return key
 
     def _check_plain_key(self, key: str, event: ScalarEvent) -> None:
@@ -259,9 +315,16 @@ class _Reading:
             self._report(line_of(event), "a key", "nothing", "write the key before the ':'")
         elif key == "<<":
             fix = "write out what it would merge, or put it in quotes"
-            self._report(line_of(event), "a key that all YAML readers take alike", "the merge key <<", fix)
+            self._report(
+                line_of(event), "a key that all YAML readers take alike", "the merge key <<", fix
+            )
         elif key in _JSON_WORDS or (key[0] in _NUMBER_BEGINS and _JSON_NUMBER.fullmatch(key)):
-            self._report(line_of(event), "a text as key", f"the bare {_excerpt(key)[1:-1]}", "put the key in quotes")
+            self._report(
+                line_of(event),
+                "a text as key",
+                f"the bare {_excerpt(key)[1:-1]}",
+                "put the key in quotes",
+            )
 
     def _read_plain(self, text: str, event: ScalarEvent) -> JsonValue:
         """Returns a plain scalar as JSON's word or number. Every other plain scalar is a text."""
@@ -281,16 +344,20 @@ class _Reading:
 
     def _read_number(self, text: str, fractional: bool, event: ScalarEvent) -> int | float:
         if len(text.lstrip("-")) > MAX_DIGITS:
-            expected, found = f"a number of at most {MAX_DIGITS} digits", f"{len(text)} characters"
-            self._report(line_of(event), expected, found, "put it in quotes")
+            expected, actual = f"a number of at most {MAX_DIGITS} digits", f"{len(text)} characters"
+            self._report(line_of(event), expected, actual, "put it in quotes")
         elif not fractional:
             try:
                 return int(text)
             except ValueError:  # the process runs with a lower sys.set_int_max_str_digits
-                self._report(line_of(event), "a shorter number", f"{len(text)} digits", "put it in quotes")
+                self._report(
+                    line_of(event), "a shorter number", f"{len(text)} digits", "put it in quotes"
+                )
         elif math.isinf(value := float(text)):
             fix = "write a smaller number, or put it in quotes"
-            self._report(line_of(event), "a number that a double can hold", _excerpt(text)[1:-1], fix)
+            self._report(
+                line_of(event), "a number that a double can hold", _excerpt(text)[1:-1], fix
+            )
         else:
             return value
         return 0
@@ -299,13 +366,20 @@ class _Reading:
         """Refuses anchors and aliases, which can make a file huge, and tags, which can run code."""
         fix = "write the value out, or put it in quotes if the sign belongs to it"
         if not isinstance(event, ScalarEvent | MappingStartEvent | SequenceStartEvent):
-            self._report(line_of(event), "a value", f"the alias *{_excerpt(str(event.anchor))[1:-1]}", fix)
+            self._report(
+                line_of(event), "a value", f"the alias *{_excerpt(str(event.anchor))[1:-1]}", fix
+            )
             return
         if event.tag is not None:
-            self._report(line_of(event), "a value without a tag", f"the tag {_excerpt(event.tag)[1:-1]}", fix)
+            self._report(
+                line_of(event), "a value without a tag", f"the tag {_excerpt(event.tag)[1:-1]}", fix
+            )
         if event.anchor is not None:
             self._report(
-                line_of(event), "a value without an anchor", f"the anchor &{_excerpt(event.anchor)[1:-1]}", fix
+                line_of(event),
+                "a value without an anchor",
+                f"the anchor &{_excerpt(event.anchor)[1:-1]}",
+                fix,
             )
 
     def _check_blanks(self) -> None:
@@ -313,7 +387,11 @@ class _Reading:
         next_event = events(self.data, self.text)
         end = 0
         while not isinstance(event := next_event(), StreamEndEvent):
-            if not isinstance(event, ScalarEvent) or event.start_mark is None or event.end_mark is None:
+            if (
+                not isinstance(event, ScalarEvent)
+                or event.start_mark is None
+                or event.end_mark is None
+            ):
                 continue
             start = event.start_mark.index
             self._check_tab(end, _COMMENT.sub(_blank, self.text[end:start]))
@@ -327,8 +405,8 @@ class _Reading:
         self._check_tab(end, _COMMENT.sub(_blank, self.text[end:]))
 
     def _check_tab(self, start: int, text: str) -> None:
-        if (found := text.find("\t")) >= 0:
-            self._report(self.text.count("\n", 0, start + found) + 1, *_NO_TABS)
+        if (offset := text.find("\t")) >= 0:
+            self._report(self.text.count("\n", 0, start + offset) + 1, *_NO_TABS)
 
     def _translate_error(self, error: yaml.YAMLError) -> None:
         mark = getattr(error, "problem_mark", None)
@@ -337,13 +415,13 @@ class _Reading:
             return
         message = f"{error.context}: {error.problem} {self.text[mark.index : mark.index + 1]!r}"
         words = (words for pattern, words in _MESSAGES if re.search(pattern, message))
-        expected, found, fix = next(words, ("YAML", message[:200], _QUOTE_IT))
+        expected, actual, fix = next(words, ("YAML", message[:200], _QUOTE_IT))
         start = error.context_mark
-        if start is not None and found in _REPORTED_AT_BEGIN:
+        if start is not None and actual in _REPORTED_AT_BEGIN:
             mark = start
         elif start is not None and start.line != mark.line:
-            found = f"{found} (in what begins on line {start.line + 1})"
-        self._note(mark.line + 1, expected, found, fix)
+            actual = f"{actual} (in what begins on line {start.line + 1})"
+        self._note(mark.line + 1, expected, actual, fix)
 
     def _stop(self, line: int, expected: str, found: str, fix: str) -> None:
         self._report(line, expected, found, fix)
@@ -355,5 +433,6 @@ class _Reading:
             raise _Stop
 
     def _note(self, line: int, expected: str, found: str, fix: str) -> None:
-        line = min(line, self.text.count("\n") + 1)  # libyaml reports the end of a file on the line after the last line
+        # libyaml reports the end of a file on the line after the last line
+        line = min(line, self.text.count("\n") + 1)
         self.problems.append(Problem(self.file, line, expected, found, fix))

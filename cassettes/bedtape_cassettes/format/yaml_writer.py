@@ -26,7 +26,9 @@ _PLAIN_BEGINS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0
 # (sexagesimal), 1e5, 2024-01-01T00:00:00Z. The pattern also matches similar texts that are not
 # numbers.
 _NUMERIC = re.compile(r"[0-9][0-9A-Fa-f_xXoOtTzZ.:+\- ]*")
-_WORDS = frozenset(("y", "yes", "n", "no", "on", "off", "true", "false", "null", "nan", "inf", "infinity", "<<"))
+_WORDS = frozenset(
+    ("y", "yes", "n", "no", "on", "off", "true", "false", "null", "nan", "inf", "infinity", "<<")
+)
 _FLOW_SIGNS = re.compile(r"[,\[\]{}:?]")
 # Characters that YAML forbids, that some readers take as a line break, or that are invisible.
 _HIDDEN = "\0-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029\ufeff\ufffe\uffff"
@@ -38,7 +40,18 @@ _BLANK_AT_END = re.compile(r"[^\S\n](?:\n|\Z)")
 
 # Bedrock's names for prose. A text of one word is written like a text of many words, so that diffs
 # stay small.
-_PROSE = frozenset(("text", "content", "prompt", "description", "inputText", "outputText", "completion", "thinking"))
+_PROSE = frozenset(
+    (
+        "text",
+        "content",
+        "prompt",
+        "description",
+        "inputText",
+        "outputText",
+        "completion",
+        "thinking",
+    )
+)
 
 
 def dump(value: JsonValue, *, flow: Flow | None = None) -> bytes:
@@ -137,7 +150,10 @@ class _Writer:
                 self._add_leaf(value, indent)
 
     def _add_below(self, value: JsonValue, indent: int, path: Path, *, dash: bool) -> None:
-        """Adds a mapping or sequence after its key or dash. Its first entry follows a dash, and is below a key."""
+        """Adds a mapping or sequence after its key or dash.
+
+        Its first entry follows a dash, and is below a key.
+        """
         if (line := self._line(path, value)) is not None:
             self.add(" " + line.replace("\n", "\n" + " " * (indent + 2)))
             return
@@ -175,13 +191,17 @@ class _Writer:
 
 def _check_depth(depth: int) -> None:
     if depth >= MAX_DEPTH:
-        raise ValueError(f"a cassette holds at most {MAX_DEPTH} levels of nesting, and this value has more")
+        raise ValueError(
+            f"a cassette holds at most {MAX_DEPTH} levels of nesting, and this value has more"
+        )
 
 
 def _one_line(value: JsonValue, depth: int) -> str:
     if isinstance(value, dict):
         _check_depth(depth)
-        return "{" + ", ".join(_flow_pair(key, below, depth + 1) for key, below in value.items()) + "}"
+        return (
+            "{" + ", ".join(_flow_pair(key, below, depth + 1) for key, below in value.items()) + "}"
+        )
     if isinstance(value, list):
         _check_depth(depth)
         return "[" + ", ".join([_one_line(below, depth + 1) for below in value]) + "]"
@@ -213,7 +233,9 @@ def _scalar(value: JsonValue, in_flow: bool) -> str:
 def _float(value: float) -> str:
     spelt = repr(value)
     if spelt in ("nan", "inf", "-inf"):
-        raise ValueError(f"a cassette cannot hold the number {spelt}: JSON does not have these values")
+        raise ValueError(
+            f"a cassette cannot hold the number {spelt}: JSON does not have these values"
+        )
     # YAML 1.1 reads 1e-05 as a text and 1.0e-05 as a number.
     return spelt if "." in spelt else spelt.replace("e", ".0e")
 
@@ -222,7 +244,10 @@ def _text(text: str, in_flow: bool) -> str:
     """Returns the text on one line: plain if every reader reads it as a text, else in quotes."""
     if not isinstance(text, str):
         raise TypeError(f"a cassette's keys are texts, not {type(text).__name__}")
-    if not (text.isprintable() or ("\n" not in text and "\t" not in text and not _UNPRINTABLE.search(text))):
+    if not (
+        text.isprintable()
+        or ("\n" not in text and "\t" not in text and not _UNPRINTABLE.search(text))
+    ):
         return _double(text)
     if _is_plain(text) and not (in_flow and _FLOW_SIGNS.search(text)):
         return text
@@ -253,17 +278,25 @@ def _double(text: str) -> str:
 def _escape(match: re.Match[str]) -> str:
     code = ord(match[0])
     if 0xD800 <= code <= 0xDFFF:
-        raise ValueError(f"a cassette cannot hold half of a surrogate pair, U+{code:04X}: it is no character")
+        raise ValueError(
+            f"a cassette cannot hold half of a surrogate pair, U+{code:04X}: it is no character"
+        )
     return _ESCAPES.get(match[0]) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
 
 
 def _is_block(text: str) -> bool:
-    return "\n" in text and not text.isspace() and not _BLANK_AT_END.search(text) and not _UNPRINTABLE.search(text)
+    return (
+        "\n" in text
+        and not text.isspace()
+        and not _BLANK_AT_END.search(text)
+        and not _UNPRINTABLE.search(text)
+    )
 
 
 def _block(text: str, indent: int) -> str:
     """Returns a literal block, which contains each line unchanged, to follow a key or dash."""
-    hint = "2" if text[0] in " \t\n" else ""  # a reader cannot derive the indentation from such a first line
+    # a reader cannot derive the indentation from such a first line
+    hint = "2" if text[0] in " \t\n" else ""
     if not text.endswith("\n"):
         chomp, lines = "-", text
     else:

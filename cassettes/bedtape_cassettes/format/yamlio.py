@@ -22,12 +22,17 @@ __all__ = ["MAX_BYTES", "dump", "load", "locate"]
 MAX_BYTES = 64 * 2**20
 
 # YAML readers disagree about these: a character, a line break, or an error.
-_FORBIDDEN = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]|\r(?!\n)")
+_FORBIDDEN = re.compile(
+    "[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]|\r(?!\n)"
+)
 _BOMS = {b"\xef\xbb\xbf": "UTF-8", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 
 def load(data: bytes, file: str) -> JsonValue:
-    """Returns the value of the file's document. Raises CassetteInvalid with every problem of one pass."""
+    """Returns the value of the file's document.
+
+    Raises CassetteInvalid with every problem of one pass.
+    """
     return read(data, _decode(data, file), file)
 
 
@@ -46,7 +51,9 @@ def locate(data: bytes) -> dict[Path, int]:
                 lines[below] = line_of(key)
                 walk(next_event(), below)
         elif isinstance(event, SequenceStartEvent):
-            items = takewhile(lambda item: not isinstance(item, SequenceEndEvent), iter(next_event, None))
+            items = takewhile(
+                lambda item: not isinstance(item, SequenceEndEvent), iter(next_event, None)
+            )
             for number, item in enumerate(items):
                 below = (*path, number)
                 lines[below] = line_of(item)
@@ -61,11 +68,19 @@ def locate(data: bytes) -> dict[Path, int]:
 def _decode(data: bytes, file: str) -> str:
     """Raises CassetteInvalid if YAML readers would interpret the text differently."""
     if len(data) > MAX_BYTES:
-        raise _make_error(file, 0, f"at most {MAX_BYTES} bytes", f"{len(data)}", "split the cassette")
+        raise _make_error(
+            file, 0, f"at most {MAX_BYTES} bytes", f"{len(data)}", "split the cassette"
+        )
     for mark, encoding in _BOMS.items():
         if data.startswith(mark):
-            found = f"a byte order mark ({encoding})"
-            raise _make_error(file, 1, "UTF-8 without a byte order mark", found, "save the file as UTF-8, without BOM")
+            actual = f"a byte order mark ({encoding})"
+            raise _make_error(
+                file,
+                1,
+                "UTF-8 without a byte order mark",
+                actual,
+                "save the file as UTF-8, without BOM",
+            )
     if b"\0" in data:
         fix = "restore the file from version control, or record it again"
         raise _make_error(file, 0, "a YAML text file", "binary data", fix)
@@ -73,8 +88,8 @@ def _decode(data: bytes, file: str) -> str:
         text = data.decode()
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        found = f"the byte 0x{data[error.start]:02x} at offset {error.start}"
-        raise _make_error(file, line, "UTF-8", found, "save the file as UTF-8") from None
+        actual = f"the byte 0x{data[error.start]:02x} at offset {error.start}"
+        raise _make_error(file, line, "UTF-8", actual, "save the file as UTF-8") from None
     if _FORBIDDEN.search(text):
         raise CassetteInvalid(_find_forbidden(text, file))
     return text

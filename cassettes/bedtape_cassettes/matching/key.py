@@ -1,7 +1,8 @@
 """Computes the match key. Two requests are the same if their match keys are equal.
 
-The key covers operation and model, the request headers that change an answer, and the body as canonical JSON without
-ignored members. The same functions serve recordings and calls. They are the hot path of replay.
+The key covers operation and model, the request headers that change an answer, and the body as
+canonical JSON without ignored members. The same functions serve recordings and calls. They are the
+hot path of replay.
 """
 
 from __future__ import annotations
@@ -9,19 +10,21 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Container, Iterable
-from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
 from hashlib import blake2b
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import orjson
 
 from bedtape_cassettes.format.json_values import map_leaves, parse_path, remove
 from bedtape_cassettes.format.patterns import replace_all
+from bedtape_cassettes.matching.json_texts import has_json_texts, parse_json_texts
 from bedtape_cassettes.matching.outline import Outline, read_outline
+from bedtape_cassettes.matching.signatures import SIGNED, drop_signatures
 from bedtape_cassettes.model import JsonValue, Request
-from bedtape_cassettes.operations import Target, identify
-from bedtape_cassettes.redaction.scrub import Redaction, redact_path, scrub, scrub_text
+from bedtape_cassettes.operations import IDEMPOTENCY_TOKENS, Target, identify
+from bedtape_cassettes.redaction.scrub import Redaction, redact_path, scrub, scrub_path, scrub_text
 
 # Request headers that change Bedrock's answer. Accept is one, because some models answer in several
 # types.
@@ -33,12 +36,20 @@ ANSWER_HEADERS = (
     "x-amzn-bedrock-performanceconfig-latency",
     "x-amzn-bedrock-service-tier",
     "x-amzn-bedrock-trace",
+    # The operation, where all operations of a service have one path:
+    # bedrock-data-automation-runtime.
+    TARGET_HEADER := "x-amz-target",
 )
 # The beginning of the lines of these headers, in lower case.
-ANSWERING = re.compile(rb"\r\n(?:accept|x-amzn-bedrock-)")
+ANSWERING = re.compile(rb"\r\n(?:accept|x-amzn-bedrock-|x-amz-target)")
 # Values of Accept that do not select a type. SDKs send different values for the same call.
 _ANY = "*/*"
-_USUAL = frozenset({"", _ANY, "application/json", "application/vnd.amazon.eventstream", "text/event-stream"})
+_USUAL = frozenset(
+    {"", _ANY, "application/json", "application/vnd.amazon.eventstream", "text/event-stream"}
+)
+# What replaces the match of a placeholder pattern.
+PLACEHOLDER = "<*>"
+_TOKEN_PARAMETER = re.compile(rf"(?<=[?&])(?:{'|'.join(IDEMPOTENCY_TOKENS)})=[^&]*&?")
 # Members of bodies that contain a model id, for operations without a model in the path.
 MODELS = ("model", "modelId")
 PROFILE = re.compile(r"^(?:us|eu|apac|us-gov|global|jp|au|ca)\.(?=[a-z0-9-]+\.)")
@@ -48,50 +59,57 @@ PROFILE = re.compile(r"^(?:us|eu|apac|us-gov|global|jp|au|ca)\.(?=[a-z0-9-]+\.)"
 class MatchRules:
     """The parts of recordings and requests that the match key leaves out.
 
-    ignore: JSON paths of members to leave out, parts joined by dots, `*` for any (`messages.*.cachePoint`).
-    placeholders: patterns whose matches in text count as equal (dates, uuids). any_profile: whether `us.`, `eu.`,
-    `global.` and the like before a model id are left out. redact: the patterns that the recording was made with
-    (`bedtape record --redact`).
+    ignore: JSON paths of members to leave out, parts joined by dots, `*` for any
+    (`messages.*.cachePoint`). placeholders: patterns whose matches in text, and in paths without a
+    model, count as equal (dates, uuids). any_profile: whether `us.`, `eu.`, `global.` and the like
+    before a model id are left out. redact: the patterns that the recording was made with (`bedtape
+    record --redact`). json_texts: whether strings that contain JSON by the definition of their API
+    are compared as JSON.
     """
 
     ignore: tuple[str, ...] = ("anthropic_version",)
     placeholders: tuple[re.Pattern[str], ...] = ()
     any_profile: bool = False
     redact: tuple[re.Pattern[str], ...] = ()
+    json_texts: bool = True
 
-    @cached_property
-    def redaction(self) -> Redaction:
-        return Redaction(self.redact)
+    # Derived from the fields above. redaction: the patterns of the user and bedtape's own.
+    # has_patterns: whether patterns of the user are searched for in bodies. paths: the parts of
+    # each ignored path. members: the ignored members at the top of the body, which most ignored
+    # paths are. deep_paths: the other ignored paths.
+    redaction: Redaction = field(init=False, repr=False, compare=False)
+    has_patterns: bool = field(init=False, repr=False, compare=False)
+    paths: tuple[tuple[str, ...], ...] = field(init=False, repr=False, compare=False)
+    members: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    deep_paths: tuple[tuple[str, ...], ...] = field(init=False, repr=False, compare=False)
 
-    @cached_property
-    def has_patterns(self) -> bool:
-        """Whether patterns of the user are searched for in bodies."""
-        return bool(self.placeholders or self.redact)
-
-    @cached_property
-    def paths(self) -> tuple[tuple[str, ...], ...]:
-        """The parts of each ignored path."""
-        return tuple(filter(None, map(parse_path, self.ignore)))
-
-    @cached_property
-    def members(self) -> tuple[str, ...]:
-        """The ignored members at the top of the body. Most ignored paths are such members."""
-        return tuple(path[0] for path in self.paths if len(path) == 1 and path[0] != "*")
-
-    @cached_property
-    def deep_paths(self) -> tuple[tuple[str, ...], ...]:
-        """The ignored paths that are not in `members`."""
-        return tuple(path for path in self.paths if len(path) > 1 or path[0] == "*")
+    def __post_init__(self) -> None:
+        paths = tuple(filter(None, map(parse_path, self.ignore)))
+        object.__setattr__(self, "redaction", Redaction(self.redact))
+        object.__setattr__(self, "has_patterns", bool(self.placeholders or self.redact))
+        object.__setattr__(self, "paths", paths)
+        object.__setattr__(
+            self, "members", tuple([path[0] for path in paths if len(path) == 1 and path[0] != "*"])
+        )
+        object.__setattr__(
+            self, "deep_paths", tuple([path for path in paths if len(path) > 1 or path[0] == "*"])
+        )
 
 
 DEFAULT = MatchRules()
+# The rules of the keys in file names. They do not change, because a change would rename the
+# files of every cassette.
+_NAMING = MatchRules(json_texts=False)
 HeaderGetter: TypeAlias = Callable[[str], str | None]
 AnswerHeaders: TypeAlias = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Canonical:
-    """The parts of a request that its match key covers, without secrets. `body`: JSON, else text."""
+    """The parts of a request that its match key covers, without secrets.
+
+    `body`: JSON, else text.
+    """
 
     operation: str
     model: str | None
@@ -121,19 +139,48 @@ def _normalise_leaf(value: JsonValue, placeholders: tuple[re.Pattern[str], ...])
         return int(value)
     if isinstance(value, str):
         for pattern in placeholders:
-            value = replace_all(pattern, "<*>", value)
+            value = replace_all(pattern, PLACEHOLDER, value)
     return value
 
 
-def _sort_body(body: bytes, rules: MatchRules) -> bytes | None:
-    """Returns sorted compact JSON without ignored members; None if the body is not JSON."""
+def _has_tokens(target: Target) -> bool:
+    """Whether a request can have idempotency tokens.
+
+    Bodies for models have members of other meanings.
+    """
+    return target.model is None and target.dialect == "aws"
+
+
+def _sort_body(
+    body: bytes, target: Target, rules: MatchRules, loaded: JsonValue = None
+) -> bytes | None:
+    """Returns sorted compact JSON without ignored members; None if the body is not JSON.
+
+    loaded: the body as orjson parses it, or None. It does not change.
+    """
     try:
-        value = orjson.loads(body)
+        signed = SIGNED.search(body) is not None
+        has_texts = rules.json_texts and has_json_texts(target.name, body)
+        keeps = isinstance(loaded, dict) and not (signed or has_texts or rules.deep_paths)
+        value: Any = loaded if keeps else orjson.loads(body)
+        if has_texts:
+            parse_json_texts(target.name, value)
+        if signed:
+            drop_signatures(value)
         if isinstance(value, dict):
-            for name in rules.members:
-                value.pop(name, None)
+            ignored = (
+                (*IDEMPOTENCY_TOKENS, *rules.members) if _has_tokens(target) else rules.members
+            )
+            for name in ignored:
+                if name in value:
+                    value = {key: member for key, member in value.items() if key not in ignored}
+                    break
             if rules.any_profile:
-                value |= {name: PROFILE.sub("", value[name]) for name in MODELS if isinstance(value.get(name), str)}
+                value = value | {
+                    name: PROFILE.sub("", value[name])
+                    for name in MODELS
+                    if isinstance(value.get(name), str)
+                }
             paths = rules.deep_paths
         else:
             paths = rules.paths
@@ -143,9 +190,24 @@ def _sort_body(body: bytes, rules: MatchRules) -> bytes | None:
         if rules.placeholders or b".0" in data:
             value = map_leaves(value, partial(_normalise_leaf, placeholders=rules.placeholders))
             data = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    except (orjson.JSONDecodeError, orjson.JSONEncodeError, RecursionError):  # not JSON, or too deep for orjson
+    except orjson.JSONDecodeError:
         return None
+    except (orjson.JSONEncodeError, RecursionError):
+        # too deep for orjson, maybe because of the JSON in a string
+        return (
+            _sort_body(body, target, replace(rules, json_texts=False)) if rules.json_texts else None
+        )
     return data
+
+
+def read_compared(method: str, path: str, body: bytes, rules: MatchRules) -> tuple[str, JsonValue]:
+    """Returns the path and the JSON that the match key compares, before placeholders are replaced.
+
+    Both are without secrets. The JSON is `None` if the body is not JSON.
+    """
+    target = identify(method, scrub_path(path, rules.redaction))
+    data = _sort_body(scrub(body, rules.redaction), target, replace(rules, placeholders=()))
+    return target.path, None if data is None else orjson.loads(data)
 
 
 def _render_model(target: Target, rules: MatchRules) -> str | None:
@@ -155,7 +217,12 @@ def _render_model(target: Target, rules: MatchRules) -> str | None:
 
 def _render_address(target: Target, method: str, rules: MatchRules) -> bytes:
     path = target.path
-    if target.model and rules.any_profile and (profile := PROFILE.match(target.model)):
+    if "?" in path and _has_tokens(target):
+        path = _TOKEN_PARAMETER.sub("", path).rstrip("?&")
+    if target.model is None:  # a pattern for numbers would make versions of models equal
+        for pattern in rules.placeholders:
+            path = replace_all(pattern, PLACEHOLDER, path)
+    elif rules.any_profile and (profile := PROFILE.match(target.model)):
         path = path.replace(f"/{profile[0]}", "/", 1)
     return f"{target.name or method} {path}".encode()
 
@@ -167,7 +234,9 @@ _scrub_cached = lru_cache(maxsize=1024)(scrub)
 def _redact(
     method: str, target: Target, headers: AnswerHeaders, body: bytes, rules: MatchRules
 ) -> tuple[Target, AnswerHeaders, bytes]:
-    """The user's patterns are applied to the client's spelling of the body, as the recorder applies them."""
+    """The user's patterns are applied to the client's spelling of the body, as
+    the recorder applies them.
+    """
     headers = tuple((name, scrub_text(value, rules.redaction)) for name, value in headers)
     if not rules.redact:
         return target, headers, body
@@ -184,21 +253,28 @@ def compute_key(
     body: bytes | Outline,
     rules: MatchRules = DEFAULT,
     known: Container[bytes] = (),
+    loaded: JsonValue = None,
 ) -> bytes:
     """Returns the match key, 16 bytes. The key of an outline is the key of its body.
 
-    The rules of an outline have no patterns, because a pattern may match binary data. known: the keys of recordings. The
-    key without a search for secrets takes a third of the time. If it is a known key, it is the match key: a recording
-    contains no secrets, so an equal request contains no secrets either.
+    The rules of an outline have no patterns, because a pattern may match binary data. known: the
+    keys of recordings. The key without a search for secrets takes a third of the time. If it is a
+    known key, it is the match key: a recording contains no secrets, so an equal request contains no
+    secrets either. loaded: the outline as orjson parses it, or None.
     """
     outline = body if isinstance(body, Outline) else Outline(body)
     target, headers, body = _redact(method, target, headers, outline.data, rules)
-    data, address = _sort_body(body, rules), _render_address(target, method, rules)
+    data = _sort_body(body, target, rules, None if rules.redact else loaded)
+    address = _render_address(target, method, rules)
     key = _digest(address, headers, outline.split(body if data is None else data))
     if not rules.redact and key in known:
         return key
-    # Secrets are removed last, because every spelling of the same JSON is equal to the recorded body then.
-    clean, clean_address = scrub(body) if data is None else scrub(data, rules.redaction), _scrub_cached(address)
+    # Secrets are removed last, because every spelling of the same JSON is equal to
+    # the recorded body then.
+    clean, clean_address = (
+        scrub(body) if data is None else scrub(data, rules.redaction),
+        _scrub_cached(address),
+    )
     return (
         key
         if clean is (data or body) and clean_address == address
@@ -206,11 +282,75 @@ def compute_key(
     )
 
 
-def _digest(address: bytes, headers: AnswerHeaders, body: Iterable[bytes]) -> bytes:
+class PartialKey:
+    """What the match keys of requests share that differ in one text of the body.
+
+    See `make_partial_key`.
+    """
+
+    __slots__ = ("_after", "_before", "_clean_start", "_is_clean", "_redaction", "_start")
+
+    def __init__(
+        self,
+        address: bytes,
+        headers: AnswerHeaders,
+        before: bytes,
+        after: bytes,
+        redaction: Redaction,
+    ) -> None:
+        self._before, self._after, self._redaction = before, after, redaction
+        clean_address = _scrub_cached(address)
+        self._is_clean = clean_address == address
+        self._start, self._clean_start = (
+            _start_digest(address, headers),
+            _start_digest(clean_address, headers),
+        )
+
+    def complete(self, text: str, known: Container[bytes]) -> bytes:
+        """Returns `compute_key` of the request with this text."""
+        data = b"%b%b%b" % (self._before, orjson.dumps(text)[1:-1], self._after)
+        key = _end_digest(self._start, data)
+        if key in known:
+            return key
+        clean = scrub(data, self._redaction)
+        return key if clean is data and self._is_clean else _end_digest(self._clean_start, clean)
+
+
+def make_partial_key(
+    method: str, target: Target, headers: AnswerHeaders, body: bytes, mark: str, rules: MatchRules
+) -> PartialKey | None:
+    """Returns what the match keys of requests share, or None if the text is not a part of the
+    key, or patterns change it.
+
+    body: of one of these requests, with `mark` as the text.
+    """
+    if rules.has_patterns:
+        return None
+    data = _sort_body(body, target, rules)
+    if data is None or data.count(mark.encode()) != 1:
+        return None
+    before, _, after = data.partition(mark.encode())
+    return PartialKey(
+        _render_address(target, method, rules), headers, before, after, rules.redaction
+    )
+
+
+def _start_digest(address: bytes, headers: AnswerHeaders) -> blake2b:
     digest = blake2b(address, digest_size=16)
     for name, value in headers:
         digest.update(f"\n{name}: {value}".encode())
     digest.update(b"\n\n")
+    return digest
+
+
+def _end_digest(start: blake2b, body: bytes) -> bytes:
+    digest = start.copy()
+    digest.update(body)
+    return digest.digest()
+
+
+def _digest(address: bytes, headers: AnswerHeaders, body: Iterable[bytes]) -> bytes:
+    digest = _start_digest(address, headers)
     for part in body:
         digest.update(part)
     return digest.digest()
@@ -227,12 +367,23 @@ def compute_request_key(request: Request, rules: MatchRules = DEFAULT) -> bytes:
     return compute_key(request.method, target, _pick_headers(request), request.body.data, rules)
 
 
-def compute_turn_keys(requests: Iterable[Request]) -> list[tuple[bytes, int]]:
+def compute_name_key(request: Request) -> bytes:
+    """Returns the key whose beginning is in the name of the request's file: the match key of the
+    default rules, except that it compares strings that contain JSON as text, and leaves out
+    X-Amz-Target.
+    """
+    headers = tuple(each for each in request.headers if each[0].lower() != TARGET_HEADER)
+    return compute_request_key(replace(request, headers=headers), _NAMING)
+
+
+def compute_turn_keys(
+    requests: Iterable[Request], rules: MatchRules = DEFAULT
+) -> list[tuple[bytes, int]]:
     """Returns for each request its match key, and the number of earlier requests with this key."""
     keys = []
     seen: Counter[bytes] = Counter()
     for request in requests:
-        key = compute_request_key(request)
+        key = compute_request_key(request, rules)
         keys.append((key, seen[key]))
         seen[key] += 1
     return keys
@@ -243,7 +394,7 @@ def canonical(
 ) -> Canonical:
     """Returns the fields that `compute_key` digests, to compare requests field by field."""
     target, headers, body = _redact(method, target, headers, body, rules)
-    data = _sort_body(body, rules)
+    data = _sort_body(body, target, rules)
     value: JsonValue = scrub(body).decode(errors="backslashreplace") or None
     if data is not None:
         value = orjson.loads(scrub(data, rules.redaction))
@@ -252,6 +403,10 @@ def canonical(
 
 
 def canonicalize_request(request: Request, rules: MatchRules = DEFAULT) -> Canonical:
-    """Returns the fields of a recorded request that `compute_request_key` digests, with digests of large binary data."""
+    """Returns the fields of a recorded request that `compute_request_key` digests, with
+    digests of large binary data.
+    """
     target = identify(request.method, request.path)
-    return canonical(request.method, target, _pick_headers(request), read_outline(request.body.data).data, rules)
+    return canonical(
+        request.method, target, _pick_headers(request), read_outline(request.body.data).data, rules
+    )

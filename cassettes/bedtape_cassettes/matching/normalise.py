@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bedtape_cassettes.format import bodies
+from bedtape_cassettes.matching.key import TARGET_HEADER
 from bedtape_cassettes.model import Body, Events, Headers, Interaction, Request, Response
 from bedtape_cassettes.operations import find_model, identify
 from bedtape_cassettes.redaction.kinds import is_secret_header
@@ -17,7 +18,9 @@ from bedtape_cassettes.redaction.walk import scrub_interaction
 
 # The request headers to keep. This is not a list of headers to drop, because companies put secrets
 # into headers that bedtape cannot list.
-_KEPT_REQUEST_HEADERS = frozenset({"content-type", "accept", "anthropic-version", "anthropic-beta"})
+_KEPT_REQUEST_HEADERS = frozenset(
+    {"content-type", "accept", "anthropic-version", "anthropic-beta", TARGET_HEADER}
+)
 _KEPT_REQUEST_PREFIXES = ("x-amzn-bedrock-", "x-amz-bedrock-")
 
 VOLATILE_RESPONSE_HEADERS = frozenset(
@@ -62,7 +65,9 @@ def _keep_response_headers(headers: Headers, *, exact: bool) -> Headers:
         return headers
     lowered = ((name.lower(), value) for name, value in headers)
     return tuple(
-        (name, value) for name, value in lowered if name not in VOLATILE_RESPONSE_HEADERS and not is_secret_header(name)
+        (name, value)
+        for name, value in lowered
+        if name not in VOLATILE_RESPONSE_HEADERS and not is_secret_header(name)
     )
 
 
@@ -89,18 +94,23 @@ def build_interaction(
     exact: bool = False,
     after_ms: int = 0,
     at_ms: Iterable[int] = (),
-    redaction: Redaction = ALWAYS,
+    redaction: Redaction | None = ALWAYS,
 ) -> Interaction:
     """Returns the interaction of a recorded exchange.
 
     path: percent-encoded, with its query, without a session prefix. after_ms: from the end of the
     request to the response's head. at_ms: from the response's head to each event. exact: keep every
-    byte and header of the response, and the request's headers. Secrets are removed in every case.
+    byte and header of the response, and the request's headers. Secrets are removed in every case,
+    except if redaction is `None`, for an interaction that is played and not written.
     """
     target = identify(method, path)
     streaming = target.operation is not None and target.operation.streaming
-    content_type = next((value for name, value in response_headers if name.lower() == "content-type"), "")
-    if redaction.patterns:  # in the client's spelling, because its next request has the same spelling
+    content_type = next(
+        (value for name, value in response_headers if name.lower() == "content-type"), ""
+    )
+    if (
+        redaction is not None and redaction.patterns
+    ):  # in the client's spelling, because its next request has the same spelling
         request_body = scrub(request_body, redaction)
     body = bodies.read_body(request_body) if exact else bodies.read_request_body(request_body)
     interaction = Interaction(
@@ -110,9 +120,11 @@ def build_interaction(
         response=Response(
             status,
             _keep_response_headers(response_headers, exact=exact),
-            _read_response_body(response_body, content_type, streaming=streaming, exact=exact, at_ms=at_ms),
+            _read_response_body(
+                response_body, content_type, streaming=streaming, exact=exact, at_ms=at_ms
+            ),
             after_ms,
         ),
         exact=exact,
     )
-    return scrub_interaction(interaction, redaction)
+    return interaction if redaction is None else scrub_interaction(interaction, redaction)

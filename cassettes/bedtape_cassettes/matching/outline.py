@@ -1,7 +1,7 @@
 """A request's body without its large binary data.
 
-Images and documents are most of a large body, and only the match key depends on them. To parse and search them costs
-half a second for 8 MB; to digest them costs 10 ms.
+Images and documents are most of a large body, and only the match key depends on them. To parse and
+search them costs half a second for 8 MB; to digest them costs 10 ms.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 
 # A smaller body is its own outline.
-_LARGE = 256 * 1024
+LARGE = 256 * 1024
 # A string without this many bytes in a row is not searched for.
 _BLOCK = 32 * 1024
-# Long strings are read in slices.
-_SLICE = 1024 * 1024
+# Long strings are read in slices. After each slice another thread can run, because the digest
+# releases the interpreter.
+_SLICE = 128 * 1024
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 # The beginning of a member that holds base64, in requests of all families, up to its value.
 _BINARY = re.compile(
@@ -25,19 +26,25 @@ _BINARY = re.compile(
 )
 _LONGEST_START = 200
 # What redaction would replace inside of base64 by chance.
-_SECRET = re.compile(rb"A(?:(?:KIA|SIA|BIA|CCA)[A-Z0-9]{16}|BSK(?<![A-Za-z0-9]ABSK)[A-Za-z0-9+/]{40})")
+_SECRET = re.compile(
+    rb"A(?:(?:KIA|SIA|BIA|CCA)[A-Z0-9]{16}|BSK(?<![A-Za-z0-9]ABSK)[A-Za-z0-9+/]{40})"
+)
 _LONGEST_SECRET = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """data: the body, with a digest in place of each large text of base64. blobs: the texts by digest."""
+    """data: the body, with a digest in place of each large text of base64.
+    blobs: the texts by digest.
+    """
 
     data: bytes
     blobs: Mapping[bytes, bytes] = field(default_factory=dict)
 
     def split(self, data: bytes) -> Iterator[bytes]:
-        """Yields the parts of a text that contains digests, with the text of each digest in its place."""
+        """Yields the parts of a text that contains digests, with the text of
+        each digest in its place.
+        """
         if not self.blobs:
             yield data
             return
@@ -47,14 +54,15 @@ class Outline:
 
 def read_outline(body: bytes) -> Outline:
     """Returns the outline of a body in JSON. Any other body is its own outline."""
-    if len(body) < _LARGE:
+    if len(body) < LARGE:
         return Outline(body)
     parts, blobs, done = [], {}, 0
     for start, end in _find_long_strings(body):
         blob = body[start:end]
-        if start < done or not _BINARY.search(body, max(done, start - _LONGEST_START), start) or not _is_base64(blob):
+        if start < done or not _BINARY.search(body, max(done, start - _LONGEST_START), start):
             continue
-        digest = blake2b(blob, digest_size=24).hexdigest().encode()
+        if (digest := _digest_base64(blob)) is None:
+            continue
         blobs[digest] = blob
         parts += [body[done:start], digest]
         done = end
@@ -62,7 +70,9 @@ def read_outline(body: bytes) -> Outline:
 
 
 def _find_long_strings(body: bytes) -> Iterator[tuple[int, int]]:
-    """Yields the start and end of every string that is at least two blocks long, without the beginning of a data URL."""
+    """Yields the start and end of every string that is at least two blocks long, without the
+    beginning of a data URL.
+    """
     at = 0
     while at + _BLOCK <= len(body):
         if body.find(b'"', at, at + _BLOCK) >= 0:
@@ -77,8 +87,14 @@ def _find_long_strings(body: bytes) -> Iterator[tuple[int, int]]:
         at = end
 
 
-def _is_base64(blob: bytes) -> bool:
+def _digest_base64(blob: bytes) -> bytes | None:
+    """Returns a digest in hexadecimal; None if the text is not base64, or contains what
+    redaction would replace.
+    """
+    digest = blake2b(digest_size=24)
     for at in range(0, len(blob), _SLICE):
-        if blob[at : at + _SLICE].translate(None, _BASE64) or _SECRET.search(blob, at, at + _SLICE + _LONGEST_SECRET):
-            return False
-    return True
+        part = blob[at : at + _SLICE]
+        if part.translate(None, _BASE64) or _SECRET.search(blob, at, at + _SLICE + _LONGEST_SECRET):
+            return None
+        digest.update(part)
+    return digest.hexdigest().encode()

@@ -18,7 +18,8 @@ def match_rules(
     *,
     any_profile: bool = False,
 ) -> MatchRules:
-    """Returns the rules of `--ignore`, `--placeholder`, `--redact` and `--any-profile`, and the default rules.
+    """Returns the rules of `--ignore`, `--placeholder`, `--redact` and
+    `--any-profile`, and the default rules.
 
     Raises ConfigInvalid with a line for each malformed pattern or path.
     """
@@ -27,15 +28,32 @@ def match_rules(
         try:
             compiled.append(compile_pattern(source))
         except ValueError as error:
-            problems.append(Problem("--placeholder", 0, "a regular expression", f"{source!r} ({error})"))
+            problems.append(
+                Problem("--placeholder", 0, "a regular expression", f"{source!r} ({error})")
+            )
     for path in ignore:
+        if "," in path:
+            problems.append(
+                Problem(
+                    "--ignore",
+                    0,
+                    "one path",
+                    repr(path),
+                    "repeat the option, or write a list in the file",
+                )
+            )
+            continue
         try:
             parse_path(path)
         except ValueError:
-            problems.append(Problem("--ignore", 0, "members joined by dots (messages.*.text)", repr(path)))
+            problems.append(
+                Problem("--ignore", 0, "members joined by dots (messages.*.text)", repr(path))
+            )
     if problems:
         raise ConfigInvalid(problems)
-    return MatchRules((*DEFAULT.ignore, *ignore), tuple(compiled), any_profile, read_patterns(redact).patterns)
+    return MatchRules(
+        (*DEFAULT.ignore, *ignore), tuple(compiled), any_profile, read_patterns(redact).patterns
+    )
 
 
 def render_arguments(rules: MatchRules) -> Iterator[str]:

@@ -1,4 +1,7 @@
-"""The kinds of secrets and personal data. One row of `KINDS` adds a kind to every search and every replacement."""
+"""The kinds of secrets and personal data.
+
+One row of `KINDS` adds a kind to every search and every replacement.
+"""
 
 from __future__ import annotations
 
@@ -14,31 +17,40 @@ LONG = 20  # see `SecretKind.short`
 # `bedtape cassette redact` writes the kind, and a number for each value of that kind.
 PLACEHOLDER = re.compile(rf"{REDACTED}-([a-z-]+)-([0-9]+)")
 
-# Matched by the last word, because an exact recording keeps every header, and no list of names is complete.
+# Matched by the last word, because an exact recording keeps every header, and no
+# list of names is complete.
 _SECRET_HEADER = re.compile(
     r"(?i)(?:.*[-_])?(?:authorization|token|secret|api-?key|access-?key|password|cookie|credential)"
 )
-_CREDENTIAL_VALUE = re.compile(r"(?i)\s*(?:basic|bearer|digest|negotiate) +(?!REDACTED$)\S.*", re.DOTALL)
+_CREDENTIAL_VALUE = re.compile(
+    r"(?i)\s*(?:basic|bearer|digest|negotiate) +(?!REDACTED$)\S.*", re.DOTALL
+)
 
 
 def is_secret_header(name: str, value: str = "") -> bool:
-    """Whether a header's value is secret, by the header's name or because the value has the form of `Authorization`."""
-    return _SECRET_HEADER.fullmatch(name) is not None or _CREDENTIAL_VALUE.fullmatch(value) is not None
+    """Whether a header's value is secret, by the header's name or because the value has the
+    form of `Authorization`.
+    """
+    return (
+        _SECRET_HEADER.fullmatch(name) is not None or _CREDENTIAL_VALUE.fullmatch(value) is not None
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class SecretKind:
     """One kind of secret or personal data.
 
-    title: how messages name the kind. hints: wherever the pattern matches, the text in lower case contains one of
-    the hints; empty for a kind that is always searched. cues: patterns, one of which matches the lower-case bytes of
-    a document if the pattern matches one of its texts. Nearly all documents match none, and are not searched further.
-    Each begins with literal text, which is found ten times faster. short: whether a secret may have no word of
-    `LONG` letters, digits, and signs of base64; documents without such words are only searched for these kinds.
-    pattern: the first group, if there is one, is the label before the secret, which stays. It is matched against
-    decoded texts, preceded by `"NAME":"` where the text is a member of a JSON object, and against JSON and URLs
-    that could not be decoded, so it accepts their escapes. placeholder: replaces the secret whenever anything is
-    written. accepts: whether a match is the value that it looks like. personal: only commands and options search for it.
+    title: how messages name the kind. hints: wherever the pattern matches, the text in lower case
+    contains one of the hints; empty for a kind that is always searched. cues: patterns, one of
+    which matches the lower-case bytes of a document if the pattern matches one of its texts. Nearly
+    all documents match none, and are not searched further. Each begins with literal text, which is
+    found ten times faster. short: whether a secret may have no word of `LONG` letters, digits, and
+    signs of base64; documents without such words are only searched for these kinds. pattern: the
+    first group, if there is one, is the label before the secret, which stays. It is matched against
+    decoded texts, preceded by `"NAME":"` where the text is a member of a JSON object, and against
+    JSON and URLs that could not be decoded, so it accepts their escapes. placeholder: replaces the
+    secret whenever anything is written. accepts: whether a match is the value that it looks like.
+    personal: only commands and options search for it.
     """
 
     name: str
@@ -52,7 +64,8 @@ class SecretKind:
     short: bool = False
 
 
-# Where a secret may begin. In JSON and in URLs, a letter or digit may be the end of an escape: `\nAKIA…`.
+# Where a secret may begin. In JSON and in URLs, a letter or digit may be the
+# end of an escape: `\nAKIA…`.
 _START = r"(?:(?<![A-Za-z0-9_])|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4})|(?<=%[0-9A-Fa-f]{2}))"
 _WORD = r"(?:[A-Za-z0-9_~+=.%-]|\\?/)"  # some JSON writers escape the slash
 _IS = r"(?:=|%3[Dd]|\\u003[Dd])"
@@ -68,14 +81,20 @@ IAM_ID = "AIDACKCEVSQ6C2EXAMPLE"  # the id of a user in AWS's documentation
 
 
 def _secret(
-    title: str, hints: str, pattern: str, placeholder: str = REDACTED, cues: Sequence[str] = (), *, short: bool = False
+    title: str,
+    hints: str,
+    pattern: str,
+    placeholder: str = REDACTED,
+    cues: Sequence[str] = (),
+    *,
+    short: bool = False,
 ) -> SecretKind:
     """hints: separated by `|`. cues: the hints, unless they are given."""
     name = re.sub("[^a-z]+", "-", re.sub("^an? ", "", title.lower())).strip("-")
     words = tuple(hints.split("|"))
-    found = tuple(cue.encode() for cue in cues or map(re.escape, words))
+    encoded_cues = tuple(cue.encode() for cue in cues or map(re.escape, words))
     compiled = re.compile(pattern, re.ASCII | re.DOTALL)
-    return SecretKind(name, title, words, found, compiled, placeholder, short=short)
+    return SecretKind(name, title, words, encoded_cues, compiled, placeholder, short=short)
 
 
 def _token(title: str, hints: str, prefix: str, characters: str, least: int) -> SecretKind:
@@ -84,16 +103,30 @@ def _token(title: str, hints: str, prefix: str, characters: str, least: int) -> 
     return _secret(title, hints, f"{_START}{prefix}[{characters}]{{{least},}}", cues=cues)
 
 
-def _personal(name: str, hints: str, pattern: str, accepts: Callable[[str], bool] | None = None) -> SecretKind:
-    cues = tuple(hint.encode() for hint in hints)
-    compiled = re.compile(pattern)
-    return SecretKind(name, name, tuple(hints), cues, compiled, accepts=accepts, personal=True, short=True)
+def _personal(
+    name: str,
+    hints: str,
+    cues: Sequence[str],
+    pattern: str,
+    accepts: Callable[[str], bool] | None = None,
+) -> SecretKind:
+    """hints: characters."""
+    encoded, compiled = tuple(cue.encode() for cue in cues), re.compile(pattern)
+    return SecretKind(
+        name, name, tuple(hints), encoded, compiled, accepts=accepts, personal=True, short=True
+    )
+
+
+_DIGITS = "0123456789"
 
 
 # Card companies publish these numbers for tests, so every second example contains one.
-_TEST_CARDS = frozenset({"4111111111111111", "4242424242424242", "5555555555554444", "378282246310005"})
+_TEST_CARDS = frozenset(
+    {"4111111111111111", "4242424242424242", "5555555555554444", "378282246310005"}
+)
 _RESERVED = (
-    r"(?:[\w-]{1,63}\.){0,5}(?i:example\.(?:com|org|net)|[\w-]{1,63}\.(?:example|test|invalid|localhost))(?![\w.-])"
+    r"(?:[\w-]{1,63}\.){0,5}"
+    r"(?i:example\.(?:com|org|net)|[\w-]{1,63}\.(?:example|test|invalid|localhost))(?![\w.-])"
 )
 _FICTION = r"[+0-9 ().-]{0,14}555[ .-]?01[0-9]{2}(?![0-9])"  # phone numbers that no one is given
 
@@ -110,7 +143,10 @@ def _is_card(text: str) -> bool:
 def _is_iban(text: str) -> bool:
     """By ISO 7064's remainder."""
     plain = text.replace(" ", "")
-    return 15 <= len(plain) <= 34 and int("".join(str(int(c, 36)) for c in plain[4:] + plain[:4])) % 97 == 1
+    return (
+        15 <= len(plain) <= 34
+        and int("".join(str(int(c, 36)) for c in plain[4:] + plain[:4])) % 97 == 1
+    )
 
 
 _TABLE = (
@@ -130,12 +166,17 @@ _TABLE = (
     _secret(
         "an IAM id",
         "|".join(_IAM),
-        _START + rf"(?!{IAM_ID})A(?:ROA|IDA|GPA|IPA|NPA|NVA|PKA|SCA)[A-Z0-9]{{16,17}}(?![A-Za-z0-9])",
+        _START
+        + rf"(?!{IAM_ID})A(?:ROA|IDA|GPA|IPA|NPA|NVA|PKA|SCA)[A-Z0-9]{{16,17}}(?![A-Za-z0-9])",
         IAM_ID,
         cues=[f"{prefix}[a-z0-9]{{16}}" for prefix in _IAM],
     ),
     _secret(
-        "an account id in an ARN", "arn:aws|arn%3aaws", rf"({_ARN})(?!{ACCOUNT})\d{{12}}(?!\d)", ACCOUNT, short=True
+        "an account id in an ARN",
+        "arn:aws|arn%3aaws",
+        rf"({_ARN})(?!{ACCOUNT})\d{{12}}(?!\d)",
+        ACCOUNT,
+        short=True,
     ),
     _secret(
         "an account id",
@@ -149,9 +190,13 @@ _TABLE = (
         "signature|x-amz-|awsaccesskeyid",
         rf"(?i)((?:X-Amz-(?:Signature|Credential|Security-Token)|AWSAccessKeyId|{_START}Signature){_IS})"
         rf"(?!REDACTED){_WORD}{{16,}}",
-        cues=[name + r"(?:=|%3d|\\u003d)" for name in ("signature", "x-amz-[a-z-]+", "awsaccesskeyid")],
+        cues=[
+            name + r"(?:=|%3d|\\u003d)" for name in ("signature", "x-amz-[a-z-]+", "awsaccesskeyid")
+        ],
     ),
-    _secret("a bearer token", "bearer", rf"(?i)({_START}bearer(?: |%20|\+)+)(?!REDACTED){_WORD}{{20,}}"),
+    _secret(
+        "a bearer token", "bearer", rf"(?i)({_START}bearer(?: |%20|\+)+)(?!REDACTED){_WORD}{{20,}}"
+    ),
     _secret(
         "a basic authorization",
         "authorization",
@@ -162,7 +207,8 @@ _TABLE = (
     _secret(
         "a Bedrock API key",
         "absk|bedrock-api-key-",
-        _START + r"(?:ABSK(?:[A-Za-z0-9+]|\\?/){40,}=*|bedrock-api-key-(?:[A-Za-z0-9+=_-]|\\?/){20,})",
+        _START
+        + r"(?:ABSK(?:[A-Za-z0-9+]|\\?/){40,}=*|bedrock-api-key-(?:[A-Za-z0-9+=_-]|\\?/){20,})",
         cues=[r"absk(?:[a-z0-9+]|\\?/){40}", "bedrock-api-key-"],
     ),
     _secret(
@@ -180,7 +226,8 @@ _TABLE = (
     _secret(
         "a private key",
         "private key",
-        r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----|\Z)",
+        r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END (?:[A-Z]+ )*PRIVATE"
+        r" KEY(?: BLOCK)?-----|\Z)",
         cues=["private key(?: block)?-----"],
         short=True,
     ),
@@ -202,8 +249,20 @@ _TABLE = (
         "hooks.slack.com",
         r"(hooks\.slack\.com\\?/(?:services|workflows|triggers)\\?/)(?:[A-Za-z0-9_-]|\\?/){20,}",
     ),
-    _token("a GitHub token", "ghp_|gho_|ghu_|ghs_|ghr_|github_pat_", r"(?:gh[pousr]_|github_pat_)", "A-Za-z0-9_", 36),
-    _token("a GitLab token", "glpat-|glptt-|gldt-|glrt-|glcbt-", r"gl(?:pat|ptt|dt|rt|cbt)-", _URL_SAFE, 20),
+    _token(
+        "a GitHub token",
+        "ghp_|gho_|ghu_|ghs_|ghr_|github_pat_",
+        r"(?:gh[pousr]_|github_pat_)",
+        "A-Za-z0-9_",
+        36,
+    ),
+    _token(
+        "a GitLab token",
+        "glpat-|glptt-|gldt-|glrt-|glcbt-",
+        r"gl(?:pat|ptt|dt|rt|cbt)-",
+        _URL_SAFE,
+        20,
+    ),
     _token("a Slack token", "xox|xapp", r"(?:xox[abeprs]|xapp)-", "A-Za-z0-9-", 20),
     _token("an OpenAI or Anthropic key", "sk-", "sk-", _URL_SAFE, 32),
     _token("a Google API key", "aiza", "AIza", _URL_SAFE, 35),
@@ -216,7 +275,9 @@ _TABLE = (
     _token("a DigitalOcean token", "_v1_", "do[opr]_v1_", "a-f0-9", 64),
     _token("a Docker token", "dckr_pat_", "dckr_pat_", _URL_SAFE, 20),
     _token("a Databricks token", "dapi", "dapi", "a-f0-9", 32),
-    _token("a Shopify token", "shpat_|shpca_|shppa_|shpss_", "shp(?:at|ca|pa|ss)_", "a-fA-F0-9", 32),
+    _token(
+        "a Shopify token", "shpat_|shpca_|shppa_|shpss_", "shp(?:at|ca|pa|ss)_", "a-fA-F0-9", 32
+    ),
     _token("a Vault token", "hvb.|hvs.|hvr.", r"hv[bsr]\.", _URL_SAFE, 24),
     _token("a Groq key", "gsk_", "gsk_", _ALPHANUMERIC, 40),
     _token("a Replicate token", "r8_", "r8_", _ALPHANUMERIC, 36),
@@ -228,13 +289,40 @@ _TABLE = (
         _START + r"eyJ[A-Za-z0-9_-]{10,1000}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{20,}",
         cues=[r"eyj[a-z0-9_-]{10,1000}\.eyj"],
     ),
-    _personal("email", "@", rf"[\w.+-]{{1,64}}@(?!{_RESERVED})(?:[\w-]{{1,63}}\.)+[A-Za-z]{{2,24}}(?![\w-])"),
-    _personal("card", "", r"(?<![\w.-])[3-6][0-9]{3}(?:[ -]?[0-9]{2,6}){2,4}(?![\w-])", _is_card),
-    _personal("iban", "", r"(?<!\w)[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)", _is_iban),
-    _personal("us-ssn", "-", r"(?<![\w-])(?!000|666|9)[0-9]{3}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}(?![\w-])"),
+    _personal(
+        "email",
+        "@",
+        "@",
+        rf"[\w.+-]{{1,64}}@(?!{_RESERVED})(?:[\w-]{{1,63}}\.)+[A-Za-z]{{2,24}}(?![\w-])",
+    ),
+    _personal(
+        "card",
+        "3456",
+        ["[3-6][0-9]{3}[ -]?[0-9]{2}"],
+        r"(?<![\w.-])[3-6][0-9]{3}(?:[ -]?[0-9]{2,6}){2,4}(?![\w-])",
+        _is_card,
+    ),
+    _personal(
+        "iban",
+        _DIGITS,
+        ["[a-z]{2}[0-9]{2}(?: ?[a-z0-9]{4}){2}"],
+        r"(?<!\w)[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)",
+        _is_iban,
+    ),
+    _personal(
+        "us-ssn",
+        "-",
+        ["-[0-9]{2}-[0-9]{4}"],
+        r"(?<![\w-])(?!000|666|9)[0-9]{3}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}(?![\w-])",
+    ),
     _personal(
         "phone",
-        "",
+        "+(-.",
+        [
+            r"\+[1-9][0-9]{0,2}[ .()-]{0,2}[0-9]",
+            r"\([2-9][0-9]{2}\) ?[2-9]",
+            r"[-.][2-9][0-9]{2}[-.][0-9]{4}",
+        ],
         rf"(?<![\w+.-])(?!{_FICTION})(?:\+[1-9][0-9]{{0,2}}(?:[ .()-]{{0,2}}[0-9]){{7,12}}"
         r"|(?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}[-.])[2-9][0-9]{2}[-.][0-9]{4})(?![\w-])",
     ),
@@ -251,28 +339,38 @@ KINDS = {
     )
 }
 NAMES = tuple(kind.name for kind in _TABLE)
-# What `--redact` may name in place of a pattern. Other personal data is recognised by more than a pattern.
+# What `--redact` may name in place of a pattern. Other personal data is recognised
+# by more than a pattern.
 PERSONAL = {f"{{{name}}}": KINDS[name].pattern for name in ("email", "phone")}
 SECRETS = tuple(kind for kind in _TABLE if not kind.personal)
 
 
-# -- the credentials of this process ---------------------------------------------------------------------------
+# -- the credentials of this process ---------------------------------------------------------------
 
 _SHORTEST = 16
 
 
 def make_own_kind(values: Iterable[str]) -> SecretKind:
-    """The kind of these values: as they are, escaped in JSON, percent-encoded, and within base64 of a longer text."""
+    """The kind of these values: as they are, escaped in JSON, percent-encoded, and within
+    base64 of a longer text.
+    """
     forms = [
-        form for value in sorted(values, key=len, reverse=True) if len(value) >= _SHORTEST for form in _spell(value)
+        form
+        for value in sorted(values, key=len, reverse=True)
+        if len(value) >= _SHORTEST
+        for form in _spell(value)
     ]
     hints = tuple(max(re.findall("[a-z0-9]+", form.lower()), key=len, default="") for form in forms)
     pattern = re.compile("|".join("".join(map(_match_character, form)) for form in forms) or "(?!)")
-    return SecretKind(OWN, KINDS[OWN].title, hints, tuple(hint.encode() for hint in hints), pattern, short=True)
+    return SecretKind(
+        OWN, KINDS[OWN].title, hints, tuple(hint.encode() for hint in hints), pattern, short=True
+    )
 
 
 def _spell(value: str) -> Iterator[str]:
-    """The value, and for each place in a group of three bytes, the characters of base64 that it alone decides."""
+    """The value, and for each place in a group of three bytes, the characters of
+    base64 that it alone decides.
+    """
     yield value
     for before in range(3):
         word = b64encode(b"\0" * before + value.encode()).decode()

@@ -1,6 +1,8 @@
-"""The texts in a JSON document or in server-sent events, each with its position in the spelled document.
+"""The texts in a JSON document or in server-sent events, each with its position
+in the spelled document.
 
-Replacing a text at its position keeps the spelling of all others, which parsing and writing JSON again would not.
+Replacing a text at its position keeps the spelling of all others, which parsing and
+writing JSON again would not.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ def apply(text: str, edits: Iterable[Edit]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """One decoded text, its position in the document, and its place: the names and numbers that lead to it.
+    """One decoded text, its position in the document, and its place: the names and
+    numbers that lead to it.
 
     form: `raw` is part of a document that is not JSON. A name has the place of its member.
     """
@@ -58,7 +61,11 @@ class Leaf:
         if self.form == "raw" or (self.form != "number" and token[1:-1] == self.text):
             at = self.start + (self.form != "raw")
             return [
-                Edit(at + e.start, at + e.end, e.new if self.form == "raw" else _quote(e.new, token)[1:-1])
+                Edit(
+                    at + e.start,
+                    at + e.end,
+                    e.new if self.form == "raw" else _quote(e.new, token)[1:-1],
+                )
                 for e in edits
             ]
         return [Edit(self.start, self.end, _quote(apply(self.text, edits), token))] if edits else []
@@ -66,7 +73,7 @@ class Leaf:
 
 def _quote(text: str, like: str) -> str:
     made = json.dumps(text, ensure_ascii=like.isascii())
-    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", made)
+    return _SURROGATE.sub(lambda surrogate: f"\\u{ord(surrogate[0]):04x}", made)
 
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -90,7 +97,9 @@ def read_leaves(text: str) -> tuple[list[Leaf], bool]:
     """
     if _JSON.match(text) is not None:
         return _read_json(text)
-    if _SSE.match(text) is not None and (lines := [found.span(1) for found in _DATA.finditer(text)]):
+    if _SSE.match(text) is not None and (
+        lines := [match.span(1) for match in _DATA.finditer(text)]
+    ):
         return list(_read_lines(text, lines)), True
     return [], False
 
@@ -108,15 +117,16 @@ def _read_lines(text: str, lines: Iterable[tuple[int, int]]) -> Iterator[Leaf]:
 
 def _read_json(text: str) -> tuple[list[Leaf], bool]:
     """A document of nothing but tokens is JSON: that is enough here."""
-    found: list[Leaf] = []
-    path: list[str | int] = []  # for each open object its last name, for each open list its last number
+    leaves: list[Leaf] = []
+    # for each open object its last name, for each open list its last number
+    path: list[str | int] = []
     at = 0
     while (match := _TOKEN.match(text, at)) is not None:
         at = match.end()
         string, colon, number, opening, closing = match.groups()
         if closing:
             if not path:
-                return found, False
+                return leaves, False
             path.pop()
             continue
         if path and not colon and isinstance(last := path[-1], int):
@@ -127,23 +137,26 @@ def _read_json(text: str) -> tuple[list[Leaf], bool]:
             try:
                 value = _DECODER.decode(string) if "\\" in string else string[1:-1]
             except ValueError:
-                return found, False
+                return leaves, False
             if colon:
                 path[-1:] = [value]
-            found.append(Leaf(*match.span(1), tuple(path), value, "name" if colon else "string"))
+            leaves.append(Leaf(*match.span(1), tuple(path), value, "name" if colon else "string"))
         elif number:
-            found.append(Leaf(*match.span(3), tuple(path), number, "number"))
-    return found, not path and _END.match(text, at) is not None
+            leaves.append(Leaf(*match.span(3), tuple(path), number, "number"))
+    return leaves, not path and _END.match(text, at) is not None
 
 
-# -- base64 ----------------------------------------------------------------------------------------------------
+# -- base64 ----------------------------------------------------------------------------------------
 
 
 _BASE64 = re.compile("[A-Za-z0-9+/_-]+={0,2}")
 
 
 def decode_base64(word: str) -> str | None:
-    """The text in base64 of either alphabet, padded or not. Returns `None` if the word contains no text."""
+    """The text in base64 of either alphabet, padded or not.
+
+    Returns `None` if the word contains no text.
+    """
     if _BASE64.fullmatch(word) is None:
         return None
     stripped = word.rstrip("=")

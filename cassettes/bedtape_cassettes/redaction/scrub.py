@@ -1,7 +1,8 @@
 """Replaces secrets, and what a user's own patterns match, in bytes, texts, paths and headers.
 
-Nothing turns this off. Everything that is written is scrubbed, and so is every request before it is matched, so that
-a recording with another account's ids still answers. Scrubbing twice changes nothing more.
+Nothing turns this off. Everything that is written is scrubbed, and so is every request before it is
+matched, so that a recording with another account's ids still answers. Scrubbing twice changes
+nothing more.
 """
 
 from __future__ import annotations
@@ -16,7 +17,15 @@ from bedtape_cassettes.errors import ConfigInvalid, Problem
 from bedtape_cassettes.format.patterns import compile_pattern, find_spans
 from bedtape_cassettes.model import Headers
 from bedtape_cassettes.redaction.engine import Find, Search, Span, find_edits, replace_all, settle
-from bedtape_cassettes.redaction.kinds import KINDS, PERSONAL, REDACTED, SECRETS, is_secret_header, make_own_kind
+from bedtape_cassettes.redaction.kinds import (
+    ACCOUNT,
+    KINDS,
+    PERSONAL,
+    REDACTED,
+    SECRETS,
+    is_secret_header,
+    make_own_kind,
+)
 
 
 @dataclass(frozen=True)
@@ -24,24 +33,34 @@ class Redaction:
     """What to replace besides every kind of secret, in paths, headers and bodies.
 
     patterns: what matches them. own: the credentials of this process, wherever they stand.
+    keeps_accounts: whether ids of accounts stay.
     """
 
     patterns: tuple[re.Pattern[str], ...] = ()
     own: frozenset[str] = field(default=frozenset(), repr=False)
+    keeps_accounts: bool = False
 
     @cached_property
     def secrets(self) -> Search:
         """The search for secrets."""
-        return Search((make_own_kind(self.own), *SECRETS)) if self.own else SCRUB
+        return Search((make_own_kind(self.own), *self.refused.kinds)) if self.own else self.refused
+
+    @property
+    def refused(self) -> Search:
+        """The search for secrets that may not be written, whichever process writes."""
+        return SCRUB_BUT_ACCOUNTS if self.keeps_accounts else SCRUB
 
     @cached_property
     def searches(self) -> tuple[Search, ...]:
         """A search for each pattern, because each is applied to what the one before it leaves."""
-        return tuple(Search(looks=(partial(_spans, pattern),), across=True) for pattern in self.patterns)
+        return tuple(
+            Search(looks=(partial(_spans, pattern),), across=True) for pattern in self.patterns
+        )
 
 
 ALWAYS = Redaction()
 SCRUB = Search(SECRETS)
+SCRUB_BUT_ACCOUNTS = Search(tuple(kind for kind in SECRETS if kind.placeholder != ACCOUNT))
 
 
 def write_placeholder(find: Find) -> str:
@@ -50,7 +69,9 @@ def write_placeholder(find: Find) -> str:
 
 
 def scrub(data: bytes, redaction: Redaction = ALWAYS) -> bytes:
-    """A body, or an event's payload, as it may be written and is matched. Returns the same object if nothing changes.
+    """A body, or an event's payload, as it may be written and is matched.
+
+    Returns the same object if nothing changes.
 
     The bytes need not be JSON, nor UTF-8.
     """
@@ -78,23 +99,24 @@ def scrub_path(path: str, redaction: Redaction = ALWAYS) -> str:
 def scrub_headers(headers: Headers, redaction: Redaction = ALWAYS) -> Headers:
     """The headers of a request or response as they may be written."""
     return tuple(
-        (name, REDACTED if is_secret_header(name, value) else scrub_text(value, redaction)) for name, value in headers
+        (name, REDACTED if is_secret_header(name, value) else scrub_text(value, redaction))
+        for name, value in headers
     )
 
 
 def find_secrets(data: bytes) -> list[str]:
     """The titles of the kinds of secret in a body, which may be written if there are none."""
-    found: list[str] = []
+    secrets: list[str] = []
 
     def write(find: Find) -> str:
-        found.append(KINDS[find.kind].title)
+        secrets.append(KINDS[find.kind].title)
         return REDACTED
 
     find_edits(data.decode(errors="surrogateescape"), SCRUB, write)
-    return found
+    return secrets
 
 
-# -- users' patterns ------------------------------------------------------------------------------------------
+# -- users' patterns -------------------------------------------------------------------------------
 
 
 def read_patterns(sources: Iterable[str]) -> Redaction:
@@ -108,11 +130,17 @@ def read_patterns(sources: Iterable[str]) -> Redaction:
             pattern = PERSONAL.get(source) or compile_pattern(source)
         except ValueError as error:
             fix = "fix it there, or put a backslash before what is meant as it stands"
-            problems.append(Problem("--redact", 0, "a regular expression", f"{source!r} ({error})", fix))
+            problems.append(
+                Problem("--redact", 0, "a regular expression", f"{source!r} ({error})", fix)
+            )
             continue
         if pattern.fullmatch(""):
-            found = f"{source!r}, which matches nothing at position 0 too"
-            problems.append(Problem("--redact", 0, "a pattern that matches something", found, "use + in place of *"))
+            actual = f"{source!r}, which matches nothing at position 0 too"
+            problems.append(
+                Problem(
+                    "--redact", 0, "a pattern that matches something", actual, "use + in place of *"
+                )
+            )
         patterns.append(pattern)
     if problems:
         raise ConfigInvalid(problems)
@@ -120,14 +148,17 @@ def read_patterns(sources: Iterable[str]) -> Redaction:
 
 
 def _spans(pattern: re.Pattern[str], text: str) -> Iterator[Span]:
-    """A match within a placeholder is skipped, and a match that reaches into a placeholder includes it.
+    """A match within a placeholder is skipped, and a match that reaches into a
+    placeholder includes it.
 
     So every round leaves less to match, and the rounds end.
     """
     for start, end in find_spans(pattern, text):
         first, last = _placeholder(text, start), _placeholder(text, end - 1)
         if start < end and (first != last or first < 0):
-            yield Span(start if first < 0 else first, end if last < 0 else last + len(REDACTED), "pattern")
+            yield Span(
+                start if first < 0 else first, end if last < 0 else last + len(REDACTED), "pattern"
+            )
 
 
 def _placeholder(text: str, at: int) -> int:
@@ -139,13 +170,19 @@ def _redact(text: str, redaction: Redaction) -> str:
     """A body, a header's value, or an event's payload without what the patterns match."""
 
     def redact(text: str) -> str:
-        return reduce(lambda now, search: replace_all(now, search, lambda _: REDACTED), redaction.searches, text)
+        return reduce(
+            lambda now, search: replace_all(now, search, lambda _: REDACTED),
+            redaction.searches,
+            text,
+        )
 
     return settle(text, redact)
 
 
 def redact_path(path: str, redaction: Redaction) -> str:
-    """A request's path, with its query, without what the patterns match once it is percent-decoded."""
+    """A request's path, with its query, without what the patterns match
+    once it is percent-decoded.
+    """
     raw, mark, query = path.partition("?")
     return (
         _redact_encoded(raw, redaction, safe="/:")

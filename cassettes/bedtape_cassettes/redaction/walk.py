@@ -1,6 +1,8 @@
-"""Every text of an interaction, searched and rewritten: path, headers, bodies, events, and what a stream's deltas say.
+"""Every text of an interaction, searched and rewritten: path, headers, bodies, events, and
+what a stream's deltas say.
 
-A stream's texts at one place in its events are joined before they are searched, because a model cuts a value in two.
+A stream's texts at one place in its events are joined before they are searched, because a
+model cuts a value in two.
 """
 
 from __future__ import annotations
@@ -15,49 +17,73 @@ from bedtape_cassettes.format import bodies
 from bedtape_cassettes.format.json_values import Place, render_path
 from bedtape_cassettes.model import Body, Event, Events, Headers, Interaction
 from bedtape_cassettes.operations import find_model, identify
-from bedtape_cassettes.redaction.engine import Find, Search, Writer, find_edits, find_edits_in, settle
+from bedtape_cassettes.redaction.engine import (
+    Find,
+    Search,
+    Writer,
+    find_edits,
+    find_edits_in,
+    settle,
+)
 from bedtape_cassettes.redaction.kinds import KINDS, REDACTED, SECRET_HEADER, is_secret_header
-from bedtape_cassettes.redaction.leaves import Edit, Leaf, apply, decode_base64, encode_like, read_leaves
-from bedtape_cassettes.redaction.scrub import ALWAYS, SCRUB, Redaction, redact_path, write_placeholder
+from bedtape_cassettes.redaction.leaves import (
+    Edit,
+    Leaf,
+    apply,
+    decode_base64,
+    encode_like,
+    read_leaves,
+)
+from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, redact_path, write_placeholder
 
 WriteAt: TypeAlias = Callable[[Find, str], str]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A secret that must not be written: the title of its kind, and where in the interaction (`response.body …`)."""
+    """A secret that must not be written: the title of its kind, and where in the
+    interaction (`response.body …`).
+    """
 
     kind: str
     where: str
 
 
-def scan(interaction: Interaction) -> list[Finding]:
-    """Everything that still looks like a secret."""
-    found: list[Finding] = []
+def scan(interaction: Interaction, redaction: Redaction = ALWAYS) -> list[Finding]:
+    """Everything that still looks like a secret, except what the redaction keeps."""
+    findings: list[Finding] = []
 
     def write(find: Find, where: str) -> str:
-        found.append(Finding(KINDS[find.kind].title, where))
+        findings.append(Finding(KINDS[find.kind].title, where))
         return REDACTED
 
-    rewrite(interaction, SCRUB, write)
-    return list(dict.fromkeys(found))
+    rewrite(interaction, redaction.refused, write)
+    return list(dict.fromkeys(findings))
 
 
 def scrub_interaction(interaction: Interaction, redaction: Redaction = ALWAYS) -> Interaction:
-    """The interaction as it may be written: without secrets, and without what the user's patterns match."""
+    """The interaction as it may be written: without secrets, and without what
+    the user's patterns match.
+    """
     clean = rewrite(interaction, redaction.secrets, lambda find, _: write_placeholder(find))
     if not redaction.patterns:
         return clean
     clean = _with_path(clean, redact_path(clean.request.path, redaction))
 
     def redact(interaction: Interaction) -> Interaction:
-        return reduce(lambda now, search: rewrite(now, search, lambda *_: REDACTED), redaction.searches, interaction)
+        return reduce(
+            lambda now, search: rewrite(now, search, lambda *_: REDACTED),
+            redaction.searches,
+            interaction,
+        )
 
     return settle(clean, redact)
 
 
 def rewrite(interaction: Interaction, search: Search, write: WriteAt) -> Interaction:
-    """The interaction with every find replaced by what `write` returns. A secret header becomes `REDACTED`.
+    """The interaction with every find replaced by what `write` returns.
+
+    A secret header becomes `REDACTED`.
 
     write: called with the find, and with its place in the interaction as people write it.
     """
@@ -67,7 +93,9 @@ def rewrite(interaction: Interaction, search: Search, write: WriteAt) -> Interac
 def _rewrite_once(interaction: Interaction, search: Search, write: WriteAt) -> Interaction:
     walk = _Walk(search, write)
     if not search.across:  # a user's pattern is matched against the decoded path: see `redact_path`
-        interaction = _with_path(interaction, walk.rewrite_text(interaction.request.path, "request.path"))
+        interaction = _with_path(
+            interaction, walk.rewrite_text(interaction.request.path, "request.path")
+        )
     request, response = interaction.request, interaction.response
     body = response.body
     return replace(
@@ -76,11 +104,16 @@ def _rewrite_once(interaction: Interaction, search: Search, write: WriteAt) -> I
             request,
             headers=walk.rewrite_headers(request.headers, "request.headers."),
             body=walk.rewrite_body(request.body, "request.body"),
+            events=None
+            if request.events is None
+            else walk.rewrite_events(request.events, "request.events"),
         ),
         response=replace(
             response,
             headers=walk.rewrite_headers(response.headers, "response.headers."),
-            body=walk.rewrite_events(body) if isinstance(body, Events) else walk.rewrite_body(body, "response.body"),
+            body=walk.rewrite_events(body, "response.events")
+            if isinstance(body, Events)
+            else walk.rewrite_body(body, "response.body"),
         ),
     )
 
@@ -103,10 +136,14 @@ class _Walk:
     write: WriteAt
 
     def rewrite_text(self, text: str, where: str) -> str:
+        if self.search.is_clean(text):  # most headers and events repeat
+            return text
         return apply(text, find_edits(text, self.search, self._writer(where)))
 
     def rewrite_headers(self, headers: Headers, where: str) -> Headers:
-        return tuple((name, self._rewrite_header(name, value, where + name)) for name, value in headers)
+        return tuple(
+            (name, self._rewrite_header(name, value, where + name)) for name, value in headers
+        )
 
     def _rewrite_header(self, name: str, value: str, where: str) -> str:
         if not is_secret_header(name, value):
@@ -120,30 +157,41 @@ class _Walk:
         data = text.encode(errors="surrogateescape")
         return body if data == body.data else bodies.read_body(data)
 
-    def rewrite_events(self, body: Events) -> Events:
-        """First the texts that events make together, then each event, because joining may hide where a word ends."""
-        documents = [_Document(event.payload.decode(errors="surrogateescape")) for event in body.events]
+    def rewrite_events(self, body: Events, where: str) -> Events:
+        """First the texts that events make together, then each event, because joining
+        may hide where a word ends.
+        """
+        documents = [
+            _Document(event.payload.decode(errors="surrogateescape")) for event in body.events
+        ]
         for run in _join(documents):
-            self._rewrite_run(run)
-        each = _Walk(replace(self.search, paths=()), self.write)
+            self._rewrite_run(run, where)
+        each = _Walk(self.search.without_paths, self.write)
         events = [
-            each.rewrite_event(event, document.spell(), f"response.events[{number}]")
+            each.rewrite_event(event, document.spell(), f"{where}[{number}]")
             for number, (event, document) in enumerate(zip(body.events, documents, strict=True))
         ]
         return body if tuple(events) == body.events else Events.of(events, padded=body.padded)
 
-    def _rewrite_run(self, run: Sequence[_Piece]) -> None:
+    def _rewrite_run(self, run: Sequence[_Piece], part: str) -> None:
         first, last = run[0].number, run[-1].number
-        where = f"response.events[{first}]" if first == last else f"response.events[{first}-{last}]"
+        where = f"{part}[{first}]" if first == last else f"{part}[{first}-{last}]"
         texts = [piece.document.texts[piece.at] for piece in run]
-        edits = find_edits_in(run[0].leaf, "".join(texts), run[0].place, self.search, self._writer(where))
+        edits = find_edits_in(
+            run[0].leaf, "".join(texts), run[0].place, self.search, self._writer(where)
+        )
         for piece, text in zip(run, _spread(texts, edits, whole=self.search.across), strict=True):
             piece.document.texts[piece.at] = text
 
     def rewrite_event(self, event: Event, text: str, where: str) -> Event:
-        headers = tuple((name, self.rewrite_text(value, f"{where}.headers.{name}")) for name, value in event.headers)
+        headers = tuple(
+            (name, self.rewrite_text(value, f"{where}.headers.{name}"))
+            for name, value in event.headers
+        )
         payload = self.rewrite_text(text, where).encode(errors="surrogateescape")
         same = payload == event.payload
+        if same and headers == event.headers:
+            return event
         form = event.form if same else bodies.choose_form(payload, framed=bool(headers))
         return replace(event, headers=headers, payload=payload, form=form)
 
@@ -153,23 +201,32 @@ class _Walk:
     def _write_place(self, place: Place) -> str:
         """The place, less names that are secret themselves."""
         silent: Writer = lambda _: REDACTED  # noqa: E731
-        parts = [part if isinstance(part, int) or not find_edits(part, self.search, silent) else "…" for part in place]
+        parts = [
+            part if isinstance(part, int) or not find_edits(part, self.search, silent) else "…"
+            for part in place
+        ]
         return render_path(tuple(parts))
 
 
-# -- texts that stand in several events ------------------------------------------------------------------------
+# -- texts that stand in several events ------------------------------------------------------------
 
 # Members of events that hold words of their own, not pieces of one text.
-_SINGLE = frozenset({"id", "type", "role", "model", "object", "name", "p", "stop_reason", "toolUseId"})
+_SINGLE = frozenset(
+    {"id", "type", "role", "model", "object", "name", "p", "stop_reason", "toolUseId"}
+)
 
 
 class _Document:
-    """An event's payload: its leaves, and their texts to be changed in place. Base64 in `bytes` is opened."""
+    """An event's payload: its leaves, and their texts to be changed in place.
+
+    Base64 in `bytes` is opened.
+    """
 
     def __init__(self, text: str) -> None:
         leaves, whole = read_leaves(text)
         self.text = text
-        if not whole or text.lstrip().startswith('"'):  # a quotation mark may be in the middle of a text that is cut
+        # a quotation mark may be in the middle of a text that is cut
+        if not whole or text.lstrip().startswith('"'):
             leaves = [Leaf(0, len(text), (), text, "raw")]
         self.leaves = leaves
         self.texts = [leaf.text for leaf in self.leaves]
@@ -189,12 +246,16 @@ class _Document:
         )
 
     def pieces(self, number: int, place: Place = ()) -> Iterator[_Piece]:
-        """The pieces of texts that other events may continue. place: of this document in another."""
+        """The pieces of texts that other events may continue. place: of this
+        document in another.
+        """
         for index, leaf in enumerate(self.leaves):
             own = leaf.place or place
             if index in self._inner:
                 yield from self._inner[index].pieces(number, own)
-            elif leaf.form == "string" or leaf.text.lstrip("-").isdecimal() or len(self.leaves) == 1:
+            elif (
+                leaf.form == "string" or leaf.text.lstrip("-").isdecimal() or len(self.leaves) == 1
+            ):
                 yield _Piece(number, own, self, index)
 
     def spell(self) -> str:
@@ -203,7 +264,11 @@ class _Document:
             if (spelled := inner.spell()) != inner.text:
                 self.texts[index] = encode_like(self.leaves[index].text, spelled)
         pairs = zip(self.leaves, self.texts, strict=True)
-        changed = (leaf.outer([Edit(0, len(leaf.text), text)], self.text) for leaf, text in pairs if text != leaf.text)
+        changed = (
+            leaf.outer([Edit(0, len(leaf.text), text)], self.text)
+            for leaf, text in pairs
+            if text != leaf.text
+        )
         return apply(self.text, [edit for edits in changed for edit in edits])
 
 
@@ -220,25 +285,29 @@ class _Piece(NamedTuple):
 
 def _join(documents: Iterable[_Document]) -> Iterable[list[_Piece]]:
     """The pieces of each text, in the order of their events."""
-    found: dict[tuple[object, ...], list[_Piece]] = {}
+    pieces_by_key: dict[tuple[object, ...], list[_Piece]] = {}
     for number, document in enumerate(documents):
         for piece in document.pieces(number):
             alone = piece.leaf.form == "number" or (piece.place and piece.place[-1] in _SINGLE)
-            key = (piece.place, number, piece.at) if alone else (piece.place, piece.document.indexes)
-            found.setdefault(key, []).append(piece)
-    return found.values()
+            key = (
+                (piece.place, number, piece.at) if alone else (piece.place, piece.document.indexes)
+            )
+            pieces_by_key.setdefault(key, []).append(piece)
+    return pieces_by_key.values()
 
 
 def _spread(texts: Sequence[str], edits: Sequence[Edit], *, whole: bool) -> list[str]:
     """The texts with the edits of the text that they make together.
 
-    What is new is cut as what it replaces was, or stands whole in the first of the texts, so that a user's pattern
-    does not match a piece of a placeholder.
+    What is new is cut as what it replaces was, or stands whole in the first of the texts, so that a
+    user's pattern does not match a piece of a placeholder.
     """
     made = list(texts)
     starts = list(accumulate(map(len, texts), initial=0))[:-1] if edits else []
     for edit in reversed(edits):
-        touched = [n for n, at in enumerate(starts) if at < edit.end and edit.start < at + len(texts[n])]
+        touched = [
+            n for n, at in enumerate(starts) if at < edit.end and edit.start < at + len(texts[n])
+        ]
         rest = edit.new
         for n in touched:
             start, end = max(edit.start - starts[n], 0), min(edit.end - starts[n], len(texts[n]))

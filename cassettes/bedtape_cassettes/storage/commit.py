@@ -1,19 +1,18 @@
 """Writes changed cassettes. The recorder, the importers and the commands all write with `commit`.
 
-A changed cassette is built in a hidden folder beside the old one. Then the two folders change places in one step of the
-file system. A killed process or a full disk therefore leaves the old cassette or the new cassette, never a part of it.
-Files that do not change keep their bytes. The caller holds `lock` from before it reads until `commit` returns.
+A changed cassette is built in a hidden folder beside the old one. Then the two folders change
+places in one step of the file system. A killed process or a full disk therefore leaves the old
+cassette or the new cassette, never a part of it. Files that do not change keep their bytes. The
+caller holds `lock` from before it reads until `commit` returns.
 """
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import fcntl
 import os
 import shutil
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from glob import escape
 from pathlib import Path
@@ -24,34 +23,55 @@ from bedtape_cassettes.model import Cassette, Interaction, Suite
 from bedtape_cassettes.names import check_name
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, find_secrets, scrub_text
 from bedtape_cassettes.redaction.walk import scan, scrub_interaction
+from bedtape_cassettes.storage.folder_swap import OLD, Contents, replace_folder
 from bedtape_cassettes.storage.store import NEW, TAPE, is_inside, replace_file
 
 BACKUPS = ".bedtape-backup"
-_OLD = ".bedtape-old"
 
 
 def list_changed(before: Suite, after: Suite) -> tuple[str, ...]:
-    """Returns the names of the cassettes that differ in content or in file names; growing cassettes come first.
+    """Returns the names of the cassettes that differ in content or in file names;
+    growing cassettes come first.
 
-    A process that is killed between two cassettes then leaves a moved interaction in both cassettes, never in neither.
+    A process that is killed between two cassettes then leaves a moved interaction in both
+    cassettes, never in neither.
     """
-    old, new = ({c.name: [(i.file, i) for i in c.interactions] for c in suite} for suite in (before, after))
+    old, new = (
+        {c.name: [(i.file, i) for i in c.interactions] for c in suite} for suite in (before, after)
+    )
     names = [name for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name)]
-    return tuple(sorted(names, key=lambda name: len(new.get(name, ())) - len(old.get(name, ())), reverse=True))
+    return tuple(
+        sorted(
+            names, key=lambda name: len(new.get(name, ())) - len(old.get(name, ())), reverse=True
+        )
+    )
 
 
 def list_files(place: Path, suite: Suite, names: Sequence[str]) -> tuple[Path, ...]:
-    """Returns the files that hold these cassettes: the `.tape` file, or the file of each interaction.
+    """Returns the files that hold these cassettes: the `.tape` file, or the
+    file of each interaction.
 
     Interactions from a `.tape` file inside the folder have no file of their own and are left out.
     """
     if not place.is_dir():
         return (place,) if place.exists() else ()
-    paths = (place / i.file for cassette in suite if cassette.name in names for i in cassette.interactions)
-    return tuple(path for path in paths if path.is_file())
+    return list_interaction_files(
+        place, (i for c in suite if c.name in names for i in c.interactions)
+    )
 
 
-# -- lock ------------------------------------------------------------------------------------------------------
+def list_interaction_files(place: Path, interactions: Iterable[Interaction]) -> tuple[Path, ...]:
+    """Returns the files of the interactions in a folder, binary files included, each once."""
+    paths = (path for i in interactions for path in (place / i.file, *_find_binary_files(place, i)))
+    return tuple(dict.fromkeys(path for path in paths if path.is_file()))
+
+
+def _find_binary_files(place: Path, interaction: Interaction) -> list[Path]:
+    folder = (place / interaction.file).parent
+    return [folder / name for name in document.collect_files(interaction)]
+
+
+# -- lock ------------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -59,15 +79,17 @@ def lock(place: Path, *, create: bool = False, wait: bool = False) -> Iterator[N
     """Locks the folder (of the `.tape` file) and removes the files of a killed process.
 
     create: makes a missing folder and the folders above it, and removes them at the end if they are
-    still empty. wait: waits for another process that holds the lock. Raises CassetteError if another
-    process holds the lock, or if there is no folder.
+    still empty. wait: waits for another process that holds the lock. Raises CassetteError if
+    another process holds the lock, or if there is no folder.
     """
     folder = place if create or place.is_dir() else place.parent
     created = _make_folder(folder) if create else []
     try:
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
-        raise CassetteError(f"{folder}: expected a folder, found: {error.strerror}; name one with --in") from None
+        raise CassetteError(
+            f"{folder}: expected a folder, found: {error.strerror}; name one with --in"
+        ) from None
     try:
         _lock_handle(handle, folder, wait=wait)
         try:
@@ -76,7 +98,7 @@ def lock(place: Path, *, create: bool = False, wait: bool = False) -> Iterator[N
             else:
                 _remove_all(folder.glob(f".{escape(place.name)}.*{NEW}"))
         except OSError as error:
-            raise _make_error(folder, error) from None
+            raise make_error(folder, error) from None
         yield
     finally:
         with suppress(OSError):  # not empty
@@ -92,7 +114,9 @@ def _make_folder(folder: Path) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         fix = "choose another with --to"
-        raise CassetteError(f"{folder}: expected a folder, found: {error.strerror}; {fix}") from None
+        raise CassetteError(
+            f"{folder}: expected a folder, found: {error.strerror}; {fix}"
+        ) from None
     return missing
 
 
@@ -103,14 +127,16 @@ def _lock_handle(handle: int, folder: Path, *, wait: bool) -> None:
         if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
             return  # a file system without locks
         fix = "wait until it is done, and run this again"
-        raise CassetteError(f"{folder}: expected to be alone, found another command that changes it; {fix}") from None
+        raise CassetteError(
+            f"{folder}: expected to be alone, found another command that changes it; {fix}"
+        ) from None
 
 
 def _clean_up(folder: Path) -> None:
     """Restores the cassettes that a killed process moved aside, and removes its new folders."""
-    beside_old, beside_new = (folder.with_name(f".{folder.name}{suffix}") for suffix in (_OLD, NEW))
-    for path in [*folder.rglob(f".*{_OLD}"), *filter(Path.exists, [beside_old])]:
-        home = path.with_name(path.name[1 : -len(_OLD)])
+    beside_old, beside_new = (folder.with_name(f".{folder.name}{suffix}") for suffix in (OLD, NEW))
+    for path in [*folder.rglob(f".*{OLD}"), *filter(Path.exists, [beside_old])]:
+        home = path.with_name(path.name[1 : -len(OLD)])
         if home.exists():
             shutil.rmtree(path)
         else:
@@ -123,11 +149,14 @@ def _remove_all(paths: Iterable[Path]) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-# -- backups ---------------------------------------------------------------------------------------------------
+# -- backups ---------------------------------------------------------------------------------------
 
 
 def open_backups(place: Path) -> Path:
-    """Makes `.bedtape-backup`, which is not read as cassettes and which git ignores. Raises OSError."""
+    """Makes `.bedtape-backup`, which is not read as cassettes and which git ignores.
+
+    Raises OSError.
+    """
     root = place if place.is_dir() else place.parent
     backups = root / BACKUPS
     _refuse_link(root, backups)
@@ -137,31 +166,36 @@ def open_backups(place: Path) -> Path:
 
 
 def back_up(place: Path, files: Sequence[Path], stamp: str) -> Path:
-    """Copies the files into `.bedtape-backup/STAMP` and returns that folder. Raises CassetteError."""
+    """Copies the files into `.bedtape-backup/STAMP` and returns that folder.
+
+    Raises CassetteError.
+    """
     root = place if place.is_dir() else place.parent
     try:
         backups = open_backups(place)
         candidates = (backups / (stamp if n == 1 else f"{stamp}-{n}") for n in range(1, 1000))
         target = next(path for path in candidates if not path.exists())
+        target.mkdir()
         for file in files:
             copy = target / file.relative_to(root)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(file, copy)
     except OSError as error:
-        raise _make_error(root / BACKUPS, error) from None
+        raise make_error(root / BACKUPS, error) from None
     return target
 
 
-def _make_error(path: Path, error: OSError) -> CassetteError:
+def make_error(path: Path, error: OSError) -> CassetteError:
+    """Returns the error for a failed write in the folder."""
     where = error.filename or path
-    found = error.strerror or type(error).__name__
+    reason = error.strerror or type(error).__name__
     fix = "nothing was changed in it; free space or fix permissions, and run this again"
     if error.errno == errno.EXDEV:  # a folder of an image's lower layer
         fix = "this file system does not let the folder be renamed: change a copy of it (cp -r)"
-    return CassetteError(f"{where}: expected to write, found: {found}; {fix}")
+    return CassetteError(f"{where}: expected to write, found: {reason}; {fix}")
 
 
-# -- commit ----------------------------------------------------------------------------------------------------
+# -- commit ----------------------------------------------------------------------------------------
 
 
 def commit(
@@ -171,41 +205,60 @@ def commit(
     *,
     redaction: Redaction = ALWAYS,
     report: Callable[[str], object] | None = None,
+    copies: Path | None = None,
 ) -> None:
-    """Replaces the cassettes `before`, which the folder or `.tape` file holds, by the cassettes `after`.
+    """Replaces the cassettes `before`, which the folder or `.tape` file holds,
+    by the cassettes `after`.
 
-    A folder may hold other cassettes as well; they do not change. Each interaction of `after` has a file name. What is
-    written is scrubbed, and checked for secrets before the first change. An interaction that `before` contains keeps
-    the bytes of its file, comments included. report: called with the name of each written cassette. Raises SecretFound
-    or CassetteError; each cassette is then either old or new.
+    A folder may hold other cassettes as well; they do not change. Each interaction of `after` has a
+    file name. What is written is scrubbed, and checked for secrets before the first change. An
+    interaction that `before` contains keeps the bytes of its file, comments included. report:
+    called with the name of each written cassette. copies: a folder with copies of the files of
+    `after`, whose bytes are written. Raises SecretFound or CassetteError; each cassette is then
+    either old or new.
     """
     if place.suffix == TAPE and not place.is_dir():
-        _commit_tape(place, after, redaction)
+        _commit_tape(place, after, redaction, report)
         return
     new = {cassette.name: cassette for cassette in after}
     names = list_changed(before, after)
     _check_names(name for name in names if name in new)
-    contents = _render_all(place, before, [new[name] for name in names if name in new], redaction)
+    sources = {
+        i: (copies or place) / i.file for c in (after if copies else before) for i in c.interactions
+    }
+    contents = _render_all(
+        place, before, [new[name] for name in names if name in new], redaction, sources
+    )
     for name in names:
         try:
             folder = _find_folder(place, name, before)
-            _replace_folder(folder, contents.get(name, {}), _list_old_names(place, name, before))
+            replace_folder(folder, contents.get(name, {}), _list_old_names(place, name, before))
         except OSError as error:
-            raise _make_error(place / name, error) from None
+            raise make_error(place / name, error) from None
         if report:
             report(name)
 
 
-def _commit_tape(path: Path, suite: Suite, redaction: Redaction) -> None:
-    clean = [Cassette(c.name, tuple(scrub_interaction(i, redaction) for i in c.interactions)) for c in suite]
-    _check_names(cassette.name for cassette in clean)
-    _refuse_secrets((Path(i.file), i) for c in clean for i in c.interactions)
+def _commit_tape(
+    path: Path, suite: Suite, redaction: Redaction, report: Callable[[str], object] | None
+) -> None:
+    _check_names(cassette.name for cassette in suite)
+    clean = []
+    for cassette in suite:
+        clean.append(
+            Cassette(
+                cassette.name, tuple(scrub_interaction(i, redaction) for i in cassette.interactions)
+            )
+        )
+        if report:
+            report(cassette.name)
+    _refuse_secrets(((Path(i.file), i) for c in clean for i in c.interactions), redaction)
     data = tape.pack(clean)
     tape.unpack(data, str(path))
     try:
         replace_file(path, data)
     except OSError as error:
-        raise _make_error(path, error) from None
+        raise make_error(path, error) from None
 
 
 def _check_names(names: Iterable[str]) -> None:
@@ -218,63 +271,96 @@ def _check_names(names: Iterable[str]) -> None:
         raise SecretFound(problems)
 
 
-def _refuse_secrets(named: Iterable[tuple[Path, Interaction]]) -> None:
+def _refuse_secrets(named: Iterable[tuple[Path, Interaction]], redaction: Redaction) -> None:
     fix = "take it out: bedtape cassette redact"
     problems = [
         Problem(str(path), 0, "no secret", f"{finding.kind} in {finding.where}", fix)
         for path, interaction in named
-        for finding in scan(interaction)
+        for finding in scan(interaction, redaction)
     ]
     if problems:
         raise SecretFound(problems)
 
 
-_Contents = dict[str, Path | bytes]  # by file name: the bytes, or the file to take them from
-
-
 def _render_all(
-    place: Path, before: Suite, cassettes: Sequence[Cassette], redaction: Redaction
-) -> dict[str, _Contents]:
-    """An interaction that only moves is taken from its old file."""
+    place: Path,
+    before: Suite,
+    cassettes: Sequence[Cassette],
+    redaction: Redaction,
+    sources: Mapping[Interaction, Path],
+) -> dict[str, Contents]:
+    """Returns the new contents of each cassette.
+
+    An interaction of `sources` keeps the bytes of its file.
+    """
     by_file = {(c.name, i.file): i for c in before for i in c.interactions}
-    files = {i: place / i.file for c in before for i in c.interactions}
-    contents: dict[str, _Contents] = {}
+    contents: dict[str, Contents] = {}
     changed: list[tuple[str, Path, Interaction]] = []
     for cassette in cassettes:
         contents[cassette.name] = {}
         for interaction in cassette.interactions:
             path = place / interaction.file
             same = by_file.get((cassette.name, interaction.file)) == interaction
-            source = path if same else files.get(interaction)
+            source = path if same else sources.get(interaction)
             if source is not None and source.is_file():
                 contents[cassette.name][path.name] = source
+                contents[cassette.name] |= _take_binary_files(
+                    source, interaction, moved=source != path
+                )
             else:
                 changed.append((cassette.name, path, scrub_interaction(interaction, redaction)))
-    _refuse_secrets((path, interaction) for _, path, interaction in changed)
+    _refuse_secrets(((path, interaction) for _, path, interaction in changed), redaction)
     for name, path, interaction in changed:
-        contents[name][path.name] = _render(path, interaction)
+        contents[name] |= _render(path, interaction)
     return contents
 
 
-def _render(path: Path, interaction: Interaction) -> bytes:
-    """Raises CassetteError if reading the bytes would give another interaction."""
+def _take_binary_files(source: Path, interaction: Interaction, *, moved: bool) -> Contents:
+    """Returns the binary files that an unchanged interaction names.
+
+    It may contain them itself, as in older cassettes.
+    """
+    files = (
+        (source.with_name(name), content)
+        for name, content in document.collect_files(interaction).items()
+    )
+    return {path.name: content if moved else path for path, content in files if path.is_file()}
+
+
+def _render(path: Path, interaction: Interaction) -> Contents:
+    """Returns the file and its binary files.
+
+    Raises CassetteError if reading them would give another interaction.
+    """
     try:
-        data = document.write(interaction)
+        data, files = document.write_with_files(interaction)
     except ValueError as error:
         raise CassetteError(
             f"{path}: expected an interaction that YAML can hold, found one it cannot: {error}"
         ) from None
-    if document.read(data, str(path)) != interaction:
-        raise CassetteError(f"{path}: expected an interaction that is read back as it was, found one that is not")
-    return data
+    if document.read(data, str(path), files.__getitem__) != interaction:
+        raise CassetteError(
+            f"{path}: expected an interaction that is read back as it was, found one that is not"
+        )
+    return {path.name: data, **files}
 
 
 def _list_old_names(place: Path, name: str, before: Suite) -> frozenset[str]:
     files = [i.file for c in before if c.name == name for i in c.interactions]
     if packed := [file for file in files if not (place / file).is_file()]:
         fix = "give that with --in, or bedtape cassette unpack it first"
-        raise CassetteError(f"{name}: expected the file {place / packed[0]}, found none: it is in a .tape file; {fix}")
-    return frozenset(file.rpartition("/")[2] for file in files)
+        raise CassetteError(
+            f"{name}: expected the file {place / packed[0]}, found none: it is in a .tape file;"
+            f" {fix}"
+        )
+    binary = (
+        path.name
+        for c in before
+        if c.name == name
+        for i in c.interactions
+        for path in _find_binary_files(place, i)
+    )
+    return frozenset((*(file.rpartition("/")[2] for file in files), *binary))
 
 
 def _find_folder(place: Path, name: str, before: Suite) -> Path:
@@ -285,107 +371,22 @@ def _find_folder(place: Path, name: str, before: Suite) -> Path:
     folder = path.resolve()
     if Path.cwd().resolve().is_relative_to(folder) and first is not None:
         fix = "go to a folder above, and name the folder with --in"
-        raise CassetteError(f"{folder}: expected to be run from outside the cassette that changes; {fix}")
+        raise CassetteError(
+            f"{folder}: expected to be run from outside the cassette that changes; {fix}"
+        )
     return folder
 
 
 def _refuse_link(place: Path, path: Path) -> None:
-    """Raises CassetteError if a link leads out of the folder of cassettes, because a branch can contain links."""
+    """Raises CassetteError if a link leads out of the folder of cassettes, because a
+    branch can contain links.
+    """
     if not is_inside(place, path):
-        found = f"a link to {path.resolve()}"
+        actual = f"a link to {path.resolve()}"
         raise CassetteError(
-            f"{path}: expected a folder below {place}, found {found}; remove the link, or name its folder"
+            f"{path}: expected a folder below {place}, found {actual}; remove the link, or name its"
+            " folder"
         )
 
 
-# -- one folder ------------------------------------------------------------------------------------------------
-
-
-def _replace_folder(folder: Path, contents: _Contents, old: frozenset[str]) -> None:
-    """Replaces the files `old` of the folder by `contents`. Everything else in the folder stays."""
-    parent = folder.parent
-    parent.mkdir(parents=True, exist_ok=True)
-    ready = parent / f".{folder.name}{NEW}"
-    if ready.exists():  # behind a link, where `lock` does not clean up
-        shutil.rmtree(ready)
-    try:
-        ready.mkdir()
-        _fill(ready, folder, contents, old)
-        if not folder.exists():
-            ready.rename(folder)
-        elif any(ready.iterdir()):
-            _exchange(ready, folder)
-        else:
-            ready.rmdir()
-            folder.rename(ready)
-    finally:
-        if ready.exists():
-            shutil.rmtree(ready)
-    with suppress(OSError):  # folders above that are empty now are removed too
-        while not folder.exists() and parent != folder:
-            parent.rmdir()
-            parent = parent.parent
-
-
-def _fill(ready: Path, folder: Path, contents: _Contents, old: frozenset[str]) -> None:
-    if folder.exists():
-        shutil.copystat(folder, ready)
-        for entry in folder.iterdir():
-            if entry.name not in old:
-                _carry(entry, ready / entry.name)
-    for name, source in contents.items():
-        if (ready / name).exists():
-            raise FileExistsError(0, "a file of that name which is no cassette's", str(folder / name))
-        if isinstance(source, bytes):
-            (ready / name).write_bytes(source)
-            (ready / name).chmod(0o644)
-        elif source == folder / name:
-            _carry(source, ready / name)
-        else:
-            shutil.copy2(source, ready / name)
-
-
-def _carry(source: Path, target: Path) -> None:
-    """Links the file, or each file of the folder, so that its time does not change."""
-    if source.is_dir() and not source.is_symlink():
-        shutil.copytree(source, target, symlinks=True, copy_function=_link)
-    else:
-        _link(source, target)
-
-
-def _link(source: str | Path, target: str | Path) -> None:
-    try:
-        os.link(source, target, follow_symlinks=False)
-    except OSError:  # a file system without links; a full disk makes the copy fail too
-        shutil.copy2(source, target, follow_symlinks=False)
-
-
-def _exchange(one: Path, other: Path) -> None:
-    """Exchanges two folders in one step, or in two steps, which `lock` finishes after a kill."""
-    if _swap_folders(one, other):
-        return
-    aside = other.with_name(f".{other.name}{_OLD}")
-    other.rename(aside)
-    try:
-        one.rename(other)
-    except OSError:
-        aside.rename(other)
-        raise
-    shutil.rmtree(aside)
-
-
-_HERE = -100  # AT_FDCWD
-_SWAP = 2  # RENAME_EXCHANGE of Linux, RENAME_SWAP of macOS
-
-
-def _swap_folders(one: Path, other: Path) -> bool:
-    paths = os.fsencode(one), os.fsencode(other)
-    try:
-        library = ctypes.CDLL(None, use_errno=True)
-        if sys.platform == "darwin":
-            failed = library.renamex_np(*paths, _SWAP)
-        else:
-            failed = library.renameat2(_HERE, paths[0], _HERE, paths[1], _SWAP)
-    except (AttributeError, OSError):  # a C library without it
-        return False
-    return not failed
+# -- one folder ------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """Runs git to find committed cassettes, their versions and the times of their commits.
 
-`set_up` and `configure_diff`, which `git-setup` and `init` call, write to the repository; all other functions read.
-Without git or outside a repository, git contains no file. `read_revision` raises an error then.
+`set_up` and `configure_diff`, which `git-setup` and `init` call, write to the repository; all other
+functions read. Without git or outside a repository, git contains no file. `read_revision` raises an
+error then.
 """
 
 from __future__ import annotations
@@ -9,15 +10,24 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.format import document, tape
 from bedtape_cassettes.model import Cassette, Interaction
-from bedtape_cassettes.storage.store import TAPE, order_of
+from bedtape_cassettes.storage.file_names import order_of
+from bedtape_cassettes.storage.store import TAPE
 
 ATTRIBUTES = ".gitattributes"
 _ATTRIBUTE = "*.tape diff=bedtape"
+DIFF_OPTION = "diff.bedtape.textconv"
+# If bedtape is not installed or cannot read the file, git diff shows the id of the file instead
+# of ending with an error.
+_TEXTCONV = (
+    'f() { bedtape cassette textconv "$1" 2>/dev/null || echo "id $(git hash-object "$1"): bedtape,'
+    ' which shows .tape files as text, is not installed or cannot read it"; }; f'
+)
 
 
 def _git(folder: Path, *arguments: str, data: bytes | None = None) -> bytes | None:
@@ -34,7 +44,9 @@ def contains(files: Sequence[Path]) -> bool:
     """Whether git contains the current version of each file, committed or staged."""
     for folder in {file.parent for file in files}:
         tracked = _names(folder, "ls-files", "-z", "--", ".")
-        changed = _names(folder, "diff", "--no-ext-diff", "--name-only", "-z", "--relative", "--", ".")
+        changed = _names(
+            folder, "diff", "--no-ext-diff", "--name-only", "-z", "--relative", "--", "."
+        )
         if not {file.name for file in files if file.parent == folder} <= tracked - changed:
             return False
     return True
@@ -50,7 +62,9 @@ def read_commit_times(folder: Path) -> dict[str, int]:
 
     Files with uncommitted changes are left out.
     """
-    changed = _names(folder, "diff", "--no-ext-diff", "--name-only", "-z", "--relative", "HEAD", "--", ".")
+    changed = _names(
+        folder, "diff", "--no-ext-diff", "--name-only", "-z", "--relative", "HEAD", "--", "."
+    )
     printed = _git(folder, "log", "--format=%x01%ct", "--name-only", "-z", "--relative", "--", ".")
     times: dict[str, int] = {}
     for commit in (printed or b"").split(b"\x01")[1:]:
@@ -61,19 +75,22 @@ def read_commit_times(folder: Path) -> dict[str, int]:
 
 
 def read_change_times(place: Path, files: Iterable[str]) -> dict[str, float]:
-    """Returns the time of each file's last change, in seconds since 1970: of its commit, else on the disk.
+    """Returns the time of each file's last change, in seconds since 1970: of its
+    commit, else on the disk.
 
-    place: the folder of the files, or the `.tape` file that contains all of them. Files that are not
-    in the folder are left out.
+    place: the folder of the files, or the `.tape` file that contains all of them. Files that are
+    not in the folder are left out.
     """
     if not place.is_dir():
         return dict.fromkeys(files, place.stat().st_mtime)
     committed = read_commit_times(place)
     on_disk = ((file, place / file) for file in files)
-    return {file: committed.get(file, path.stat().st_mtime) for file, path in on_disk if path.is_file()}
+    return {
+        file: committed.get(file, path.stat().st_mtime) for file, path in on_disk if path.is_file()
+    }
 
 
-# -- committed versions ----------------------------------------------------------------------------------------
+# -- committed versions ----------------------------------------------------------------------------
 
 
 def read_revision(place: Path, revision: str) -> tuple[Cassette, ...]:
@@ -82,13 +99,20 @@ def read_revision(place: Path, revision: str) -> tuple[Cassette, ...]:
     Raises CassetteError if git does not have the revision or the file.
     """
     folder = place if place.is_dir() else place.parent
-    if revision.startswith("-") or _git(folder, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}") is None:
+    if (
+        revision.startswith("-")
+        or _git(folder, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}") is None
+    ):
         fix = "name a commit with --rev, or commit the cassettes first"
-        raise CassetteError(f"{place}: expected git to know {revision!r}, found that it does not; {fix}")
+        raise CassetteError(
+            f"{place}: expected git to know {revision!r}, found that it does not; {fix}"
+        )
     if not place.is_dir() and place.suffix == TAPE:
         data = _git(folder, "show", f"{revision}:./{place.name}")
         if data is None:
-            raise CassetteError(f"{place}: expected it in {revision}, found it is not; commit it first")
+            raise CassetteError(
+                f"{place}: expected it in {revision}, found it is not; commit it first"
+            )
         return tape.unpack(data, f"{place} in {revision}")
     return _read_folder(folder, revision)
 
@@ -96,20 +120,40 @@ def read_revision(place: Path, revision: str) -> tuple[Cassette, ...]:
 def _read_folder(folder: Path, revision: str) -> tuple[Cassette, ...]:
     names = _names(folder, "ls-tree", "-r", "-z", "--name-only", revision, "--", ".")
     wanted = sorted(
-        filter(_is_interaction, names), key=lambda name: (name.rpartition("/")[0], order_of(Path(name).name))
+        filter(_is_interaction, names),
+        key=lambda name: (name.rpartition("/")[0], order_of(Path(name).name)),
     )
     request = "".join(f"{revision}:./{name}\n" for name in wanted)
-    printed = _git(folder, "cat-file", "--batch", data=request.encode(errors="surrogateescape")) or b""
+    printed = (
+        _git(folder, "cat-file", "--batch", data=request.encode(errors="surrogateescape")) or b""
+    )
     by_cassette: dict[str, list[Interaction]] = {}
     for name, data in zip(wanted, _batch(printed), strict=True):
-        interaction = replace(document.read(data, f"{revision}:{name}"), file=name)
-        by_cassette.setdefault(name.rpartition("/")[0] or folder.resolve().name, []).append(interaction)
-    return tuple(Cassette(name, tuple(interactions)) for name, interactions in sorted(by_cassette.items()))
+        load = partial(_load_binary, folder, f"{revision}:./{name.rpartition('/')[0] or '.'}/")
+        interaction = replace(document.read(data, f"{revision}:{name}", load), file=name)
+        by_cassette.setdefault(name.rpartition("/")[0] or folder.resolve().name, []).append(
+            interaction
+        )
+    return tuple(
+        Cassette(name, tuple(interactions)) for name, interactions in sorted(by_cassette.items())
+    )
+
+
+def _load_binary(folder: Path, prefix: str, name: str) -> bytes:
+    """Returns the content of a binary file in a revision. Raises KeyError."""
+    content = _git(folder, "show", f"{prefix}{name}")
+    if content is None:
+        raise KeyError(name)
+    return content
 
 
 def _is_interaction(name: str) -> bool:
     """Whether `store` would read the file: YAML, not hidden, no line break in its name."""
-    return name.endswith((".yaml", ".yml")) and "\n" not in name and not any(p[0] == "." for p in name.split("/"))
+    return (
+        name.endswith((".yaml", ".yml"))
+        and "\n" not in name
+        and not any(p[0] == "." for p in name.split("/"))
+    )
 
 
 def _batch(printed: bytes) -> Iterator[bytes]:
@@ -122,7 +166,7 @@ def _batch(printed: bytes) -> Iterator[bytes]:
         at = end + size + 2
 
 
-# -- readable diffs --------------------------------------------------------------------------------------------
+# -- readable diffs --------------------------------------------------------------------------------
 
 
 def find_repository(folder: Path) -> Path | None:
@@ -132,24 +176,48 @@ def find_repository(folder: Path) -> Path | None:
 
 
 def find_missing_line(attributes: str) -> str:
-    """Returns the line that a .gitattributes needs at its end to diff `.tape` files; may be empty."""
+    """Returns the line that a .gitattributes needs at its end to diff `.tape`
+    files; may be empty.
+    """
     if _ATTRIBUTE in attributes.splitlines():
         return ""
     end = "" if not attributes or attributes.endswith("\n") else "\n"
     return f"{end}{_ATTRIBUTE}\n"
 
 
+def find_configuration(top: Path) -> Path:
+    """Returns the path of the repository's configuration file, which may be outside
+    `top`, as in a worktree.
+    """
+    path = _git(top, "rev-parse", "--git-path", "config")
+    return top / (path or b".git/config").decode(errors="surrogateescape").rstrip("\n")
+
+
+def is_diff_configured(top: Path) -> bool:
+    """Whether `configure_diff` has configured the repository."""
+    return _git(top, "config", "--local", DIFF_OPTION) == f"{_TEXTCONV}\n".encode()
+
+
 def configure_diff(top: Path) -> None:
-    """Configures the repository to diff `.tape` files with `bedtape cassette textconv`."""
-    if _git(top, "config", "diff.bedtape.textconv", "bedtape cassette textconv") is None:
-        raise CassetteError(f"{top}: expected git's configuration to be writable, found it is not; fix permissions")
+    """Configures the repository to diff `.tape` files with `bedtape cassette textconv`,
+    if bedtape is installed.
+    """
+    if _git(top, "config", "--local", DIFF_OPTION, _TEXTCONV) is None:
+        raise CassetteError(
+            f"{top}: expected git's configuration to be writable, found it is not; fix permissions"
+        )
 
 
 def set_up(folder: Path) -> Path:
-    """Makes `git diff` show `.tape` files as text in this repository. Returns the path of its .gitattributes."""
+    """Makes `git diff` show `.tape` files as text in this repository.
+
+    Returns the path of its .gitattributes.
+    """
     top = find_repository(folder)
     if top is None:
-        raise CassetteError(f"{folder}: expected a git repository, found none; run git init, or name one with --in")
+        raise CassetteError(
+            f"{folder}: expected a git repository, found none; run git init, or name one with --in"
+        )
     configure_diff(top)
     path = top / ATTRIBUTES
     try:
@@ -158,5 +226,7 @@ def set_up(folder: Path) -> Path:
             with path.open("a") as file:
                 file.write(added)
     except OSError as error:
-        raise CassetteError(f"{path}: expected to write, found: {error.strerror}; fix permissions") from None
+        raise CassetteError(
+            f"{path}: expected to write, found: {error.strerror}; fix permissions"
+        ) from None
     return path

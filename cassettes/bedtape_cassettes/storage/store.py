@@ -1,30 +1,34 @@
-"""Reads cassettes from folders and `.tape` files, with a load cache; names their files.
+"""Reads cassettes from folders and `.tape` files, with a load cache.
 
-`read` returns every cassette or raises one error with every problem of every file. `commit` writes cassettes.
+`read` returns every cassette or raises one error with every problem of every file.
+`commit` writes cassettes.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import stat
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import blake2b
+from importlib import import_module
 from pathlib import Path
 
-from bedtape_cassettes.errors import CassetteInvalid, CassetteMissing, Problem
+from bedtape_cassettes.errors import CassetteError, CassetteInvalid, CassetteMissing, Problem
 from bedtape_cassettes.format import document, tape, yamlio
-from bedtape_cassettes.matching.key import compute_request_key
-from bedtape_cassettes.model import Cassette, Interaction
-from bedtape_cassettes.operations import kebab
+from bedtape_cassettes.model import Cassette, Interaction, Suite
+from bedtape_cassettes.storage.file_names import order_of
 
 _SUFFIXES = (".yaml", ".yml")
 TAPE = ".tape"
 NEW = ".bedtape-new"  # ends the names of files and folders that are not finished yet
 _MAX_TAPE = 2**30
+_MAX_BINARY = 2**28
+# Interactions that name binary files contain this.
+_NAMES_FILES = b"\n  files:"
 # Part of the cache's keys. Raise it whenever `document.read` returns another value for the same
 # bytes.
 _GENERATION = b"1"
@@ -37,7 +41,7 @@ def samples() -> Path:
     return Path(__file__).parents[1] / "samples"
 
 
-# -- finding ---------------------------------------------------------------------------------------------------
+# -- finding ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,10 @@ def is_inside(root: Path, path: Path) -> bool:
 
 
 def _walk(root: Path, report: Callable[[Problem], object]) -> Iterator[tuple[Path, list[str]]]:
-    """Yields each folder and the names of its files. Visits a folder once. Follows links that stay below the root."""
+    """Yields each folder and the names of its files.
+
+    Visits a folder once. Follows links that stay below the root.
+    """
     seen: set[str] = set()
     pending = [root]
     while pending:
@@ -71,7 +78,10 @@ def _walk(root: Path, report: Callable[[Problem], object]) -> Iterator[tuple[Pat
         inside = [entry for entry in visible if not _leaves(root, entry, report)]
         folders = {entry.name for entry in inside if _is_folder(entry)}
         pending += [folder / name for name in sorted(folders, reverse=True)]
-        yield folder, sorted((entry.name for entry in inside if entry.name not in folders), key=order_of)
+        yield (
+            folder,
+            sorted((entry.name for entry in inside if entry.name not in folders), key=order_of),
+        )
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -87,19 +97,15 @@ def _leaves(root: Path, entry: os.DirEntry[str], report: Callable[[Problem], obj
         return False
     if _is_folder(entry) or entry.name.endswith((*_SUFFIXES, TAPE)):
         fix = "replace it by a copy, or name its folder too"
-        found = f"one to {os.path.realpath(entry.path)}"
-        report(Problem(entry.path, 0, "no link out of the folder of cassettes", found, fix))
+        actual = f"one to {os.path.realpath(entry.path)}"
+        report(Problem(entry.path, 0, "no link out of the folder of cassettes", actual, fix))
     return True
 
 
-def order_of(name: str) -> tuple[int, str]:
-    """Returns the sort key of a file name: leading number (0002 before 10000), then name."""
-    number = re.match(r"[0-9]{1,18}", name)
-    return (int(number[0]) if number else 0, name)
-
-
 def _find_files(root: Path, report: Callable[[Problem], object]) -> tuple[list[_File], list[Path]]:
-    """Files directly in the folder are a cassette of its name. report: is called with each problem."""
+    """Files directly in the folder are a cassette of its name. report: is
+    called with each problem.
+    """
     files: list[_File] = []
     tapes: list[Path] = []
     for folder, names in _walk(root, report):
@@ -115,24 +121,34 @@ def _find_files(root: Path, report: Callable[[Problem], object]) -> tuple[list[_
 
 
 def _make_unreadable(path: Path, error: OSError) -> Problem:
-    fix = "restore or remove it" if isinstance(error, FileNotFoundError) else "fix the file or its permissions"
+    fix = (
+        "restore or remove it"
+        if isinstance(error, FileNotFoundError)
+        else "fix the file or its permissions"
+    )
     return Problem(str(path), 0, "a readable file", error.strerror or type(error).__name__, fix)
 
 
-# -- reading ---------------------------------------------------------------------------------------------------
+# -- reading ---------------------------------------------------------------------------------------
 
 
-def read(paths: Sequence[Path], *, cache: Path | None = None) -> tuple[Cassette, ...]:
+def read(
+    paths: Sequence[Path],
+    *,
+    cache: Path | None = None,
+    report: Callable[[str], object] = lambda _: None,
+) -> tuple[Cassette, ...]:
     """Returns every cassette under the given folders and `.tape` files, sorted by name.
 
-    cache: a folder for the load cache, or None for no cache. Raises CassetteMissing if a path does
-    not exist, and CassetteInvalid with every problem of every file.
+    cache: a folder for the load cache, or None for no cache. report: called with the name of each
+    file of a folder. Raises CassetteMissing if a path does not exist, and CassetteInvalid with
+    every problem of every file.
     """
     problems: list[Problem] = []
     cassettes: list[Cassette] = []
     for path in paths:
         try:
-            cassettes += _read_path(path, cache)
+            cassettes += _read_path(path, cache, report)
         except CassetteInvalid as error:
             problems += error.problems
     problems += _find_clashes(cassettes)
@@ -141,35 +157,57 @@ def read(paths: Sequence[Path], *, cache: Path | None = None) -> tuple[Cassette,
     return tuple(sorted(cassettes, key=lambda cassette: cassette.name))
 
 
+def read_named(folder: Path, names: Sequence[str]) -> Suite:
+    """Reads the cassettes of these names.
+
+    Other files in the folder may be of other tools, and are not read.
+    """
+    return tuple(
+        Cassette(
+            name, tuple(replace(each, file=f"{name}/{each.file}") for each in cassette.interactions)
+        )
+        for name in names
+        if (folder / name).is_dir()
+        for cassette in read([folder / name])
+        if cassette.name == (folder / name).resolve().name
+    )
+
+
 def _find_clashes(cassettes: list[Cassette]) -> list[Problem]:
     counts = Counter(cassette.name for cassette in cassettes)
     return [
-        Problem(name, 0, "one cassette of a name", "two", "rename one, or give only one of the folders")
+        Problem(
+            name, 0, "one cassette of a name", "two", "rename one, or give only one of the folders"
+        )
         for name in sorted(counts)
         if counts[name] > 1
     ]
 
 
-def _read_path(path: Path, cache: Path | None) -> list[Cassette]:
+def _read_path(path: Path, cache: Path | None, report: Callable[[str], object]) -> list[Cassette]:
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
-        raise CassetteMissing(f"{path}: no such folder; name a folder of cassettes or a .tape file") from None
+        raise CassetteMissing(
+            f"{path}: no such file or folder; name a folder of cassettes or a .tape file"
+        ) from None
     except (OSError, ValueError) as error:  # ValueError: a path that no file can have
         cause = OSError(0, str(error)) if isinstance(error, ValueError) else error
         raise CassetteInvalid([_make_unreadable(path, cause)]) from None
     if stat.S_ISDIR(mode):
-        return _read_folder(path, cache)
+        return _read_folder(path, cache, report)
     if path.suffix == TAPE:
         return _read_tape(path)
-    raise CassetteMissing(f"{path}: expected a folder of cassettes or a .tape file; name its folder")
+    raise CassetteMissing(
+        f"{path}: expected a folder of cassettes or a .tape file; name its folder"
+    )
 
 
 def _read_tape(path: Path) -> list[Cassette]:
     return list(tape.unpack(_read_file(path, _MAX_TAPE), str(path)))
 
 
-def _read_folder(root: Path, cache: Path | None) -> list[Cassette]:
+def _read_folder(root: Path, cache: Path | None, report: Callable[[str], object]) -> list[Cassette]:
     problems: list[Problem] = []
     files, tapes = _find_files(root, problems.append)
     cached = _Cache(root, cache)
@@ -178,8 +216,11 @@ def _read_folder(root: Path, cache: Path | None) -> list[Cassette]:
         try:
             by_folder.setdefault((file.cassette, file.path.parent), []).append(cached.read(file))
         except CassetteInvalid as error:
-            problems += error.problems
-    cassettes = [Cassette(name, tuple(interactions)) for (name, _), interactions in by_folder.items()]
+            problems += _find_other_recorder(file.path) or error.problems
+        report(file.name)
+    cassettes = [
+        Cassette(name, tuple(interactions)) for (name, _), interactions in by_folder.items()
+    ]
     for path in tapes:
         try:
             cassettes += _read_tape(path)
@@ -191,14 +232,43 @@ def _read_folder(root: Path, cache: Path | None) -> list[Cassette]:
     return cassettes
 
 
+def _find_other_recorder(path: Path) -> list[Problem]:
+    """Returns one problem for a file of another recorder, because it lacks
+    every part of an interaction.
+    """
+    # folders rarely have such files
+    import_formats = import_module("bedtape_cassettes.foreign.import_formats")
+    try:
+        form = import_formats.read(_read_file(path, yamlio.MAX_BYTES)).format
+    except CassetteError:
+        return []
+    fix = (
+        "convert it with `bedtape cassette import`, or move it to another folder, which `bedtape"
+        " replay` can play"
+    )
+    return [
+        Problem(
+            str(path),
+            0,
+            "a file of bedtape's own",
+            f"a recording of {import_formats.FORMATS[form].tool}",
+            fix,
+        )
+    ]
+
+
 def _read_file(path: Path, limit: int) -> bytes:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # reading a pipe would block
-            raise CassetteInvalid([Problem(str(path), 0, "a file", "a device, pipe or socket", "remove it")])
+            raise CassetteInvalid(
+                [Problem(str(path), 0, "a file", "a device, pipe or socket", "remove it")]
+            )
         if status.st_size > limit:
-            found = f"{status.st_size / 2**20:.1f} MiB"
-            raise CassetteInvalid([Problem(str(path), 0, f"at most {limit >> 20} MiB", found, "split or shorten it")])
+            actual = f"{status.st_size / 2**20:.1f} MiB"
+            raise CassetteInvalid(
+                [Problem(str(path), 0, f"at most {limit >> 20} MiB", actual, "split or shorten it")]
+            )
         return path.read_bytes()
     except OSError as error:
         raise CassetteInvalid([_make_unreadable(path, error)]) from None
@@ -206,14 +276,28 @@ def _read_file(path: Path, limit: int) -> bytes:
 
 def read_interaction(path: Path) -> Interaction:
     """Returns the interaction in one file. Raises CassetteInvalid."""
-    return document.read(_read_file(path, yamlio.MAX_BYTES), str(path))
+    return document.read(
+        _read_file(path, yamlio.MAX_BYTES), str(path), partial(_load_binary, path.parent)
+    )
+
+
+def _load_binary(folder: Path, name: str) -> bytes:
+    """Returns the content of a binary file beside an interaction. Raises KeyError."""
+    path = folder / name
+    try:
+        if path.is_symlink():
+            raise KeyError(name)
+        return _read_file(path, _MAX_BINARY)
+    except CassetteInvalid:
+        raise KeyError(name) from None
 
 
 class _Cache:
     """The load cache of one folder: parsed interactions by the digest of their file's content.
 
-    File times are not used, because a checkout sets all times to now. Each folder has one cache file, which contains
-    the interactions of the last load. If the cache cannot be read or written, files are parsed without it.
+    File times are not used, because a checkout sets all times to now. Each folder has one cache
+    file, which contains the interactions of the last load. If the cache cannot be read or written,
+    files are parsed without it.
     """
 
     def __init__(self, root: Path, cache: Path | None) -> None:
@@ -231,6 +315,9 @@ class _Cache:
 
     def read(self, file: _File) -> Interaction:
         data = _read_file(file.path, yamlio.MAX_BYTES)
+        load = partial(_load_binary, file.path.parent)
+        if _NAMES_FILES in data:  # a file may be missing now
+            return replace(document.read(data, str(file.path), load), file=file.name)
         digest = blake2b(data, digest_size=16, person=_GENERATION).digest()
         if (row := self.rows.get(digest)) is not None:
             try:
@@ -266,15 +353,39 @@ def cache_folder(environ: dict[str, str] | os._Environ[str]) -> Path | None:
         return None
 
 
-# -- watching --------------------------------------------------------------------------------------------------
+def find_state_folder(environ: Mapping[str, str]) -> Path:
+    """Returns the private folder of the certificate authorities and the journals.
+
+    Raises CassetteError without a home.
+    """
+    if named := environ.get("BEDTAPE_STATE_DIR"):
+        return Path(named)
+    base = environ.get("XDG_STATE_HOME")
+    try:
+        return (Path(base) if base else Path.home() / ".local" / "state") / "bedtape"
+    except RuntimeError:
+        fix = "name one in BEDTAPE_STATE_DIR"
+        raise CassetteError(
+            f"BEDTAPE_STATE_DIR: expected a folder for private files, found no home; {fix}"
+        ) from None
+
+
+# -- watching --------------------------------------------------------------------------------------
 
 
 def fingerprint(paths: Sequence[Path]) -> Fingerprint:
-    """Returns the path, time and size of each file, which differ after a cassette on disk changes. Opens no file."""
+    """Returns the path, time and size of each file, which differ after a cassette on disk changes.
+
+    Opens no file.
+    """
     marks: set[tuple[str, int, int]] = set()
     for path in paths:
         files, tapes = _find_files(path, lambda _: None)
-        marks |= {mark for p in (path, *(f.path for f in files), *tapes) if (mark := _read_mark(p)) is not None}
+        marks |= {
+            mark
+            for p in (path, *(f.path for f in files), *tapes)
+            if (mark := _read_mark(p)) is not None
+        }
     return frozenset(marks)
 
 
@@ -286,7 +397,7 @@ def _read_mark(path: Path) -> tuple[str, int, int] | None:
     return None if stat.S_ISDIR(status.st_mode) else (str(path), status.st_mtime_ns, status.st_size)
 
 
-# -- files -----------------------------------------------------------------------------------------------------
+# -- files -----------------------------------------------------------------------------------------
 
 
 def replace_file(path: Path, data: bytes) -> None:
@@ -304,18 +415,3 @@ def replace_file(path: Path, data: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-
-
-def name_file(number: int, interaction: Interaction) -> str:
-    """Returns `0002-converse-stream-91be03d7.yaml`: number, operation, start of the match key."""
-    name = re.sub("[^a-z-]", "", kebab(interaction.operation or interaction.request.method))
-    return f"{number:04d}-{name}-{compute_request_key(interaction.request).hex()[:8]}.yaml"
-
-
-def number_files(cassette: Cassette, folder: str | None = None) -> Cassette:
-    """Returns the cassette with new file names, numbered from 1. folder: where the files are, if
-    not in the folder of the cassette's name; relative to the folder of cassettes.
-    """
-    prefix = cassette.name if folder is None else folder
-    named = (replace(i, file=f"{prefix}/{name_file(n, i)}".lstrip("/")) for n, i in enumerate(cassette.interactions, 1))
-    return Cassette(cassette.name, tuple(named))

@@ -8,13 +8,15 @@ from dataclasses import astuple, dataclass
 
 from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.model import Cassette, Events, Interaction
-from bedtape_cassettes.suites.selector import marks
+from bedtape_cassettes.suites.selector import list_marks
 from bedtape_cassettes.text import Line, escape_controls, lines
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One cassette. bytes: size of its files, `None` in a `.tape`. age_seconds: time since its last change, or `None`."""
+    """One cassette. bytes: size of its files, `None` in a `.tape`. age_seconds: time since
+    its last change, or `None`.
+    """
 
     name: str
     interactions: int
@@ -28,7 +30,9 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """The totals of one operation of one model. waited_ms: recorded time from requests to the ends of answers."""
+    """The totals of one operation of one model. waited_ms: recorded time from
+    requests to the ends of answers.
+    """
 
     operation: str
     model: str
@@ -39,36 +43,46 @@ class Total:
     waited_ms: int
 
 
-def row(cassette: Cassette, size: int | None, age_seconds: int | None) -> Row:
+def build_row(cassette: Cassette, size: int | None, age_seconds: int | None) -> Row:
     """Returns the row of a cassette."""
-    found = Counter(mark for interaction in cassette.interactions for mark in marks(interaction))
+    counts = Counter(
+        mark for interaction in cassette.interactions for mark in list_marks(interaction)
+    )
     return Row(
         cassette.name,
         len(cassette.interactions),
-        tuple(sorted({_operation(i) for i in cassette.interactions})),
+        tuple(sorted({_name_operation(i) for i in cassette.interactions})),
         tuple(sorted({i.model for i in cassette.interactions if i.model})),
         size,
         age_seconds,
-        found["partial"],
-        found["stale"],
+        counts["partial"],
+        counts["stale"],
     )
 
 
-def _operation(interaction: Interaction) -> str:
+def _name_operation(interaction: Interaction) -> str:
     return interaction.operation or interaction.request.method
 
 
-def totals(interactions: Iterable[Interaction]) -> tuple[Total, ...]:
+def total_by_operation(interactions: Iterable[Interaction]) -> tuple[Total, ...]:
     """Returns totals by operation and model, the most interactions first."""
     groups: dict[tuple[str, str], list[Interaction]] = {}
     for interaction in interactions:
-        groups.setdefault((_operation(interaction), interaction.model or "-"), []).append(interaction)
-    found = [_total(operation, model, group) for (operation, model), group in groups.items()]
-    return tuple(sorted(found, key=lambda total: (-total.interactions, total.operation, total.model)))
+        groups.setdefault((_name_operation(interaction), interaction.model or "-"), []).append(
+            interaction
+        )
+    unsorted = [
+        _total_group(operation, model, group) for (operation, model), group in groups.items()
+    ]
+    return tuple(
+        sorted(unsorted, key=lambda total: (-total.interactions, total.operation, total.model))
+    )
 
 
-def _total(operation: str, model: str, group: list[Interaction]) -> Total:
-    usages = [usage for i in group if (usage := read_usage(i.operation, i.model, i.response)) is not None]
+def _total_group(operation: str, model: str, group: list[Interaction]) -> Total:
+    usages = [
+        usage for i in group if (usage := read_usage(i.operation, i.model, i.response)) is not None
+    ]
     return Total(
         operation,
         model,
@@ -91,10 +105,14 @@ def _measure_wait(interaction: Interaction) -> int:
     return interaction.response.after_ms + streamed
 
 
-def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list[Line]:
+def render_table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list[Line]:
     """Aligns the rows in columns. The first row is the title. right: right-aligned columns."""
     safe = [[escape_controls(cell) for cell in cells] for cells in rows]
-    widths = [max(len(cells[column]) for cells in safe) for column in range(len(rows[0]))] if rows else []
+    widths = (
+        [max(len(cells[column]) for cells in safe) for column in range(len(rows[0]))]
+        if rows
+        else []
+    )
     shown = []
     for place, cells in enumerate(safe):
         padded = [

@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 from bedtape_cassettes.model import Interaction, Suite
-from bedtape_cassettes.suites.diff import Difference, difference_lines, differences
+from bedtape_cassettes.suites.diff import Difference, find_differences, render_difference
 from bedtape_cassettes.text import Line, lines
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Changed files, relative to the folder. moved, copied: (from, to) of an unchanged interaction."""
+    """Changed files, relative to the folder. moved, copied: (from, to) of an
+    unchanged interaction.
+    """
 
     removed: tuple[str, ...] = ()
     added: tuple[str, ...] = ()
@@ -30,7 +32,7 @@ class Plan:
 
 def plan(before: Suite, after: Suite) -> Plan:
     """Computes the changes from `before` to `after`."""
-    old, new = _files(before), _files(after)
+    old, new = _list_files(before), _list_files(after)
     gone = {file: interaction for file, interaction in old.items() if file not in new}
     stays = {interaction: file for file, interaction in old.items() if file in new}
     moved, copied, added = [], [], []
@@ -46,15 +48,17 @@ def plan(before: Suite, after: Suite) -> Plan:
         else:
             added.append(file)
     changed = [
-        (file, differences(old[file], interaction))
+        (file, find_differences(old[file], interaction))
         for file, interaction in new.items()
         if file in old and old[file] != interaction
     ]
     return Plan(tuple(gone), tuple(added), tuple(moved), tuple(copied), tuple(changed))
 
 
-def _files(suite: Suite) -> dict[str, Interaction]:
-    return {interaction.file: interaction for cassette in suite for interaction in cassette.interactions}
+def _list_files(suite: Suite) -> dict[str, Interaction]:
+    return {
+        interaction.file: interaction for cassette in suite for interaction in cassette.interactions
+    }
 
 
 def render(preview: Plan) -> Iterator[Line]:
@@ -69,4 +73,4 @@ def render(preview: Plan) -> Iterator[Line]:
     for file, changes in preview.changed:
         yield from lines(f"changed {file}", "title")
         for change in changes:
-            yield from difference_lines(change)
+            yield from render_difference(change)

@@ -1,27 +1,39 @@
-"""Secrets and personal data of a suite: listed, or replaced, the same value by the same placeholder everywhere. Pure.
+"""Lists the secrets and personal data of a suite, or replaces each value by the
+same placeholder everywhere.
 
-Listing and replacing search the same texts in the same way, so that what is listed is what is replaced.
+`scan` and `redact_suite` use the same search, so `redact_suite` replaces each
+value that `scan` lists.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import import_module
 from typing import Protocol
 
 from bedtape_cassettes.model import Interaction, Suite
-from bedtape_cassettes.redaction.engine import Find, Look, Search, Span, find_pattern, find_words
+from bedtape_cassettes.redaction.engine import (
+    Find,
+    Look,
+    Search,
+    Span,
+    find_pattern,
+    find_words,
+    replace_all,
+)
 from bedtape_cassettes.redaction.kinds import ACCESS_KEY, PLACEHOLDER, REDACTED, SECRET_HEADER
 from bedtape_cassettes.redaction.walk import rewrite
 from bedtape_cassettes.suites import bulk
-from bedtape_cassettes.suites.assign import with_length
-from bedtape_cassettes.suites.selector import Picked, numbers
+from bedtape_cassettes.suites.members import with_length
+from bedtape_cassettes.suites.selector import Picked, list_numbers
 
 
 class Names:
-    """Placeholders by value, numbered by kind in the order of their finds, above the numbers that exist.
+    """Placeholders by value, numbered by kind in the order of their finds,
+    above the numbers that exist.
 
     fixed: replaces every value instead.
     """
@@ -35,16 +47,19 @@ class Names:
     def reserve(self, text: str) -> None:
         """Reserves the numbers of the placeholders in the text."""
         if REDACTED in text:
-            for found in PLACEHOLDER.finditer(text):
-                self._last[found[1]] = max(self._last.get(found[1], 0), int(found[2]))
+            for match in PLACEHOLDER.finditer(text):
+                self._last[match[1]] = max(self._last.get(match[1], 0), int(match[2]))
 
     def learn(self, find: Find) -> None:
-        """Remembers a value that is to be replaced everywhere, and its kind."""
+        """Stores the kind of a value that is replaced everywhere.
+
+        Skips values of secret headers.
+        """
         if find.kind != SECRET_HEADER:
             self.kinds.setdefault(find.value, find.kind)
 
     def name(self, find: Find) -> str:
-        """The placeholder of the value."""
+        """Returns the placeholder of the value."""
         if find.value not in self.given:
             kind = self.kinds.get(find.value, find.kind)
             self._last[kind] = self._last.get(kind, 0) + 1
@@ -53,26 +68,30 @@ class Names:
 
 
 def redact(interaction: Interaction, search: Search, names: Names) -> Interaction:
-    """The interaction with everything that the search finds replaced."""
+    """Replaces every value that the search finds in the interaction."""
     changed = rewrite(interaction, search, lambda find, _: names.name(find))
     return interaction if changed == interaction else with_length(changed)
 
 
 def redact_suite(suite: Suite, picked: Picked, search: Search, names: Names) -> Suite:
-    """The suite with everything that the search finds in the picked interactions replaced.
+    """Replaces every value that the search finds in the picked interactions.
 
-    A value that is found in one place is replaced in all of the picked interactions.
+    A value that is found in one interaction is replaced in all picked interactions.
     """
 
     def learn(find: Find, _where: str) -> str:
         names.learn(find)
         return REDACTED
 
-    for interaction in (cassette.interactions[at] for cassette in suite for at in picked.get(cassette.name, ())):
+    for interaction in (
+        cassette.interactions[at] for cassette in suite for at in picked.get(cassette.name, ())
+    ):
         _reserve_all(interaction, names)
         rewrite(interaction, search, learn)
     everywhere = replace(search, looks=(*search.looks, find_words(names.kinds)))
-    return bulk.each(suite, picked, lambda interaction: redact(interaction, everywhere, names))
+    return bulk.change_each(
+        suite, picked, lambda interaction: redact(interaction, everywhere, names)
+    )
 
 
 def _reserve_all(interaction: Interaction, names: Names) -> None:
@@ -84,8 +103,13 @@ def _reserve_all(interaction: Interaction, names: Names) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """Something sensitive. shown: enough to recognise the value. how: "in base64", "percent-encoded" or ""."""
+class ScanResult:
+    """A secret or personal data. shown: the masked value. how: "in base64",
+    "percent-encoded" or "".
+
+    where: the place in the interaction, or one of `NAME_PLACES`. cassette, file: without what
+    the search finds in them.
+    """
 
     cassette: str
     number: int
@@ -96,28 +120,46 @@ class Found:
     how: str = ""
 
 
-def scan(suite: Suite, picked: Picked, search: Search) -> list[Found]:
-    """Everything that the search finds in the picked interactions, in order, each once a place."""
-    found = [
-        one
-        for cassette in suite
-        for place, number in enumerate(numbers(cassette))
-        if place in picked.get(cassette.name, ())
-        for one in _scan(cassette.name, number, cassette.interactions[place], search)
-    ]
-    return list(dict.fromkeys(found))
+# The places of finds in names, and the command that gives another name, because `redact` does not.
+NAME_PLACES = {"the cassette's name": "rename", "the file's name": "renumber"}
 
 
-def _scan(cassette: str, number: int, interaction: Interaction, search: Search) -> list[Found]:
-    found: list[Found] = []
+def scan(
+    suite: Suite, picked: Picked, search: Search, tick: Callable[[str], None] = lambda _: None
+) -> list[ScanResult]:
+    """Returns all that the search finds in the picked interactions and in their names, in
+    order, without duplicates.
+    """
+    findings: list[ScanResult] = []
+    for cassette in suite:
+        places = set(picked.get(cassette.name, ()))
+        for place, number in enumerate(list_numbers(cassette) if places else ()):
+            if place in places:
+                interaction = cassette.interactions[place]
+                findings += _scan_interaction(cassette.name, number, interaction, search)
+                tick(interaction.file)
+    return list(dict.fromkeys(findings))
+
+
+def _scan_interaction(
+    cassette: str, number: int, interaction: Interaction, search: Search
+) -> list[ScanResult]:
+    findings: list[ScanResult] = []
+
+    def hide(name: str) -> str:
+        return replace_all(name, search, lambda _: REDACTED)
 
     def write(find: Find, where: str) -> str:
-        shown = _mask(find.value)
-        found.append(Found(cassette, number, interaction.file, where, find.kind, shown, find.how))
+        names = hide(cassette), number, hide(interaction.file)
+        findings.append(ScanResult(*names, where, find.kind, _mask(find.value), find.how))
         return REDACTED
 
+    for name, where in zip(
+        (cassette, interaction.file.rpartition("/")[2]), NAME_PLACES, strict=True
+    ):
+        replace_all(name, search, partial(write, where=where))
     rewrite(interaction, search, write)
-    return found
+    return findings
 
 
 def _mask(value: str) -> str:
@@ -125,10 +167,46 @@ def _mask(value: str) -> str:
     return f"{value[:kept]}… ({len(value)} characters)"
 
 
-# -- detect-secrets --------------------------------------------------------------------------------------------
+# -- detect-secrets --------------------------------------------------------------------------------
 
-# These find every id and signature in an answer, which are random too.
-_TOO_MANY = ("Base64HighEntropyString", "HexHighEntropyString")
+# These detectors report every id and signature of an answer, because ids and
+# signatures are random too.
+_NOISY = ("Base64HighEntropyString", "HexHighEntropyString")
+# What a text contains if these detectors find something in it.
+_LONG_WORD = re.compile(r"[\w-]{20}")
+_LONG = (
+    *(
+        "Cloudant",
+        "DiscordBotToken",
+        "GitHubToken",
+        "GitLabToken",
+        "IbmCloudIam",
+        "IbmCosHmac",
+        "Mailchimp",
+    ),
+    *("OpenAI", "PypiToken", "SendGrid", "Softlayer", "Stripe", "TelegramBotToken", "TwilioKey"),
+)
+_MARK = re.compile(
+    r"//|eyJ|A3T|ABIA|ACCA|AKIA|ASIA|[aA][wW][sS]|[xX][oO][xX]|AccountKey=|BEGIN|PuTTY|sq0csp-|\d\.\d+\.\d"
+)
+_MARKED = (
+    "AWSKey",
+    "AzureStorageKey",
+    "BasicAuth",
+    "IPPublic",
+    "JwtToken",
+    "Npm",
+    "PrivateKey",
+    "Slack",
+    "SquareOAuth",
+)
+_HINTS = {
+    "ArtifactoryDetector": re.compile("AKC|AP"),
+    **{f"{name}Detector": _LONG_WORD for name in _LONG},
+    **{f"{name}Detector": _MARK for name in _MARKED},
+}
+# Each keyword of the KeywordDetector contains one of these texts.
+_KEYWORDS = ("key", "pass", "pwd", "secret", "contrase")
 
 
 class _Plugin(Protocol):
@@ -139,22 +217,46 @@ class _Plugin(Protocol):
 
 
 def load_detectors() -> Look | None:
-    """A look that finds what the detectors of detect-secrets find. Returns `None` if it is not installed.
+    """Returns a look that uses the detectors of detect-secrets, or `None` if
+    detect-secrets is not installed.
 
-    bedtape uses their patterns and verifies nothing, so no host is asked.
+    The look uses their patterns and does not verify secrets, so it contacts no host.
     """
     try:
         util = import_module("detect_secrets.core.plugins.util")
     except ImportError:
         return None
     classes = util.get_mapping_from_secret_type_to_class().values()
-    plugins: list[_Plugin] = [kind() for kind in classes if kind.__name__ not in _TOO_MANY]
+    plugins: list[_Plugin] = [kind() for kind in classes if kind.__name__ not in _NOISY]
+    by_hint: dict[Callable[[str], object] | None, list[_Plugin]] = {}
+    for plugin in plugins:
+        by_hint.setdefault(_find_hint(type(plugin).__name__), []).append(plugin)
 
     def look(text: str) -> Iterator[Span]:
-        for plugin in plugins:
+        hinted = [
+            one
+            for has_hint, group in by_hint.items()
+            if has_hint is None or has_hint(text)
+            for one in group
+        ]
+        for plugin in hinted:
             for value in dict.fromkeys(plugin.analyze_string(text)):
                 if value and value != ACCESS_KEY and REDACTED not in value:
                     kind = "-".join(re.findall("[a-z]+", plugin.secret_type.lower()))
                     yield from find_pattern(re.compile(re.escape(value)), kind)(text)
 
     return look
+
+
+def _find_hint(name: str) -> Callable[[str], object] | None:
+    """Returns a function that is false for texts in which the detector finds nothing;
+    `None` if there is none.
+    """
+    if name in _HINTS:
+        return _HINTS[name].search
+    if name != "KeywordDetector":
+        return None
+    words: tuple[str, ...] = import_module("detect_secrets.plugins.keyword").DENYLIST
+    if not all(any(part in word for part in _KEYWORDS) for word in words):
+        return None
+    return lambda text: any(part in folded for folded in (text.casefold(),) for part in _KEYWORDS)

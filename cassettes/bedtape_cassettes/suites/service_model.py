@@ -1,62 +1,47 @@
-"""Compares requests and answers with botocore's service models, which are on this machine. It sends no requests.
+"""Compares requests and answers with botocore's service models, which are on this machine.
 
-This is the module that imports botocore. It uses botocore's own validator on JSON, without cassettes.
+It sends no requests.
+
+It uses botocore's own validator on JSON, without cassettes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 
 from botocore import __version__ as botocore_version
-from botocore.exceptions import UnknownServiceError
-from botocore.loaders import Loader
-from botocore.model import (
-    ListShape,
-    MapShape,
-    OperationModel,
-    OperationNotFoundError,
-    ServiceModel,
-    Shape,
-    StructureShape,
-)
+from botocore.model import ListShape, MapShape, Shape, StructureShape
 from botocore.validate import ParamValidator
 
+from bedtape_cassettes.families.shared.service_models import load_operation
 from bedtape_cassettes.model import JsonValue
 from bedtape_cassettes.suites.checks import Drift
 
 VERSION = f"botocore {botocore_version}"
 
 
-@lru_cache(maxsize=8)
-def _service(name: str) -> ServiceModel:
-    return ServiceModel(Loader().load_service_model(name, "service-2"), name)
-
-
-@lru_cache(maxsize=64)
-def _operation(service: str, name: str) -> OperationModel | None:
-    try:
-        return _service(service).operation_model(name)
-    except (OperationNotFoundError, UnknownServiceError):
-        return None
-
-
 def find_request_drift(service: str, operation: str, body: JsonValue) -> list[Drift]:
     """Compares a request's body with the model."""
-    found = _operation(service, operation)
-    return [] if found is None or found.input_shape is None else _check_body(found.input_shape, body, is_request=True)
+    model = load_operation(service, operation)
+    return (
+        []
+        if model is None or model.input_shape is None
+        else _check_body(model.input_shape, body, is_request=True)
+    )
 
 
 def find_answer_drift(service: str, operation: str, body: JsonValue) -> list[Drift]:
     """Compares a whole answer's body with the model."""
-    found = _operation(service, operation)
-    return [] if found is None or found.output_shape is None else _check_body(found.output_shape, body)
+    model = load_operation(service, operation)
+    return (
+        [] if model is None or model.output_shape is None else _check_body(model.output_shape, body)
+    )
 
 
 def find_event_drift(service: str, operation: str, event: str, payload: JsonValue) -> list[Drift]:
     """Compares an event of a stream with the model."""
-    found = _operation(service, operation)
-    stream = found.get_event_stream_output() if found else None
+    model = load_operation(service, operation)
+    stream = model.get_event_stream_output() if model else None
     if not isinstance(stream, StructureShape):
         return []
     if event not in stream.members:
@@ -73,47 +58,68 @@ def _check_body(shape: Shape, body: JsonValue, *, is_request: bool = False) -> l
         return []  # bytes that no model describes
     if not isinstance(body, dict):
         return [Drift(f"expected an object, found {type(body).__name__}", certain=True)]
-    names = {_wire(name, member): name for name, member in shape.members.items()}
+    names = {_get_wire_name(name, member): name for name, member in shape.members.items()}
     located = {name for name, member in shape.members.items() if "location" in member.serialization}
-    found = [Drift(f"{key} is not known", certain=False) for key in body if key not in names]
+    drift = [Drift(f"{key} is not known", certain=False) for key in body if key not in names]
     for name in shape.required_members:
-        wire = _wire(name, shape.members[name])
+        wire = _get_wire_name(name, shape.members[name])
         if name not in located and body.get(wire) is None:
-            found.append(Drift(f"{wire} is missing", certain=is_request))
+            drift.append(Drift(f"{wire} is missing", certain=is_request))
     for key, value in body.items():
         if key in names and value is not None and names[key] not in located:
-            found += _check_shape(shape.members[names[key]], value, key, is_request=is_request)
-    return found
+            drift += _check_shape(shape.members[names[key]], value, key, is_request=is_request)
+    return drift
 
 
-def _wire(name: str, member: Shape) -> str:
+def _get_wire_name(name: str, member: Shape) -> str:
     return str(member.serialization.get("name", name))
 
 
-def _check_shape(shape: Shape, value: JsonValue, where: str, *, is_request: bool = False) -> Iterator[Drift]:
-    """Compares a value with a shape. Answers may lack required members, because clients accept them."""
+def _check_shape(
+    shape: Shape, value: JsonValue, where: str, *, is_request: bool = False
+) -> Iterator[Drift]:
+    """Compares a value with a shape.
+
+    Answers may lack required members, because clients accept them.
+    """
     known: list[str] = []
     clean = _drop_unknown(shape, value, where, known)
     yield from (Drift(f"{path} is not known", certain=False) for path in known)
     report = ParamValidator().validate(clean, shape)  # type: ignore[arg-type]  # any shape's value, whatever stubs say
     for line in report.generate_report().splitlines() if report.has_errors() else ():
-        yield Drift(f"{where}: {line}", certain=is_request or not line.startswith("Missing required"))
+        yield Drift(
+            f"{where}: {line}", certain=is_request or not line.startswith("Missing required")
+        )
 
 
 def _drop_unknown(shape: Shape, value: JsonValue, where: str, unknown: list[str]) -> JsonValue:
-    """Returns the value with the model's names. Nulls are dropped; unknown members go to `unknown`."""
+    """Returns the value with the model's names.
+
+    Nulls are dropped; unknown members go to `unknown`.
+    """
     match shape, value:
         case StructureShape(), dict() if not shape.is_document_type:
-            names = {_wire(name, member): name for name, member in shape.members.items()}
-            unknown += [f"{where}.{key}" for key in value if key not in names and f"{where}.{key}" not in unknown]
+            names = {_get_wire_name(name, member): name for name, member in shape.members.items()}
+            unknown += [
+                f"{where}.{key}"
+                for key in value
+                if key not in names and f"{where}.{key}" not in unknown
+            ]
             return {
-                names[key]: _drop_unknown(shape.members[names[key]], member, f"{where}.{key}", unknown)
+                names[key]: _drop_unknown(
+                    shape.members[names[key]], member, f"{where}.{key}", unknown
+                )
                 for key, member in value.items()
                 if key in names and member is not None
             }
         case ListShape(), list():
             return [_drop_unknown(shape.member, item, f"{where}[*]", unknown) for item in value]
         case MapShape(), dict():
-            return {key: _drop_unknown(shape.value, item, f"{where}.{key}", unknown) for key, item in value.items()}
-    whole = shape.type_name in ("integer", "long") and isinstance(value, float) and value.is_integer()
+            return {
+                key: _drop_unknown(shape.value, item, f"{where}.{key}", unknown)
+                for key, item in value.items()
+            }
+    whole = (
+        shape.type_name in ("integer", "long") and isinstance(value, float) and value.is_integer()
+    )
     return int(value) if whole and isinstance(value, float) else value

@@ -27,9 +27,9 @@ from bedtape_cassettes.families.content import (
 from bedtape_cassettes.families.reading import content_of, prompt_of
 from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import bodies
-from bedtape_cassettes.matching.key import compute_request_key
+from bedtape_cassettes.matching.key import compute_name_key
 from bedtape_cassettes.model import Body, Event, Events, Headers, Interaction
-from bedtape_cassettes.suites.selector import marks
+from bedtape_cassettes.suites.selector import list_marks
 from bedtape_cassettes.text import Line, lines
 
 _INDENT = "  "
@@ -37,11 +37,15 @@ _LONGEST = 76  # of a text in the timeline
 
 
 def render_heading(cassette: str, number: int, interaction: Interaction) -> list[Line]:
-    """Renders `weather:2  ConverseStream  us.amazon.nova-lite-v1:0  200  stream`, the file name and the key."""
+    """Renders `weather:2  ConverseStream  us.amazon.nova-lite-v1:0  200  stream`,
+    the file name and the key.
+    """
     what = interaction.operation or f"{interaction.request.method} {interaction.request.path}"
     status = str(interaction.response.status)
-    parts = [f"{cassette}:{number}", what, interaction.model or "-", status, *marks(interaction)]
-    where = f"{interaction.file}  key {compute_request_key(interaction.request).hex()}"
+    ends = interaction.response.ends
+    marks = [*list_marks(interaction), *([f"ends: {ends}"] if ends else [])]
+    parts = [f"{cassette}:{number}", what, interaction.model or "-", status, *marks]
+    where = f"{interaction.file}  key {compute_name_key(interaction.request).hex()}"
     return [*lines("  ".join(parts), "title"), *lines(where, "faint")]
 
 
@@ -53,49 +57,67 @@ def render_transcript(cassette: str, number: int, interaction: Interaction) -> l
     usage = read_usage(interaction.operation, interaction.model, response)
     return [
         *render_heading(cassette, number, interaction),
-        *_question(prompt, interaction.request.body),
-        *(_answer(content) if content is not None else _unread(response.body, response.status)),
-        *_timeline(response.after_ms, response.body),
-        *(_usage(usage) if usage is not None else ()),
+        *_render_request(prompt, interaction.request.body),
+        *_render_input(interaction.request.events),
+        *(
+            _render_answer(content)
+            if content is not None
+            else _render_unread(response.body, response.status)
+        ),
+        *_render_timeline(response.after_ms, response.body),
+        *(_render_usage(usage) if usage is not None else ()),
     ]
 
 
-# -- request --------------------------------------------------------------------------------------------
+# -- request ---------------------------------------------------------------------------------------
 
 
-def _question(prompt: Prompt, body: Body) -> Iterator[Line]:
+def _render_request(prompt: Prompt, body: Body) -> Iterator[Line]:
     if prompt == Prompt():
         if body.data:
-            yield from _section("request", _pretty(body.form, body.data))
+            yield from _render_section("request", _render_bytes(body.form, body.data))
         return
     if prompt.system:
-        yield from _section("system", prompt.system)
+        yield from _render_section("system", prompt.system)
     for turn in prompt.turns:
-        yield from _turn(turn)
+        yield from _render_turn(turn)
     if prompt.tools:
-        yield from _section("tools", ", ".join(prompt.tools))
-    if settings := _settings(prompt):
-        yield from _section("settings", settings)
+        yield from _render_section("tools", ", ".join(prompt.tools))
+    if settings := _render_settings(prompt):
+        yield from _render_section("settings", settings)
 
 
-def _section(title: str, text: str) -> Iterator[Line]:
+def _render_input(events: Events | None) -> Iterator[Line]:
+    """Renders the client's events of a conversation, each with its time."""
+    if events is None:
+        return
+    yield Line(f"client, {len(events.events)} events", "role")
+    for event in events.events:
+        text = json.dumps(bodies.read_chunk(event.payload), ensure_ascii=False)
+        shown = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+        yield from lines(f"{event.at_ms} ms  {shown}", indent=_INDENT)
+
+
+def _render_section(title: str, text: str) -> Iterator[Line]:
     yield from lines(title, "role")
     yield from lines(text, indent=_INDENT)
 
 
-def _turn(turn: Turn) -> Iterator[Line]:
-    yield from _section(turn.role, turn.text)
+def _render_turn(turn: Turn) -> Iterator[Line]:
+    yield from _render_section(turn.role, turn.text)
     for call in turn.calls:
-        yield from lines(_call(call), indent=_INDENT)
+        yield from lines(_render_call(call), indent=_INDENT)
     for result in turn.results:
         yield from lines(f"result of {result.name or result.id}: {result.text}", indent=_INDENT)
 
 
-def _call(call: ToolUse) -> str:
-    return f"calls {call.name} {json.dumps(call.input, ensure_ascii=False)}" + (f" ({call.id})" if call.id else "")
+def _render_call(call: ToolUse) -> str:
+    return f"calls {call.name} {json.dumps(call.input, ensure_ascii=False)}" + (
+        f" ({call.id})" if call.id else ""
+    )
 
 
-def _settings(prompt: Prompt) -> str:
+def _render_settings(prompt: Prompt) -> str:
     named = {
         "temperature": prompt.temperature,
         "top_p": prompt.top_p,
@@ -105,20 +127,26 @@ def _settings(prompt: Prompt) -> str:
     return ", ".join(f"{name} {value}" for name, value in named.items() if value is not None)
 
 
-# -- answer -----------------------------------------------------------------------------------------
+# -- answer ----------------------------------------------------------------------------------------
 
 
-def _answer(content: Content) -> Iterator[Line]:
+def _render_answer(content: Content) -> Iterator[Line]:
     yield Line("answer", "role")
     match content:
         case Message(blocks=blocks, stop=stop, stop_sequence=sequence):
             for block in blocks:
-                yield from _block(block)
-            yield from lines(f"stops: {stop}" + (f" at {sequence!r}" if sequence else ""), "faint", indent=_INDENT)
+                yield from _render_block(block)
+            yield from lines(
+                f"stops: {stop}" + (f" at {sequence!r}" if sequence else ""),
+                "faint",
+                indent=_INDENT,
+            )
         case Embeddings(vectors=vectors):
             for vector in vectors or ():
                 shown = ", ".join(f"{number:g}" for number in vector[:4])
-                yield Line(f"{_INDENT}vector of {len(vector)}: {shown}{', …' if len(vector) > 4 else ''}")
+                yield Line(
+                    f"{_INDENT}vector of {len(vector)}: {shown}{', …' if len(vector) > 4 else ''}"
+                )
         case Images(images=images):
             for data in images or ():
                 yield Line(f"{_INDENT}image of {len(data)} bytes")
@@ -127,7 +155,7 @@ def _answer(content: Content) -> Iterator[Line]:
                 yield Line(f"{_INDENT}document {index}: {score:g}")
 
 
-def _block(block: Block) -> list[Line]:
+def _render_block(block: Block) -> list[Line]:
     match block:
         case Text(text=text):
             return lines(text, indent=_INDENT)
@@ -135,7 +163,7 @@ def _block(block: Block) -> list[Line]:
             shown = text if redacted is None else f"{text}[{len(redacted)} bytes redacted]"
             return lines(f"thinks: {shown}", "faint", indent=_INDENT)
         case ToolUse():
-            return lines(_call(block), indent=_INDENT)
+            return lines(_render_call(block), indent=_INDENT)
         case CitedText(text=text, citations=citations):
             cited = "\n".join(f"[{c.title or c.origin or 'source'}] {c.source}" for c in citations)
             return lines(text, indent=_INDENT) + lines(cited, "faint", indent=2 * _INDENT)
@@ -147,17 +175,21 @@ def _block(block: Block) -> list[Line]:
             return lines(json.dumps(value, ensure_ascii=False), indent=_INDENT)
 
 
-def _unread(body: Body | Events, status: int) -> Iterator[Line]:
+def _render_unread(body: Body | Events, status: int) -> Iterator[Line]:
     """Renders an error, or the body of an answer with an unknown form."""
-    yield Line("answer" if status < 300 else f"error {status}", "role" if status < 300 else "warning")
+    yield Line(
+        "answer" if status < 300 else f"error {status}", "role" if status < 300 else "warning"
+    )
     if isinstance(body, Body):
-        yield from lines(_pretty(body.form, body.data), indent=_INDENT)
+        yield from lines(_render_bytes(body.form, body.data), indent=_INDENT)
     for event in body.events if isinstance(body, Events) else ():
-        yield from lines(f"{event.type or 'event'}: {_short(event)}", indent=_INDENT)
+        yield from lines(f"{event.type or 'event'}: {_shorten(event)}", indent=_INDENT)
 
 
-def _pretty(form: str, data: bytes, indent: int | None = 2) -> str:
-    """Renders JSON on several lines (on one without `indent`), text unchanged, and the number of other bytes."""
+def _render_bytes(form: str, data: bytes, indent: int | None = 2) -> str:
+    """Renders JSON on several lines (on one without `indent`), text unchanged, and
+    the number of other bytes.
+    """
     if form == "base64":
         return f"{len(data)} bytes"
     try:
@@ -170,8 +202,10 @@ def _pretty(form: str, data: bytes, indent: int | None = 2) -> str:
 # -- times, usage --------------------------------------------------------------------------------
 
 
-def _timeline(after_ms: int, body: Body | Events) -> Iterator[Line]:
-    """Renders the time of the head, then the times, count and bytes of each run of events of one type."""
+def _render_timeline(after_ms: int, body: Body | Events) -> Iterator[Line]:
+    """Renders the time of the head, then the times, count and bytes of each
+    run of events of one type.
+    """
     if not isinstance(body, Events):
         if after_ms:
             yield Line(f"answered after {after_ms} ms", "faint")
@@ -181,51 +215,62 @@ def _timeline(after_ms: int, body: Body | Events) -> Iterator[Line]:
     for kind, group in groupby(events, key=lambda event: event.type or "event"):
         run = list(group)
         times = f"{run[0].at_ms} ms" if len(run) == 1 else f"{run[0].at_ms}-{run[-1].at_ms} ms"
-        count = "" if len(run) == 1 else f" x{len(run)}, {sum(len(event.payload) for event in run)} bytes"
+        count = (
+            ""
+            if len(run) == 1
+            else f" x{len(run)}, {sum(len(event.payload) for event in run)} bytes"
+        )
         yield from lines(f"{times:>16}  {kind}{count}", "faint", indent=_INDENT)
 
 
-def _usage(usage: Usage) -> Iterator[Line]:
+def _render_usage(usage: Usage) -> Iterator[Line]:
     cached = [
         f"{count} {what}"
-        for count, what in ((usage.cache_read, "read from the cache"), (usage.cache_write, "written to it"))
+        for count, what in (
+            (usage.cache_read, "read from the cache"),
+            (usage.cache_write, "written to it"),
+        )
         if count
     ]
-    yield Line(f"usage: {', '.join([f'{usage.input} tokens in', f'{usage.output} out', *cached])}", "faint")
+    yield Line(
+        f"usage: {', '.join([f'{usage.input} tokens in', f'{usage.output} out', *cached])}", "faint"
+    )
 
 
-# -- raw -------------------------------------------------------------------------------------------------------
+# -- raw -------------------------------------------------------------------------------------------
 
 
 def render_raw(cassette: str, number: int, interaction: Interaction) -> list[Line]:
-    """Renders request and response with headers, and body or frames, as recorded without padding."""
+    """Renders request and response with headers, and body or frames, as
+    recorded without padding.
+    """
     request, response = interaction.request, interaction.response
     return [
         *render_heading(cassette, number, interaction),
         *lines(f"{request.method} {request.path}", "role"),
-        *_headers(request.headers),
-        *lines(_pretty(request.body.form, request.body.data), indent=_INDENT),
+        *_render_headers(request.headers),
+        *lines(_render_bytes(request.body.form, request.body.data), indent=_INDENT),
         Line(f"{response.status} after {response.after_ms} ms", "role"),
-        *_headers(response.headers),
-        *_frames(response.body),
+        *_render_headers(response.headers),
+        *_render_frames(response.body),
     ]
 
 
-def _headers(headers: Headers, indent: str = "") -> Iterator[Line]:
+def _render_headers(headers: Headers, indent: str = "") -> Iterator[Line]:
     for name, value in headers:
         yield from lines(f"{name}: {value}", "faint", indent=indent)
 
 
-def _frames(body: Body | Events) -> Iterator[Line]:
+def _render_frames(body: Body | Events) -> Iterator[Line]:
     if isinstance(body, Body):
-        yield from lines(_pretty(body.form, body.data), indent=_INDENT)
+        yield from lines(_render_bytes(body.form, body.data), indent=_INDENT)
         return
     for number, event in enumerate(body.events, 1):
         yield Line(f"event {number} at {event.at_ms} ms, {len(event.payload)} bytes", "role")
-        yield from _headers(event.headers, _INDENT)
-        yield from lines(_pretty(event.form, event.payload, None), indent=_INDENT)
+        yield from _render_headers(event.headers, _INDENT)
+        yield from lines(_render_bytes(event.form, event.payload, None), indent=_INDENT)
 
 
-def _short(event: Event) -> str:
-    text = _pretty(event.form, event.payload, None)
+def _shorten(event: Event) -> str:
+    text = _render_bytes(event.form, event.payload, None)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -11,7 +11,9 @@ from bedtape_cassettes.model import LONGEST_MS, Body, Events, Interaction, Respo
 
 @dataclass(frozen=True, slots=True)
 class Retiming:
-    """scale: the factor for every time; 0 removes all waits. cap_ms: the longest wait before the head or an event."""
+    """scale: the factor for every time; 0 removes all waits. cap_ms: the longest wait
+    before the head or an event.
+    """
 
     scale: float = 1.0
     cap_ms: int | None = None
@@ -21,19 +23,26 @@ def retime(interaction: Interaction, retiming: Retiming) -> Interaction:
     """Changes the times of the interaction. Raises CassetteError if a time exceeds LONGEST_MS."""
     response = interaction.response
     after_ms = _cap(round(response.after_ms * retiming.scale), retiming)
-    changed = replace(response, after_ms=_check_time(after_ms), body=_body(response, retiming))
+    changed = replace(
+        response, after_ms=_check_time(after_ms), body=_retime_body(response, retiming)
+    )
     return replace(interaction, response=changed)
 
 
-def _body(response: Response, retiming: Retiming) -> Body | Events:
+def _retime_body(response: Response, retiming: Retiming) -> Body | Events:
     body = response.body
     if not isinstance(body, Events):
         return body
     times = [round(event.at_ms * retiming.scale) for event in body.events]
-    # In a hand-written stream an event may have an earlier time than the event before it. It has no wait.
+    # In a hand-written stream an event may have an earlier time than the event
+    # before it. It has no wait.
     waits = [max(0, later - earlier) for earlier, later in pairwise((0, *times))]
-    new_times = accumulate(_cap(wait, retiming) for wait in waits) if retiming.cap_ms is not None else times
-    events = [replace(e, at_ms=_check_time(at)) for e, at in zip(body.events, new_times, strict=True)]
+    new_times = (
+        accumulate(_cap(wait, retiming) for wait in waits) if retiming.cap_ms is not None else times
+    )
+    events = [
+        replace(e, at_ms=_check_time(at)) for e, at in zip(body.events, new_times, strict=True)
+    ]
     return Events.of(events, padded=body.padded)
 
 
@@ -43,5 +52,7 @@ def _cap(wait: int, retiming: Retiming) -> int:
 
 def _check_time(time: int) -> int:
     if time > LONGEST_MS:
-        raise CassetteError(f"--scale: expected times of at most {LONGEST_MS} ms, found {time} ms; scale by less")
+        raise CassetteError(
+            f"--scale: expected times of at most {LONGEST_MS} ms, found {time} ms; scale by less"
+        )
     return time

@@ -1,31 +1,18 @@
 /**
  * A bedtape server, from a test: sessions with rules, faults and the history of their calls.
  *
- * It speaks to the control API alone and never to Bedrock: your code does that, with any SDK whose endpoint is
- * `session.url`. Words and types are those of overlay files; they are generated from the server's OpenAPI document.
+ * This module contacts the control API alone and never Bedrock. Your code contacts Bedrock with any
+ * SDK whose endpoint is `session.url`. The types are generated from the server's OpenAPI document.
  */
 
-import type { components, operations } from "./api.js";
+import type { components } from "./api.js";
+import { type Ask, Session } from "./session.js";
 
-type Schemas = components["schemas"];
-export type Rule = Schemas["Rule"];
-export type Fault = Schemas["Fault"];
-/** Which calls a rule or fault is about. */
-export type When = Schemas["When"];
-/** What a rule answers, whichever operation and model family asks. */
-export type Answer = Schemas["Answer"];
-/** A rule's name, and which of the calls it takes. */
-export type Which = Pick<Rule, "name" | "family" | "times" | "after" | "every" | "probability">;
-/** One request that the server received, and what it answered. */
-export type Call = Schemas["Call"];
-/** A mistake in how the code under test retries. */
-export type Finding = Schemas["Finding"];
-/** What `calls` can choose by. */
-export type Choice = NonNullable<operations["calls"]["parameters"]["query"]>;
-/** What `assertCalled` holds calls against: the words of `when`, what came of the call, and how many there must be. */
-export type Conditions = Schemas["Counted"];
+export { CallsMismatch, Session } from "./session.js";
+export type * from "./session.js";
+export { fastRetries, type FastRetries } from "./retries.js";
 
-/** The server refused, or none answered. `status` is 0 where there was no answer. */
+/** The server refused, or did not answer. `status` is 0 without an answer. */
 export class BedtapeError extends Error {
   override readonly name = "BedtapeError";
   constructor(
@@ -37,26 +24,26 @@ export class BedtapeError extends Error {
   }
 }
 
-/** The calls are not those that were expected; the message shows the nearest and how they differ. */
-export class CallsMismatch extends Error {
-  override readonly name = "CallsMismatch";
-}
+export type Health = components["schemas"]["Health"];
+export type Cassette = components["schemas"]["Cassette"];
 
 export class Bedtape {
   readonly url: string;
   readonly #token: string | undefined;
 
   /**
-   * @param url the server's, without a session; `bedtape run` puts it into BEDTAPE_URL.
-   * @param options token: what the server was started with as --control-token, if it was.
+   * @param url the server's, without a session. `bedtape run` puts it into BEDTAPE_URL.
+   * @param options token: the server's --control-token. Default: BEDTAPE_CONTROL_TOKEN.
    */
   constructor(url: string | undefined = process.env.BEDTAPE_URL, options: { token?: string } = {}) {
     if (!url) {
-      const fix = "run the tests as `bedtape run -- npm test`, or set BEDTAPE_URL";
+      const fix =
+        "run the tests as `npx bedtape run -- npm test`, set BEDTAPE_URL," +
+        ' or let vitest or Jest start the server: globalSetup: "@bedtape/client/setup"';
       throw new BedtapeError(0, `expected a server's URL, found none: ${fix}`);
     }
     this.url = url.replace(/\/+$/, "");
-    this.#token = options.token;
+    this.#token = options.token ?? process.env.BEDTAPE_CONTROL_TOKEN;
   }
 
   /** A test's own rules, faults and history. Two tests never meet if their names differ. */
@@ -67,7 +54,28 @@ export class Bedtape {
     );
   }
 
-  async #ask(method: string, path: string, body?: unknown): Promise<unknown> {
+  /** Whether the server runs, and what it plays. */
+  async health(): Promise<Health> {
+    return (await this.#ask("GET", "/_bedtape/health")) as Health;
+  }
+
+  /** The cassettes that the server plays. */
+  async cassettes(): Promise<Cassette[]> {
+    return (await this.#ask("GET", "/_bedtape/cassettes")) as Cassette[];
+  }
+
+  /** Seconds of the virtual clock, which quotas use. All sessions share it. */
+  async now(): Promise<number> {
+    return ((await this.#ask("GET", "/_bedtape/clock")) as { now: number }).now;
+  }
+
+  /** Advances the virtual clock. @returns its new time. */
+  async advance(seconds: number): Promise<number> {
+    const clock = await this.#ask("POST", "/_bedtape/clock", { advance: seconds });
+    return (clock as { now: number }).now;
+  }
+
+  #ask: Ask = async (method, path, body) => {
     const headers: Record<string, string> = { "content-type": "application/json" };
     if (this.#token !== undefined) headers["x-bedtape-token"] = this.#token;
     const response = await fetch(this.url + path, {
@@ -75,91 +83,20 @@ export class Bedtape {
       headers,
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     }).catch((error: unknown) => {
-      throw new BedtapeError(0, `no server answers at ${this.url}; is \`bedtape run\` or \`bedtape replay\` running?`, {
-        cause: error,
-      });
+      const fix = "is `bedtape run` or `bedtape replay` running?";
+      throw new BedtapeError(0, `no server answers at ${this.url}; ${fix}`, { cause: error });
     });
     const text = await response.text();
     if (!response.ok) throw new BedtapeError(response.status, refusalOf(text));
-    return JSON.parse(text);
-  }
+    return JSON.parse(text) as unknown;
+  };
 }
 
 function refusalOf(text: string): string {
   try {
-    return String((JSON.parse(text) as Schemas["Error"]).error);
+    return String((JSON.parse(text) as components["schemas"]["Error"]).error);
   } catch {
-    return `expected a bedtape server's answer, found ${text.slice(0, 200)}`; // something else listens there
+    // Something else listens there.
+    return `expected a bedtape server's answer, found ${text.slice(0, 200)}`;
   }
-}
-
-export class Session {
-  /** @internal: `Bedtape.session` makes them. */
-  constructor(
-    readonly name: string,
-    /** The endpoint to give to the code under test. */
-    readonly url: string,
-    private readonly ask: (method: string, path: string, body?: unknown) => Promise<unknown>,
-  ) {}
-
-  /**
-   * Answers calls from now on: `respond("classify spam", { json: { label: "spam" } })`. A text in place of `when` is a
-   * part of the prompt, one in place of an answer is what the model says; several answers are given in turn. The first
-   * rule that matches answers.
-   * @returns the rule's name.
-   */
-  respond(when: string | When, answer: string | Answer | (string | Answer)[], which: Which = {}): Promise<string> {
-    const about: When = typeof when === "string" ? { prompt_contains: when } : when;
-    const said = Array.isArray(answer) ? { answers: answer.map(answerOf) } : { answer: answerOf(answer) };
-    return this.add("/rules", { ...which, ...(Object.keys(about).length ? { when: about } : {}), ...said });
-  }
-
-  /**
-   * Makes calls fail, once if `times` does not say otherwise: `fail("ThrottlingException", { times: 2 })`.
-   * @returns the fault's name.
-   */
-  fail(error: string, fault: Omit<Fault, "error"> = {}): Promise<string> {
-    return this.fault({ times: 1, ...fault, error });
-  }
-
-  /** Harms answers in any other way: `fault({ reset: { after_events: 2 } })`. @returns the fault's name. */
-  fault(fault: Fault): Promise<string> {
-    return this.add("/faults", fault);
-  }
-
-  /** The calls so far, in the order in which they ended: all, or those that are so. */
-  async calls(choice: Choice = {}): Promise<Call[]> {
-    const query = new URLSearchParams({ limit: String(1_000_000_000) }); // all of them: the server's own limit is a page
-    for (const [name, value] of Object.entries(choice)) query.set(name, String(value));
-    return ((await this.ask("GET", `/calls?${query}`)) as Schemas["Calls"]).calls;
-  }
-
-  /** Throws CallsMismatch unless calls were so, at least one by default: `assertCalled({ status: 429, times: 2 })`. */
-  async assertCalled(conditions: Conditions = {}): Promise<void> {
-    const { passed, report } = (await this.ask("POST", "/assert", { called: conditions })) as Schemas["Asserted"];
-    if (!passed) throw new CallsMismatch(report ?? "the calls are not those that were expected");
-  }
-
-  /** What the code under test did wrong in retrying; empty where it did well. */
-  async verdict(): Promise<Finding[]> {
-    return (await this.ask("GET", "/verdict")) as Finding[];
-  }
-
-  /** Forgets rules, faults, positions and calls. */
-  async reset(): Promise<void> {
-    await this.ask("POST", "/reset");
-  }
-
-  /** Forgets the session itself, at the end of its test. */
-  async drop(): Promise<void> {
-    await this.ask("DELETE", "");
-  }
-
-  private async add(path: string, layer: unknown): Promise<string> {
-    return ((await this.ask("POST", path, layer)) as Schemas["LaidRule" | "LaidFault"]).name;
-  }
-}
-
-function answerOf(answer: string | Answer): Answer {
-  return typeof answer === "string" ? { text: answer } : answer;
 }

@@ -2,11 +2,12 @@
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { createServer } from "node:http";
+import { once } from "node:events";
+import { Agent, createServer, type IncomingMessage, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test, type TestContext } from "node:test";
 import openapiTS, { astToString } from "openapi-typescript";
-import { Bedtape, BedtapeError, CallsMismatch, type Session } from "../src/index.js";
+import { Bedtape, BedtapeError, CallsMismatch, fastRetries, type Session } from "../src/index.js";
 
 const MODEL = "us.amazon.nova-lite-v1:0";
 const bedtape = new Bedtape();
@@ -18,15 +19,18 @@ function own(context: TestContext): Session {
   return session;
 }
 
+// The verdict judges attempts over one connection.
+const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+
 /** One Converse request, unsigned and never retried: the status, and the text or the error's message. */
 async function converse(session: Session, text: string, headers = {}): Promise<[number, string]> {
-  const response = await fetch(`${session.url}/model/${encodeURIComponent(MODEL)}/converse`, {
-    method: "POST",
-    headers: { "content-type": "application/json", ...headers },
-    body: JSON.stringify({ messages: [{ role: "user", content: [{ text }] }] }),
-  });
-  const body = await response.json();
-  return [response.status, response.ok ? body.output.message.content[0].text : body.message];
+  const options = { method: "POST", agent, headers: { "content-type": "application/json", ...headers } };
+  const sent = request(`${session.url}/model/${encodeURIComponent(MODEL)}/converse`, options);
+  sent.end(JSON.stringify({ messages: [{ role: "user", content: [{ text }] }] }));
+  const [response] = (await once(sent, "response")) as [IncomingMessage];
+  const body = JSON.parse((await response.toArray()).join(""));
+  const status = response.statusCode ?? 0;
+  return [status, status === 200 ? body.output.message.content[0].text : body.message];
 }
 
 async function rejection(promise: Promise<unknown>): Promise<Error> {
@@ -48,6 +52,12 @@ test("rules answer: text, JSON, several in turn, and only so often", async (cont
   const texts: string[] = [];
   for (const text of asked) texts.push((await converse(session, text))[1]);
   assert.deepEqual([JSON.parse(texts[0]!), ...texts.slice(1)], [{ label: "spam" }, "one", "two", "whatever"]);
+});
+
+test("a session that made no call can be dropped, and dropped again", async () => {
+  const session = bedtape.session("without calls");
+  await session.drop();
+  await session.drop();
 });
 
 test("faults fail calls, once unless more is said", async (context) => {
@@ -87,10 +97,95 @@ test("sessions are apart; one that is reset has nothing, one that is dropped is 
   assert.deepEqual(await one.calls(), []);
   assert.match((await converse(one, "hello"))[1], /No recording answers/);
   await one.drop();
-  const gone = await rejection(one.drop());
-  assert.ok(gone instanceof BedtapeError);
-  assert.equal(gone.status, 404);
+  assert.deepEqual(await one.calls(), []);
   await two.drop();
+});
+
+test("assertions: not called, in sequence, all used, all played", async (context) => {
+  const session = own(context);
+  await session.respond("first", "1", { name: "one" });
+  await session.respond("second", "2");
+  await session.fault({ latency: { first_byte_ms: 1 }, when: { prompt_contains: "slow" } });
+  await converse(session, "first");
+  await session.assertNotCalled("second");
+  assert.ok((await rejection(session.assertNotCalled("first"))) instanceof CallsMismatch);
+  await converse(session, "first again");
+  await converse(session, "second");
+  await session.assertCalled("first", { times: 2 });
+  const steps = [{ prompt_contains: "first" }, { prompt_contains: "second" }];
+  await session.assertSequence(steps);
+  await session.assertSequence([steps[0]!, ...steps], { consecutive: true });
+  assert.ok((await rejection(session.assertSequence(steps.reverse()))) instanceof CallsMismatch);
+  assert.deepEqual(await session.unused(), ['fault-1 (prompt_contains="slow")']);
+  assert.ok((await rejection(session.assertAllUsed())) instanceof CallsMismatch);
+  await session.remove("fault-1");
+  await session.assertAllUsed();
+  await session.play("hello");
+  assert.equal((await session.unplayed()).length, 2);
+  assert.ok((await rejection(session.assertAllPlayed())) instanceof CallsMismatch);
+  await session.forgetCalls();
+  await session.assertNotCalled();
+});
+
+test("layers are read, replaced and removed; a seed repeats the same choices", async (context) => {
+  const session = own(context);
+  const overlay = {
+    seed: 7,
+    rules: [{ name: "maybe", probability: 0.5, answer: { text: "by chance" } }, { answer: { text: "else" } }],
+  };
+  const draws: string[][] = [];
+  for (const seed of [7, 7, 8]) {
+    await session.reset();
+    await session.setOverlay({ ...overlay, seed });
+    const texts: string[] = [];
+    for (let n = 0; n < 16; n++) texts.push((await converse(session, `number ${n}`))[1]);
+    draws.push(texts);
+  }
+  assert.deepEqual(draws[0], draws[1]);
+  assert.notDeepEqual(draws[0], draws[2]);
+  const layers = await session.overlay();
+  assert.deepEqual([layers.seed, layers.rules.map((rule) => rule.name)], [8, ["maybe", "rule-2"]]);
+  assert.equal(layers.rules[0]!.fired + layers.rules[1]!.fired, 16);
+  await session.remove("maybe");
+  assert.equal((await converse(session, "number 0"))[1], "else");
+  assert.match((await rejection(session.remove("maybe"))).message, /no layer of its own named 'maybe'/);
+  await session.clear();
+  assert.deepEqual((await session.overlay()).rules, []);
+});
+
+test("a script answers its turns in order, and another call is an error", async (context) => {
+  const session = own(context);
+  await session.script([["hello", "hi"], { expect: { prompt_contains: "bye" }, answer: { text: "see you" } }]);
+  assert.deepEqual(await converse(session, "hello"), [200, "hi"]);
+  assert.equal((await converse(session, "unexpected"))[0], 400);
+  assert.deepEqual(await converse(session, "bye"), [200, "see you"]);
+});
+
+test("a session plays the cassette that it chooses, each recording once if strict", async (context) => {
+  const session = own(context);
+  assert.ok((await bedtape.cassettes()).some((cassette) => cassette.name === "hello"));
+  assert.equal((await bedtape.health()).status, "ok");
+  await session.play("hello", { strict: true });
+  const { cassette, strict } = await session.state();
+  assert.deepEqual({ cassette, strict }, { cassette: "hello", strict: true });
+  assert.match((await rejection(session.play("no such"))).message, /no such/);
+  await session.play(null);
+  assert.equal((await session.state()).cassette, null);
+});
+
+test("the clock is advanced", async () => {
+  const before = await bedtape.now();
+  assert.equal(await bedtape.advance(60), before + 60);
+});
+
+test("fast retries are those of the standard mode, without waits", async () => {
+  const strategy = fastRetries(3);
+  const first = await strategy.acquireInitialRetryToken("");
+  const second = await strategy.refreshRetryTokenForRetry(first, { errorType: "THROTTLING" });
+  assert.deepEqual([second.getRetryCount(), second.getRetryDelay(), await strategy.maxAttempts()], [1, 0, 3]);
+  const third = await strategy.refreshRetryTokenForRetry(second, { errorType: "TRANSIENT" });
+  await rejection(strategy.refreshRetryTokenForRetry(third, { errorType: "THROTTLING" }));
+  await rejection(strategy.refreshRetryTokenForRetry(first, { errorType: "CLIENT_ERROR" }));
 });
 
 test("the verdict names what was retried wrongly", async (context) => {
@@ -132,7 +227,7 @@ test("without a URL it says how to get one", () => {
   const url = process.env.BEDTAPE_URL;
   delete process.env.BEDTAPE_URL;
   try {
-    assert.throws(() => new Bedtape(), /bedtape run -- npm test/);
+    assert.throws(() => new Bedtape(), /npx bedtape run -- npm test/);
   } finally {
     process.env.BEDTAPE_URL = url;
   }

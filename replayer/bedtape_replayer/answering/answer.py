@@ -2,33 +2,80 @@
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from bedtape_cassettes.model import Response
 from bedtape_replayer.answering.call import Call
+from bedtape_replayer.answering.duplex.conversation import Conversation
 from bedtape_replayer.answering.match import Miss
 from bedtape_replayer.answering.reply import Reply
 from bedtape_replayer.answering.steps import StepEdit
 
-# The source of an answer. miss: nothing answered. validation: the request check. overlay: a layer that cannot answer.
-# control: bedtape's own routes.
-Source: TypeAlias = Literal["cassette", "rule", "fault", "miss", "validation", "overlay", "control"]
+# The source of an answer. miss: nothing answered. default: nothing else answered, and the server
+# has a default answer. validation: the request check. simulation: a simulated feature of the
+# service, which gives the request to no model. overlay: a layer that cannot answer. control:
+# bedtape's own routes. upstream: another server, which is asked if nothing else answers.
+Source: TypeAlias = Literal[
+    "cassette",
+    "rule",
+    "fault",
+    "default",
+    "miss",
+    "validation",
+    "simulation",
+    "overlay",
+    "control",
+    "upstream",
+]
 
 # The names of bedtape's own errors: nothing answers, or a layer cannot answer.
 MISS = "CassetteMissException"
 OVERLAY = "OverlayException"
 
 
-# Answers and outcomes do not change. The classes are not `frozen`, because a frozen instance takes six times as long
-# to create.
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """A call that another server is to answer.
+
+    url: the base URL to send the call to. live: whether a stream is sent on while it arrives;
+    otherwise a fault of the session may change the stream in a way that needs all of it. build:
+    makes the answer of a complete response; with True, of the head of a stream that still arrives.
+    """
+
+    url: str
+    live: bool
+    build: Callable[[Response, Reply, bool], Answer]
+
+
+@dataclass(slots=True, eq=False)
+class Progress:
+    """How far the server has sent an answer that it does not send at once.
+
+    began: the time of the request, in seconds since 1970. times: the seconds from `began` to
+    each sent piece of the body.
+    """
+
+    began: float
+    times: array[float]
+
+
+# Answers and outcomes do not change. The classes are not `frozen`, because a frozen instance takes
+# six times as long to create.
 @dataclass(slots=True, eq=False)
 class Answer:
     """The answer to a call, and its source.
 
-    by: the recording's file, or the id of the rule or fault. response: the answer before it is rendered to bytes, `None`
-    for bedtape's own answers. faults: the ids of the faults that changed the answer. edits: the changes of the faults to
-    the steps. speed: the pace of the session, `None` for the server's pace.
+    by: the recording's file, or the id of the rule or fault. response: the answer before it is
+    rendered to bytes, `None` for bedtape's own answers. miss: the report of a miss, or why Bedrock
+    has no operation for the request. faults: the ids of the faults that changed the answer. edits:
+    the changes of the faults to the steps. speed: the pace of the session, `None` for the server's
+    pace. error: Bedrock's name of the error that a rule or fault sends, which the answer in another
+    API's form may not contain. forward: the request to make before the reply is known. simulated:
+    what simulated features of the service did, in words.
+    conversation: the steps of an answer that depends on the input of a duplex request.
     """
 
     call: Call
@@ -40,6 +87,10 @@ class Answer:
     faults: tuple[str, ...] = ()
     edits: tuple[StepEdit, ...] = ()
     speed: float | None = None
+    error: str | None = None
+    forward: Forward | None = None
+    simulated: tuple[str, ...] = ()
+    conversation: Conversation | None = None
 
     @property
     def file(self) -> str | None:
@@ -51,9 +102,11 @@ class Answer:
 class Outcome:
     """A call that is over.
 
-    started: whether the answer's head was sent. A reset or stall before the head leaves the client without a status.
-    began: seconds since 1970. seconds: the duration. complete: whether the client stayed to the end. sent: the number
-    of pieces of the body that were sent; a piece of a stream is an event.
+    started: whether the answer's head was sent. A reset or stall before the head leaves the client
+    without a status. began: seconds since 1970. seconds: the duration. complete: whether the client
+    stayed to the end. sent: the number of pieces of the body that were sent; a piece of a stream is
+    an event. connection: the number of the connection. progress: the times of the events; `None` if
+    the answer was sent at once.
     """
 
     answer: Answer
@@ -62,3 +115,5 @@ class Outcome:
     complete: bool
     sent: int
     started: bool = True
+    connection: int = 0
+    progress: Progress | None = None

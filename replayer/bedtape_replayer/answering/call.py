@@ -1,32 +1,92 @@
-"""A call: one request that the server received. Most packages use this form. No sockets, no clock."""
+"""A call: one request that the server received.
+
+Most packages use this form. No sockets, no clock.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import TYPE_CHECKING, TypeAlias
+
+import orjson
 
 from bedtape_cassettes.addresses import MANTLE, RUNTIME, read_host, read_scope
 from bedtape_cassettes.families.content import Prompt
-from bedtape_cassettes.families.reading import prompt_of
-from bedtape_cassettes.format.bodies import parse_request
+from bedtape_cassettes.families.documents import read_document_texts
+from bedtape_cassettes.families.reading import prompt_of, read_prompt
+from bedtape_cassettes.families.service_apis import MODELS, find_service_model
+from bedtape_cassettes.format.bodies import is_shallow, parse_request
 from bedtape_cassettes.lazy import lazy_property
 from bedtape_cassettes.matching.key import ANSWERING, AnswerHeaders, answer_headers
 from bedtape_cassettes.matching.outline import Outline, read_outline
-from bedtape_cassettes.model import JsonValue
-from bedtape_cassettes.operations import Dialect, Target, find_body_model, identify
+from bedtape_cassettes.model import JsonValue, Response
+from bedtape_cassettes.operations import Dialect, Operation, Target, find_body_model, identify
 from bedtape_replayer.answering.head import Head
+from bedtape_replayer.answering.service_operations import find_service_operation
+
+if TYPE_CHECKING:
+    from bedtape_replayer.answering.siblings import Siblings
+
+# The method, the path, the operation (several operations may have one path) or the service of
+# OpenAI's and Anthropic's APIs (two services have them), the headers that change an answer, and the
+# outline of the body.
+RequestParts: TypeAlias = tuple[str, str, Operation | str | None, AnswerHeaders, bytes]
 
 
-# Nothing assigns a call's fields. It is not `frozen`, because a frozen call takes five times as long to make.
+class Findings:
+    """What was found out about a request, once for all equal requests.
+
+    body: the object that all equal bodies use; empty if it is large. key, candidates: each with the
+    object that found it. refusal: the error that Bedrock would answer, in a tuple, because it may
+    be None. prompt: None if nothing has read it. siblings: requests that differ from this request
+    in one text; None if they have not been looked for. text: that text, if the siblings are known.
+    model: in the body. answer: what a rule answered, with what else the answer depends on, and its
+    size.
+    """
+
+    __slots__ = (
+        "answer",
+        "body",
+        "candidates",
+        "key",
+        "model",
+        "prompt",
+        "refusal",
+        "siblings",
+        "text",
+    )
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+        self.key: tuple[object, bytes] = _NO_KEY
+        self.candidates: tuple[object, object] = _NOTHING
+        self.refusal: tuple[Response | None] | None = None
+        self.prompt: Prompt | None = None
+        self.siblings: Siblings | None = None
+        self.text: str | None = None
+        self.model: str | None = _UNREAD
+        self.answer: tuple[object, tuple[object, ...], object, int] | None = None
+
+
+# Equal to no model id, which has no control characters.
+_UNREAD = "\0"
+_NO_KEY: tuple[object, bytes] = (None, b"")
+_NOTHING: tuple[object, object] = (None, None)
+
+
+# Nothing assigns a call's fields. It is not `frozen`, because a frozen call takes five
+# times as long to make.
 @dataclass(eq=False)
 class Call:
     """One request that the server received. The body is parsed on first use.
 
-    path: percent-encoded with its query, without prefixes. number: the number of the call in its session, from 1.
-    generation: the generation of the session. A session that is reset, or made anew under the same name, has another
-    generation, and so another history. 0 for a call that no history keeps. prefix: the service in the prefix of the path.
-    earlier: the conversation that the call continues by an id (`previous_response_id`).
+    path: percent-encoded with its query, without prefixes. number: the number of the call in its
+    session, from 1. generation: the generation of the session. A session that is reset, or made
+    anew under the same name, has another generation, and so another history. 0 for a call that no
+    history keeps. prefix: the service in the prefix of the path. earlier: the conversation that the
+    call continues by an id (`previous_response_id`).
     """
 
     session: str
@@ -49,11 +109,11 @@ class Call:
         return read_outline(self.body)
 
     @lazy_property
-    def request(self) -> tuple[str, str, AnswerHeaders, bytes]:
-        """The parts of the request that an answer may depend on: the key of caches. The method includes the service."""
+    def request(self) -> RequestParts:
+        """The parts of the request that an answer may depend on: the key of caches."""
         headers = answer_headers(self.head.get) if ANSWERING.search(self.head.lowercase) else ()
-        method = self.method if self.dialect == "aws" else f"{self.method} {self.service}"
-        return method, self.path, headers, self.outline.data
+        api = self.known if self.dialect == "aws" else self.service
+        return self.method, self.path, api, headers, self.outline.data
 
     @property
     def request_size(self) -> int:
@@ -61,38 +121,81 @@ class Call:
         return len(self.path) + len(self.outline.data)
 
     @lazy_property
+    def findings(self) -> Findings:
+        """What was found out about the request. See `share`."""
+        return Findings(b"" if self.outline.blobs else self.body)
+
+    @lazy_property
+    def known(self) -> Operation | None:
+        """The operation of any Bedrock service, or `None` if the path is not a Bedrock operation.
+
+        Two services may have one path. Then the prefix of the path or the host
+        decides, if it names a service.
+        """
+        operation = self.target.operation
+        if operation is not None and (
+            self.prefix in (None, RUNTIME, operation.service) or operation.dialect != "aws"
+        ):
+            return operation
+        service = None if self.named_service == RUNTIME else self.named_service
+        header = self.head.get("x-amz-target") or ""
+        return find_service_operation(service, self.method, self.path, header) or operation
+
+    @lazy_property
     def operation(self) -> str | None:
         """The operation's name in botocore, or `None` if the path is not a Bedrock operation."""
-        return self.target.name
+        return self.known.name if self.known else None
 
     @lazy_property
     def model(self) -> str | None:
-        """The model id in the path, percent-decoded, ARNs whole, or in the body of OpenAI's and Anthropic's APIs."""
-        return self.target.model or find_body_model(self.target, self.outline.data)
+        """The model id in the path, percent-decoded, or in the body. ARNs are whole."""
+        target = self.target
+        if target.model is not None:
+            return target.model
+        if target.dialect == "aws":
+            return (
+                find_service_model(self.operation, self.outline_json)
+                if self.operation in MODELS
+                else None
+            )
+        findings = self.findings
+        if findings.model is _UNREAD:
+            findings.model = self._read_body_model(target)
+        return findings.model
 
-    @property
+    def _read_body_model(self, target: Target) -> str | None:
+        if isinstance(self.loaded, dict):
+            model = self.loaded.get("model")
+            return model if isinstance(model, str) else None
+        return find_body_model(target, self.outline.data)
+
+    @lazy_property
     def dialect(self) -> Dialect:
         """The form of errors and streams: that of AWS, of OpenAI or of Anthropic."""
         return self.target.dialect
 
     @lazy_property
     def named_service(self) -> str | None:
-        """The service that the prefix of the path or the host of the request names; None if neither does."""
-        host = read_host((self.head.get("host") or "").partition(":")[0])
-        return self.prefix or (host.service if host else None)
+        """The service that the prefix of the path or the host of the request
+        names; None if neither does.
+        """
+        return self.prefix or _read_service(self.head.get("host") or "")
 
     @property
     def service(self) -> str:
         """bedrock-runtime or bedrock-mantle: both have OpenAI's and Anthropic's APIs.
 
-        If the request names neither, the path decides: only bedrock-mantle has paths that begin with `/v1/`.
+        If the request names neither, the path decides: only bedrock-mantle has
+        paths that begin with `/v1/`.
         """
         return self.named_service or (MANTLE if self.path.startswith("/v1/") else RUNTIME)
 
     @property
     def is_streamed(self) -> bool:
-        """Whether the client expects a stream: by the operation or, in OpenAI's and Anthropic's APIs, by the body."""
-        operation = self.target.operation
+        """Whether the client expects a stream: by the operation or, in OpenAI's and
+        Anthropic's APIs, by the body.
+        """
+        operation = self.known
         if operation is None or self.dialect == "aws":
             return operation is not None and operation.streaming
         return isinstance(self.outline_json, dict) and self.outline_json.get("stream") is True
@@ -103,31 +206,79 @@ class Call:
         return _parse(self.body) if self.outline.blobs else self.outline_json
 
     @lazy_property
+    def loaded(self) -> JsonValue:
+        """The parsed outline, or `None` if orjson cannot parse it.
+
+        `outline_json` has more rules.
+        """
+        try:
+            value: JsonValue = orjson.loads(self.outline.data)
+        except orjson.JSONDecodeError:
+            return None
+        return value
+
+    @lazy_property
     def outline_json(self) -> JsonValue:
         """The parsed outline, or `None` if the body is not JSON."""
-        return _parse(self.outline.data)
+        data = self.outline.data
+        return _parse(data) if self.loaded is None or not is_shallow(data) else self.loaded
 
     @lazy_property
     def is_literal(self) -> bool:
-        """Whether the body contains the prompt's texts literally, except for characters that JSON must escape.
+        """Whether the body contains the prompt's texts literally, except for
+        characters that JSON must escape.
 
-        Converse's texts are joined by line breaks. Other formats contain texts in templates or in base64.
+        The texts of these operations are joined by line breaks. InvokeModel has texts in
+        templates and in base64.
         """
-        return self.operation in ("Converse", "ConverseStream") and b"\\u" not in self.outline.data
+        return (
+            self.operation in _LITERAL and b"\\u" not in self.outline.data and self.earlier is None
+        )
+
+    @lazy_property
+    def documents(self) -> str:
+        """The names and texts of all documents in the request, joined by line breaks.
+
+        PDF and Word files have no text here.
+        """
+        return "\n".join(read_document_texts(self.json))
 
     @lazy_property
     def prompt(self) -> Prompt:
-        """The prompt in a form independent of the model family: system, messages, tools, parameters."""
-        body = self.outline.data
-        read = _read_cached_prompt if len(body) <= _LARGEST_CACHED else prompt_of
-        prompt = read(self.operation, self.model, body)
-        return replace(prompt, turns=(*self.earlier.turns, *prompt.turns)) if self.earlier else prompt
+        """The prompt in a form independent of the model family: system,
+        messages, tools, parameters.
+        """
+        findings = self.findings
+        prompt = findings.prompt
+        if prompt is None and findings.text is not None and findings.siblings is not None:
+            # not kept, because it is quickly made again
+            prompt = findings.siblings.read_prompt(findings.text)
+        elif prompt is None:
+            body = self.outline_json
+            if isinstance(body, dict):
+                prompt = read_prompt(self.operation, self.model, body)
+            else:
+                prompt = prompt_of(self.operation, self.model, self.outline.data)
+            if len(self.outline.data) <= _LARGEST_CACHED:
+                findings.prompt = prompt
+        return (
+            replace(prompt, turns=(*self.earlier.turns, *prompt.turns)) if self.earlier else prompt
+        )
+
+    def share(self, findings: Findings) -> None:
+        """Use what was found out about an equal request, and its body."""
+        self.findings = findings
+        self.body = findings.body or self.body
 
     def pack(self) -> None:
-        """Free what was read from the request, because a history keeps ten thousand calls. It is read again on access."""
+        """Free what was read from the request, because a history keeps ten thousand calls.
+
+        It is read again on access.
+        """
         self.head.pack()
-        for name in ("json", "outline_json", "prompt", "outline"):
-            self.__dict__.pop(name, None)
+        values = self.__dict__
+        for name in _PACKED:
+            values.pop(name, None)
 
     @lazy_property
     def attempt(self) -> int:
@@ -139,14 +290,25 @@ class Call:
 
     @property
     def invocation_id(self) -> str | None:
-        """The id that the attempts of one SDK call share, or `None` if the SDK does not send an id."""
+        """The id that the attempts of one SDK call share, or `None` if the SDK
+        does not send an id.
+        """
         return self.head.get("amz-sdk-invocation-id")
 
     @lazy_property
     def scope(self) -> tuple[str | None, str | None]:
-        """Access key id and region of the signature; None for each that the request does not contain."""
+        """Access key id and region of the signature; None for each that the
+        request does not contain.
+        """
         scope = read_scope(self.head.get("authorization") or "")
         return (scope.access_key, scope.region or None) if scope else (None, None)
+
+
+@lru_cache(maxsize=1024)
+def _read_service(host: str) -> str | None:
+    """The service of a Host header."""
+    read = read_host(host.partition(":")[0])
+    return read.service if read else None
 
 
 def _parse(body: bytes) -> JsonValue:
@@ -156,9 +318,20 @@ def _parse(body: bytes) -> JsonValue:
         return None
 
 
-# Tests send the same request again and again, and reading it costs more than answering it. Bounded by count and size.
+# Tests send the same request again and again, and reading it costs more than answering it.
 _LARGEST_CACHED = 16_384
-_read_cached_prompt = lru_cache(maxsize=2048)(prompt_of)
+_PACKED = (
+    "documents",
+    "json",
+    "outline_json",
+    "loaded",
+    "prompt",
+    "outline",
+    "request",
+    "findings",
+)
+
+_LITERAL = ("Converse", "ConverseStream", "ChatCompletions", "Messages", "Responses")
 
 _ATTEMPT = re.compile(r"\battempt=([0-9]{1,4})\b")
 _SMALL = re.compile(r"[0-9]{1,4}")

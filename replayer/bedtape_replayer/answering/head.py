@@ -1,4 +1,7 @@
-"""The headers of a request as unparsed lines. To parse twenty headers costs more than to answer. No sockets."""
+"""The headers of a request as unparsed lines.
+
+To parse twenty headers costs more than to answer. No sockets.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,8 @@ Sender: TypeAlias = tuple[bytes | None, bytes | None, bytes | None]
 class Head:
     """The headers of a request. raw: CR LF, then the header lines, each with CR LF at its end.
 
-    version: the HTTP version of the request. In HTTP/2, names are in lower case. known_sender: the sender,
-    if the wire has read it with other headers.
+    version: the HTTP version of the request. In HTTP/2, names are in lower case. known_sender: the
+    sender, if the wire has read it with other headers.
     """
 
     __slots__ = ("_is_packed", "_lowercase", "known_sender", "raw", "version")
@@ -58,7 +61,8 @@ class Head:
         sender = self.known_sender
         if sender is None:
             host, origin, site = (
-                None if (value := self.get(name)) is None else value.encode("latin-1") for name in _SENDER_HEADERS
+                None if (value := self.get(name)) is None else value.encode("latin-1")
+                for name in _SENDER_HEADERS
             )
             sender = self.known_sender = (host, origin, site)
         return sender

@@ -1,4 +1,7 @@
-"""The cassettes of a server, and the index that each session plays from. Indexes are built on first use."""
+"""The cassettes of a server, and the index that each session plays from.
+
+Indexes are built on first use.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,16 @@ from bedtape_replayer.answering.match import Index
 
 
 class Library:
-    """The cassettes of a server. A session plays from the cassette with its name, or else from all in name order."""
+    """The cassettes of a server.
+
+    A session plays from the cassette with its name, or else from all in name order.
+    """
 
     def __init__(self, cassettes: Iterable[Cassette], rules: MatchRules = DEFAULT) -> None:
         self.cassettes = tuple(sorted(cassettes, key=lambda cassette: cassette.name))
         self._rules = rules
         self._all = Index(self.cassettes, rules)
+        self._nothing = Index((), rules)
         self._named = {cassette.name: cassette for cassette in self.cassettes}
         self._indexes: dict[str, Index] = {}
 
@@ -27,13 +34,15 @@ class Library:
         return len(self._all.interactions)
 
     def index(self, session: str | None, cassette: str | None = None) -> Index:
-        """Returns the index of a session: the chosen cassette, the cassette with the session's name, or all cassettes.
+        """Returns the index of a session: the chosen cassette, the cassette with the
+        session's name, or all cassettes.
 
-        session: the name, or `None`. cassette: the chosen cassette. A missing chosen cassette gives an empty index.
+        session: the name, or `None`. cassette: the chosen cassette. A missing chosen
+        cassette gives an empty index.
         """
         if cassette is not None:
             chosen = self._named.get(cassette)
-            return self._get_index(chosen) if chosen else Index((), self._rules)
+            return self._get_index(chosen) if chosen else self._nothing
         named = self._find_cassette(session) if session is not None else None
         return self._get_index(named) if named else self._all
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from bedtape_replayer.answering.memory import Memory
+
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -17,23 +19,40 @@ _ENTRY_BYTES = 512
 class Memo(dict[K, V]):
     """A dictionary that is cleared when its entries take too much memory. most_bytes: the limit.
 
-    largest: the greatest size of an entry that is stored.
+    largest: the greatest size of an entry that is stored. memory: counts the entries.
     """
 
-    __slots__ = ("_bytes", "_largest", "_most_bytes")
+    __slots__ = ("_bytes", "_largest", "_memory", "_most_bytes")
 
-    def __init__(self, most_bytes: int, largest: int = 65536) -> None:
+    def __init__(self, most_bytes: int, largest: int = 65536, memory: Memory | None = None) -> None:
         super().__init__()
+        self._memory = memory or Memory()
         self._most_bytes = most_bytes
         self._largest = largest
         self._bytes = 0
 
     def keep(self, key: K, value: V, size: int) -> None:
-        """Stores a value, unless it is too large. size: the size of the entry in bytes, without its overhead."""
+        """Stores a value, unless it is too large. size: the size of the entry in
+        bytes, without its overhead.
+        """
         if size > self._largest:
             return
-        self._bytes += size + _ENTRY_BYTES
-        if self._bytes > self._most_bytes:
+        size += _ENTRY_BYTES
+        if self._bytes + size > self._most_bytes:
             self.clear()
-            self._bytes = size + _ENTRY_BYTES
+        self._bytes += size
+        self._memory.used += size
         self[key] = value
+
+    def grow(self, key: K, value: V, size: int) -> None:
+        """Counts that a value has become larger, if the memo still contains
+        it. size: may be negative.
+        """
+        if self.get(key) is value:
+            self._bytes += size
+            self._memory.used += size
+
+    def clear(self) -> None:
+        super().clear()
+        self._memory.used -= self._bytes
+        self._bytes = 0

@@ -1,20 +1,28 @@
-"""The routes of the control API for a session's calls: list, assertions and verdict. Pure."""
+"""The routes of the control API for a session's calls: list, summary, assertions
+and verdict. Pure.
+"""
 
 from __future__ import annotations
 
 from bedtape_cassettes.model import JsonValue
+from bedtape_cassettes.text import format_count
+from bedtape_replayer.api.call_schemas import ASSERTION, QUERY
 from bedtape_replayer.api.route import ApiRequest, Failed
-from bedtape_replayer.api.schemas import ASSERTION, QUERY
 from bedtape_replayer.history.assertions import (
     CallsMismatch,
     assert_all_played,
+    assert_all_used,
+    assert_cached,
     assert_called,
     assert_not_called,
     assert_sequence,
 )
 from bedtape_replayer.history.calls import ConditionInvalid
 from bedtape_replayer.history.json_safe import make_json_safe
+from bedtape_replayer.history.listing import list_calls
 from bedtape_replayer.history.retries.verdict import judge_retries
+from bedtape_replayer.overlay.explain import describe
+from bedtape_replayer.overlay.rule import Rule
 
 # A page of calls, if the asker does not say: what a person reads at a time.
 _PAGE = 100
@@ -51,6 +59,10 @@ def run_assertion(request: ApiRequest) -> JsonValue:
                 assert_sequence(calls, steps)
             case {"consecutive": steps}:
                 assert_sequence(calls, steps, consecutive=True)
+            case {"cached": conditions}:
+                assert_cached(calls, **conditions)
+            case {"all_used": _}:
+                assert_all_used(session.layers.describe_unused())
             case _:
                 assert_all_played(session.find_unplayed(session.index(request.engine.library)))
     except ConditionInvalid as error:
@@ -64,6 +76,35 @@ def verdict_of(request: ApiRequest) -> JsonValue:
     return [finding.as_json() for finding in judge_retries(request.peek_session().history.calls)]
 
 
+def list_unused(request: ApiRequest) -> JsonValue:
+    return list(request.peek_session().layers.describe_unused())
+
+
 def list_unplayed(request: ApiRequest) -> JsonValue:
     session = request.peek_session()
-    return [recording.interaction.file for recording in session.find_unplayed(session.index(request.engine.library))]
+    return [
+        recording.interaction.file
+        for recording in session.find_unplayed(session.index(request.engine.library))
+    ]
+
+
+def summarize(request: ApiRequest) -> JsonValue:
+    """Return the calls as pytest shows them after a failure, and what makes a
+    test with the fixture fail.
+    """
+    session = request.peek_session()
+    calls, layers = session.history.calls, session.layers
+    lines = [f"{format_count(len(calls), 'call')}{':' if calls else ''}", *list_calls(calls)]
+    lines += [f"never acted: {text}" for text in layers.describe_unused()]
+    misses = [str(call.miss or call.by) for call in calls if call.source in ("miss", "overlay")]
+    if calls.forgotten:
+        lines[0] = f"after {format_count(calls.forgotten, 'older call')}, {lines[0]}"
+        fix = "play fewer calls in a session, or set a higher limit of its history"
+        misses.append(f"{calls.forgotten} older calls were forgotten and may be misses; {fix}")
+    scripts = [rule for rule in layers.unused if isinstance(rule, Rule) and rule.needed > 1]
+    unfinished = [
+        f"a script did not end: {describe(rule, layers.count_fired(rule.id))}" for rule in scripts
+    ]
+    return make_json_safe(
+        {"text": "\n".join(lines), "problems": [*dict.fromkeys(misses), *unfinished]}
+    )

@@ -1,23 +1,28 @@
-"""The access gate of the control API: checks who may call it, finds the route, and returns the reply."""
+"""The access gate of the control API: checks who may call it, finds the
+route, and returns the reply.
+"""
 
 from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from urllib.parse import parse_qsl
 
 from bedtape_cassettes.admission import is_loopback
 from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.model import JsonValue
+from bedtape_replayer.answering.gaps import HeaderPairs
 from bedtape_replayer.answering.head import Head
-from bedtape_replayer.answering.reply import HeaderPairs, Reply, build_own_reply
+from bedtape_replayer.answering.reply import Reply, build_own_reply
 from bedtape_replayer.api.fakecloud import ROUTES as FAKECLOUD
-from bedtape_replayer.api.inspector.feed import ROUTES as INSPECTOR
+from bedtape_replayer.api.inspector.call_detail import ROUTES as INSPECTOR
 from bedtape_replayer.api.inspector.page import page, read_files
-from bedtape_replayer.api.route import ApiRequest, Failed, Route
+from bedtape_replayer.api.route import ApiRequest, Delayed, Failed, Route
 from bedtape_replayer.api.session_routes import ROUTES as OWN
 from bedtape_replayer.engine.engine import Engine
+from bedtape_replayer.engine.live import LiveReply, build_delayed_reply
 
 _OURS = re.compile(r"/_(?:bedtape|fakecloud|reset)(?:/|$|\?)")
 _HEALTH = re.compile(r"/_bedtape/health(?:\?.*)?", re.DOTALL)
@@ -25,11 +30,13 @@ _BEARER = re.compile(r"^Bearer(?: +|$)", re.IGNORECASE)
 
 
 class Gate:
-    """Answers `/_bedtape/…`, the inspector's page among it, `/_fakecloud/…` and `/_reset` for an engine.
+    """Answers `/_bedtape/…`, the inspector's page among it, `/_fakecloud/…` and
+    `/_reset` for an engine.
 
-    token: every request must contain it, except for the page's files, because a browser cannot send a token when it
-    opens the page. address: the address that the server listens on. Without a token, an address that other machines can
-    reach gets no control API, except for the health check. The server has already refused requests of web pages.
+    token: every request must contain it, except for the page's files, because a browser cannot send
+    a token when it opens the page. address: the address that the server listens on. Without a
+    token, an address that other machines can reach gets no control API, except for the health
+    check. The server has already refused requests of web pages.
     """
 
     def __init__(
@@ -46,7 +53,9 @@ class Gate:
         self._routes = tuple(routes)
         read_files()
 
-    def __call__(self, session: str, method: str, path: str, head: Head, body: bytes) -> Reply | None:
+    def __call__(
+        self, session: str, method: str, path: str, head: Head, body: bytes
+    ) -> Reply | None:
         if not _OURS.match(path):
             return None
         try:
@@ -54,8 +63,10 @@ class Gate:
                 raise Failed(
                     403,
                     {
-                        "error": "expected a control token, because other machines can reach this server;"
-                        " start it with --control-token"
+                        "error": (
+                            "expected a control token, because other machines can reach this"
+                            " server; start it with --control-token"
+                        )
                     },
                 )
             file = page(method, path)
@@ -63,21 +74,39 @@ class Gate:
                 return file
             if self._token is not None:
                 _admit_bearer(head, self._token)
-            return _reply(200, self._answer(session, method, path, body))
+            answer = self._answer(session, method, path, body)
         except Failed as error:
-            return _reply(error.status, error.body, error.headers)
+            return _render_failure(error)
+        match answer:
+            case LiveReply():
+                return (
+                    answer
+                    if method == "GET"
+                    else Reply(answer.status, answer.headers, (), streamed=False)
+                )
+            case Delayed(work):
+                return build_delayed_reply(partial(_work, work))
+        return _reply(200, answer)
 
-    def _answer(self, session: str, method: str, path: str, body: bytes) -> JsonValue:
+    def _answer(
+        self, session: str, method: str, path: str, body: bytes
+    ) -> JsonValue | LiveReply | Delayed:
         plain, _, query = path.partition("?")
-        found = [(route, parts) for route in self._routes if (parts := route.parts(plain)) is not None]
-        if not found:
+        routes = [
+            (route, parts) for route in self._routes if (parts := route.parts(plain)) is not None
+        ]
+        if not routes:
             raise Failed(404, {"error": f"no such path: {plain}; /_bedtape/openapi.json has all"})
-        for route, parts in found:
+        for route, parts in routes:
             if route.method == method or (method == "HEAD" and route.method == "GET"):
                 return route.answer(ApiRequest(self._engine, session, parts, _query(query), body))
-        methods = {route.method for route, _ in found}
+        methods = {route.method for route, _ in routes}
         allowed = ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
-        raise Failed(405, {"error": f"expected {allowed} for {plain}, found {method}"}, ((b"Allow", allowed.encode()),))
+        raise Failed(
+            405,
+            {"error": f"expected {allowed} for {plain}, found {method}"},
+            ((b"Allow", allowed.encode()),),
+        )
 
 
 def _admit_bearer(head: Head, token: str) -> None:
@@ -85,8 +114,8 @@ def _admit_bearer(head: Head, token: str) -> None:
     brought = head.get("x-bedtape-token") or _BEARER.sub("", head.get("authorization") or "")
     # Headers come as Latin-1, whatever bytes they are.
     if not hmac.compare_digest(brought.encode("latin-1", "replace"), token.encode()):
-        found = "another" if brought else "none"
-        message = f"expected the control token in x-bedtape-token or as a bearer, found {found}"
+        actual = "another" if brought else "none"
+        message = f"expected the control token in x-bedtape-token or as a bearer, found {actual}"
         raise Failed(401, {"error": message}, ((b"WWW-Authenticate", b"Bearer"),))
 
 
@@ -96,6 +125,17 @@ def _query(text: str) -> dict[str, str]:
     if len(query) != len(pairs):
         raise Failed(400, {"error": f"expected each parameter once, found {text!r}"})
     return query
+
+
+def _work(work: Callable[[], JsonValue]) -> Reply:
+    try:
+        return _reply(200, work())
+    except Failed as error:
+        return _render_failure(error)
+
+
+def _render_failure(error: Failed) -> Reply:
+    return _reply(error.status, error.body, error.headers)
 
 
 def _reply(status: int, value: JsonValue, more: HeaderPairs = ()) -> Reply:

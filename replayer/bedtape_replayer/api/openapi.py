@@ -17,34 +17,50 @@ _BEARER = {"type": "http", "scheme": "bearer"}
 def openapi(routes: Iterable[Route], version: str, schemas: Mapping[str, Schema]) -> dict[str, Any]:
     """OpenAPI 3.1 (whose schemas are JSON Schema 2020-12).
 
-    schemas: by the names that the document gives them; wherever one stands in a route or in another, it is referred to.
+    schemas: by the names that the document gives them; wherever one stands in a route or in
+    another, it is referred to.
     """
     names = {_same(schema): name for name, schema in schemas.items()}
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _use_references(_operation(route), names)
+        paths.setdefault(route.path, {})[route.method.lower()] = _use_references(
+            _operation(route), names
+        )
     components = {
-        name: {key: _use_references(value, names) for key, value in schema.items()} for name, schema in schemas.items()
+        name: {key: _use_references(value, names) for key, value in schema.items()}
+        for name, schema in schemas.items()
     }
     return {
         "openapi": "3.1.0",
-        "info": {"title": "bedtape control API", "version": version, "license": {"name": "Apache-2.0"}},
+        "info": {
+            "title": "bedtape control API",
+            "version": version,
+            "license": {"name": "Apache-2.0"},
+        },
         # Without a token where the server has none.
         "security": [{}, {"token": []}, {"bearer": []}],
         "paths": paths,
-        "components": {"schemas": components, "securitySchemes": {"token": _TOKEN, "bearer": _BEARER}},
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"token": _TOKEN, "bearer": _BEARER},
+        },
     }
 
 
 def _operation(route: Route) -> dict[str, Any]:
     parts = re.findall(r"{(\w+)}", route.path)
-    parameters = [{"name": part, "in": "path", "required": True, "schema": {"type": "string"}} for part in parts]
-    parameters += [{"name": name, "in": "query", "schema": schema} for name, schema in route.query.items()]
+    parameters = [
+        {"name": part, "in": "path", "required": True, "schema": {"type": "string"}}
+        for part in parts
+    ]
+    parameters += [
+        {"name": name, "in": "query", "schema": schema} for name, schema in route.query.items()
+    ]
     operation: dict[str, Any] = {
         "operationId": route.name,
         "summary": route.summary,
         "responses": {
-            "200": {"description": "Done.", "content": _content(route.gives)},
+            "200": {"description": "Done.", "content": {route.media: {"schema": route.gives}}},
             "default": {
                 "description": "The request is invalid; the message contains the expected value.",
                 "content": _content({"$ref": "#/components/schemas/Error"}),
@@ -64,7 +80,9 @@ def _content(schema: Schema) -> dict[str, Any]:
 
 def _same(value: dict[str, Any]) -> str:
     """What is the same for schemas that differ in their description alone."""
-    return json.dumps({key: rest for key, rest in value.items() if key != "description"}, sort_keys=True)
+    return json.dumps(
+        {key: rest for key, rest in value.items() if key != "description"}, sort_keys=True
+    )
 
 
 def _use_references(value: Any, names: Mapping[str, str]) -> Any:

@@ -14,8 +14,9 @@ from bedtape_cassettes.errors import Problem
 from bedtape_cassettes.format.bodies import parse
 from bedtape_cassettes.format.json_schema import Schema, problems
 from bedtape_cassettes.model import JsonValue
-from bedtape_replayer.answering.reply import HeaderPairs
+from bedtape_replayer.answering.gaps import HeaderPairs
 from bedtape_replayer.engine.engine import Engine
+from bedtape_replayer.engine.live import LiveReply
 from bedtape_replayer.engine.session_state import SessionState
 from bedtape_replayer.history.json_safe import make_json_safe
 from bedtape_replayer.history.record import Record
@@ -45,16 +46,29 @@ def invalid(wrong: Iterable[Problem]) -> Failed:
     """Return the failure of an invalid request, with all problems as a message and as data."""
     told = list(wrong)
     problems: list[JsonValue] = [
-        {"where": one.where, "expected": one.expected, "found": one.found, "fix": one.fix} for one in told
+        {"where": one.where, "expected": one.expected, "found": one.found, "fix": one.fix}
+        for one in told
     ]
     return Failed(400, {"error": "\n".join(map(str, told)), "problems": problems})
 
 
 @dataclass(frozen=True, slots=True)
-class ApiRequest:
-    """A request to the control API: the engine, the path's parts by name, the query, the body as bytes.
+class Delayed:
+    """An answer that takes long to make. work: makes it, in a thread of its own.
 
-    session: the name of the session in the prefix or the headers of the request, as in a call to Bedrock.
+    It may raise Failed.
+    """
+
+    work: Callable[[], JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class ApiRequest:
+    """A request to the control API: the engine, the path's parts by name, the
+    query, the body as bytes.
+
+    session: the name of the session in the prefix or the headers of the
+    request, as in a call to Bedrock.
     """
 
     engine: Engine
@@ -64,11 +78,16 @@ class ApiRequest:
     body: bytes
 
     def open_session(self) -> SessionState:
-        """Return the session of the path, and create it if necessary: tests configure sessions before the first call."""
+        """Return the session of the path, and create it if necessary: tests configure
+        sessions before the first call.
+        """
         return self.engine.sessions.get(self.parts["session"])
 
     def peek_session(self) -> SessionState:
-        """Return the session of the path for reading. A session that does not exist is returned as new, but not created."""
+        """Return the session of the path for reading.
+
+        A session that does not exist is returned as new, but not created.
+        """
         name = self.parts["session"]
         return self.engine.sessions.find(name) or SessionState(name, self.engine.overlay)
 
@@ -80,27 +99,46 @@ class ApiRequest:
         raise NoSuch(f"the session's history has no call numbered {self.parts['call']!r}")
 
     def json(self) -> Any:
-        """The body as JSON without lone surrogates. Raises Failed if the body is not JSON."""
+        """The body as JSON.
+
+        Raises Failed if the body is not JSON, or contains a value that cannot be sent.
+        """
         try:
-            return make_json_safe(parse(self.body))
+            value = parse(self.body)
+            if (safe := make_json_safe(value)) != value:
+                raise ValueError(
+                    "half of a surrogate pair, or a number that a double cannot hold, cannot be"
+                    " sent"
+                )
+            return safe
         except ValueError as error:
             shown = self.body[:40].decode(errors="replace")
-            raise Failed(400, {"error": f"expected a JSON body, found {shown!r} ({error})"}) from None
+            raise Failed(
+                400, {"error": f"expected a JSON body, found {shown!r} ({error})"}
+            ) from None
 
     def read_json_as(self, schema: Schema) -> Any:
-        """The body, where the schema holds for it. Raises Failed with every problem where it does not."""
+        """The body, where the schema holds for it.
+
+        Raises Failed with every problem where it does not.
+        """
         value = self.json()
         if wrong := problems(value, schema):
             raise invalid(wrong)
         return value
 
     def conditions(self, schemas: Mapping[str, Schema]) -> dict[str, Any]:
-        """The query, its numbers and truths read, where the schemas by name hold for it. Raises Failed."""
-        found: dict[str, Any] = {name: _read(text, schemas.get(name, {})) for name, text in self.query.items()}
+        """Return the members of the query as JSON values.
+
+        Raises Failed if a member violates its schema.
+        """
+        query: dict[str, Any] = {
+            name: _read(text, schemas.get(name, {})) for name, text in self.query.items()
+        }
         closed = {"type": "object", "properties": dict(schemas), "additionalProperties": False}
-        if wrong := problems(found, closed):
+        if wrong := problems(query, closed):
             raise invalid(wrong)
-        return found
+        return query
 
 
 # As many digits as no count has, and few enough for Python to read quickly.
@@ -109,7 +147,10 @@ _TRUTHS = {"true": True, "false": False}
 
 
 def _read(text: str, schema: Schema) -> JsonValue:
-    """Convert the text to its schema's type. Text that cannot be converted stays, and the check then reports it."""
+    """Convert the text to its schema's type.
+
+    Text that cannot be converted stays, and the check then reports it.
+    """
     match schema.get("type"):
         case "integer" if _DIGITS.fullmatch(text):
             return int(text)
@@ -122,18 +163,20 @@ def _read(text: str, schema: Schema) -> JsonValue:
 class Route:
     """One route of the control API.
 
-    path: `{name}` stands for one part, `{name...}` for one or more. takes: the schema of the JSON body, or `None`.
-    gives: the schema of the answer. query: the schemas of the query's members. name: the operation's name, if any.
+    path: `{name}` stands for one part, `{name...}` for one or more. takes: the schema of the JSON
+    body, or `None`. gives: the schema of the answer. query: the schemas of the query's members.
+    name: the operation's name, if any. media: the content type of the answer.
     """
 
     method: str
     path: str
-    answer: Callable[[ApiRequest], JsonValue]
+    answer: Callable[[ApiRequest], JsonValue | LiveReply | Delayed]
     summary: str
     gives: Schema = field(default_factory=lambda: {"type": "object"})
     takes: Schema | None = None
     query: dict[str, Schema] = field(default_factory=dict)
     name: str = ""
+    media: str = "application/json"
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
@@ -142,5 +185,5 @@ class Route:
 
     def parts(self, path: str) -> dict[str, str] | None:
         """The named parts of a path that is this route's, decoded; None for another's."""
-        found = self._pattern.fullmatch(path)
-        return {name: unquote(part) for name, part in found.groupdict().items()} if found else None
+        match = self._pattern.fullmatch(path)
+        return {name: unquote(part) for name, part in match.groupdict().items()} if match else None

@@ -1,4 +1,6 @@
-"""The command `bedtape demo`: the main job in one screen, on the cassettes that ship, with a real SDK."""
+"""The command `bedtape demo`: the main job in one screen, on the cassettes
+that ship, with a real SDK.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +32,13 @@ def _client(url: str) -> BedrockRuntimeClient:
     import boto3  # takes 0.3 s: only this command needs it
     from botocore.config import Config
 
-    session = boto3.Session(aws_access_key_id="bedtape-demo", aws_secret_access_key="any", region_name="us-east-1")  # noqa: S106
-    # A bearer token in the environment would win over the keys, and boto3 sends none over plain http.
+    session = boto3.Session(
+        aws_access_key_id="bedtape-demo",
+        aws_secret_access_key="any",  # noqa: S106
+        region_name="us-east-1",
+    )
+    # A bearer token in the environment would win over the keys, and boto3
+    # sends none over plain http.
     client: BedrockRuntimeClient = session.client(
         "bedrock-runtime", endpoint_url=url, config=Config(signature_version="v4")
     )
@@ -49,7 +56,10 @@ def _converse(client: BedrockRuntimeClient) -> None:
     took = (time.perf_counter() - began) * 1000
     print(f"  assistant  {response['output']['message']['content'][0]['text']}")
     usage = response["usage"]
-    print(f"  {response['stopReason']}, {usage['inputTokens']} tokens in, {usage['outputTokens']} out, {took:.1f} ms\n")
+    print(
+        f"  {response['stopReason']}, {usage['inputTokens']} tokens in, {usage['outputTokens']}"
+        f" out, {took:.1f} ms\n"
+    )
 
 
 def _converse_stream(client: BedrockRuntimeClient) -> None:
@@ -60,15 +70,23 @@ def _converse_stream(client: BedrockRuntimeClient) -> None:
         inferenceConfig={"maxTokens": 200, "temperature": 0},
     )
     events = list(response["stream"])
-    pieces = [event["contentBlockDelta"]["delta"].get("text", "") for event in events if "contentBlockDelta" in event]
+    pieces = [
+        event["contentBlockDelta"]["delta"].get("text", "")
+        for event in events
+        if "contentBlockDelta" in event
+    ]
     print(f"  assistant  {'|'.join(pieces)}")
-    print(f"  {len(events)} events, {' … '.join((next(iter(events[0])), next(iter(events[-1]))))}\n")
+    print(
+        f"  {len(events)} events, {' … '.join((next(iter(events[0])), next(iter(events[-1]))))}\n"
+    )
 
 
 def _miss(client: BedrockRuntimeClient) -> None:
     print(f"client.converse            {_MODEL}\n  user       {_OTHER_QUESTION}")
     try:
-        client.converse(modelId=_MODEL, messages=[{"role": "user", "content": [{"text": _OTHER_QUESTION}]}])
+        client.converse(
+            modelId=_MODEL, messages=[{"role": "user", "content": [{"text": _OTHER_QUESTION}]}]
+        )
     except client.exceptions.ClientError as error:
-        found = error.response["Error"]
-        print(f"  {found['Code']}: " + found["Message"].replace("\n", "\n  "))
+        members = error.response["Error"]
+        print(f"  {members['Code']}: " + members["Message"].replace("\n", "\n  "))

@@ -1,13 +1,16 @@
-"""The options that say how recordings are played, for the commands that serve them."""
+"""The options about how recordings are played, for the commands that serve them."""
 
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bedtape_cassettes.errors import CassetteError
+
+DEFAULT_FOLDER = Path("cassettes")
 
 
 class Identifying(StrEnum):
@@ -15,6 +18,13 @@ class Identifying(StrEnum):
 
     equal = "equal"
     unique = "unique"
+
+
+class Simulating(StrEnum):
+    """The features of the service that have values of the real service."""
+
+    caching = "caching"
+    limits = "limits"
 
 
 class Validating(StrEnum):
@@ -25,25 +35,74 @@ class Validating(StrEnum):
     never = "never"
 
 
+class Answering(StrEnum):
+    """The answer to a call that no rule and no recording answers."""
+
+    strict = "strict"
+    canned = "canned"
+    echo = "echo"
+    schema = "schema"
+
+
+Default = Annotated[
+    Answering,
+    typer.Option(
+        "--default",
+        help=(
+            "The answer where nothing else answers: a miss, a fixed text, the prompt, or the"
+            " required members."
+        ),
+    ),
+]
 Speed = Annotated[
     float | None,
     typer.Option(
-        "--speed", help="Replay the recorded timing: 1 as recorded, 10 ten times as fast. Default: no waiting."
+        "--speed",
+        help=(
+            "Replay the recorded timing: 1 as recorded, 10 ten times as fast. Default: no waiting."
+        ),
     ),
 ]
 Ids = Annotated[
-    Identifying, typer.Option("--ids", help="Whether answers of rules to equal requests have equal or unique ids.")
+    Identifying,
+    typer.Option(
+        "--ids", help="Whether answers of rules to equal requests have equal or unique ids."
+    ),
+]
+Simulate = Annotated[
+    list[Simulating] | None,
+    typer.Option(
+        "--simulate",
+        help="A feature of the service to simulate, with the service's values. Repeatable.",
+    ),
 ]
 Validate = Annotated[
     Validating,
     typer.Option(
-        "--validate", help="When to refuse requests that Bedrock would refuse: before a rule answers, always, or never."
+        "--validate",
+        help=(
+            "When to refuse requests that Bedrock would refuse: before a rule answers, always, or"
+            " never."
+        ),
+    ),
+]
+
+Tls = Annotated[
+    bool,
+    typer.Option(
+        "--tls/--no-tls",
+        help=(
+            "Serve https with a certificate of bedtape's own authority (see bedtape ca), and http"
+            " too."
+        ),
     ),
 ]
 
 
 def check_speed(speed: float | None) -> float | None:
-    """Raises CassetteError for what is no pace."""
+    """Returns the speed. Raises CassetteError for a number that is not above 0."""
     if speed is not None and not 0 < speed < float("inf"):
-        raise CassetteError(f"--speed: expected a number above 0 (1 is the recorded pace), found {speed:g}")
+        raise CassetteError(
+            f"--speed: expected a number above 0 (1 is the recorded pace), found {speed:g}"
+        )
     return speed

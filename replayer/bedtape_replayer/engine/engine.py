@@ -1,24 +1,30 @@
 """Finds the answer to a request: call, session, overlay, match, reply.
 
-The same cassettes, the same layers and the same calls of a session in the same order give the same answers. The engine
-has no sockets and no clock. An answer's `steps` are the parts to send and their times; `server` plays them.
+The same cassettes, the same layers and the same calls of a session in the same order give the same
+answers. The engine has no sockets and no clock. An answer's `steps` are the parts to send and their
+times; `server` plays them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
-from bedtape_cassettes.addresses import DEFAULT_SESSION
+from bedtape_cassettes.addresses import DEFAULT_SESSION, render_prefix
 from bedtape_cassettes.format.patterns import SlowPattern
-from bedtape_cassettes.model import Response
-from bedtape_replayer.answering.answer import MISS, OVERLAY, Answer, Outcome, Source
-from bedtape_replayer.answering.call import Call
+from bedtape_cassettes.model import Events, Response
+from bedtape_replayer.answering.answer import MISS, OVERLAY, Answer, Forward, Outcome, Progress
+from bedtape_replayer.answering.binding import ECHOED, bind, echo_session
+from bedtape_replayer.answering.call import Call, Findings, RequestParts
+from bedtape_replayer.answering.duplex.conversation import Conversation
+from bedtape_replayer.answering.duplex.turns import RecordedScript, RuleScript
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.answering.match import Index, IndexedRecording
 from bedtape_replayer.answering.memo import Memo
+from bedtape_replayer.answering.memory import Memory
 from bedtape_replayer.answering.reply import (
     Reply,
     build_error_reply,
@@ -26,35 +32,65 @@ from bedtape_replayer.answering.reply import (
     build_response_reply,
     make_request_id,
 )
-from bedtape_replayer.engine.checks import NO_CHECKS, Checks, find_refusal
+from bedtape_replayer.answering.siblings import ACCEPTED, AllSiblings
+from bedtape_replayer.answering.steps import build_ending
+from bedtape_replayer.engine.checks import (
+    NO_CHECKS,
+    UNKNOWN_OPERATION,
+    Checks,
+    find_refusal,
+    find_unknown_operation,
+)
 from bedtape_replayer.engine.clock import Clock
+from bedtape_replayer.engine.defaults import Defaults
+from bedtape_replayer.engine.editor import Editor
+from bedtape_replayer.engine.fault_application import (
+    apply_faults,
+    apply_live_faults,
+    forward,
+    keep_response,
+)
+from bedtape_replayer.engine.live import Watcher
 from bedtape_replayer.engine.session_state import Sessions, SessionState, read_session
+from bedtape_replayer.engine.simulation import build_answer, refuse_request, simulate
 from bedtape_replayer.history.history import History
-from bedtape_replayer.overlay.candidates import Refused
+from bedtape_replayer.overlay.candidates import Candidates, Refused
+from bedtape_replayer.overlay.faults.base import derive_seed
 from bedtape_replayer.overlay.overlay import NOTHING, Overlay
 from bedtape_replayer.overlay.rendered import Occasion, RuleAnswers
-from bedtape_replayer.overlay.session_layers import AppliedFault, Layers
+from bedtape_replayer.overlay.session_layers import Layers
 
-# Rendered replies are cached, because tests request the same recordings again and again. The cache is bounded by bytes.
+# Rendered replies are cached, because tests request the same recordings again and again. The
+# cache is bounded by bytes.
 _CACHED_BYTES = 32 * 1024 * 1024
-# Equal request bodies are in memory once, up to this size. Match keys and histories refer to the same objects.
-_SHARED_BYTES = 16 * 1024 * 1024
-_LARGEST_SHARED = 64 * 1024
-# Requests whose validation is cached, up to this size.
-_CHECKED_BYTES = 4 * 1024 * 1024
+# What was found out about requests is cached by request: twice the size of the
+# request, and Python's objects.
+_FINDINGS_BYTES = 32 * 1024 * 1024
+_LARGEST_FINDING = 128 * 1024
+_FINDING_BYTES = 1024
 
 
 class ControlApi(Protocol):
-    """Answers the control paths, and returns None for every other path. session: the session that the request names."""
+    """Answers the control paths, and returns None for every other path. session: the
+    session that the request names.
+    """
 
-    def __call__(self, session: str, method: str, path: str, head: Head, body: bytes) -> Reply | None: ...
+    def __call__(
+        self, session: str, method: str, path: str, head: Head, body: bytes
+    ) -> Reply | None: ...
 
 
 class Engine:
     """Answers calls from a library of recordings and an overlay.
 
-    `library` can be replaced while the engine runs; sessions keep their positions. checks: when requests are
-    validated. control: answers paths that begin with `/_`.
+    `library` can be replaced while the engine runs; sessions keep their positions. checks: when
+    requests are validated. control: answers paths that begin with `/_`. memory: the most bytes that
+    sessions and caches keep. idle: the seconds without use after which a session is dropped; `None`
+    for no limit. upstream: the URL of a server that is asked if nothing else answers. elsewhere:
+    returns the files that have a call's request and are not played, for the report of a miss.
+    advise: returns what to change if a call of a session misses; an empty string for the usual
+    report. defaults: answers where nothing else answers; `None` for misses. editor: changes the
+    cassettes; `None` if the server only reads.
     """
 
     def __init__(
@@ -65,18 +101,39 @@ class Engine:
         overlay: Overlay = NOTHING,
         history_limit: int = History.LIMIT,
         checks: Checks = NO_CHECKS,
+        memory: int = Memory.LIMIT,
+        idle: float | None = None,
+        defaults: Defaults | None = None,
     ) -> None:
+        self._defaults = defaults
         self.strict = strict
         self.clock = Clock()
         self.overlay = overlay
-        self.sessions = Sessions(overlay, history_limit)
+        self.memory = Memory(memory)
+        self.memory.report = self._report_sessions
+        self.sessions = Sessions(overlay, history_limit, self.memory, idle)
         self.control: ControlApi | None = None
+        self.upstream: str | None = None
+        self.elsewhere: Callable[[Call], tuple[str, ...]] = lambda _: ()
+        self.advise: Callable[[str], str] = lambda _: ""
+        # Calls whose answers are being sent.
+        self.running: dict[Progress, Answer] = {}
+        self.watchers: set[Watcher] = set()
+        self.editor: Editor | None = None
         self._checks = checks
-        self._bodies: Memo[bytes, bytes] = Memo(_SHARED_BYTES)
-        self._replies: Memo[IndexedRecording, Reply] = Memo(_CACHED_BYTES, _CACHED_BYTES)
-        self._rule_answers = RuleAnswers()
-        self._refusals: Memo[object, Response | None] = Memo(_CHECKED_BYTES)
+        share, largest = self.memory.share, self.memory.share(_CACHED_BYTES)
+        self._findings: Memo[RequestParts, Findings] = Memo(
+            share(_FINDINGS_BYTES), _LARGEST_FINDING, self.memory
+        )
+        self._replies: Memo[IndexedRecording, Reply] = Memo(largest, largest, self.memory)
+        self._rule_answers = RuleAnswers(self.memory, self._findings)
+        self._siblings = AllSiblings(self.memory)
         self._library = library
+
+    @property
+    def checks_requests(self) -> bool:
+        """Whether requests are validated: all of them, or those that rules answer."""
+        return self._checks.rules or self._checks.all
 
     @property
     def library(self) -> Library:
@@ -87,8 +144,24 @@ class Engine:
         self._library = library
         self._replies.clear()
 
-    def answer(self, method: str, target: str, head: Head, body: bytes) -> Answer:
-        """Return the answer to a request. target: the percent-encoded path with the query."""
+    def prepare(self, method: str, target: str, head: Head, body: bytes) -> Call:
+        """Read a large body, and return a call for `answer`.
+
+        It changes no state, so that a thread can call it.
+        """
+        session_name, prefix, path = read_session(target, head)
+        name = session_name or DEFAULT_SESSION
+        call = Call(name, method, path, head, body, prefix=prefix)
+        if (session := self.sessions.find(name)) is not None:
+            session.index(self._library).key(call)
+        return call
+
+    def answer(
+        self, method: str, target: str, head: Head, body: bytes, prepared: Call | None = None
+    ) -> Answer:
+        """Return the answer to a request. target: the percent-encoded path with the
+        query. prepared: by `prepare`.
+        """
         session_name, prefix, path = read_session(target, head)
         name = session_name or DEFAULT_SESSION
         if self.control is not None and path.startswith("/_"):
@@ -96,62 +169,162 @@ class Engine:
             if reply is not None:
                 return Answer(Call(name, method, path, head, body), reply, "control")
         session = self.sessions.get(name)
-        call = session.call(method, path, head, self._share(body), prefix)
+        call = session.call(method, path, head, body, prefix)
+        if prepared is not None:
+            call.outline, call.findings = prepared.outline, prepared.findings
+        self._share(session, call)
         try:
             answer = self._answer_call(session, call)
         except SlowPattern as error:
-            reply = build_error_reply(400, OVERLAY, f"bedtape: {error}", make_request_id(body), call.dialect)
+            reply = build_error_reply(
+                400, OVERLAY, f"bedtape: {error}", make_request_id(body), call.dialect
+            )
             return Answer(call, reply, "overlay", str(error))
+        if call.operation in ECHOED:
+            answer = replace(answer, reply=echo_session(answer.reply, call))
         return answer if session.speed is None else replace(answer, speed=session.speed)
+
+    def reset(self) -> None:
+        """Drop all sessions and all kept answers. A session with two names is reset."""
+        self.sessions.clear()
+        for cache in (self._findings, self._replies, self._rule_answers, self._siblings):
+            cache.clear()
+
+    def follow(self, progress: Progress, answer: Answer) -> None:
+        """Let watchers see an answer while it is sent.
+
+        It is called at the start, and after more was sent.
+        """
+        self.running[progress] = answer
+        for watcher in self.watchers:
+            watcher.follow(progress, answer)
 
     def finish(self, outcome: Outcome) -> None:
         """Add a finished call to its session's history."""
         history = self.sessions.history_of(outcome.answer.call)
         if history is not None:
             history.add(outcome)
+        if outcome.progress is not None:
+            self.running.pop(outcome.progress, None)
+        if self.watchers and outcome.answer.source != "control":
+            for watcher in self.watchers:
+                watcher.end(outcome, kept=history is not None)
 
-    def _share(self, body: bytes) -> bytes:
-        """Return the object that all equal bodies use, because a history keeps thousands of them."""
-        if not 0 < len(body) <= _LARGEST_SHARED:
-            return body
-        known = self._bodies.get(body)
-        if known is None:
-            self._bodies.keep(body, body, len(body))
-            return body
-        return known
+    def _report_sessions(self) -> None:
+        for watcher in self.watchers:
+            watcher.check_sessions()
+
+    def _share(self, session: SessionState, call: Call) -> None:
+        """Give the call what was found out about equal requests, and their body, because a
+        history keeps thousands.
+        """
+        findings = self._findings.get(call.request)
+        if findings is None:
+            self._findings.keep(call.request, call.findings, 2 * call.request_size + _FINDING_BYTES)
+            if session.layers:
+                self._siblings.find(call)
+        else:
+            call.share(findings)
 
     def _answer_call(self, session: SessionState, call: Call) -> Answer:
         if self._checks.all and (refused := self._find_refusal(call)) is not None:
             key = session.index(self._library).key(call)
-            return Answer(call, build_response_reply(call, refused, key), "validation", response=refused)
-        if session.layers:
+            return Answer(
+                call, build_response_reply(call, refused, key), "validation", response=refused
+            )
+        if session.layers and not (call.target.plain_slash and self._checks.rules):
             return self._answer_with_layers(session, call)
         return self._answer_from_cassette(session, call)
 
-    # -- recordings --------------------------------------------------------------------------------------------
+    # -- recordings --------------------------------------------------------------------------------
 
     def _answer_from_cassette(self, session: SessionState, call: Call) -> Answer:
         index = session.index(self._library)
         key = index.key(call)
-        recording = session.next(index, key, strict=self._strict(session))
+        recording = session.select(call, index) if session.select is not None else None
         if recording is None:
+            recording = session.next(index, key, strict=self._strict(session))
+        if recording is None and session.substitute is not None:
+            recording = session.substitute(call, index)
+        if recording is None:
+            if (url := self._find_upstream(session, call)) is not None:
+                return forward(call, url)
             return self._render_miss(session, call, index, key)
-        return self._render_recording(call, recording)
+        if (
+            recording.interaction.request.events is not None
+            and not call.body
+            and isinstance(recording.interaction.response.body, Events)
+        ):
+            return self._begin_recording(call, recording, index)
+        return self._render_recording(call, recording, index)
+
+    def _begin_recording(self, call: Call, recording: IndexedRecording, index: Index) -> Answer:
+        """Begin a recorded conversation: of the recordings, the first with the client's events."""
+        others = [each for each in index.queue(recording.key) if each is not recording]
+        interactions = [each.interaction for each in (recording, *others)]
+        script = RecordedScript([each for each in interactions if each.request.events is not None])
+        interaction = recording.interaction
+        response = replace(interaction.response, body=Events.of([]))
+        begun = replace(interaction, response=response)
+        reply = build_reply(begun, recording.key, recording.number)
+        conversation = Conversation(script, index.rules.redaction)
+        answer = Answer(call, reply, "cassette", interaction.file, response)
+        return replace(answer, conversation=conversation)
+
+    def _find_upstream(self, session: SessionState, call: Call) -> str | None:
+        """Returns the server to ask if nothing else answers."""
+        url = session.upstream or self.upstream
+        # the request to the other server would have to be complete
+        if call.known is not None and call.known.duplex:
+            return None
+        return None if url is None else f"{url.rstrip('/')}{render_prefix(service=call.prefix)}"
 
     def _strict(self, session: SessionState) -> bool:
         return self.strict if session.strict is None else session.strict
 
-    def _render_recording(self, call: Call, recording: IndexedRecording) -> Answer:
-        interaction = recording.interaction
-        return Answer(call, self._reply(recording), "cassette", interaction.file, interaction.response)
+    def _render_recording(self, call: Call, recording: IndexedRecording, index: Index) -> Answer:
+        interaction = bind(recording.interaction, call, index.rules)
+        reply = self._reply(recording)
+        if interaction is not recording.interaction:
+            reply = build_reply(interaction, recording.key, recording.number)
+        edits = build_ending(reply, interaction.response.ends)
+        return Answer(call, reply, "cassette", interaction.file, interaction.response, edits=edits)
 
     def _render_miss(self, session: SessionState, call: Call, index: Index, key: bytes) -> Answer:
+        if self._checks.rules and (unknown := self._answer_unknown(call, index, key)) is not None:
+            return unknown
+        if (
+            self._defaults is not None
+            and (response := self._defaults.answer(call, key)) is not None
+        ):
+            return Answer(
+                call,
+                build_response_reply(call, response, key),
+                "default",
+                self._defaults.kind,
+                response,
+            )
         queue = index.queue(key)
         miss = index.report_exhausted(call, queue) if queue else index.report_miss(call)
-        miss = replace(miss, layers=session.layers.explain(call))
+        layers, advice = session.layers.explain(call), self.advise(call.session)
+        miss = replace(miss, layers=layers, elsewhere=self.elsewhere(call), advice=advice)
         return Answer(
-            call, build_error_reply(400, MISS, str(miss), make_request_id(key), call.dialect), "miss", miss=miss
+            call,
+            build_error_reply(400, MISS, str(miss), make_request_id(key), call.dialect),
+            "miss",
+            miss=miss,
         )
+
+    def _answer_unknown(self, call: Call, index: Index, key: bytes) -> Answer | None:
+        """Return Bedrock's answer to a request that is not one of its
+        operations; None for an operation.
+        """
+        unknown = find_unknown_operation(call)
+        if unknown is None:
+            return None
+        response, reason = unknown
+        miss, reply = index.report_unknown(call, reason), build_response_reply(call, response, key)
+        return Answer(call, reply, "validation", miss=miss, error=UNKNOWN_OPERATION)
 
     def _reply(self, recording: IndexedRecording) -> Reply:
         reply = self._replies.get(recording)
@@ -160,81 +333,113 @@ class Engine:
             self._replies.keep(recording, reply, reply.size * (2 if reply.streamed else 1) + 512)
         return reply
 
-    # -- the overlay -------------------------------------------------------------------------------------------
+    # -- the overlay -------------------------------------------------------------------------------
 
     def _answer_with_layers(self, session: SessionState, call: Call) -> Answer:
-        """Tries answering faults, then rules, then the cassette. Other faults then change the answer."""
+        """Tries answering faults, then rules, then the cassette.
+
+        Other faults then change the answer.
+        """
         layers, now = session.layers, self.clock.now
         key = session.index(self._library).key(call)
-        if call.dialect == "openai":
+        has_responses = call.dialect == "openai" and bool(session.responses)
+        if has_responses:
             call = session.responses.continue_conversation(call)
         occasion, among = layers.count(call, key), layers.candidates(call)
-        if call.dialect == "openai" and (kept := session.responses.answer(call)) is not None:
+        if has_responses and (kept := session.responses.answer(call)) is not None:
             reply = build_response_reply(call, kept[1], key, occasion.number)
             return Answer(call, reply, "rule", kept[0], kept[1])
-        check = partial(self._check, session) if self._checks.rules else None
+        is_valid = call.findings.refusal is ACCEPTED and not session.responses
+        check = partial(self._check, session) if self._checks.rules and not is_valid else None
+        refuse = (
+            partial(refuse_request, occasion, now, session.caches) if layers.simulates else None
+        )
         try:
-            if (match := layers.answer_from_fault(occasion, now, among)) is not None:
-                answer = Answer(call, match.reply, "fault", match.layer, match.response)
-            elif (match := layers.answer_from_rule(occasion, self._rule_answers, check, among)) is not None:
-                source: Source = "rule" if match.layer else "validation"
-                answer = Answer(call, match.reply, source, match.layer or None, match.response)
+            if (
+                among.answering_faults
+                and (match := layers.answer_from_fault(occasion, now, among)) is not None
+            ):
+                answer = Answer(
+                    call, match.reply, "fault", match.layer, match.response, error=match.error
+                )
+            elif (
+                match := layers.answer_from_rule(occasion, self._rule_answers, check, refuse, among)
+            ) is not None:
+                answer = build_answer(call, match)
+                if match.turns:
+                    seed = derive_seed(layers.effective.seed, match.layer, key)
+                    redaction = session.index(self._library).rules.redaction
+                    answer = replace(
+                        answer, conversation=Conversation(RuleScript(match.turns, seed), redaction)
+                    )
+                if match.layer:
+                    self._siblings.add(call)
+                if refuse is not None:
+                    answer = simulate(layers, answer, occasion, now, session.caches)
                 if call.operation == "Responses" and match.layer:
-                    answer = _keep_response(session, answer, occasion)
+                    answer = keep_response(session, answer, occasion)
+            elif refuse is not None and (match := refuse(layers.features)) is not None:
+                answer = build_answer(call, match)
             else:
                 answer = self._answer_from_cassette(session, call)
-            if answer.response is None:  # a miss has no response to change
+                if refuse is not None:
+                    answer = simulate(layers, answer, occasion, now, session.caches)
+            if answer.forward is not None:
+                return self._apply_faults_later(layers, answer, answer.forward, occasion, among)
+            # a miss has no response to change
+            if answer.response is None or not among.changing_faults:
                 return answer
             applied = layers.select_faults(occasion, answer.response, now, among)
-            return _apply_faults(layers, answer, applied, occasion) if applied else answer
+            if applied and answer.conversation is not None:
+                return apply_live_faults(layers, answer, applied)
+            return apply_faults(layers, answer, applied, occasion) if applied else answer
         except Refused as error:
-            reply = build_error_reply(400, OVERLAY, f"bedtape: {error}", make_request_id(key), call.dialect)
+            index = session.index(self._library)
+            if (
+                self._checks.rules
+                and (unknown := self._answer_unknown(call, index, key)) is not None
+            ):
+                return unknown
+            reply = build_error_reply(
+                400, OVERLAY, f"bedtape: {error}", make_request_id(key), call.dialect
+            )
             return Answer(call, reply, "overlay", str(error))
 
+    def _apply_faults_later(
+        self,
+        layers: Layers,
+        answer: Answer,
+        forward: Forward,
+        occasion: Occasion,
+        among: Candidates,
+    ) -> Answer:
+        """Applies the faults to the answer of another server when it is known."""
+
+        def build(response: Response, reply: Reply, arriving: bool) -> Answer:
+            built = forward.build(response, reply, arriving)
+            applied = layers.select_faults(occasion, response, self.clock.now, among)
+            if not applied:
+                return built
+            return (
+                apply_live_faults(layers, built, applied)
+                if arriving
+                else apply_faults(layers, built, applied, occasion)
+            )
+
+        live = all(fault.kind.live for fault in among.changing_faults)
+        return replace(answer, forward=Forward(forward.url, live, build))
+
     def _check(self, session: SessionState, call: Call) -> Response | None:
-        return self._find_refusal(call) or session.responses.find_refusal(call)
+        refusal = self._find_refusal(call)
+        return (
+            session.responses.find_refusal(call)
+            if refusal is None and session.responses
+            else refusal
+        )
 
     def _find_refusal(self, call: Call) -> Response | None:
         """Validate the request. Equal requests are validated once."""
-        request = call.request
-        if request not in self._refusals:
-            refusal = find_refusal(call)
-            self._refusals.keep(request, refusal, call.request_size)
-            return refusal
-        return self._refusals[request]
-
-
-def _keep_response(session: SessionState, answer: Answer, occasion: Occasion) -> Answer:
-    """Keeps a rule's answer of the Responses API, which a client may read again, and returns the answer to send."""
-    assert answer.response is not None
-    response = session.responses.keep(answer.call, answer.response, answer.by or "")
-    if response is answer.response:
-        return answer
-    reply = build_response_reply(answer.call, response, occasion.key, occasion.number)
-    return replace(answer, response=response, reply=reply)
-
-
-def _apply_faults(layers: Layers, answer: Answer, applied: list[AppliedFault], occasion: Occasion) -> Answer:
-    """Applies the faults to an answer. Faults that change nothing are not counted and not in the history."""
-    call, response, reply = answer.call, answer.response, answer.reply
-    assert response is not None
-    changed, edits = response, []
-    acted = set()
-    for each in applied:
-        before, changed = changed, each.fault.kind.on_response(changed, call, each.context)
-        if changed is not before:
-            acted.add(each.fault.id)
-    if changed is not response:
-        reply = build_response_reply(call, changed, occasion.key, occasion.number)
-    for each in applied:
-        last, reply = reply, each.fault.kind.on_reply(reply, call, each.context)
-        if reply is not last and (reply.pieces, reply.headers) != (last.pieces, last.headers):
-            acted.add(each.fault.id)
-    for each in applied:
-        if (edit := each.fault.kind.on_steps(reply, each.context)) is not None:
-            edits.append(edit)
-            acted.add(each.fault.id)
-        elif each.fault.id not in acted:
-            layers.undo(each)
-    ids = tuple(each.fault.id for each in applied if each.fault.id in acted)
-    return Answer(call, reply, answer.source, answer.by, changed, answer.miss, ids, tuple(edits))
+        findings = call.findings
+        if findings.refusal is None:
+            findings.refusal = (find_refusal(call),)
+        return findings.refusal[0]

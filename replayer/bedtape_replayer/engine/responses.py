@@ -2,8 +2,9 @@
 
 The state belongs to a session and ends with the session.
 
-bedrock-mantle keeps an answer unless the request has `"store": false`. A request with `"background": true` is answered
-at once with the status `queued`; reading it then gives `in_progress`, and then the answer.
+bedrock-mantle keeps an answer unless the request has `"store": false`. A request with
+`"background": true` is answered at once with the status `queued`; reading it then gives
+`in_progress`, and then the answer.
 """
 
 from __future__ import annotations
@@ -14,23 +15,33 @@ from urllib.parse import parse_qs
 from bedtape_cassettes.addresses import RUNTIME
 from bedtape_cassettes.families.content import Message, Prompt, ToolUse, Turn
 from bedtape_cassettes.families.reading import content_of
-from bedtape_cassettes.families.shared.response_objects import change_state, list_items, read_input_items, read_response
+from bedtape_cassettes.families.shared.response_objects import (
+    change_state,
+    list_items,
+    read_input_items,
+    read_response,
+)
 from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.model import Body, JsonValue, Response
 from bedtape_replayer.answering.call import Call
+from bedtape_replayer.answering.memory import Memory
 from bedtape_replayer.overlay.faults.error_response import Failure
 
 OPERATIONS = ("GetResponse", "DeleteResponse", "CancelResponse", "ListInputItems")
 # Clients choose how many answers they keep.
 _MOST = 10_000
+# The memory of an answer's objects: a part that each answer has, and a multiple of
+# the bytes of its JSON.
+_STORED_BYTES, _JSON_FACTOR = 3_000, 5
 
 
 @dataclass(slots=True)
 class _Stored:
     """A kept answer.
 
-    layer: the id of the rule that answered. value: the JSON of the answer. prompt: the conversation with the answer.
-    items: the input. states: the states that a client reads before the answer, in order.
+    layer: the id of the rule that answered. value: the JSON of the answer. prompt: the conversation
+    with the answer. items: the input. states: the states that a client reads before the answer, in
+    order. size: in memory, in bytes.
     """
 
     layer: str
@@ -38,34 +49,56 @@ class _Stored:
     prompt: Prompt
     items: list[JsonValue]
     states: list[str]
+    size: int
     deleted: bool = False
 
 
 class Responses:
-    """The answers of one session, by id. The oldest is dropped if there are too many."""
+    """The answers of one session, by id.
 
-    def __init__(self) -> None:
+    The oldest is dropped if there are too many. memory: counts the answers.
+    """
+
+    def __init__(self, memory: Memory | None = None) -> None:
+        self._memory = memory or Memory()
         self._stored: dict[str, _Stored] = {}
 
+    def __bool__(self) -> bool:
+        """Whether an answer is kept."""
+        return bool(self._stored)
+
+    def clear(self) -> None:
+        """Drop all answers."""
+        self._memory.used -= sum(stored.size for stored in self._stored.values())
+        self._stored.clear()
+
     def continue_conversation(self, call: Call) -> Call:
-        """Return the call with the earlier conversation, if `previous_response_id` of the call names a kept answer."""
+        """Return the call with the earlier conversation, if `previous_response_id` of the
+        call names a kept answer.
+        """
         previous = self._stored.get(_read_previous(call) or "") if self._stored else None
         return call if previous is None else replace(call, earlier=previous.prompt)
 
     def find_refusal(self, call: Call) -> Response | None:
-        """Return the error for a call that continues an answer which was not kept; None for every other call.
+        """Return the error for a call that continues an answer which was not kept;
+        None for every other call.
 
-        A session that has kept no answer cannot know the answers of recordings, and refuses nothing.
+        A session that has kept no answer cannot know the answers of
+        recordings, and refuses nothing.
         """
         previous = _read_previous(call)
         stored = self._stored.get(previous or "")
         if previous is None or not self._stored or (stored is not None and not stored.deleted):
             return None
         message = f"Previous response with id '{previous}' not found."
-        return Failure("previous_response_not_found", message, 400).build_response(call.dialect, call.service)
+        return Failure("previous_response_not_found", message, 400).build_response(
+            call.dialect, call.service
+        )
 
     def keep(self, call: Call, response: Response, layer: str) -> Response:
-        """Keep an answer to a call, and return what is sent: the answer, or the state of a background answer."""
+        """Keep an answer to a call, and return what is sent: the answer, or the
+        state of a background answer.
+        """
         request = call.json
         if call.operation != "Responses" or response.status != 200 or not isinstance(request, dict):
             return response
@@ -75,15 +108,26 @@ class Responses:
         if not isinstance(name, str) or request.get("store") is False:
             return response
         if len(self._stored) >= _MOST:
-            del self._stored[next(iter(self._stored))]
+            self._remove(next(iter(self._stored)))
+        self._remove(name)
         waiting = background and isinstance(response.body, Body)
         prompt = _join(call.prompt, content_of("Responses", call.model, response))
-        stored = _Stored(layer, value, prompt, read_input_items(request, name), ["in_progress"] if waiting else [])
-        self._stored[name] = stored
+        states = ["in_progress"] if waiting else []
+        size = _STORED_BYTES + _JSON_FACTOR * len(call.body) + 8 * len(prompt.turns)
+        self._stored[name] = _Stored(
+            layer, value, prompt, read_input_items(request, name), states, size
+        )
+        self._memory.used += size
         return _respond(change_state(value, "queued")) if waiting else response
 
+    def _remove(self, name: str) -> None:
+        if (stored := self._stored.pop(name, None)) is not None:
+            self._memory.used -= stored.size
+
     def answer(self, call: Call) -> tuple[str, Response] | None:
-        """Return the rule and the answer for an operation on a kept answer; None for another call, or an unknown id."""
+        """Return the rule and the answer for an operation on a kept answer; None for
+        another call, or an unknown id.
+        """
         if call.operation not in OPERATIONS or not self._stored:
             return None
         path, _, query = call.path.partition("?")
@@ -92,7 +136,9 @@ class Responses:
         if stored is None:
             return None
         if stored.deleted:
-            failure = Failure("ResourceNotFoundException", f"Response with id '{name}' not found.", 404)
+            failure = Failure(
+                "ResourceNotFoundException", f"Response with id '{name}' not found.", 404
+            )
             return stored.layer, failure.build_response(call.dialect, call.service)
         match call.operation:
             case "DeleteResponse":

@@ -7,21 +7,53 @@ thread, so that a test reads a consistent state, and a new layer applies from th
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from datetime import datetime
 from difflib import get_close_matches
-from typing import Any, Protocol, TypeVar, Unpack
+from inspect import isawaitable
+from typing import Any, Protocol, TypeAlias, TypeVar, Unpack
 
 from bedtape_cassettes.errors import Problem
+from bedtape_cassettes.format.bodies import MAX_LEVELS
+from bedtape_cassettes.model import Place
+from bedtape_cassettes.text import format_count
+from bedtape_replayer.answering.call import Call
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.engine.session_state import SessionState
-from bedtape_replayer.history.assertions import assert_all_played, assert_called, assert_not_called, assert_sequence
+from bedtape_replayer.history.assertions import (
+    assert_all_played,
+    assert_all_used,
+    assert_cached,
+    assert_called,
+    assert_not_called,
+    assert_sequence,
+)
 from bedtape_replayer.history.calls import Calls
 from bedtape_replayer.history.retries.verdict import Finding, judge_retries
-from bedtape_replayer.overlay.document import OverlayInvalid, parse_fault, parse_overlay, parse_rule
-from bedtape_replayer.overlay.keywords import CalledDict, ErrorDict, ErrorName, FaultDict, FilterDict, RuleDict
-from bedtape_replayer.overlay.rule import Computed, Rule
+from bedtape_replayer.overlay.document import (
+    OverlayInvalid,
+    parse_fault,
+    parse_overlay,
+    parse_rule,
+    parse_simulation,
+    read_returned,
+)
+from bedtape_replayer.overlay.keywords import (
+    AnswerDict,
+    CalledDict,
+    ErrorDict,
+    ErrorName,
+    FaultDict,
+    FilterDict,
+    RuleDict,
+    SimulateDict,
+    TurnDict,
+)
+from bedtape_replayer.overlay.rule import AnswerContent, Rule
 from bedtape_replayer.overlay.schema import SCHEDULE, WHEN
+from bedtape_replayer.overlay.script import read_turns
 
 __tracebackhide__ = True  # pytest shows the test's own line, not ours
 _T = TypeVar("_T")
@@ -36,8 +68,20 @@ class Running(Protocol):
     def run(self, function: Callable[[], _T]) -> _T:
         """Runs a function in the server's thread and returns its result."""
 
+    def run_coroutine(self, coroutine: Awaitable[_T]) -> _T:
+        """Runs a coroutine while the server waits, and returns its result."""
 
-_LAYER = ("when", "name", "family")
+    def watch(self, rule: str) -> AbstractContextManager[object]:
+        """Logs the name of a rule whose function takes long."""
+
+
+# The function of a rule. See `respond`.
+Returned: TypeAlias = AnswerContent | str | Mapping[str, Any] | None
+Responder: TypeAlias = Callable[[Call], Returned | Awaitable[Returned]]
+_LAYER = ("when", "name", "family", "then", "template", "allow_unoffered_tools", "simulate")
+# How similar a keyword is to a condition that was probably meant. The names of answers and
+# faults are less similar.
+_ALIKE = 0.8
 
 
 class Session:
@@ -50,22 +94,44 @@ class Session:
         self.name = name
         self._server = server
 
+    def __repr__(self) -> str:
+        """Returns the name and what the session has: `<Session 'a': 2 calls, 1 rule, 0 faults>`."""
+        state = self._server.engine.sessions.find(self.name)
+        if state is None:
+            return f"<{type(self).__name__} {self.name!r}: no calls>"
+        layers = state.layers.effective
+        counts = (
+            (len(state.history), "call"),
+            (len(layers.rules), "rule"),
+            (len(layers.faults), "fault"),
+        )
+        return (
+            f"<{type(self).__name__} {self.name!r}:"
+            f" {', '.join(format_count(*count) for count in counts)}>"
+        )
+
     @property
     def url(self) -> str:
         """The endpoint URL for a client."""
         return self._server.session_url(self.name)
 
-    # -- answers and faults ------------------------------------------------------------------------------------
+    # -- answers and faults ------------------------------------------------------------------------
 
     def respond(
-        self, prompt_contains: str | Computed | None = None, text: str | None = None, /, **rule: Unpack[RuleDict]
+        self,
+        prompt_contains: str | Responder | None = None,
+        text: str | None = None,
+        /,
+        **rule: Unpack[RuleDict],
     ) -> str:
-        """Adds a rule: respond("spam", "yes"), respond("spam", json={...}), respond(text="hi", times=2).
+        """Adds a rule: respond("spam", "yes"), respond("spam", json={...}),
+        respond(text="hi", times=2).
 
         The first argument is a part of the prompt, and the second argument is the text of the
-        answer. Conditions are keywords or `when={...}`. If the first argument is a function, the
-        server's thread calls it with each call; the function returns text, an object, content, or
-        None to pass the call on. The first rule that matches answers. Returns the name of the rule.
+        answer. Conditions are keywords or `when={...}`. If the first argument is a function, also
+        an `async` one, the server calls it with each call and waits. The function returns text, an
+        answer such as {"tool": {...}}, any other object as JSON text, or None to pass the call on.
+        The first rule that matches answers. Returns the name of the rule.
 
         Raises OverlayInvalid; NameTaken if a layer has the name; TypeError if a prompt is the
         only argument, because respond("hi") could mean a prompt or an answer.
@@ -81,17 +147,23 @@ class Session:
         document, answer = _split(keywords)
         if prompt_contains is not None and not answer and answers is None:
             raise TypeError(
-                f"respond({prompt_contains!r}) has no answer; write respond({prompt_contains!r}, TEXT) to answer"
-                f" prompts that contain {prompt_contains!r}, or respond(text={prompt_contains!r}) to answer every call"
+                f"respond({prompt_contains!r}) has no answer; write respond({prompt_contains!r},"
+                f" TEXT) to answer prompts that contain {prompt_contains!r}, or"
+                f" respond(text={prompt_contains!r}) to answer every call"
             )
         if answers is not None:
-            document["answers"] = [{"text": each} if isinstance(each, str) else each for each in answers]
+            document["answers"] = [
+                {"text": each} if isinstance(each, str) else each for each in answers
+            ]
         if answer or answers is None:
             document["answer"] = answer
         return self._add(lambda state: parse_rule(_to_json(document), state.layers.next_id))
 
-    def _respond_by(self, function: Computed, keywords: dict[str, Any]) -> str:
-        """Adds a rule whose answer `function` returns. Its conditions are checked as in any rule."""
+    def _respond_by(self, function: Responder, keywords: dict[str, Any]) -> str:
+        """Adds a rule whose answer `function` returns.
+
+        Its conditions are checked as in any rule.
+        """
         layer, rest = _split(keywords)
         if rest:
             raise OverlayInvalid(map(_beside_function, rest))
@@ -99,13 +171,52 @@ class Session:
 
         def make(state: SessionState) -> Rule:
             rule = parse_rule(_to_json(document), state.layers.next_id)
+
+            def compute(call: Call) -> AnswerContent | None:
+                with self._server.watch(rule.id):
+                    returned = function(call)
+                    if isawaitable(returned):
+                        returned = self._server.run_coroutine(returned)
+                return read_returned(
+                    _to_json(returned) if isinstance(returned, Mapping) else returned,
+                    call.operation,
+                )
+
             answer = {"function": getattr(function, "__qualname__", repr(function))}
-            return replace(rule, answers=(function,), document={**rule.document, "answer": answer})
+            return replace(rule, answers=(compute,), document={**rule.document, "answer": answer})
 
         return self._add(make)
 
+    def script(
+        self,
+        turns: Sequence[TurnDict | tuple[str, AnswerDict | str]],
+        /,
+        *,
+        template: bool = False,
+        allow_unoffered_tools: bool = False,
+    ) -> str:
+        """Adds a conversation whose turns are expected and answered: script([("weather", {"tool":
+        {...}}), ("", "sunny")]).
+
+        A turn is a part of the prompt and an answer, or {"expect": conditions, "answer": answer}.
+        Each call must meet the conditions of the next turn. Another call gets an error that shows
+        the difference, and a test with the fixture then fails; it also fails if turns are left.
+        template, allow_unoffered_tools: as in a rule. Returns the name.
+
+        Raises OverlayInvalid.
+        """
+        keys = {"template": template, "allow_unoffered_tools": allow_unoffered_tools}
+        document = {
+            "script": _to_json(read_turns(turns)),
+            **{key: True for key, value in keys.items() if value},
+        }
+        return self._add(
+            lambda state: parse_rule(document, lambda _: state.layers.next_id("script"))
+        )
+
     def fail(self, error: ErrorName | str, /, **fault: Unpack[ErrorDict]) -> str:
-        """Adds an error as the answer, once unless `times` is given: fail("ThrottlingException", times=2).
+        """Adds an error as the answer, once unless `times` is given:
+        fail("ThrottlingException", times=2).
 
         With `after_events`, the error is an exception inside the event stream. Returns the name of
         the fault. Raises OverlayInvalid, or NameTaken if a layer has the name.
@@ -113,7 +224,8 @@ class Session:
         return self._fault({"error": error, "times": 1, **fault})
 
     def fault(self, **fault: Unpack[FaultDict]) -> str:
-        """Adds a fault of any kind: fault(latency={"first_byte_ms": 200}), fault(reset={"after_events": 2}).
+        """Adds a fault of any kind: fault(latency={"first_byte_ms": 200}),
+        fault(reset={"after_events": 2}).
 
         Each fault has exactly one kind. Returns the name of the fault. Raises OverlayInvalid, or
         NameTaken if a layer has the name.
@@ -138,30 +250,47 @@ class Session:
     def overlay(self, document: Mapping[str, Any]) -> None:
         """Replaces the session's layers by the layers of a document in the form of an overlay file.
 
-        Raises OverlayInvalid, or NameTaken if the server's overlay file has a layer of the same name.
+        Raises OverlayInvalid, or NameTaken if the server's overlay file has
+        a layer of the same name.
         """
         laid = parse_overlay(_to_json(document))
         self._do(lambda: self._state().layers.replace_own(laid))
 
+    def simulate(self, **features: Unpack[SimulateDict]) -> None:
+        """Simulates features of the service: True, False or options. Other features are as in the
+        overlay file. Another call of `simulate` replaces this one. Raises OverlayInvalid.
+        """
+        parsed = parse_simulation(_to_json(features))
+        self._do(lambda: self._state().layers.simulate(parsed))
+
     def remove(self, name: str) -> None:
-        """Removes a rule or fault by its name. Raises KeyError if the session has no layer of this name."""
+        """Removes a rule or fault by its name.
+
+        Raises KeyError if the session has no layer of this name.
+        """
         if not self._do(lambda: self._state().layers.remove(name)):
             raise KeyError(f"the session has no layer of its own named {name!r}")
 
-    # -- calls -------------------------------------------------------------------------------------------------
+    # -- calls -------------------------------------------------------------------------------------
 
     @property
     def calls(self) -> Calls:
         """The calls so far, in the order in which they were sent."""
         return self._do(lambda: self._state().history.calls)
 
-    def assert_called(self, prompt_contains: str | None = None, /, **conditions: Unpack[CalledDict]) -> None:
-        """Raises CallsMismatch if no call meets the conditions. times, at_least, at_most: how many must."""
+    def assert_called(
+        self, prompt_contains: str | None = None, /, **conditions: Unpack[CalledDict]
+    ) -> None:
+        """Raises CallsMismatch if no call meets the conditions. times,
+        at_least, at_most: how many must.
+        """
         if prompt_contains is not None:
             conditions["prompt_contains"] = prompt_contains
         self._judge(lambda: assert_called(self.calls, **conditions))
 
-    def assert_not_called(self, prompt_contains: str | None = None, /, **conditions: Unpack[FilterDict]) -> None:
+    def assert_not_called(
+        self, prompt_contains: str | None = None, /, **conditions: Unpack[FilterDict]
+    ) -> None:
         """Raises CallsMismatch if a call meets the conditions."""
         if prompt_contains is not None:
             conditions["prompt_contains"] = prompt_contains
@@ -183,6 +312,32 @@ class Session:
 
         self._judge(lambda: assert_all_played(self._do(list_unplayed)))
 
+    def assert_cached(
+        self,
+        prompt_contains: str | None = None,
+        /,
+        *,
+        at_least_tokens: int = 1,
+        **conditions: Unpack[FilterDict],
+    ) -> None:
+        """Raises CallsMismatch unless a call that meets the conditions read from a prompt cache."""
+        if prompt_contains is not None:
+            conditions["prompt_contains"] = prompt_contains
+        self._judge(
+            lambda: assert_cached(self.calls, at_least_tokens=at_least_tokens, **conditions)
+        )
+
+    def assert_all_used(self) -> None:
+        """Raises CallsMismatch if a rule or fault of the session did not act."""
+        self._judge(lambda: assert_all_used(self.unused))
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """The rules and faults of the session that did not act: `rule-2
+        (prompt_contains="refund")`.
+        """
+        return self._do(lambda: self._state().layers.describe_unused())
+
     def _judge(self, assertion: Callable[[], object]) -> None:
         """Runs an assertion. A subclass can skip it."""
         assertion()
@@ -192,13 +347,18 @@ class Session:
         """The mistakes that the client made in retrying; empty if it made none."""
         return judge_retries(self.calls)
 
-    # -- the session itself ------------------------------------------------------------------------------------
+    # -- the session itself ------------------------------------------------------------------------
 
     def play(self, cassette: str | None, *, strict: bool | None = None) -> None:
-        """Chooses the cassette to play from, or None for the default. strict: play each recording once."""
+        """Chooses the cassette to play from, or None for the default. strict:
+        play each recording once.
+        """
         names = {known.name for known in self._server.engine.library.cassettes}
         if cassette is not None and cassette not in names:
-            raise ValueError(f"expected a cassette among {', '.join(sorted(names)) or 'none'}, found {cassette!r}")
+            raise ValueError(
+                f"expected a cassette among {', '.join(sorted(names)) or 'none'}, found"
+                f" {cassette!r}"
+            )
 
         def choose() -> None:
             state = self._state()
@@ -207,7 +367,10 @@ class Session:
         self._do(choose)
 
     def advance(self, seconds: float) -> None:
-        """Advances the virtual clock, which quotas use. All sessions of a server share the clock."""
+        """Advances the virtual clock, which quotas use.
+
+        All sessions of a server share the clock.
+        """
         self._do(lambda: self._server.engine.clock.advance(seconds))
 
     def reset(self) -> None:
@@ -223,7 +386,9 @@ class Session:
 
 def _set_once(keywords: dict[str, Any], name: str, value: str) -> None:
     if name in keywords:
-        raise TypeError(f"respond() got two values for {name!r}: a positional argument and a keyword argument")
+        raise TypeError(
+            f"respond() got two values for {name!r}: a positional argument and a keyword argument"
+        )
     keywords[name] = value
 
 
@@ -232,20 +397,29 @@ def _split(keywords: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]
 
     Raises OverlayInvalid if a condition is a keyword and is also in `when`.
     """
-    layer = {key: value for key, value in keywords.items() if key in SCHEDULE or key in ("name", "family")}
+    layer = {key: value for key, value in keywords.items() if key in SCHEDULE or key in _LAYER[1:]}
     conditions = {key: value for key, value in keywords.items() if key in WHEN}
     when = keywords.get("when", {})
     if isinstance(when, Mapping):
         if twice := conditions.keys() & when.keys():
             expected, fix = "each condition once", "remove it from when, or remove the keyword"
             raise OverlayInvalid(
-                Problem.at(("when", key), expected, f"a keyword {key} too", fix) for key in sorted(twice)
+                Problem.at(("when", key), expected, f"a keyword {key} too", fix)
+                for key in sorted(twice)
             )
         when = {**when, **conditions}
     if when or "when" in keywords:
         layer["when"] = when
-    known = {*SCHEDULE, *WHEN, *_LAYER}
-    return layer, {key: value for key, value in keywords.items() if key not in known}
+    known = [*SCHEDULE, *WHEN, *_LAYER]
+    rest = {key: value for key, value in keywords.items() if key not in known}
+    if misspelled := [
+        (key, near[0]) for key in rest if (near := get_close_matches(key, known, 1, _ALIKE))
+    ]:
+        expected = "a keyword of a rule or fault"
+        raise OverlayInvalid(
+            Problem.at((key,), expected, key, f"did you mean {near}?") for key, near in misspelled
+        )
+    return layer, rest
 
 
 def _beside_function(name: str) -> Problem:
@@ -254,12 +428,23 @@ def _beside_function(name: str) -> Problem:
     return Problem.at((name,), "conditions and a schedule beside a function", name, fix)
 
 
-def _to_json(value: Any) -> Any:
-    """Returns the value as JSON: mappings as objects, sequences as lists, bytes as base64 text."""
+def _to_json(value: Any, place: Place = ()) -> Any:
+    """Returns the value as JSON: mappings as objects, sequences as lists, bytes as base64
+    text, times in ISO 8601.
+
+    Raises OverlayInvalid for more than `MAX_LEVELS` levels, for example of a
+    list that contains itself.
+    """
+    if len(place) > MAX_LEVELS:
+        raise OverlayInvalid(
+            [Problem.at(place[:2], f"at most {MAX_LEVELS} levels of objects and lists", "more")]
+        )
     if isinstance(value, bytes):
         return b64encode(value).decode()
+    if isinstance(value, datetime):
+        return value.isoformat()
     if isinstance(value, Mapping):
-        return {str(key): _to_json(member) for key, member in value.items()}
+        return {str(key): _to_json(member, (*place, str(key))) for key, member in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_to_json(item) for item in value]
+        return [_to_json(item, (*place, number)) for number, item in enumerate(value)]
     return value

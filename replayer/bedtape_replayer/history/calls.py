@@ -1,6 +1,7 @@
 """Filters the calls of a session by the conditions of a rule's `when`, and by their answers.
 
-A condition contains a test and a reader of the tested value, so that a failing assertion can show the difference.
+A condition contains a test and a reader of the tested value, so that a failing assertion
+can show the difference.
 """
 
 from __future__ import annotations
@@ -13,16 +14,29 @@ from operator import attrgetter
 from typing import Any, Unpack, overload
 
 from bedtape_cassettes.format.json_schema import Schema, problems
-from bedtape_cassettes.format.json_values import find, parse_path
+from bedtape_cassettes.format.json_values import find
 from bedtape_cassettes.model import JsonValue
+from bedtape_cassettes.text import format_count
 from bedtape_replayer.history.invocations import group_invocations
 from bedtape_replayer.history.record import Record
 from bedtape_replayer.overlay.keywords import FilterDict
 from bedtape_replayer.overlay.schema import WHEN
-from bedtape_replayer.overlay.when import When
+from bedtape_replayer.overlay.when import When, parse_when
 
+_SHOWN = 3
 _RECORD_FIELDS = (
-    *("status", "error", "stop_reason", "source", "by", "fault", "hung_up", "region", "http_version"),
+    *(
+        "status",
+        "error",
+        "stop_reason",
+        "source",
+        "by",
+        "fault",
+        "simulated",
+        "hung_up",
+        "region",
+        "http_version",
+    ),
     *("user_agent_contains", "invocation_id"),
     *("system", "temperature", "top_p", "max_tokens", "stop_sequences", "tools"),
 )
@@ -30,7 +44,10 @@ CONDITIONS = (*WHEN, *_RECORD_FIELDS, "attempts")
 # The attribute of `Record` that a condition tests, if its name is not the name of the condition.
 _ATTRIBUTES = {
     **dict.fromkeys(("prompt_contains", "prompt_regex", "prompt_equals"), "last_prompt"),
+    **dict.fromkeys(("question_contains", "question_regex", "question_equals"), "prompt.question"),
+    **dict.fromkeys(("any_of", "none_of"), "last_prompt"),
     **dict.fromkeys(("text_contains", "text_regex"), "prompt.text"),
+    **dict.fromkeys(("document_contains", "document_regex"), "call.documents"),
     **dict.fromkeys(("system_contains", "system_regex"), "system"),
     "tool_offered": "tools",
     "json_path": "json",
@@ -61,7 +78,9 @@ class Condition:
 
 @dataclass(frozen=True, repr=False)
 class Calls(Sequence[Record]):
-    """Calls in the order in which they were sent. forgotten: the number of older calls that the history has removed."""
+    """Calls in the order in which they were sent. forgotten: the number of older calls that
+    the history has removed.
+    """
 
     records: tuple[Record, ...] = ()
     forgotten: int = 0
@@ -71,13 +90,24 @@ class Calls(Sequence[Record]):
     @overload
     def __getitem__(self, at: slice) -> Calls: ...
     def __getitem__(self, at: int | slice) -> Record | Calls:
-        return Calls(self.records[at], self.forgotten) if isinstance(at, slice) else self.records[at]
+        return (
+            Calls(self.records[at], self.forgotten) if isinstance(at, slice) else self.records[at]
+        )
 
     def __len__(self) -> int:
         return len(self.records)
 
     def __repr__(self) -> str:
-        return f"<{len(self.records)} calls>"
+        """Return the number of calls and the last calls in short form: `<1 call: 1
+        Converse -> 200 by rule-1>`.
+        """
+        older = "… " if len(self.records) > _SHOWN else ""
+        calls = "; ".join(
+            f"{record.number} {record.operation or record.method} -> {record.status or 'no answer'}"
+            f" by {record.by or record.source}"
+            for record in self.records[-_SHOWN:]
+        )
+        return f"<{format_count(len(self.records), 'call')}{': ' if calls else ''}{older}{calls}>"
 
     def filter(self, **conditions: Unpack[FilterDict]) -> Calls:
         """Return the calls that meet all conditions. Raises `ConditionInvalid`.
@@ -87,24 +117,48 @@ class Calls(Sequence[Record]):
         - status, error, stop_reason, source, by, hung_up, region, http_version,
           user_agent_contains, invocation_id;
         - fault: the id of a fault that was applied to the call;
+        - simulated: a part of what simulated features did, such as "caching";
         - system, temperature, top_p, max_tokens, stop_sequences, tools (all names, in any order):
           equal to the value in the request, `None` for a value that the request does not contain;
         - attempts: the last attempt of each SDK call with that number of attempts.
         """
         tests = self.parse_conditions(conditions)
-        return Calls(tuple(r for r in self.records if all(c.holds(r) for c in tests)), self.forgotten)
+        return Calls(
+            tuple(r for r in self.records if all(c.holds(r) for c in tests)), self.forgotten
+        )
+
+    def snapshot(self) -> list[dict[str, JsonValue]]:
+        """Return the snapshot of each call. See `Record.snapshot`."""
+        return [record.snapshot() for record in self.records]
 
     def parse_conditions(self, values: Mapping[str, object]) -> list[Condition]:
-        """Return the conditions for values by name. Raises `ConditionInvalid` for the first invalid condition."""
+        """Return the conditions for values by name.
+
+        Raises `ConditionInvalid` for the first invalid condition.
+        """
+        if not isinstance(values, Mapping):
+            fix = (
+                f'write {{"operation": {values!r}}}'
+                if isinstance(values, str)
+                else "write them as a dict"
+            )
+            raise ConditionInvalid(f"expected conditions by name, found {values!r}; {fix}")
         return [self._parse_condition(name, value) for name, value in values.items()]
 
     def _parse_condition(self, name: str, value: object) -> Condition:
         if name in WHEN:
             when = _parse_when(name, value)
-            return Condition(name, value, lambda record: when.matches(record.call), _select_reader(name, value))
+            return Condition(
+                name, value, lambda record: when.matches(record.call), _select_reader(name, value)
+            )
         if name == "attempts":
             counts = self._attempt_counts
-            return Condition(name, value, lambda r: counts.get(r) == value, lambda r: counts.get(r, "no last attempt"))
+            return Condition(
+                name,
+                value,
+                lambda r: counts.get(r) == value,
+                lambda r: counts.get(r, "no last attempt"),
+            )
         if name not in _RECORD_FIELDS:
             near = get_close_matches(name, CONDITIONS, 1)
             fix = f"did you mean {near[0]}?" if near else f"known are {', '.join(CONDITIONS)}"
@@ -129,23 +183,10 @@ def _parse_when(name: str, value: object) -> When:
     given: Any = list(value) if isinstance(value, tuple) else value
     if wrong := problems({name: given}, _SCHEMA):
         raise ConditionInvalid("; ".join(map(str, wrong)))
-    match name:
-        case "operation":
-            return When(operation=(given,) if isinstance(given, str) else tuple(given))
-        case "header":
-            return When(header={header.lower(): glob for header, glob in given.items()})
-        case "json_path":
-            _check_paths(given)
-    members: dict[str, Any] = {name: given}
-    return When(**members)
-
-
-def _check_paths(paths: Iterable[str]) -> None:
     try:
-        for path in paths:
-            parse_path(path)
+        return parse_when({name: given})
     except ValueError as error:
-        raise ConditionInvalid(f"json_path: {error}") from None
+        raise ConditionInvalid(f"{name}: {error}") from None
 
 
 def _select_reader(name: str, value: object) -> Callable[[Record], object]:
@@ -156,7 +197,9 @@ def _select_reader(name: str, value: object) -> Callable[[Record], object]:
     if name == "json_path" and isinstance(value, Mapping):
         return lambda record: {path: _read_path(record.json, path) for path in value}
     if name == "header" and isinstance(value, Mapping):
-        return lambda record: {h: next((v for n, v in record.headers if n.lower() == h.lower()), None) for h in value}
+        return lambda record: {
+            h: next((v for n, v in record.headers if n.lower() == h.lower()), None) for h in value
+        }
     if name == "tool_result":
         return lambda record: [result.name or result.id for result in record.tool_results]
     return attrgetter(_ATTRIBUTES.get(name, name))
@@ -188,6 +231,18 @@ def _build_condition(name: str, value: object) -> Condition:
             return Condition(name, value, lambda record: record.stop_sequences == sequences, read)
         case "fault":
             return Condition(name, value, lambda record: value in record.faults, read)
+        case "simulated":
+            return Condition(
+                name,
+                value,
+                lambda record: any(str(value) in each for each in record.simulated),
+                read,
+            )
         case "user_agent_contains":
-            return Condition(name, value, lambda r: str(value) in (r.user_agent or ""), lambda r: r.user_agent or "")
+            return Condition(
+                name,
+                value,
+                lambda r: str(value) in (r.user_agent or ""),
+                lambda r: r.user_agent or "",
+            )
     return Condition(name, value, lambda record: read(record) == value, read)

@@ -1,7 +1,7 @@
-"""The calls of a session and their outcomes, up to a number of calls and a size in memory.
+"""The calls of a session and their outcomes, up to a number of calls.
 
-Above a limit, the oldest calls are removed and counted. The history stores outcomes without parsing
-them; `Record` parses them on access.
+Above the limit, the oldest calls are removed and counted. `Memory` counts the bytes of the calls.
+The history stores outcomes without parsing them; `Record` parses them on access.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import ClassVar
 from bedtape_cassettes.model import Events
 from bedtape_replayer.answering.answer import Answer, Outcome
 from bedtape_replayer.answering.call import Call
+from bedtape_replayer.answering.memory import Memory
 from bedtape_replayer.history.calls import Calls, ConditionInvalid
 from bedtape_replayer.history.record import Record
 
@@ -23,24 +24,19 @@ class History:
     """The last calls of a session.
 
     limit: the largest number of calls.
-    max_bytes: the approximate size in memory of requests and answers together. The newest call
-        stays even if it is larger.
+    memory: counts the approximate size of requests and answers. A server has one for all sessions.
     forgotten: the number of older calls that were removed.
     """
 
     LIMIT: ClassVar[int] = 10_000
-    MAX_BYTES: ClassVar[int] = 256 * 1024 * 1024
 
-    def __init__(self, limit: int = LIMIT, max_bytes: int = MAX_BYTES) -> None:
-        if limit < 1 or max_bytes < 1:
-            raise ValueError(f"expected a history of at least 1 call and 1 byte, found {limit} and {max_bytes}")
+    def __init__(self, limit: int = LIMIT, memory: Memory | None = None) -> None:
+        if limit < 1:
+            raise ValueError(f"expected a history of at least 1 call, found {limit}")
         self.limit = limit
-        self.max_bytes = max_bytes
         self.forgotten = 0
-        self.kept_bytes = 0
+        self._memory = memory or Memory()
         self._outcomes: deque[Outcome] = deque()
-        # Many outcomes can share the body of one recording or rule, which is in memory once. By the identity of the body.
-        self._body_counts: dict[int, int] = {}
 
     def __len__(self) -> int:
         return len(self._outcomes)
@@ -68,38 +64,46 @@ class History:
             yield outcome
 
     def add(self, outcome: Outcome) -> None:
-        """Add a completed call. Remove the oldest calls above a limit."""
+        """Add a completed call. Remove the oldest calls above the limit."""
         outcome.answer.call.pack()
-        outcomes, answer = self._outcomes, outcome.answer
-        outcomes.append(outcome)
-        body = id(answer.reply.pieces)
-        count = self._body_counts.get(body, 0)
-        self._body_counts[body] = count + 1
-        self.kept_bytes += _measure_call(answer.call) + (0 if count else _measure_answer(answer))
-        while len(outcomes) > self.limit or (self.kept_bytes > self.max_bytes and len(outcomes) > 1):
-            self._remove_oldest()
+        memory, answer = self._memory, outcome.answer
+        self._outcomes.append(outcome)
+        # Many outcomes can share the body of one recording or rule, which is in memory once.
+        body = id(answer.reply.owner)
+        count = memory.bodies.get(body, 0)
+        memory.bodies[body] = count + 1
+        memory.used += _measure_call(answer.call) + (0 if count else _measure_answer(answer))
+        if len(self._outcomes) > self.limit:
+            self.forget_oldest()
 
     def clear(self) -> None:
         """Remove all calls and reset the count of forgotten calls."""
-        self._outcomes.clear()
-        self._body_counts.clear()
-        self.forgotten = self.kept_bytes = 0
+        while self._outcomes:
+            self._remove_oldest()
+        self.forgotten = 0
+        self._memory.report()
+
+    def forget_oldest(self) -> None:
+        """Remove the oldest call and count it."""
+        self._remove_oldest()
+        self.forgotten += 1
+        self._memory.forgotten += 1
+        self._memory.report()
 
     def _remove_oldest(self) -> None:
-        answer = self._outcomes.popleft().answer
-        self.forgotten += 1
-        self.kept_bytes -= _measure_call(answer.call)
-        body = id(answer.reply.pieces)
-        count = self._body_counts.pop(body) - 1
+        memory, answer = self._memory, self._outcomes.popleft().answer
+        memory.used -= _measure_call(answer.call)
+        body = id(answer.reply.owner)
+        count = memory.bodies.pop(body) - 1
         if count:
-            self._body_counts[body] = count
+            memory.bodies[body] = count
         else:
-            self.kept_bytes -= _measure_answer(answer)
+            memory.used -= _measure_answer(answer)
 
 
 # The memory of Python's objects for a call and for a piece of an answer, without their bytes.
 # Measured; the error is up to a third.
-_CALL_OVERHEAD, _PIECE_OVERHEAD = 1_500, 160
+_CALL_OVERHEAD, _PIECE_OVERHEAD = 2_400, 160
 
 
 def _measure_call(call: Call) -> int:
@@ -109,8 +113,7 @@ def _measure_call(call: Call) -> int:
 def _measure_answer(answer: Answer) -> int:
     """Return the size of the reply's pieces, and of the events from which a stream was encoded."""
     reply = answer.reply
-    total = (
-        reply.size * (2 if reply.streamed else 1) + len(reply.pieces) * _PIECE_OVERHEAD
-    )  # a stream also keeps its chunks
+    # a stream also keeps its chunks
+    total = reply.size * (2 if reply.streamed else 1) + reply.count * _PIECE_OVERHEAD
     body = answer.response.body if answer.response is not None else None
     return total + len(body.packed) if isinstance(body, Events) else total

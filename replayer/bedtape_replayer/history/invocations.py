@@ -42,25 +42,29 @@ class Invocation:
         return self.first.session, self.first.user_agent or ""
 
     @property
-    def request_key(self) -> tuple[str, str, str, bytes]:
+    def request_key(self) -> tuple[str, str, str | None, str, bytes]:
         """A key that is equal for equal requests of the same client."""
         call = self.first.call
-        return *self.client, call.path, call.body
+        return *self.client, call.operation, call.path, call.body
 
     @property
     def retries(self) -> list[tuple[Record, Record]]:
         """Each attempt with the next attempt, without pairs between which an attempt is missing."""
-        return [(one, retry) for one, retry in pairwise(self.attempts) if retry.attempt == one.attempt + 1]
+        return [
+            (one, retry)
+            for one, retry in pairwise(self.attempts)
+            if retry.attempt == one.attempt + 1
+        ]
 
 
 def group_invocations(calls: Iterable[Record]) -> list[Invocation]:
     """Group the calls by SDK call, in the order in which the first attempts began.
 
     AWS's SDKs send an invocation id; an attempt continues the last call with its id and a smaller
-    number. The clients of Anthropic and OpenAI send a retry count without an id; an attempt continues
-    a call of the same request whose last attempt has the previous number and failed: the oldest that
-    these clients would retry, or else the newest that they would not. Any other call forms its own
-    group, because a call ends with a success or a final error.
+    number. The clients of Anthropic and OpenAI send a retry count without an id; an attempt
+    continues a call of the same request whose last attempt has the previous number and failed: the
+    oldest that these clients would retry, or else the newest that they would not. Any other call
+    forms its own group, because a call ends with a success or a final error.
     """
     groups: list[list[Record]] = []
     by_key: dict[tuple[object, ...], list[list[Record]]] = defaultdict(list)
@@ -85,7 +89,11 @@ def _find_group(groups: list[list[Record]], record: Record) -> list[Record] | No
     """Return the group that an attempt with a retry count continues, or `None`."""
     if record.attempt == 1:
         return None
-    before = [group for group in groups if group[-1].attempt == record.attempt - 1 and group[-1].ended <= record.began]
+    before = [
+        group
+        for group in groups
+        if group[-1].attempt == record.attempt - 1 and group[-1].ended <= record.began
+    ]
     final = (group for group in reversed(before) if (group[-1].status or 0) >= 400)
     return next((group for group in before if _is_retried(group[-1])), next(final, None))
 

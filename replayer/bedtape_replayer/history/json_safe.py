@@ -29,7 +29,10 @@ def make_json_safe(value: object) -> JsonValue:
         case Turn() | ToolResult() | Usage():
             return make_json_safe(asdict(value))
         case Mapping():
-            return {str(make_json_safe(str(key))): make_json_safe(member) for key, member in value.items()}
+            return {
+                str(make_json_safe(str(key))): make_json_safe(member)
+                for key, member in value.items()
+            }
         case list() | tuple() | set() | frozenset():
             return [make_json_safe(item) for item in value]
     return make_json_safe(str(value))

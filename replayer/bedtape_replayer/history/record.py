@@ -7,30 +7,36 @@ paths. Bodies are unchanged.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain, takewhile
 from typing import TypeVar, cast
 
 from bedtape_cassettes.failures import read_error
 from bedtape_cassettes.families.content import Content, Message, Usage
 from bedtape_cassettes.families.reading import content_of, parse_object
+from bedtape_cassettes.families.service_apis import SERVICE_APIS, read_service_content
 from bedtape_cassettes.families.table import members_of
 from bedtape_cassettes.families.text_slots import slots
 from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import bodies, eventstream
-from bedtape_cassettes.format.json_values import Plain
 from bedtape_cassettes.format.json_view import read_values
-from bedtape_cassettes.model import Events, Headers, JsonValue
+from bedtape_cassettes.model import Body, Events, Headers, JsonValue, Response
 from bedtape_cassettes.redaction.scrub import scrub_headers, scrub_path, scrub_text
 from bedtape_replayer.answering.answer import MISS, OVERLAY, Outcome
 from bedtape_replayer.answering.reply import Piece
+from bedtape_replayer.answering.steps import ChangeEvents, EndAt, Send, build_steps, edit
 from bedtape_replayer.history.json_safe import make_json_safe, render_body
+from bedtape_replayer.history.snapshot import build_snapshot
 
 _T = TypeVar("_T")
 
 
 def _value(read: Callable[[Record], _T]) -> _T:
-    """Return a property that reads a value of the call. As `dataclasses.field`, it has the type of the value."""
+    """Return a property that reads a value of the call.
+
+    As `dataclasses.field`, it has the type of the value.
+    """
     return cast(_T, property(read))
 
 
@@ -38,16 +44,25 @@ def _value(read: Callable[[Record], _T]) -> _T:
 class Record:
     """A completed call.
 
-    Values that are missing in the request or the answer are `None` or empty. number: the number of the call in its
-    session, from 1. prompt: the request in the form that all model families share. last_prompt: the text of the last
-    user message. tools: the names of the tools that the request offers. http_version: `HTTP/1.1` also for HTTP/1.0.
-    invocation_id: the id that the attempts of one SDK call share. attempt: from 1. by: the file of the recording, or
-    the id of the rule or fault, that answered. faults: the ids of the applied faults. events: the number of sent pieces
-    of the body; a piece of a stream is an event. began: the time at which the request was complete, in seconds since
+    Values that are missing in the request or the answer are `None` or empty. number: the number of
+    the call in its session, from 1. prompt: the request in the form that all model families share.
+    last_prompt: the text of the last user message. tools: the names of the tools that the request
+    offers. http_version: `HTTP/1.1` also for HTTP/1.0. invocation_id: the id that the attempts of
+    one SDK call share. attempt: from 1. by: the file of the recording, or the id of the rule or
+    fault, that answered. faults: the ids of the applied faults. simulated: what simulated features
+    of the service did, in words. events: the number of sent pieces of the body; a piece of a stream
+    is an event. began: the time at which the request was complete, in seconds since
     1970. seconds: the duration of the answer.
     """
 
     outcome: Outcome
+
+    def __repr__(self) -> str:
+        """Return the call in short form, without texts and headers: `<call 1:
+        Converse -> 200 by rule-1>`.
+        """
+        result = f"{self.status or 'no answer'} by {self.by or self.source}"
+        return f"<call {self.number}: {self.operation or self.method} -> {result}>"
 
     # -- the request -------------------------------------------------------------------------------
 
@@ -75,6 +90,15 @@ class Record:
         """The percent-encoded path with its query, without the session prefix."""
         return scrub_path(self.call.path)
 
+    def snapshot(self) -> dict[str, JsonValue]:
+        """Return operation, model and body as JSON that is equal in every run, for snapshot tests.
+
+        Ids, times and dates in texts are replaced by marks, base64 by its size, and secrets as in
+        recordings. Works with syrupy, inline-snapshot and `==`.
+        """
+        body = self.json if self.json is not None else self.body.decode(errors="replace")
+        return build_snapshot(self.operation or f"{self.method} {self.path}", self.model, body)
+
     # -- the client --------------------------------------------------------------------------------
 
     http_version = _value(lambda record: record.call.head.version)
@@ -93,7 +117,10 @@ class Record:
 
     @property
     def access_key_id(self) -> str | None:
-        """The access key id in the signature. An example id replaces a real id, as in recordings."""
+        """The access key id in the signature.
+
+        An example id replaces a real id, as in recordings.
+        """
         key = self.call.scope[0]
         return None if key is None else scrub_text(key)
 
@@ -108,13 +135,14 @@ class Record:
     source = _value(lambda record: record.outcome.answer.source)
     by = _value(lambda record: record.outcome.answer.by)
     faults = _value(lambda record: record.outcome.answer.faults)
+    simulated = _value(lambda record: record.outcome.answer.simulated)
     events = _value(lambda record: record.outcome.sent)
     began = _value(lambda record: record.outcome.began)
     seconds = _value(lambda record: record.outcome.seconds)
 
     @property
     def miss(self) -> str | None:
-        """The report of a miss, or `None`."""
+        """The report of a miss, or why Bedrock has no operation for the request, or `None`."""
         miss = self.outcome.answer.miss
         return None if miss is None else str(miss)
 
@@ -126,12 +154,29 @@ class Record:
     @cached_property
     def answer_headers(self) -> Headers:
         """The headers of the answer, with lower-case names and without secrets."""
+        return scrub_headers(self._raw_headers)
+
+    @cached_property
+    def _raw_headers(self) -> Headers:
         pairs = self.outcome.answer.reply.headers
-        return scrub_headers(tuple((n.decode("latin-1").lower(), v.decode(errors="replace")) for n, v in pairs))
+        return tuple((n.decode("latin-1").lower(), v.decode(errors="replace")) for n, v in pairs)
+
+    @property
+    def request_id(self) -> str | None:
+        """The id that AWS gives to the call, from the headers of the answer."""
+        # not decoded as a whole, because a list of calls reads many
+        headers = self.outcome.answer.reply.headers
+        return next(
+            (v.decode(errors="replace") for n, v in headers if n.lower() == b"x-amzn-requestid"),
+            None,
+        )
 
     @property
     def error(self) -> str | None:
-        """The name of the error, for example ThrottlingException. An error in the middle of a stream has status 200."""
+        """The name of the error, for example ThrottlingException.
+
+        An error in the middle of a stream has status 200.
+        """
         return self._failure[0]
 
     @property
@@ -143,39 +188,99 @@ class Record:
     def _failure(self) -> tuple[str | None, str | None]:
         if not self.outcome.started:
             return None, None
+        # an answer that does not look like an error
+        if self.source == "validation" and self.miss is not None:
+            return self.outcome.answer.error, self.miss
         own = _OWN_ERRORS.get(self.source)
         last = next((piece.data for piece in reversed(self.outcome.answer.reply.pieces)), b"")
-        headers = dict(self.answer_headers)
+        # two of them are read, so that scrubbing all would be slow
+        headers = dict(self._raw_headers)
         if self.outcome.answer.reply.status >= 400 and self.call.dialect != "aws":
             name, message = read_error(parse_object(last))
-            return own or name, message
+            return own or self.outcome.answer.error or name, message
         if self.outcome.answer.reply.status >= 400:
-            return headers.get("x-amzn-errortype", "").partition(":")[0] or None, _parse_message(last)
+            return headers.get("x-amzn-errortype", "").partition(":")[0] or None, _parse_message(
+                last
+            )
         if headers.get("content-type", "").startswith(bodies.EVENT_STREAM):
             return _parse_stream_error(last)
         if headers.get("content-type", "").startswith(bodies.SERVER_SENT):
-            return _parse_event_error(self.outcome.answer.reply.pieces[-2:])
+            name, message = _parse_event_error(self.outcome.answer.reply.pieces[-2:])
+            return (self.outcome.answer.error or name if name else None), message
         return None, None
 
     @cached_property
     def content(self) -> Content | None:
-        """The content of the answer. `None` for errors and for unknown formats."""
-        response = self.outcome.answer.response if self.outcome.started else None
-        return None if response is None else content_of(self.operation, self.model, response)
+        """The content of the answer as it was sent.
 
-    @property
+        `None` for errors, cut and damaged answers, and unknown formats.
+        """
+        return self._read_content(self._sent_response)
+
+    def _read_content(self, response: Response | None) -> Content | None:
+        if response is None or self.error is not None:
+            return None
+        if self.operation is not None and self.operation in SERVICE_APIS:
+            return read_service_content(self.operation, response)
+        return content_of(self.operation, self.model, response)
+
+    @cached_property
+    def _sent_response(self) -> Response | None:
+        """The response with the body that was sent. `None` if a part is missing or damaged."""
+        response = self.outcome.answer.response if self.outcome.started else None
+        if response is None or not (self.faults or self.hung_up):
+            return response
+        pieces = self.outcome.answer.reply.pieces
+        sent = self._sent_pieces
+        if isinstance(response.body, Events):
+            events = [body.events for piece in sent if (body := _read_events(piece)) is not None]
+            if len(events) != len(sent) or len(sent) < len(pieces):
+                return None
+            return replace(
+                response, body=Events.of(list(chain(*events)), padded=response.body.padded)
+            )
+        return (
+            replace(response, body=bodies.read_body(b"".join(sent)))
+            if len(sent) == len(pieces)
+            else None
+        )
+
+    @cached_property
+    def _sent_pieces(self) -> list[bytes]:
+        """The pieces of the body that were sent, each with the bytes of it that faults left."""
+        answer = self.outcome.answer
+        # its function may count the calls
+        if any(isinstance(edit, ChangeEvents) for edit in answer.edits):
+            return [piece.data for piece in answer.reply.pieces[: self.events]]
+        steps = edit(build_steps(answer.reply), answer.edits)
+        return [step.data for step in steps if isinstance(step, Send)][: self.events]
+
+    @cached_property
     def text(self) -> str | None:
-        """The text of the answer, before a fault changed the bytes on the wire."""
-        return self.content.text if isinstance(self.content, Message) else None
+        """The text of the answer as it was sent: after faults, and of a stream also
+        before an error or a cut.
+        """
+        if isinstance(self.content, Message):
+            return self.content.text
+        return self.sent_text or None
+
+    @cached_property
+    def whole_text(self) -> str | None:
+        """The text of the answer before faults changed its bytes or cut it. `None` for errors."""
+        content = self._read_content(self.outcome.answer.response if self.outcome.started else None)
+        return content.text if isinstance(content, Message) else None
 
     @cached_property
     def sent_text(self) -> str:
-        """The text in the events of a stream that were sent, also before an error. Empty for other answers."""
+        """The text in the events of a stream that were sent, up to an error or a damaged event.
+
+        Empty for other answers.
+        """
         response = self.outcome.answer.response
         if not self.outcome.started or response is None or not isinstance(response.body, Events):
             return ""
-        pieces = self.outcome.answer.reply.pieces[: self.events]
-        values = [value for piece in pieces for value in _read_values(piece)]
+        events = takewhile(lambda body: body is not None, map(_read_events, self._sent_pieces))
+        values = [value for body in events if body is not None for value in read_values(body)]
         return "".join(slot.text for slot in slots(values, members_of(self.operation, self.model)))
 
     @property
@@ -194,7 +299,10 @@ class Record:
         response = self.outcome.answer.response
         if response is None or not isinstance(response.body, Events) or self.hung_up:
             return False
-        return self.events < len(response.body.events)
+        # A fault ends the stream of another server before the number of its events is known.
+        edits = self.outcome.answer.edits if self.outcome.answer.source == "upstream" else ()
+        ended = any(isinstance(edit, EndAt) and (edit.events or 0) <= self.events for edit in edits)
+        return ended or self.events < len(response.body.events)
 
     @property
     def hung_up(self) -> bool:
@@ -207,20 +315,35 @@ class Record:
         return self.began + self.seconds
 
     def __str__(self) -> str:
-        request = f"{self.operation} of {self.model}" if self.model else self.operation or f"{self.method} {self.path}"
+        request = (
+            f"{self.operation} of {self.model}"
+            if self.model
+            else self.operation or f"{self.method} {self.path}"
+        )
         return f"call {self.number}: {request} -> {self.status} {self.error or ''}".rstrip()
 
     def as_json(self) -> dict[str, JsonValue]:
         """Return the call for the control API. See `render_body` for the members of the body."""
-        return {**{name: make_json_safe(getattr(self, name)) for name in _JSON_FIELDS}, **render_body(self.body)}
+        return {
+            **{name: make_json_safe(getattr(self, name)) for name in _JSON_FIELDS},
+            **render_body(self.body),
+        }
 
 
 _JSON_FIELDS = (
     *("session", "number", "began", "seconds", "operation", "model", "method", "path"),
-    *("region", "access_key_id", "user_agent", "http_version", "invocation_id", "attempt", "headers"),
+    *(
+        "region",
+        "access_key_id",
+        "user_agent",
+        "http_version",
+        "invocation_id",
+        "attempt",
+        "headers",
+    ),
     *("system", "messages", "last_prompt", "tools", "tool_results"),
     *("temperature", "top_p", "max_tokens", "stop_sequences"),
-    *("source", "by", "faults", "miss", "status", "error", "message"),
+    *("source", "by", "faults", "simulated", "miss", "status", "error", "message"),
     *("text", "stop_reason", "usage", "events", "hung_up"),
 )
 
@@ -228,12 +351,15 @@ _JSON_FIELDS = (
 _OWN_ERRORS = {"miss": MISS, "overlay": OVERLAY}
 
 
-def _read_values(piece: Piece) -> Sequence[JsonValue | Plain]:
-    """Return the JSON of the events in a piece of a stream. Empty for a part of an event."""
-    for read in (bodies.read_events, bodies.read_pieces):
-        if isinstance(body := read(piece.data), Events):
-            return read_values(body)
-    return ()
+def _read_events(data: bytes) -> Events | None:
+    """Return the events in a piece of a stream.
+
+    `None` for a part of an event, or a damaged event.
+    """
+    body = bodies.read_events(data)
+    if isinstance(body, Body) and data.endswith(b"\n\n"):
+        body = bodies.read_pieces(data)
+    return body if isinstance(body, Events) else None
 
 
 def _parse_message(body: bytes) -> str | None:
@@ -242,7 +368,11 @@ def _parse_message(body: bytes) -> str | None:
     except ValueError:
         return body.decode(errors="replace") or None
     match value:
-        case {"error": {"message": str(message)}} | {"message": str(message)} | {"Message": str(message)}:
+        case (
+            {"error": {"message": str(message)}}
+            | {"message": str(message)}
+            | {"Message": str(message)}
+        ):
             return message
     return None
 

@@ -1,7 +1,10 @@
-"""Finds quickly the few layers that may match a call. The conditions of these layers are checked later.
+"""Finds quickly the few layers that may match a call.
 
-Leaves out layers for another operation or model, and layers whose text is not in the raw body. Results are kept for
-equal requests. Other conditions are not checked here, because they may be expensive. Pure.
+The conditions of these layers are checked later.
+
+Leaves out layers for another operation or model, and layers whose text is not in the raw body.
+Results are kept for equal requests. Other conditions are not checked here, because they may be
+expensive. Pure.
 """
 
 from __future__ import annotations
@@ -9,11 +12,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import cast
 
 from bedtape_cassettes.format.patterns import SlowPattern
-from bedtape_cassettes.matching.key import AnswerHeaders
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.memo import Memo
+from bedtape_replayer.answering.memory import Memory
 from bedtape_replayer.overlay.overlay import Fault, Overlay
 from bedtape_replayer.overlay.prefix_tree import any_of
 from bedtape_replayer.overlay.rule import Rule
@@ -27,29 +31,37 @@ _MANY_TEXTS, _MANY_BODIES = 24, 32
 
 
 class Refused(Exception):
-    """A layer cannot answer or change this call. The overlay must be fixed, not the client's code."""
+    """A layer cannot answer or change this call.
+
+    The overlay must be fixed, not the client's code.
+    """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, because each new request makes one
 class Candidates:
     """Layers in order. answering_faults: replace the answer. changing_faults: change the answer."""
 
     answering_faults: tuple[Fault, ...] = ()
     rules: tuple[Rule, ...] = ()
     changing_faults: tuple[Fault, ...] = ()
-    # Whether the body meets the content conditions of a layer, by its id. All calls of one request share this.
+    # Whether the body meets the content conditions of a layer, by its id. All calls of
+    # one request share this.
     _met: dict[str, bool] = field(default_factory=dict, repr=False, compare=False)
 
     def matches(self, layer: Rule | Fault, call: Call) -> bool:
-        """Returns whether the call meets every condition of one of these layers. Raises Refused for a slow pattern."""
-        if not layer.when.matches_call(call):
-            return False
+        """Returns whether the call meets every condition of one of these layers.
+
+        Raises Refused for a slow pattern.
+        """
         met = self._met.get(layer.id)
-        if met is None:
-            try:
-                met = self._met[layer.id] = layer.when.matches_content(call)
-            except SlowPattern as error:
-                raise Refused(f"{layer.id}: {error}") from None
+        when = layer.when
+        try:
+            if met is False or (when.concerns_calls and not when.matches_call(call)):
+                return False
+            if met is None:
+                met = self._met[layer.id] = when.matches_content(call)
+        except SlowPattern as error:
+            raise Refused(f"{layer.id}: {error}") from None
         return met
 
     def copy(self) -> Candidates:
@@ -66,57 +78,85 @@ class Candidates:
 
 
 class CandidateFinder:
-    """Finds the candidate layers of an overlay for a call."""
+    """Finds the candidate layers of an overlay for a call. memory: counts the kept results."""
 
-    def __init__(self, overlay: Overlay) -> None:
+    def __init__(self, overlay: Overlay, memory: Memory | None = None) -> None:
+        self._memory = memory or Memory()
         faults = overlay.faults
         self._all = Candidates(
             tuple(fault for fault in faults if fault.kind.replaces),
             overlay.rules,
             tuple(fault for fault in faults if not fault.kind.replaces),
         )
-        self._by_path: dict[tuple[str, str, str | None], _PathCandidates] = {}
-        self._memo: Memo[tuple[str, str, AnswerHeaders, bytes], Candidates] = Memo(_MEMO_BYTES)
+        self._by_path: dict[tuple[str, str, str | None, str | None], _PathCandidates] = {}
+        self._token = object()  # of this finder, in what was found out about a request
 
     def __call__(self, call: Call) -> Candidates:
         """Returns every layer that matches the call, and few that do not match."""
-        candidates = self._memo.get(call.request)
-        if candidates is None:
+        token, candidates = call.findings.candidates
+        if token is not self._token:
             candidates = self._find_by_path(call).select(call)
-            self._memo.keep(call.request, candidates, call.request_size)
-        return candidates
+            call.findings.candidates = self._token, candidates
+        return cast(Candidates, candidates)
 
     def _find_by_path(self, call: Call) -> _PathCandidates:
-        # Only the APIs of OpenAI and Anthropic have the model in the body.
-        path = (call.method, call.path, None if call.dialect == "aws" else call.model)
-        found = self._by_path.get(path)
-        if found is None:
+        # Several operations may have one path, and some operations have the model in the body.
+        path = (
+            call.method,
+            call.path,
+            call.operation,
+            None if call.target.model is not None else call.model,
+        )
+        of_path = self._by_path.get(path)
+        if of_path is None:
             if len(self._by_path) >= _MOST_PATHS:
-                self._by_path.clear()
-            found = self._by_path[path] = _PathCandidates(
-                self._all.filter(lambda layer: layer.when.matches_target(call))
+                self.clear()
+            of_path = self._by_path[path] = _PathCandidates(
+                self._all.filter(lambda layer: layer.when.matches_target(call)), self._memory
             )
-        return found
+        return of_path
+
+    def clear(self) -> None:
+        """Drop the kept results."""
+        for each in self._by_path.values():
+            each.clear()
+        self._by_path.clear()
 
 
 class _PathCandidates:
-    """The layers for one path. Skips all layers with a text condition if the body contains no such text."""
+    """The layers for one path.
 
-    def __init__(self, candidates: Candidates) -> None:
+    Skips all layers with a text condition if the body contains no such text.
+    """
+
+    def __init__(self, candidates: Candidates, memory: Memory) -> None:
         self._all = candidates
         layers: tuple[Rule | Fault, ...] = (
             *candidates.answering_faults,
             *candidates.rules,
             *candidates.changing_faults,
         )
-        self._texts = tuple({layer.when.literal for layer in layers if layer.when.literal is not None})
+        self._texts = {
+            text: text.decode() for layer in layers if (text := layer.when.literal) is not None
+        }
         # The layers by the texts that are in the body.
-        self._by_texts: Memo[tuple[bytes, ...], Candidates] = Memo(_MEMO_BYTES)
+        self._by_texts: Memo[tuple[bytes, ...], Candidates] = Memo(_MEMO_BYTES, memory=memory)
+        # The texts that are in the prompts of all requests of a group of siblings, by its token.
+        self._by_group: Memo[object, tuple[bytes, ...]] = Memo(_MEMO_BYTES, memory=memory)
         self._pattern: re.Pattern[bytes] | None = None
         self._bodies = 0
 
     def select(self, call: Call) -> Candidates:
-        if not self._texts or not call.is_literal:
+        if not self._texts:
+            return self._all.copy()
+        if (text := call.findings.text) is not None and (
+            siblings := call.findings.siblings
+        ) is not None:
+            if (shared := self._by_group.get(siblings.token)) is None:
+                shared = siblings.find_shared_texts(self._texts)
+                self._by_group.keep(siblings.token, shared, sum(map(len, shared)))
+            return self._choose(siblings.find_texts(self._texts, shared, text)).copy()
+        if not call.is_literal:
             return self._all.copy()
         if self._pattern is None and len(self._texts) >= _MANY_TEXTS:
             self._bodies += 1
@@ -127,10 +167,17 @@ class _PathCandidates:
             return self._choose(()).copy()
         return self._choose(tuple([text for text in self._texts if text in body])).copy()
 
+    def clear(self) -> None:
+        """Drop the kept results."""
+        self._by_texts.clear()
+        self._by_group.clear()
+
     def _choose(self, texts: tuple[bytes, ...]) -> Candidates:
         """The layers without a text, and those with one of these texts."""
         chosen = self._by_texts.get(texts)
         if chosen is None:
-            chosen = self._all.filter(lambda layer: (text := layer.when.literal) is None or text in texts)
+            chosen = self._all.filter(
+                lambda layer: (text := layer.when.literal) is None or text in texts
+            )
             self._by_texts.keep(texts, chosen, sum(map(len, texts)))
         return chosen

@@ -1,6 +1,7 @@
 """Reads overlays from JSON or YAML, and reports every problem with its place.
 
-Overlay files, control API requests and the arguments of `respond` and `fail` are all read by this module.
+Overlay files, control API requests and the arguments of `respond` and `fail` are
+all read by this module.
 """
 
 from __future__ import annotations
@@ -10,19 +11,28 @@ from dataclasses import replace
 from typing import Any
 
 from bedtape_cassettes.errors import Invalid, Problem
+from bedtape_cassettes.families.content import Content
 from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.table import family_of
 from bedtape_cassettes.format import yamlio
-from bedtape_cassettes.format.json_schema import problems
+from bedtape_cassettes.format.bodies import compact
+from bedtape_cassettes.format.json_schema import Schema, problems
 from bedtape_cassettes.format.json_values import Place, parse_path
 from bedtape_cassettes.model import JsonValue
 from bedtape_replayer.overlay.answers import find_answer_problems, read_answer
+from bedtape_replayer.overlay.expressions import TemplatedAnswer, find_expression_problems
+from bedtape_replayer.overlay.faults.error_response import Failure
 from bedtape_replayer.overlay.faults.kinds import BESIDE_ERROR, KINDS
+from bedtape_replayer.overlay.outputs.output import Output
+from bedtape_replayer.overlay.outputs.raw import Raw
 from bedtape_replayer.overlay.overlay import Fault, Overlay
-from bedtape_replayer.overlay.rule import Rule
-from bedtape_replayer.overlay.schedule import Schedule
-from bedtape_replayer.overlay.schema import FAULT, OVERLAY, RULE, SCHEDULE
-from bedtape_replayer.overlay.when import When
+from bedtape_replayer.overlay.rule import AnswerContent, Rule
+from bedtape_replayer.overlay.schedule import ALWAYS, Schedule
+from bedtape_replayer.overlay.schema import ANSWER, FAULT, OVERLAY, RULE, SCHEDULE
+from bedtape_replayer.overlay.script import expect_turns
+from bedtape_replayer.overlay.simulation.features import Features, parse_features
+from bedtape_replayer.overlay.simulation.schema import SIMULATE
+from bedtape_replayer.overlay.when import parse_when
 
 __tracebackhide__ = True  # pytest shows the test's own line, not ours
 
@@ -32,17 +42,26 @@ Namer = Callable[[str], str]
 
 
 class OverlayInvalid(Invalid):
-    """An overlay, a rule or a fault is invalid. Every problem has a path; a problem in a file also has a line."""
+    """An overlay, a rule or a fault is invalid.
+
+    Every problem has a path; a problem in a file also has a line.
+    """
 
 
 def read(data: bytes, file: str, prefix: str = "file-") -> Overlay:
-    """Reads the overlay in a YAML or JSON file. Raises OverlayInvalid, or CassetteInvalid if the data is not YAML."""
+    """Reads the overlay in a YAML or JSON file.
+
+    Raises OverlayInvalid, or CassetteInvalid if the data is not YAML.
+    """
     value = yamlio.load(data, file)
     try:
         return parse_overlay(value, prefix)
     except OverlayInvalid as error:
         lines = yamlio.locate(data)
-        located = (replace(problem, file=file, line=_find_line(lines, problem.path)) for problem in error.problems)
+        located = (
+            replace(problem, file=file, line=_find_line(lines, problem.path))
+            for problem in error.problems
+        )
         raise OverlayInvalid(sorted(located, key=lambda problem: problem.line)) from None
 
 
@@ -54,7 +73,10 @@ def _find_line(lines: Mapping[Place, int], path: Place) -> int:
 
 
 def parse_overlay(value: JsonValue, prefix: str = "") -> Overlay:
-    """Reads an overlay. Layers without a name get the prefix and rule-1, fault-1. Raises OverlayInvalid."""
+    """Reads an overlay.
+
+    Layers without a name get the prefix and rule-1, fault-1. Raises OverlayInvalid.
+    """
     _raise_problems(_find_problems(value))
     assert isinstance(value, dict)
     rules: Any = value.get("rules", [])
@@ -62,18 +84,24 @@ def parse_overlay(value: JsonValue, prefix: str = "") -> Overlay:
     seed: Any = value.get("seed", 0)
     ids: Any = value.get("ids")
     return Overlay(
-        tuple(_build_rule(rule, rule.get("name") or f"{prefix}rule-{number}") for number, rule in enumerate(rules, 1)),
+        tuple(
+            _build_rule(rule, rule.get("name") or f"{prefix}rule-{number}")
+            for number, rule in enumerate(rules, 1)
+        ),
         tuple(
             _build_fault(fault, fault.get("name") or f"{prefix}fault-{number}")
             for number, fault in enumerate(faults, 1)
         ),
         seed,
         ids,
+        parse_features(value.get("simulate", {})),  # type: ignore[arg-type]  # an object, by now
     )
 
 
 def _find_problems(value: JsonValue) -> list[Problem]:
-    """Finds the problems against the schema, and further problems of each layer that matches the schema."""
+    """Finds the problems against the schema, and further problems of each layer
+    that matches the schema.
+    """
     wrong = problems(value, OVERLAY)
     invalid = {problem.path[:2] for problem in wrong}
     for kind, more in (("rules", _find_rule_problems), ("faults", _find_fault_problems)):
@@ -84,10 +112,52 @@ def _find_problems(value: JsonValue) -> list[Problem]:
     return wrong or list(_find_duplicate_names(value))
 
 
+def parse_simulation(value: JsonValue) -> Features:
+    """Reads the simulated features of a session. Raises OverlayInvalid."""
+    _raise_problems(problems(value, SIMULATE))
+    return parse_features(value)  # type: ignore[arg-type]  # an object, by now
+
+
 def parse_rule(value: JsonValue, namer: Namer) -> Rule:
     """Reads one rule. Raises OverlayInvalid."""
     _raise_problems(problems(value, RULE) or list(_find_rule_problems(value, ())))  # type: ignore[arg-type]  # an object, by now
     return _build_rule(value, value.get("name") or namer("rule"))  # type: ignore[arg-type, union-attr]
+
+
+def read_returned(value: object, operation: str | None) -> AnswerContent | None:
+    """Reads what a user's function returns: text, an answer as in a rule, another
+    object, content or `None`.
+
+    An object is an answer if all its keys are keys of an answer; every other object is sent as JSON
+    text. Raises RenderError.
+    """
+    if value is None or isinstance(value, Content | Failure | Raw | Output):
+        return value
+    if isinstance(value, str):
+        value = {"text": value}
+    if not isinstance(value, dict):
+        raise RenderError(
+            "expected its function to return text, an answer such as {'tool': {'name':"
+            f" 'NAME'}}}}, an object that is sent as JSON, content or None, found {value!r}"
+        )
+    answer: JsonObject = value if value and value.keys() <= ANSWER.keys() else {"json": value}
+    return _read_at_call(answer, operation, "its function returned an answer that is not valid")
+
+
+def _read_filled(answer: JsonObject, operation: str | None) -> AnswerContent:
+    """Reads an answer whose expressions were replaced. Raises RenderError."""
+    return _read_at_call(
+        answer, operation, "the values of its expressions make an answer that is not valid"
+    )
+
+
+def _read_at_call(answer: JsonObject, operation: str | None, message: str) -> AnswerContent:
+    operations = (operation,) if operation else ()
+    schema: Schema = {"type": "object", "properties": ANSWER}
+    wrong = problems(answer, schema) or list(find_answer_problems(answer, (), operations))
+    if wrong:
+        raise RenderError(f"{message}: {'; '.join(map(str, wrong))}")
+    return read_answer(answer, operations)
 
 
 def parse_fault(value: JsonValue, namer: Namer) -> Fault:
@@ -108,34 +178,62 @@ def _find_duplicate_names(overlay: Any) -> Iterator[Problem]:
             name = layer.get("name")
             if name in seen:
                 yield Problem.at(
-                    (kind, number, "name"), "a name of its own", repr(name), "two layers have it: rename one"
+                    (kind, number, "name"),
+                    "a name of its own",
+                    repr(name),
+                    "two layers have it: rename one",
                 )
             if name is not None:
                 seen.add(name)
 
 
-# -- rules beyond the schema ------------------------------------------------------------------------------------
+# -- rules beyond the schema -----------------------------------------------------------------------
 
 
 def _find_rule_problems(rule: JsonObject, path: Place) -> Iterator[Problem]:
     yield from _find_when_problems(rule, path)
-    if "answer" in rule:
-        yield from find_answer_problems(rule["answer"], (*path, "answer"))
-    for number, answer in enumerate(rule.get("answers", [])):
-        yield from find_answer_problems(answer, (*path, "answers", number))
+    operations = _read_operations(rule.get("when", {}))
+    for place, answer in _list_answers(rule, path):
+        yield from find_answer_problems(answer, place, operations)
+        if rule.get("template"):
+            yield from find_expression_problems(answer, place)
+    for number, turn in enumerate(rule.get("script", [])):
+        yield from _find_path_problems(turn.get("expect", {}), (*path, "script", number, "expect"))
     if "family" in rule:
         try:
             family_of("InvokeModel", "", rule["family"])
         except RenderError as error:
-            yield Problem.at((*path, "family"), "a family that is known", repr(rule["family"]), str(error))
+            yield Problem.at(
+                (*path, "family"), "a family that is known", repr(rule["family"]), str(error)
+            )
+
+
+def _list_answers(rule: JsonObject, path: Place) -> Iterator[tuple[Place, JsonObject]]:
+    """Yields the answers of a rule with their places."""
+    if "answer" in rule:
+        yield (*path, "answer"), rule["answer"]
+    yield from (
+        ((*path, "answers", number), answer)
+        for number, answer in enumerate(rule.get("answers", []))
+    )
+    turns = enumerate(rule.get("script", []))
+    yield from (((*path, "script", number, "answer"), turn["answer"]) for number, turn in turns)
 
 
 def _find_when_problems(layer: JsonObject, path: Place) -> Iterator[Problem]:
-    for json_path in layer.get("when", {}).get("json_path", {}):
-        try:
-            parse_path(json_path)
-        except ValueError as error:
-            yield Problem.at((*path, "when", "json_path", json_path), "a JSON path", str(error))
+    yield from _find_path_problems(layer.get("when", {}), (*path, "when"))
+
+
+def _find_path_problems(when: JsonObject, path: Place) -> Iterator[Problem]:
+    places = [(path, when)]
+    for key in ("any_of", "none_of"):
+        places += [((*path, key, number), each) for number, each in enumerate(when.get(key, []))]
+    for place, conditions in places:
+        for json_path in conditions.get("json_path", {}):
+            try:
+                parse_path(json_path)
+            except ValueError as error:
+                yield Problem.at((*place, "json_path", json_path), "a JSON path", str(error))
 
 
 def _find_fault_problems(fault: JsonObject, path: Place) -> Iterator[Problem]:
@@ -153,29 +251,54 @@ def _find_fault_problems(fault: JsonObject, path: Place) -> Iterator[Problem]:
             yield Problem.at((*path, key), f"{key} beside error only", f"it beside {kind}")
 
 
-# -- layers ----------------------------------------------------------------------------------------------------
+# -- layers ----------------------------------------------------------------------------------------
 
 
 def _build_rule(value: JsonObject, name: str) -> Rule:
-    answers = tuple(map(read_answer, value.get("answers") or [value["answer"]]))
-    return Rule(name, answers, _read_when(value), _read_schedule(value), value.get("family"), value)
+    operations = _read_operations(value.get("when", {}))
+    script = value.get("script", [])
+    given = [answer for _, answer in _list_answers(value, ())]
+    contents: tuple[AnswerContent | TemplatedAnswer, ...] = (
+        tuple(TemplatedAnswer(answer, _read_filled) for answer in given)
+        if value.get("template")
+        else tuple(read_answer(answer, operations) for answer in given)
+    )
+    expected = [parse_when(turn.get("expect", {})) for turn in script]
+    answers = expect_turns(list(zip(expected, contents, strict=True))) if script else contents
+    schedule = _read_schedule(value)
+    if value.get("then") == "miss" or script:
+        schedule = replace(schedule, times=min(schedule.times or len(answers), len(answers)))
+    return Rule(
+        name,
+        answers,
+        parse_when(value.get("when", {})),
+        schedule,
+        value.get("family"),
+        value,
+        len(compact(value)),
+        max(1, len(script)),
+        value.get("allow_unoffered_tools", False),
+        parse_features(value.get("simulate", {})),
+    )
 
 
 def _build_fault(value: JsonObject, name: str) -> Fault:
     kind = next(kind for kind in KINDS if kind in value)
-    return Fault(name, KINDS[kind].make(value), _read_when(value), _read_schedule(value), value)
+    return Fault(
+        name,
+        KINDS[kind].make(value),
+        parse_when(value.get("when", {})),
+        _read_schedule(value),
+        value,
+        len(compact(value)),
+    )
 
 
 def _read_schedule(value: JsonObject) -> Schedule:
-    return Schedule(**{key: value[key] for key in SCHEDULE if key in value})
+    members = {key: value[key] for key in SCHEDULE if key in value}
+    return Schedule(**members) if members else ALWAYS
 
 
 def _read_operations(when: JsonObject) -> tuple[str, ...]:
     named = when.get("operation", ())
     return (named,) if isinstance(named, str) else tuple(named)
-
-
-def _read_when(value: JsonObject) -> When:
-    when = value.get("when", {})
-    header = {name.lower(): glob for name, glob in when.get("header", {}).items()}
-    return When(**{**when, "operation": _read_operations(when), "header": header})

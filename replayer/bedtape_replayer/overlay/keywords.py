@@ -11,10 +11,13 @@ from typing import Any, Literal, Required, TypeAlias, TypedDict
 
 from bedtape_cassettes.families.content import StopReason
 from bedtape_replayer.answering.answer import Source
+from bedtape_replayer.answering.operation_names import OperationName
 from bedtape_replayer.overlay.faults.corruption import Damage
 from bedtape_replayer.overlay.faults.semantic import Meaning
+from bedtape_replayer.overlay.simulation.limits import CutTools
 
 __all__ = [
+    "AlternativeDict",
     "AnswerDict",
     "CalledDict",
     "ConditionDict",
@@ -24,7 +27,9 @@ __all__ = [
     "FilterDict",
     "OperationName",
     "RuleDict",
+    "SimulateDict",
     "StopReason",
+    "TurnDict",
     "WhenDict",
 ]
 
@@ -49,67 +54,25 @@ ErrorName: TypeAlias = Literal[
     "UnrecognizedClientException",
     "ValidationException",
 ]
-OperationName: TypeAlias = Literal[
-    "AgenticRetrieveStream",
-    "ApplyGuardrail",
-    "CancelResponse",
-    "ChatCompletions",
-    "Converse",
-    "ConverseStream",
-    "CountMessageTokens",
-    "CountTokens",
-    "DeleteResponse",
-    "Embeddings",
-    "GenerateQuery",
-    "GetAsyncInvoke",
-    "GetCustomModel",
-    "GetFoundationModel",
-    "GetFoundationModelAvailability",
-    "GetGuardrail",
-    "GetImportedModel",
-    "GetInferenceProfile",
-    "GetModel",
-    "GetPromptRouter",
-    "GetProvisionedModelThroughput",
-    "GetResponse",
-    "InvokeAgent",
-    "InvokeFlow",
-    "InvokeGuardrailChecks",
-    "InvokeInlineAgent",
-    "InvokeModel",
-    "InvokeModelWithBidirectionalStream",
-    "InvokeModelWithResponseStream",
-    "ListAsyncInvokes",
-    "ListCustomModels",
-    "ListFoundationModels",
-    "ListGuardrails",
-    "ListImportedModels",
-    "ListInferenceProfiles",
-    "ListInputItems",
-    "ListModels",
-    "Messages",
-    "OptimizePrompt",
-    "Rerank",
-    "Responses",
-    "Retrieve",
-    "RetrieveAndGenerate",
-    "RetrieveAndGenerateStream",
-    "StartAsyncInvoke",
-]
 # Base64 text, or the bytes that bedtape encodes as base64.
 Base64: TypeAlias = str | bytes
 
 
-class WhenDict(TypedDict, total=False):
-    """The calls that a layer applies to. A call must meet every condition. See `When`."""
+class AlternativeDict(TypedDict, total=False):
+    """Conditions on a call, all of which the call must meet. See `When`."""
 
     operation: OperationName | Sequence[OperationName]
     model: str
     prompt_contains: str
     prompt_regex: str
     prompt_equals: str
+    question_contains: str
+    question_regex: str
+    question_equals: str
     text_contains: str
     text_regex: str
+    document_contains: str
+    document_regex: str
     system_contains: str
     system_regex: str
     tool_offered: str
@@ -121,6 +84,13 @@ class WhenDict(TypedDict, total=False):
     header: Mapping[str, str]
     session: str
     access_key: str
+
+
+class WhenDict(AlternativeDict, total=False):
+    """The calls that a layer applies to. A call must meet every condition. See `When`."""
+
+    any_of: Sequence[AlternativeDict]
+    none_of: Sequence[AlternativeDict]
 
 
 class ConditionDict(WhenDict, total=False):
@@ -179,6 +149,15 @@ class ScoreDict(TypedDict):
     score: float
 
 
+class PassageDict(TypedDict, total=False):
+    """A passage of a knowledge base. `score` is its relevance, from 0 to 1."""
+
+    text: Required[str]
+    source: str
+    score: float
+    metadata: Mapping[str, Any]
+
+
 class RawDict(TypedDict, total=False):
     """A body as it is sent."""
 
@@ -200,10 +179,33 @@ class UsageDict(TypedDict, total=False):
     cache_write: int
 
 
+class CueDict(TypedDict, total=False):
+    """The event of the client that a turn of a conversation follows. See `Cue`."""
+
+    event: str
+    type: Literal["TEXT", "AUDIO", "TOOL"]
+    role: Literal["USER", "SYSTEM", "ASSISTANT", "TOOL"]
+    text_contains: str
+    nth: int
+
+
+class SpokenDict(TypedDict, total=False):
+    """A turn of the model in a conversation. See `Spoken`."""
+
+    when: CueDict
+    hears: str
+    text: str
+    audio: Base64
+    silence_ms: int
+    tool: ToolDict | Sequence[ToolDict]
+    interrupted: bool
+
+
 class AnswerDict(TypedDict, total=False):
     """The answer of a rule."""
 
     text: str
+    pieces: Sequence[str]
     json: Any
     refusal: str
     tool: ToolDict | Sequence[ToolDict]
@@ -215,15 +217,46 @@ class AnswerDict(TypedDict, total=False):
     dimension: int
     image: Base64 | Sequence[Base64]
     ranking: Literal["auto"] | Sequence[ScoreDict]
+    passages: Literal["auto"] | Sequence[PassageDict]
+    trace: Sequence[Mapping[str, Any]]
+    nodes: Mapping[str, Any]
+    server_sent: Sequence[Any]
+    output: Mapping[str, Any]
+    events: Sequence[Mapping[str, Any]]
+    state: str
     error: ErrorName | str
     message: str
     status: int
     members: Mapping[str, Any]
     retry_after_ms: int
     raw: RawDict
+    conversation: Sequence[SpokenDict]
     stop_reason: StopReason
     stop_sequence: str
     usage: UsageDict
+
+
+class LimitsDict(TypedDict, total=False):
+    """The limits of a model. See `Limits`."""
+
+    context_tokens: int
+    max_output_tokens: int
+    long_prompt: str
+    cut_tools: CutTools
+
+
+class CachingDict(TypedDict, total=False):
+    """Prompt caching. See `Caching`."""
+
+    minimum_tokens: int
+    automatic: bool
+
+
+class SimulateDict(TypedDict, total=False):
+    """The features of the service to simulate. `True` for the values of the real service."""
+
+    caching: bool | CachingDict
+    limits: bool | LimitsDict
 
 
 class RuleDict(ConditionDict, AnswerDict, total=False):
@@ -231,6 +264,17 @@ class RuleDict(ConditionDict, AnswerDict, total=False):
 
     family: str
     answers: Sequence[AnswerDict | str]
+    then: Literal["repeat", "miss"]
+    template: bool
+    allow_unoffered_tools: bool
+    simulate: SimulateDict
+
+
+class TurnDict(TypedDict, total=False):
+    """A turn of a script: what the call must meet, and its answer."""
+
+    expect: WhenDict
+    answer: Required[AnswerDict | str]
 
 
 # -- faults ------------------------------------------------------------------------------------
@@ -374,6 +418,7 @@ class FilterDict(WhenDict, total=False):
     source: Source
     by: str | None
     fault: str
+    simulated: str
     hung_up: bool
     region: str | None
     http_version: Literal["HTTP/1.1", "HTTP/2"]

@@ -1,4 +1,6 @@
-"""One pattern that finds any of many byte strings: a tree of their prefixes, which takes a third of a list's time."""
+"""One pattern that finds any of many byte strings: a tree of their prefixes, which
+takes a third of a list's time.
+"""
 
 from __future__ import annotations
 
@@ -34,10 +36,12 @@ def _tree(texts: Sequence[bytes], depth: int) -> bytes:
 
 def _find_common(first: bytes, last: bytes) -> bytes:
     """What the first and the last of sorted texts begin with, and so all between them."""
-    differing = (at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other)
+    differing = (
+        at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other
+    )
     return first[: next(differing, min(len(first), len(last)))]
 
 
 def _one_of(branches: Iterable[bytes]) -> bytes:
-    found = list(branches)
-    return found[0] if len(found) == 1 else b"(?:" + b"|".join(found) + b")"
+    alternatives = list(branches)
+    return alternatives[0] if len(alternatives) == 1 else b"(?:" + b"|".join(alternatives) + b")"

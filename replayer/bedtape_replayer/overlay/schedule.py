@@ -1,6 +1,7 @@
 """Which of the matching calls a layer applies to, by counters and seeded probability.
 
-Counters belong to a session (see `session_layers.Layers`), so parallel tests do not change each other's counters.
+Counters belong to a session (see `session_layers.Layers`), so parallel tests do not
+change each other's counters.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """times: the maximum number of calls. after: the number of matching calls to skip first. every: of the remaining
-    calls the first, then every Nth.
+    """times: the maximum number of calls. after: the number of matching calls to skip first. every:
+    of the remaining calls the first, then every Nth.
 
-    probability: for each remaining call, seeded by layer, match key and the number of calls with that key.
+    probability: for each remaining call, seeded by layer, match key and the
+    number of calls with that key.
     """
 
     times: int | None = None
@@ -38,8 +40,8 @@ class Counter:
     def match(self, schedule: Schedule, draw: Callable[[], float]) -> bool:
         """Counts a matching call, and returns whether the schedule selects the call.
 
-        draw: returns the call's random number from 0 to 1.
-        The caller then calls `record_fired`, or `undo_match` if the layer does not apply to the call after all.
+        draw: returns the call's random number from 0 to 1. The caller then calls `record_fired`, or
+        `undo_match` if the layer does not apply to the call after all.
         """
         if schedule.times is not None and self.fired >= schedule.times:
             return False

@@ -1,4 +1,5 @@
-"""The JSON Schema of overlay files, of control API requests, and of the keyword arguments in Python.
+"""The JSON Schema of overlay files, of control API requests, and of the
+keyword arguments in Python.
 
 A key of a file has the same name as the argument of `respond` or `fail`. Data only.
 """
@@ -10,9 +11,11 @@ from typing import get_args
 from bedtape_cassettes.failures import FAILURES
 from bedtape_cassettes.families.content import STOP_REASONS
 from bedtape_cassettes.format.json_schema import LARGEST_COUNT, Schema
-from bedtape_cassettes.operations import OPERATIONS
+from bedtape_replayer.answering.service_operations import OPERATION_NAMES
 from bedtape_replayer.overlay.faults.kinds import BESIDE_ERROR, KINDS
+from bedtape_replayer.overlay.outputs.dialogue import build_schema
 from bedtape_replayer.overlay.overlay import Ids
+from bedtape_replayer.overlay.simulation.schema import SIMULATE
 
 
 def _text(description: str, **more: object) -> Schema:
@@ -27,23 +30,42 @@ def _object(properties: dict[str, Schema], **more: object) -> Schema:
     return {"type": "object", "properties": properties, "additionalProperties": False, **more}
 
 
-_OPERATION: Schema = {"type": "string", "enum": sorted({operation.name for operation in OPERATIONS})}
+_OPERATION: Schema = {"type": "string", "enum": list(OPERATION_NAMES)}
 
-WHEN: dict[str, Schema] = {
+_CONDITIONS: dict[str, Schema] = {
     "operation": {
         "description": "The name of the operation, or a list of names.",
         "anyOf": [_OPERATION, {"type": "array", "items": _OPERATION, "minItems": 1}],
     },
     "model": _text("A glob over the model id, as sent or without the inference profile: *claude*."),
     "prompt_contains": _text("A case-sensitive part of the last user message."),
-    "prompt_regex": _text("A Python regular expression found in the last user message.", format="regex"),
+    "prompt_regex": _text(
+        "A Python regular expression found in the last user message.", format="regex"
+    ),
     "prompt_equals": _text("The whole last user message."),
+    "question_contains": _text(
+        "A case-sensitive part of the last text of the user, also if tool results follow it."
+    ),
+    "question_regex": _text(
+        "A Python regular expression found in the last text of the user.", format="regex"
+    ),
+    "question_equals": _text("The whole last text of the user."),
     "text_contains": _text("A case-sensitive part of the system prompt or any message."),
-    "text_regex": _text("A regular expression found in the system prompt or any message.", format="regex"),
+    "text_regex": _text(
+        "A regular expression found in the system prompt or any message.", format="regex"
+    ),
+    "document_contains": _text(
+        "A case-sensitive part of the name or text of a document in the request."
+    ),
+    "document_regex": _text(
+        "A regular expression found in the names and texts of documents.", format="regex"
+    ),
     "system_contains": _text("A case-sensitive part of the system prompt."),
     "system_regex": _text("A regular expression found in the system prompt.", format="regex"),
     "tool_offered": _text("The name of a tool that the request offers."),
-    "tool_result": _text("The name or id of a tool whose result is in the conversation; * for any."),
+    "tool_result": _text(
+        "The name or id of a tool whose result is in the conversation; * for any."
+    ),
     "json_path": {
         "type": "object",
         "description": "JSON paths into the body with their values: {inferenceConfig.temperature: 0}.",
@@ -61,6 +83,23 @@ WHEN: dict[str, Schema] = {
     },
     "session": _text("A glob over the session's name."),
     "access_key": _text("A glob over the access key id that signed the request."),
+}
+
+_ALTERNATIVES: Schema = {
+    "type": "array",
+    "items": _object(_CONDITIONS, minProperties=1),
+    "minItems": 1,
+}
+WHEN: dict[str, Schema] = {
+    **_CONDITIONS,
+    "any_of": {
+        **_ALTERNATIVES,
+        "description": "Lists of conditions. A call must meet all conditions of one list.",
+    },
+    "none_of": {
+        **_ALTERNATIVES,
+        "description": "Lists of conditions. A call must not meet all conditions of any list.",
+    },
 }
 
 SCHEDULE: dict[str, Schema] = {
@@ -87,7 +126,11 @@ _CITATION = _object(
     {
         "source": _text("The text that is cited."),
         "title": _text("The document's title."),
-        "location": {"type": "object", "description": "Converse's CitationLocation.", "additionalProperties": True},
+        "location": {
+            "type": "object",
+            "description": "Converse's CitationLocation.",
+            "additionalProperties": True,
+        },
     },
     required=["source"],
 )
@@ -99,7 +142,9 @@ _REASONING: Schema = {
             {
                 "text": _text("The text of the reasoning."),
                 "signature": _text("The provider's signature."),
-                "redacted": _text("Reasoning that the provider has encrypted, as base64.", format="base64"),
+                "redacted": _text(
+                    "Reasoning that the provider has encrypted, as base64.", format="base64"
+                ),
             },
             minProperties=1,
         ),
@@ -112,9 +157,31 @@ _BLOCK = _object(
         "reasoning": _REASONING,
         "tool": _TOOL,
         "image": _text("A generated image, base64.", format="base64"),
-        "format": {"type": "string", "enum": ["png", "jpeg", "gif", "webp"], "description": "The format of the image."},
+        "format": {
+            "type": "string",
+            "enum": ["png", "jpeg", "gif", "webp"],
+            "description": "The format of the image.",
+        },
     },
     minProperties=1,
+)
+_PASSAGE = _object(
+    {
+        "text": _text("The text of the passage."),
+        "source": _text("Its address (s3://…, https://…) or any id."),
+        "score": {
+            "type": "number",
+            "minimum": 0,
+            "maximum": 1,
+            "description": "Its relevance. Default: the share of the query's words in it.",
+        },
+        "metadata": {
+            "type": "object",
+            "additionalProperties": True,
+            "description": "Its metadata.",
+        },
+    },
+    required=["text"],
 )
 # The range of the numbers that a model returns, which have 32 bits.
 _COMPONENT: Schema = {"type": "number", "minimum": -3.4e38, "maximum": 3.4e38}
@@ -130,8 +197,17 @@ _RAW = _object(
             "description": "The events, each as {type: payload}.",
             "items": {"type": "object", "minProperties": 1, "additionalProperties": True},
         },
-        "status": {"type": "integer", "minimum": 200, "maximum": 599, "description": "The HTTP status. Default: 200."},
-        "headers": {"type": "object", "additionalProperties": {"type": "string"}, "description": "Additional headers."},
+        "status": {
+            "type": "integer",
+            "minimum": 200,
+            "maximum": 599,
+            "description": "The HTTP status. Default: 200.",
+        },
+        "headers": {
+            "type": "object",
+            "additionalProperties": {"type": "string"},
+            "description": "Additional headers.",
+        },
     },
     oneOf=[{"required": [name]} for name in ("json", "text", "base64", "chunks", "events")],
     description="The body as it is sent, for answers without a neutral form.",
@@ -143,13 +219,24 @@ ANSWER: dict[str, Schema] = {
     "json": {
         "description": "Any JSON value: the input of the tool that the request forces the model to call, otherwise text."
     },
+    "pieces": {
+        "type": "array",
+        "items": {"type": "string", "minLength": 1},
+        "minItems": 1,
+        "description": "The text of the answer, as the deltas of a stream.",
+    },
     "refusal": _text("The text with which the model refuses to answer."),
     "tool": {
         "description": "A tool call, or a list of tool calls.",
         "anyOf": [_TOOL, {"type": "array", "items": _TOOL, "minItems": 1}],
     },
     "reasoning": _REASONING,
-    "citations": {"type": "array", "items": _CITATION, "minItems": 1, "description": "Sources of the text."},
+    "citations": {
+        "type": "array",
+        "items": _CITATION,
+        "minItems": 1,
+        "description": "Sources of the text.",
+    },
     "blocks": {
         "type": "array",
         "items": _BLOCK,
@@ -159,7 +246,11 @@ ANSWER: dict[str, Schema] = {
     "guardrail": _text("The text of a guardrail that intervenes."),
     "embedding": {
         "description": "A vector, or one vector per input; auto derives vectors from the text.",
-        "anyOf": [{"type": "string", "enum": ["auto"]}, _VECTOR, {"type": "array", "items": _VECTOR, "minItems": 1}],
+        "anyOf": [
+            {"type": "string", "enum": ["auto"]},
+            _VECTOR,
+            {"type": "array", "items": _VECTOR, "minItems": 1},
+        ],
     },
     "dimension": _count("The dimension of derived vectors.", most=65536),
     "image": {
@@ -187,12 +278,52 @@ ANSWER: dict[str, Schema] = {
             },
         ],
     },
+    "passages": {
+        "description": "The passages that Retrieve finds, best first; auto makes passages of the query's words.",
+        "anyOf": [{"type": "string", "enum": ["auto"]}, {"type": "array", "items": _PASSAGE}],
+    },
+    "trace": {
+        "type": "array",
+        "items": {"type": "object", "additionalProperties": True},
+        "minItems": 1,
+        "description": "The traces of an agent, beside its text or tool, if the request enables traces.",
+    },
+    "nodes": {
+        "type": "object",
+        "additionalProperties": True,
+        "minProperties": 1,
+        "description": "The outputs of a flow: any JSON by the name of the output node.",
+    },
+    "server_sent": {
+        "type": "array",
+        "minItems": 1,
+        "description": "The data of each server-sent event of InvokeAgentRuntime, any JSON.",
+    },
+    "output": {
+        "type": "object",
+        "description": "The output of the operation in the words of AWS's service model, for any operation.",
+        "additionalProperties": True,
+    },
+    "events": {
+        "type": "array",
+        "description": "The events of an operation that streams, each as {type: payload}, exceptions included.",
+        "items": {"type": "object", "additionalProperties": True, "minProperties": 1},
+    },
+    "state": _text(
+        "The status of a job or resource: the member status of the operation's output.", minLength=1
+    ),
     "error": _text(
-        f"The name of an error: one of Bedrock's ({', '.join(FAILURES)}), or any name with a status.", minLength=1
+        f"The name of an error: one of Bedrock's ({', '.join(FAILURES)}), or any name with a status.",
+        minLength=1,
     ),
     **{key: schema for key, schema in BESIDE_ERROR.items() if key != "after_events"},
     "raw": _RAW,
-    "stop_reason": {"type": "string", "enum": list(STOP_REASONS), "description": "The reason why the model stopped."},
+    "conversation": build_schema(_TOOL),
+    "stop_reason": {
+        "type": "string",
+        "enum": list(STOP_REASONS),
+        "description": "The reason why the model stopped.",
+    },
     "stop_sequence": _text("The sequence at which the model stopped."),
     "usage": _object(
         {
@@ -206,8 +337,12 @@ ANSWER: dict[str, Schema] = {
     ),
 }
 
-_NAME = _text("The name in reports. Default: rule-1, fault-1 and so on.", pattern=r"^[\w.:-]{1,80}$")
-_WHEN = _object(WHEN, description="The conditions on calls. A call must meet all of them.", minProperties=1)
+_NAME = _text(
+    "The name in reports. Default: rule-1, fault-1 and so on.", pattern=r"^[\w.:-]{1,80}$"
+)
+_WHEN = _object(
+    WHEN, description="The conditions on calls. A call must meet all of them.", minProperties=1
+)
 _ANSWER = _object(ANSWER, minProperties=1)
 
 RULE: Schema = _object(
@@ -222,21 +357,48 @@ RULE: Schema = _object(
             "type": "array",
             "items": _ANSWER,
             "minItems": 1,
-            "description": "Answers in order. The last answer repeats.",
+            "description": "Answers in order. The last answer repeats, if `then` is not miss.",
         },
+        "script": {
+            "type": "array",
+            "items": _object({"expect": _WHEN, "answer": _ANSWER}, required=["answer"]),
+            "minItems": 1,
+            "description": "A conversation: each call must meet what its turn expects, and gets the answer of the turn.",
+        },
+        "then": {
+            "type": "string",
+            "enum": ["repeat", "miss"],
+            "description": "After the last answer, repeat it, or answer no more calls. Default: repeat.",
+        },
+        "allow_unoffered_tools": {
+            "type": "boolean",
+            "description": "Whether answers may call tools that the request does not offer. Default: false.",
+        },
+        "template": {
+            "type": "boolean",
+            "description": "Whether texts of the answers contain expressions such as {{ prompt }}. Default: false.",
+        },
+        "simulate": SIMULATE,
         "family": _text("The model family to render for, if the model id does not determine it."),
         **SCHEDULE,
     },
-    oneOf=[{"required": ["answer"]}, {"required": ["answers"]}],
+    oneOf=[{"required": [name]} for name in ("answer", "answers", "script")],
 )
 
 FAULT: Schema = _object(
-    {"name": _NAME, "when": _WHEN, **SCHEDULE, **BESIDE_ERROR, **{name: kind.schema for name, kind in KINDS.items()}},
+    {
+        "name": _NAME,
+        "when": _WHEN,
+        **SCHEDULE,
+        **BESIDE_ERROR,
+        **{name: kind.schema for name, kind in KINDS.items()},
+    },
     oneOf=[{"required": [name]} for name in KINDS],
 )
 
 OVERLAY: Schema = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "$id": "https://json.schemastore.org/bedtape-overlay.json",
     "title": "bedtape overlay",
     **_object(
         {
@@ -252,8 +414,17 @@ OVERLAY: Schema = {
                 "enum": list(get_args(Ids)),
                 "description": "Whether the answers of rules and faults to equal requests have equal or unique ids. Default: equal.",
             },
-            "rules": {"type": "array", "items": RULE, "description": "The first rule that matches answers the call."},
-            "faults": {"type": "array", "items": FAULT, "description": "All faults that match apply, in order."},
+            "simulate": SIMULATE,
+            "rules": {
+                "type": "array",
+                "items": RULE,
+                "description": "The first rule that matches answers the call.",
+            },
+            "faults": {
+                "type": "array",
+                "items": FAULT,
+                "description": "All faults that match apply, in order.",
+            },
         },
         required=["bedtape-overlay"],
     ),

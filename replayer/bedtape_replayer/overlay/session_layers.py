@@ -1,4 +1,7 @@
-"""The layers of a session in order, with their counters. Selects the layers that apply to a call."""
+"""The layers of a session in order, with their counters.
+
+Selects the layers that apply to a call.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,23 @@ from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.model import Response
 from bedtape_cassettes.redaction.scrub import scrub_path
 from bedtape_replayer.answering.call import Call
+from bedtape_replayer.answering.memory import Memory
 from bedtape_replayer.answering.reply import Reply, build_response_reply
 from bedtape_replayer.overlay.candidates import CandidateFinder, Candidates, Refused
-from bedtape_replayer.overlay.explain import explain
+from bedtape_replayer.overlay.explain import describe, explain
 from bedtape_replayer.overlay.faults.base import FaultContext, derive_seed, draw
 from bedtape_replayer.overlay.overlay import NOTHING, Fault, Overlay
 from bedtape_replayer.overlay.rendered import Occasion, RuleAnswers, RuleMatch
 from bedtape_replayer.overlay.rule import Rule
-from bedtape_replayer.overlay.schedule import Counter
+from bedtape_replayer.overlay.schedule import ALWAYS, Counter
+from bedtape_replayer.overlay.simulation.features import Features, merge_features
 
-# Sessions count the calls of this number of match keys. Then they begin again, because clients choose the requests.
+# Sessions count the calls of this number of match keys. Then they begin again, because
+# clients choose the requests.
 _MOST_KEYS = 1_000_000
+# The memory of a counted key, of a layer without its JSON, and the multiple of its JSON's bytes
+# that a layer takes. Measured.
+_KEY_BYTES, _LAYER_BYTES, _JSON_FACTOR = 160, 1_500, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +41,28 @@ class AppliedFault:
 
 
 class Layers:
-    """The layers of a session: its own layers before the layers of the overlay file, with their counters."""
+    """The layers of a session: its own layers before the layers of the overlay
+    file, with their counters.
 
-    def __init__(self, shared: Overlay = NOTHING) -> None:
+    memory: counts the session's own layers, the counted match keys and the kept candidates.
+    """
+
+    def __init__(self, shared: Overlay = NOTHING, memory: Memory | None = None) -> None:
         self.shared = shared
+        self._counted = memory or Memory()
+        self._own_bytes = 0
         self._own = NOTHING
         self._all = shared
-        self._candidates = CandidateFinder(shared)
+        self._candidates = CandidateFinder(shared, self._counted)
         self._made: dict[str, int] = {}
         self._counters: dict[str, Counter] = {}
+        # The rules that matched a call, but whose answer had no form for it, or
+        # whose request was invalid.
+        self._refused: set[str] = set()
         self._memory: dict[str, dict[str, object]] = {}
         self._seen: dict[bytes, int] = {}
         self._counts_keys = _varies(shared)
+        self._rule_features = _merge_rules(shared)
 
     def __bool__(self) -> bool:
         return bool(self._all)
@@ -58,9 +77,34 @@ class Layers:
         """The session's own layers, then the layers of the overlay file."""
         return self._all
 
+    @property
+    def features(self) -> Features:
+        """The simulated features of the service."""
+        return self._all.features
+
+    @property
+    def simulates(self) -> bool:
+        """Whether the session or a rule simulates features of the service."""
+        return bool(self._rule_features) or bool(self._all.features)
+
+    def features_of(self, layer: str | None) -> Features:
+        """The simulated features for the answers of a rule, or those of the session."""
+        return self._rule_features.get(layer or "", self._all.features)
+
+    def family_of(self, layer: str | None) -> str | None:
+        """The model family that a rule names."""
+        return next((rule.family for rule in self._all.rules if rule.id == layer), None)
+
     def has_layer(self, name: str) -> bool:
         """Whether a layer has this id."""
         return any(layer.id == name for layer in self._all.layers)
+
+    def simulate(self, features: Features) -> None:
+        """Replaces the session's own features of the service.
+
+        The features that they do not name stay those of the file.
+        """
+        self.replace_own(replace(self._own, features=features))
 
     def remove(self, name: str) -> bool:
         """Removes one of the session's own layers. Returns whether the layer existed."""
@@ -79,20 +123,36 @@ class Layers:
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise NameTaken(twice)
         before = {id(layer) for layer in self._all.layers}
-        self._own = overlay
+        kept_bytes = sum(map(_measure_layer, overlay.layers))
+        self._counted.used += kept_bytes - self._own_bytes
+        self._own, self._own_bytes = overlay, kept_bytes
         self._all = Overlay(
             (*overlay.rules, *self.shared.rules),
             (*overlay.faults, *self.shared.faults),
             overlay.seed or self.shared.seed,
             overlay.ids or self.shared.ids,
+            merge_features(self.shared.features, overlay.features),
         )
-        self._candidates = CandidateFinder(self._all)
+        self._candidates.clear()
+        self._candidates = CandidateFinder(self._all, self._counted)
         self._counts_keys = _varies(self._all)
+        self._rule_features = _merge_rules(self._all)
         kept = {
             layer.id for layer in self._all.layers if id(layer) in before
         }  # a new layer may have the name of a removed layer
         self._counters = {name: counter for name, counter in self._counters.items() if name in kept}
         self._memory = {name: memory for name, memory in self._memory.items() if name in kept}
+
+    def clear_candidates(self) -> None:
+        """Drop the kept candidates, which are found again when they are needed."""
+        self._candidates.clear()
+
+    def release(self) -> None:
+        """Subtract the layers from the counted memory. Nothing uses them after this."""
+        self.clear_candidates()
+        self._counted.used -= self._own_bytes + len(self._seen) * _KEY_BYTES
+        self._own_bytes = 0
+        self._seen.clear()
 
     def add(self, *layers: Rule | Fault) -> None:
         """Adds layers after the session's own layers. Raises NameTaken if a name is in use."""
@@ -116,34 +176,69 @@ class Layers:
         counter = self._counters.get(layer)
         return counter.fired if counter else 0
 
+    @property
+    def unused(self) -> tuple[Rule | Fault, ...]:
+        """The session's own layers that did not apply to any call, and scripts with
+        turns that did not come.
+
+        A rule whose answer was refused did apply.
+        """
+        layers = (
+            layer
+            for layer in self._own.layers
+            if layer.id not in self._refused or _count_needed(layer) > 1
+        )
+        return tuple(layer for layer in layers if self.count_fired(layer.id) < _count_needed(layer))
+
+    def describe_unused(self) -> tuple[str, ...]:
+        """Returns the descriptions of the layers in `unused`."""
+        return tuple(describe(layer, self.count_fired(layer.id)) for layer in self.unused)
+
     def explain(self, call: Call) -> tuple[str, ...]:
-        """Returns why each rule and each fault that can answer did not answer the call, one line each."""
+        """Returns why each rule and each fault that can answer did not answer
+        the call, one line each.
+        """
         answering = (fault for fault in self._all.faults if fault.kind.replaces)
         layers: tuple[Rule | Fault, ...] = (*self._all.rules, *answering)
         return tuple(explain(layer, call, self._get_counter(layer.id)) for layer in layers)
 
     def candidates(self, call: Call) -> Candidates:
-        """Finds the layers that may match a call, for the `among` parameter of the methods below."""
+        """Finds the layers that may match a call, for the `among` parameter
+        of the methods below.
+        """
         return self._candidates(call)
 
     def count(self, call: Call, key: bytes) -> Occasion:
-        """Counts the call among the calls with its match key, if answers vary between equal calls."""
+        """Counts the call among the calls with its match key, if answers vary
+        between equal calls.
+        """
         if not self._counts_keys:
             return Occasion(call, key, 0)
-        if len(self._seen) >= _MOST_KEYS:
-            self._seen.clear()
-        seen = self._seen[key] = self._seen.get(key, 0) + 1
+        seen = self._seen.get(key, 0) + 1
+        if seen == 1:
+            if len(self._seen) >= _MOST_KEYS:
+                self._counted.used -= len(self._seen) * _KEY_BYTES
+                self._seen.clear()
+            self._counted.used += _KEY_BYTES
+        self._seen[key] = seen
         return Occasion(call, key, seen, seen - 1 if self._all.ids == "unique" else 0)
 
-    def answer_from_fault(self, occasion: Occasion, now: float, among: Candidates | None = None) -> RuleMatch | None:
-        """Returns the answer of the first fault that replaces the answer. Later faults do not count the call."""
+    def answer_from_fault(
+        self, occasion: Occasion, now: float, among: Candidates | None = None
+    ) -> RuleMatch | None:
+        """Returns the answer of the first fault that replaces the answer.
+
+        Later faults do not count the call.
+        """
         call = occasion.call
         among = among or self._candidates(call)
         for fault in among.answering_faults:
             if (context := self._make_context(fault, occasion, now, among)) is not None:
                 response = fault.kind.build_answer(call, context)
                 if response is not None and self._take(fault, context):
-                    return RuleMatch(fault.id, response, _build_reply(occasion, response))
+                    return RuleMatch(
+                        fault.id, response, _build_reply(occasion, response), fault.kind.error_name
+                    )
         return None
 
     def select_faults(
@@ -160,7 +255,9 @@ class Layers:
                 applied.append(AppliedFault(fault, context))
         return applied
 
-    def _make_context(self, fault: Fault, occasion: Occasion, now: float, among: Candidates) -> FaultContext | None:
+    def _make_context(
+        self, fault: Fault, occasion: Occasion, now: float, among: Candidates
+    ) -> FaultContext | None:
         """Returns the context of the fault, or `None` if the fault does not match the call."""
         if not among.matches(fault, occasion.call) or not fault.kind.applies_to(occasion.call):
             return None
@@ -183,13 +280,17 @@ class Layers:
         occasion: Occasion,
         answers: RuleAnswers,
         check: Callable[[Call], Response | None] | None = None,
+        refuse: Callable[[Features], RuleMatch | None] | None = None,
         among: Candidates | None = None,
     ) -> RuleMatch | None:
-        """Returns the answer of the first rule that matches. Raises Refused if the answer has no form for the call.
+        """Returns the answer of the first rule that matches.
 
-        answers: renders and caches the answers. check: returns Bedrock's error for an invalid request; the error then
-        replaces the rule's answer. A rule counts the calls that it answers. It does not count calls that it passes on or
-        that the check refuses.
+        Raises Refused if the answer has no form for the call.
+
+        answers: renders and caches the answers. check: returns Bedrock's error for an invalid
+        request; the error then replaces the rule's answer. refuse: returns the answer of simulated
+        features to a request that no model gets. A rule counts the calls that it answers. It does
+        not count calls that it passes on or that the check refuses.
         """
         call = occasion.call
         among = among or self._candidates(call)
@@ -197,19 +298,31 @@ class Layers:
             if not among.matches(rule, call):
                 continue
             counter = self._get_counter(rule.id)
-            if not counter.match(rule.schedule, partial(self._draw, rule.id, occasion)):
+            if rule.schedule is ALWAYS:
+                counter.matched += 1
+            elif not counter.match(rule.schedule, partial(self._draw, rule.id, occasion)):
                 continue
             try:
-                match = answers.answer(rule, rule.position(counter.fired), occasion, self._all.seed)
+                match = answers.answer(rule, counter.fired, occasion, self._all.seed)
             except RenderError as error:
                 counter.undo_match()
-                raise Refused(f"{rule.id} cannot answer {call.operation or scrub_path(call.path)}: {error}") from None
+                self._refused.add(rule.id)
+                raise Refused(
+                    f"{rule.id} cannot answer {call.operation or scrub_path(call.path)}: {error}"
+                ) from None
             if match is None:
                 counter.undo_match()
                 continue
             if check is not None and (refusal := check(call)) is not None:
                 counter.undo_match()
+                self._refused.add(rule.id)
                 return RuleMatch("", refusal, _build_reply(occasion, refusal))
+            if refuse is not None and (features := self.features_of(rule.id)):
+                refused = refuse(features)
+                if refused is not None:
+                    counter.undo_match()
+                    self._refused.add(rule.id)
+                    return refused
             counter.record_fired()
             return match
         return None
@@ -224,6 +337,18 @@ class Layers:
         return counter
 
 
+def _measure_layer(layer: Rule | Fault) -> int:
+    """Return the approximate size of a layer in memory: its document, its
+    conditions and its answers.
+    """
+    return _LAYER_BYTES + _JSON_FACTOR * layer.size
+
+
+def _count_needed(layer: Rule | Fault) -> int:
+    """How many calls a layer must apply to."""
+    return layer.needed if isinstance(layer, Rule) else 1
+
+
 def _varies(overlay: Overlay) -> bool:
     """Whether a layer is different for each call with the same match key."""
     return (
@@ -233,13 +358,27 @@ def _varies(overlay: Overlay) -> bool:
     )
 
 
+def _merge_rules(overlay: Overlay) -> dict[str, Features]:
+    """The features of the rules that have features of their own."""
+    return {
+        rule.id: merge_features(overlay.features, rule.features)
+        for rule in overlay.rules
+        if rule.features.document
+    }
+
+
 def _build_reply(occasion: Occasion, response: Response) -> Reply:
     return build_response_reply(occasion.call, response, occasion.key, occasion.number)
 
 
 class NameTaken(ValueError):
-    """Two layers would have the same name. Names must be unique because they identify layers to count and remove."""
+    """Two layers would have the same name.
+
+    Names must be unique because they identify layers to count and remove.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
-        super().__init__(f"a layer has the name {name!r} already; choose another name, or remove that layer")
+        super().__init__(
+            f"a layer has the name {name!r} already; choose another name, or remove that layer"
+        )

@@ -1,4 +1,7 @@
-"""Conditions on calls. A call must meet every condition; a `When` without conditions matches every call."""
+"""Conditions on calls.
+
+A call must meet every condition; a `When` without conditions matches every call.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from typing import Any
 
 from bedtape_cassettes.families.table import strip_profile
-from bedtape_cassettes.format.json_values import find, same
+from bedtape_cassettes.format.json_values import find, parse_path, same
 from bedtape_cassettes.format.patterns import compile_pattern, matches
 from bedtape_cassettes.model import JsonValue
 from bedtape_replayer.answering.call import Call
@@ -21,12 +25,19 @@ _Check = Callable[[Call], bool]
 class When:
     """Conditions on a call.
 
-    operation: the names of operations, any of which matches. model: a glob over the model id as sent or without prefix
-    and ARN. Conditions that begin with prompt concern the text of the last user message, with system the system prompt,
-    with text the system prompt and all messages. Suffix contains: a case-sensitive substring. Suffix regex: a search.
-    tool_offered: the name of a tool in the request. tool_result: the name or id of a tool whose result the request
-    contains, `*` for any. json_path: JSON paths and their values. turn: the number of user messages. attempt, call:
-    numbers from 1. header: globs by lower-case name. session, access_key: globs.
+    operation: the names of operations, any of which matches. model: a glob over the model id as
+    sent or without prefix and ARN. Conditions that begin with prompt concern the text of the last
+    user message, with question the last text of the user, also if tool results follow it, with
+    system the system prompt, with text the system prompt and all messages, with document the names
+    and texts of documents. Suffix contains: a case-sensitive substring. Suffix regex: a search.
+    tool_offered: the name of a tool in the request. tool_result: the name or id of a tool whose
+    result the request contains, `*` for any. json_path: JSON paths and their values. turn: the
+    number of user messages. attempt, call: numbers from 1. header: globs by lower-case name.
+    session, access_key: globs. any_of: alternatives, one of which must match. none_of: alternatives
+    that must not match.
+
+    literal: a text that is in the body of every call that matches; None if there is no such text.
+    names_operations: whether an operation is a condition, also of an alternative.
     """
 
     operation: tuple[str, ...] = ()
@@ -34,8 +45,13 @@ class When:
     prompt_contains: str | None = None
     prompt_regex: str | None = None
     prompt_equals: str | None = None
+    question_contains: str | None = None
+    question_regex: str | None = None
+    question_equals: str | None = None
     text_contains: str | None = None
     text_regex: str | None = None
+    document_contains: str | None = None
+    document_regex: str | None = None
     system_contains: str | None = None
     system_regex: str | None = None
     tool_offered: str | None = None
@@ -47,29 +63,53 @@ class When:
     header: Mapping[str, str] = field(default_factory=dict)
     session: str | None = None
     access_key: str | None = None
+    any_of: tuple[When, ...] = ()
+    none_of: tuple[When, ...] = ()
 
     literal: bytes | None = field(init=False, repr=False, compare=False, default=None)
+    names_operations: bool = field(init=False, repr=False, compare=False, default=False)
     _target: tuple[_Check, ...] = field(init=False, repr=False, compare=False, default=())
     _call: tuple[_Check, ...] = field(init=False, repr=False, compare=False, default=())
     _content: tuple[_Check, ...] = field(init=False, repr=False, compare=False, default=())
 
     def __post_init__(self) -> None:
-        texts = (self.prompt_contains, self.prompt_equals, self.system_contains, self.text_contains)
+        texts = (
+            *(
+                self.prompt_contains,
+                self.prompt_equals,
+                self.question_contains,
+                self.question_equals,
+            ),
+            *(self.system_contains, self.text_contains),
+        )
         object.__setattr__(self, "literal", next(filter(None, map(_encode_literal, texts)), None))
+        names_operations = bool(self.operation) or any(
+            alternative.operation for alternative in self.any_of
+        )
+        object.__setattr__(self, "names_operations", names_operations)
         object.__setattr__(self, "_target", tuple(self._build_target_checks()))
         object.__setattr__(self, "_call", tuple(self._build_call_checks()))
         object.__setattr__(self, "_content", tuple(self._build_content_checks()))
 
     def matches(self, call: Call) -> bool:
-        """Returns whether the call meets every condition. Cheap checks run first, because most layers do not match."""
+        """Returns whether the call meets every condition.
+
+        Cheap checks run first, because most layers do not match.
+        """
         return self.matches_target(call) and self.matches_call(call) and self.matches_content(call)
 
     def matches_target(self, call: Call) -> bool:
-        """Returns whether operation and model match. The result is the same for all calls of one path."""
+        """Returns whether operation and model match.
+
+        The result is the same for all calls of one path.
+        """
         return _pass_all(self._target, call)
 
     def matches_call(self, call: Call) -> bool:
-        """Returns whether attempt, number, session, access key and headers match. Equal requests may differ in these."""
+        """Returns whether attempt, number, session, access key and headers match.
+
+        Equal requests may differ in these.
+        """
         return _pass_all(self._call, call)
 
     def matches_content(self, call: Call) -> bool:
@@ -77,7 +117,9 @@ class When:
         return _pass_all(self._content, call)
 
     def may_match(self, call: Call) -> bool:
-        """Returns quickly whether the body may contain the text of a condition, True in doubt (see `Call.is_literal`)."""
+        """Returns quickly whether the body may contain the text of a condition, True in doubt
+        (see `Call.is_literal`).
+        """
         return self.literal is None or not call.is_literal or self.literal in call.outline.data
 
     def _build_target_checks(self) -> Iterator[_Check]:
@@ -85,6 +127,21 @@ class When:
             yield lambda call: call.operation in operations
         if (model := self.model) is not None:
             yield lambda call: _matches_model(model, call.model)
+
+    @property
+    def concerns_calls(self) -> bool:
+        """Whether there is a condition in which equal requests may differ."""
+        return bool(self._call)
+
+    @property
+    def _alternatives_concern_calls(self) -> bool:
+        return any(alternative._call for alternative in (*self.any_of, *self.none_of))
+
+    def _build_alternative_checks(self) -> Iterator[_Check]:
+        if any_of := self.any_of:
+            yield lambda call: any(alternative.matches(call) for alternative in any_of)
+        if none_of := self.none_of:
+            yield lambda call: not any(alternative.matches(call) for alternative in none_of)
 
     def _build_call_checks(self) -> Iterator[_Check]:
         if self.attempt is not None:
@@ -97,10 +154,21 @@ class When:
             yield lambda call: fnmatchcase(call.scope[0] or "", access_key)
         for name, glob in self.header.items():
             yield _Header(name, glob)
+        if self._alternatives_concern_calls:
+            yield from self._build_alternative_checks()
 
     def _build_content_checks(self) -> Iterator[_Check]:
         for path, value in self.json_path.items():
             yield _JsonPath(path, value)
+        if not self._alternatives_concern_calls:
+            yield from self._build_alternative_checks()
+        question = self.question_contains
+        if question is not None:
+            yield lambda call: question in call.prompt.question
+        if self.question_equals is not None:
+            yield lambda call: self.question_equals == call.prompt.question
+        if question_pattern := _compile(self.question_regex):
+            yield lambda call: matches(question_pattern, call.prompt.question)
         prompt, system, text = self.prompt_contains, self.system_contains, self.text_contains
         if prompt is not None:
             yield lambda call: prompt in call.prompt.last
@@ -116,12 +184,40 @@ class When:
             yield lambda call: text in call.prompt.text
         if text_pattern := _compile(self.text_regex):
             yield lambda call: matches(text_pattern, call.prompt.text)
+        document = self.document_contains
+        if document is not None:
+            yield lambda call: document in call.documents
+        if document_pattern := _compile(self.document_regex):
+            yield lambda call: matches(document_pattern, call.documents)
         if self.tool_offered is not None:
             yield lambda call: self.tool_offered in call.prompt.tools
         if (wanted := self.tool_result) is not None:
-            yield lambda call: any(wanted in ("*", result.id, result.name) for result in call.prompt.results)
+            yield lambda call: any(
+                wanted in ("*", result.id, result.name) for result in call.prompt.results
+            )
         if self.turn is not None:
             yield lambda call: call.prompt.turn == self.turn
+
+
+def parse_when(conditions: Mapping[str, Any]) -> When:
+    """Read conditions that match the schema. Raises ValueError for an invalid JSON path."""
+    for path in conditions.get("json_path", {}):
+        parse_path(path)
+    read: dict[str, Callable[[Any], object]] = {
+        "operation": lambda names: (names,) if isinstance(names, str) else tuple(names),
+        "header": lambda globs: {name.lower(): glob for name, glob in globs.items()},
+        **dict.fromkeys(
+            ("any_of", "none_of"), lambda alternatives: tuple(map(parse_when, alternatives))
+        ),
+    }
+    members: dict[str, Any] = {
+        name: read.get(name, _keep)(value) for name, value in conditions.items()
+    }
+    return When(**members)
+
+
+def _keep(value: object) -> object:
+    return value
 
 
 def _pass_all(checks: tuple[_Check, ...], call: Call) -> bool:
@@ -131,12 +227,15 @@ def _pass_all(checks: tuple[_Check, ...], call: Call) -> bool:
     return True
 
 
-# JSON always escapes quotes, backslashes and control characters. Some writers escape slashes and DEL.
+# JSON always escapes quotes, backslashes and control characters. Some writers
+# escape slashes and DEL.
 _ESCAPED = re.compile(r'["\\/\x00-\x1f\x7f\ud800-\udfff]')
 
 
 def _encode_literal(text: str | None) -> bytes | None:
-    """Returns the bytes of the text in JSON without optional escapes, or `None` if the text must be escaped."""
+    """Returns the bytes of the text in JSON without optional escapes, or `None` if
+    the text must be escaped.
+    """
     return None if not text or _ESCAPED.search(text) else text.encode()
 
 
@@ -159,7 +258,7 @@ class _JsonPath:
     value: JsonValue
 
     def __call__(self, call: Call) -> bool:
-        return any(same(found, self.value) for found in find(call.json, self.path))
+        return any(same(value, self.value) for value in find(call.json, self.path))
 
 
 ANY = When()
@@ -167,4 +266,6 @@ ANY = When()
 
 @lru_cache(maxsize=4096)
 def _matches_model(glob: str, model: str | None) -> bool:
-    return model is not None and (fnmatchcase(model, glob) or fnmatchcase(strip_profile(model), glob))
+    return model is not None and (
+        fnmatchcase(model, glob) or fnmatchcase(strip_profile(model), glob)
+    )

@@ -1,4 +1,7 @@
-"""The cassette of a test and how to play it, from the test's location and its marks. No disk access."""
+"""The cassette of a test and how to play it, from the test's location and its marks.
+
+No disk access.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,9 @@ from bedtape_cassettes.names import cassette_name, is_safe_name
 
 FOLDER = "cassettes"
 NOTHING_SET: Mapping[str, Any] = MappingProxyType({})
-_USAGE = '@pytest.mark.bedrock("name", overlay=..., strict=..., speed=..., allow_misses=...)'
+_ARGUMENTS = (
+    '("name", overlay=..., strict=..., speed=..., allow_misses=..., unused=..., fast_retries=...)'
+)
 # The longest part of a file name that leaves room for the digest.
 _LONGEST = 180
 
@@ -28,9 +33,13 @@ class MarkInvalid(ValueError):
 class PlayRequest:
     """A test and how its calls are answered.
 
-    test: the test's id. folder: the folder of cassettes beside the test's file. cassette: the name of the cassette in
-    that folder. overlay: a file or a document of layers. strict, speed, match: the arguments of `Replayer`.
-    allow_misses: whether a miss does not fail the test.
+    test: the test's id, or the id of the module or run whose tests share the session. fixture: the
+    name of the fixture. folder: the folder of cassettes beside the test's file. cassette: the name
+    of the cassette in that folder. overlay: a file or a document of layers. strict, speed, match:
+    the arguments of `Replayer`. allow_misses: whether a miss does not fail the test. unused: what
+    to do with layers of the test that never acted. fast_retries: whether SDKs retry without
+    waiting. endpoint: `set` in AWS SDKs' variables, or `kept` as it is; botocore's requests are
+    redirected in any case.
     """
 
     test: str
@@ -40,7 +49,11 @@ class PlayRequest:
     strict: bool | None = None
     speed: float | None = None
     allow_misses: bool = False
+    unused: str = "list"
+    fast_retries: bool = False
+    endpoint: str = "set"
     match: MatchRules = DEFAULT
+    fixture: str = "bedrock"
 
 
 def read_marks(
@@ -49,46 +62,62 @@ def read_marks(
     names: Sequence[str],
     marks: Sequence[tuple[Sequence[Any], Mapping[str, Any]]],
     settings: Mapping[str, Any] = NOTHING_SET,
+    fixture: str = "bedrock",
 ) -> PlayRequest:
     """Read the marks of a test.
 
-    names: the names of the test's classes, then of the test. marks: positional and keyword arguments, the nearest mark
-    first. settings: the defaults, by the fields of `PlayRequest`. Raises MarkInvalid.
+    names: the names of the test's classes, then of the test. marks: positional and keyword
+    arguments, the nearest mark first. settings: the defaults, by the fields of `PlayRequest`.
+    fixture: the name of the fixture. Raises MarkInvalid.
     """
-    said: dict[str, Any] = {}
+    usage = (
+        "bedrock_factory" if fixture == "bedrock_factory" else "@pytest.mark.bedrock"
+    ) + _ARGUMENTS
+    arguments: dict[str, Any] = {}
     for positional, keywords in reversed(marks):
         if len(positional) > 1:
-            raise MarkInvalid(f"expected one cassette name, found {len(positional)}: {_USAGE}")
-        said |= {**({"cassette": positional[0]} if positional else {}), **keywords}
-    for name, value in said.items():
-        _check(name, value)
-    said.setdefault("cassette", "/".join(map(_part, (file.stem, *names))))
-    if isinstance(said.get("overlay"), str | Path):
-        said["overlay"] = file.parent / said["overlay"]
-    return PlayRequest(test, file.parent / FOLDER, **{**settings, **said})
+            raise MarkInvalid(f"expected one cassette name, found {len(positional)}: {usage}")
+        arguments |= {**({"cassette": positional[0]} if positional else {}), **keywords}
+    for name, value in arguments.items():
+        _check(name, value, usage)
+    arguments.setdefault("cassette", "/".join(map(_part, (file.stem, *names))))
+    if isinstance(arguments.get("overlay"), str | Path):
+        arguments["overlay"] = file.parent / arguments["overlay"]
+    return PlayRequest(test, file.parent / FOLDER, fixture=fixture, **{**settings, **arguments})
 
 
-def _check(name: str, value: Any) -> None:
+def _check(name: str, value: Any, usage: str) -> None:
     match name, value:
         case "cassette", str() if is_safe_name(value):
             return
         case "cassette", _:
-            raise MarkInvalid(f"expected a cassette name of plain parts joined by /, found {value!r}: {_USAGE}")
-        case ("overlay", None | str() | Path() | Mapping()) | ("strict", None | bool()) | ("allow_misses", bool()):
+            raise MarkInvalid(
+                f"expected a cassette name of plain parts joined by /, found {value!r}: {usage}"
+            )
+        case (
+            ("overlay", None | str() | Path() | Mapping())
+            | ("strict", None | bool())
+            | ("allow_misses" | "fast_retries", bool())
+        ):
             return
-        case "speed", None:
+        case ("speed", None) | ("unused", "list" | "fail" | "ignore"):
             return
         case "speed", int() | float() if not isinstance(value, bool) and 0 < value < float("inf"):
             return
-    known = ("overlay", "strict", "speed", "allow_misses")
+    known = ("overlay", "strict", "speed", "allow_misses", "unused", "fast_retries")
     if name in known:
-        raise MarkInvalid(f"{name}: found {value!r}, which is not a valid value: {_USAGE}")
+        raise MarkInvalid(f"{name}: found {value!r}, which is not a valid value: {usage}")
     near = get_close_matches(name, known, 1)
-    raise MarkInvalid(f"expected {', '.join(known)}, found {name!r}{f' ({near[0]}?)' if near else ''}: {_USAGE}")
+    raise MarkInvalid(
+        f"expected {', '.join(known)}, found {name!r}{f' ({near[0]}?)' if near else ''}: {usage}"
+    )
 
 
 def _part(name: str) -> str:
-    """Return one part of a cassette's name. A changed name gets a digest, so that no two tests share a cassette."""
+    """Return one part of a cassette's name.
+
+    A changed name gets a digest, so that no two tests share a cassette.
+    """
     safe = cassette_name(name.replace("/", "-"))
     cut = safe.encode()[:_LONGEST].decode(errors="ignore")
     if cut == name:

@@ -1,13 +1,17 @@
-"""The plugin's options, from the command line, pytest's configuration, variables and the settings file.
+"""The plugin's options, from the command line, pytest's configuration,
+variables and the settings file.
 
-pytest reads these options before it collects tests, so this module imports nothing that plays or records.
+pytest reads these options before it collects tests, so this module imports
+nothing that plays or records.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +23,11 @@ from bedtape_cassettes.errors import ConfigInvalid
 
 GATE = "RUN_REAL_BEDROCK_TESTS"
 _TABLE = "pytest"
-# The value of an option that pytest's configuration does not contain. pytest replaces None by its own default.
+# The value of an option that pytest's configuration does not contain. pytest replaces
+# None by its own default.
 _UNSAID = object()
+# The modes that call nothing.
+_OFFLINE = (None, "none", "accept")
 
 
 def add_to(parser: pytest.Parser) -> None:
@@ -28,18 +35,50 @@ def add_to(parser: pytest.Parser) -> None:
     group = parser.getgroup("bedtape", "Amazon Bedrock from cassettes")
     group.addoption(
         "--bedtape",
-        choices=("none", "once", "new", "all"),
-        help="Recording of tests that use `bedrock`: none (the default) replays, once records cassettes"
-        f" that do not exist, new also records missing calls, all everything again. Needs {GATE}=1, because it costs money.",
+        choices=("none", "accept", "once", "new", "all"),
+        help=(
+            "Recording of tests that use `bedrock`: none (the default) replays, accept replaces"
+            " the requests of recordings by the requests that tests send now, once records"
+            " cassettes that do not exist, new also records missing calls, all records everything"
+            f" again. once, new and all need {GATE}=1, because they cost money."
+        ),
     )
-    parser.addini("bedtape_block", "Whether calls to real Amazon Bedrock raise.", type="bool", default=_UNSAID)
+    group.addoption(
+        "--bedtape-vcr",
+        action="store_true",
+        help=(
+            "Play the Bedrock entries of VCR.py's cassettes, in tests that use VCR.py. VCR.py plays"
+            " the other entries."
+        ),
+    )
+    # `bedtape migrate vcrpy` sets it
+    group.addoption("--bedtape-migrate", metavar="OPTIONS", help=argparse.SUPPRESS)
+    group.addoption(
+        "--bedtape-report",
+        metavar="FILE",
+        help="Write an HTML page with all calls, which needs no server.",
+    )
+    group.addoption(
+        "--bedtape-keep",
+        action="store_true",
+        help="Keep the server, with its inspector, running after the tests until Ctrl-C.",
+    )
     parser.addini(
-        "bedtape_record", "Command that records, if not `bedtape record` of this Python.", type="args", default=_UNSAID
+        "bedtape_block", "Whether calls to real Amazon Bedrock raise.", type="bool", default=_UNSAID
+    )
+    parser.addini(
+        "bedtape_record",
+        "Command that records, if not `bedtape record` of this Python.",
+        type="args",
+        default=_UNSAID,
     )
 
 
 def settings_of(config: pytest.Config) -> Settings:
-    """Read variables and the nearest settings file, from the selected tests upwards. Raises pytest.UsageError."""
+    """Read variables and the nearest settings file, from the selected tests upwards.
+
+    Raises pytest.UsageError.
+    """
     try:
         return read_settings(_common_folder(config), os.environ)
     except ConfigInvalid as error:
@@ -47,7 +86,9 @@ def settings_of(config: pytest.Config) -> Settings:
 
 
 def _common_folder(config: pytest.Config) -> Path:
-    """Return the common folder of the paths that pytest got, as pytest does to find its own configuration."""
+    """Return the common folder of the paths that pytest got, as pytest does to
+    find its own configuration.
+    """
     here = config.invocation_params.dir
     paths = [path for arg in config.args if (path := here / arg.split("::")[0]).exists()]
     # Remove `..` from `../tests` as pytest does, so that the search starts above the tests.
@@ -56,7 +97,9 @@ def _common_folder(config: pytest.Config) -> Path:
 
 
 def mode_of(config: pytest.Config, settings: Settings, *, gate_is_open: bool) -> str:
-    """Return the record mode. A settings file chooses it only while the gate is open, and does not open the gate.
+    """Return the record mode.
+
+    A settings file chooses it only while the gate is open, and does not open the gate.
 
     Raises pytest.UsageError if the command line or a variable chooses a mode that the gate forbids.
     """
@@ -65,15 +108,73 @@ def mode_of(config: pytest.Config, settings: Settings, *, gate_is_open: bool) ->
         if not said.variable and not gate_is_open:
             return "none"
         chosen, by = said.value, said.source
-    if chosen not in (None, "none") and not gate_is_open:
-        raise pytest.UsageError(f"{by}={chosen} calls real Amazon Bedrock, which costs money: set {GATE}=1 to allow it")
+    if chosen not in _OFFLINE and not gate_is_open:
+        raise pytest.UsageError(
+            f"{by}={chosen} calls real Amazon Bedrock, which costs money: set {GATE}=1 to allow it"
+        )
     return str(chosen or "none")
+
+
+def plays_vcr(config: pytest.Config, settings: Settings) -> bool:
+    """Return whether Bedrock's entries of VCR.py's cassettes are played.
+
+    Raises pytest.UsageError without VCR.py.
+    """
+    if config.getoption("--bedtape-vcr") and find_spec("vcr") is None:
+        raise pytest.UsageError(
+            "--bedtape-vcr: expected the package vcrpy, found none; pip install vcrpy"
+        )
+    said = settings.find(_TABLE, "vcr")
+    return bool(config.getoption("--bedtape-vcr") or (said is not None and said.value))
+
+
+def migrates(config: pytest.Config) -> list[str] | None:
+    """Return the options of a migration, or `None` without one."""
+    given = config.getoption("--bedtape-migrate")
+    return None if given is None else [name for name in given.split(",") if name]
 
 
 def blocks_of(config: pytest.Config, settings: Settings) -> bool:
     """Return whether calls to real Bedrock raise an error."""
     said = _read_option(config, settings, "block")
     return True if said is None else bool(said)
+
+
+def report_of(config: pytest.Config, settings: Settings) -> Path | None:
+    """Return the file to which the HTML report is written, or `None`."""
+    chosen, said = config.getoption("--bedtape-report"), settings.find(_TABLE, "report")
+    file = chosen if chosen is not None else said.value if said is not None else None
+    return None if file is None else config.invocation_params.dir / str(file)
+
+
+def workspace_of(config: pytest.Config, environ: Mapping[str, str]) -> Path | None:
+    """Return the folder to which file names in annotations are relative; `None` if this run
+    is not on GitHub Actions.
+    """
+    if environ.get("GITHUB_ACTIONS") != "true":
+        return None
+    return Path(environ.get("GITHUB_WORKSPACE") or config.invocation_params.dir)
+
+
+def keeps(config: pytest.Config) -> bool:
+    """Return whether the server runs on after the tests.
+
+    Raises pytest.UsageError with workers of pytest-xdist.
+    """
+    kept = bool(config.getoption("--bedtape-keep"))
+    if kept and getattr(config.option, "dist", "no") != "no":
+        raise pytest.UsageError(
+            "--bedtape-keep: expected one process, found workers of pytest-xdist; add -n 0"
+        )
+    return kept
+
+
+def has_settings(config: pytest.Config, settings: Settings) -> bool:
+    """Return whether the project or the command line has settings of bedtape."""
+    if config.getoption("--bedtape-vcr"):
+        return True
+    own = (config.getini(f"bedtape_{key}") for key in ("block", "record"))
+    return bool(settings.file or settings.variables or any(value is not _UNSAID for value in own))
 
 
 def command_of(config: pytest.Config, settings: Settings) -> Sequence[str]:
@@ -83,17 +184,22 @@ def command_of(config: pytest.Config, settings: Settings) -> Sequence[str]:
 
 
 def _read_option(config: pytest.Config, settings: Settings, key: str) -> Any:
-    """Return the value of an option that pytest's configuration can also contain; None without a value.
+    """Return the value of an option that pytest's configuration can also
+    contain; None without a value.
 
-    Precedence, highest first: pytest's `-o`, a variable, a file. The file is pytest's or bedtape's, not both.
+    Precedence, highest first: pytest's `-o`, a variable, a file. The file is
+    pytest's or bedtape's, not both.
     """
     name = f"bedtape_{key}"
     own, said = config.getini(name), settings.find(_TABLE, key)
-    overridden = any(each.partition("=")[0] == name for each in config.getoption("override_ini") or ())
+    overridden = any(
+        each.partition("=")[0] == name for each in config.getoption("override_ini") or ()
+    )
     if own is not _UNSAID and (overridden or said is None):
         return own
     if own is not _UNSAID and said is not None and not said.variable:
         raise pytest.UsageError(
-            f"expected {name} in one file, found it in {config.inipath}, and {key} in {said.source}; keep one of them"
+            f"expected {name} in one file, found it in {config.inipath}, and {key} in"
+            f" {said.source}; keep one of them"
         )
     return said.value if said is not None else None

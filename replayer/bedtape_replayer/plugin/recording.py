@@ -1,4 +1,6 @@
-"""Runs `bedtape record` beside the tests, for one folder of cassettes. It has the real credentials; the tests have none.
+"""Runs `bedtape record` beside the tests, for one folder of cassettes.
+
+It has the real credentials; the tests have none.
 
 It is a separate process, because the recorder imports packages that replay must not import.
 """
@@ -10,6 +12,9 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+# The caller passes these options itself, or they make no sense: each session has its own cassette,
+# and the recorder must print the endpoint variables.
+OWN_OPTIONS = ("to", "name", "mode", "record", "prune", "port", "verify", "print-addon")
 _URL = "export AWS_ENDPOINT_URL_BEDROCK_RUNTIME="
 _COUNT = re.compile(r"recorded (\d+) interactions?\b")
 _BEGINS = re.compile(r"^bedtape: recording;.*\n", re.MULTILINE)
@@ -20,20 +25,28 @@ class RecordingFailed(Exception):
 
 
 class Recording:
-    """Runs from now on. command: that records. mode: as `--record`. environ: with the real credentials.
+    """Runs from now on. command: that records. mode: as `--record`. environ:
+    with the real credentials.
 
     Raises RecordingFailed.
     """
 
-    def __init__(self, command: Sequence[str], folder: Path, mode: str, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, command: Sequence[str], folder: Path, mode: str, environ: Mapping[str, str]
+    ) -> None:
         pipe = subprocess.PIPE
         try:
             self._process = subprocess.Popen(  # noqa: S603 - ours, or what the user's config names
-                [*command, "--to", str(folder), "--record", mode], env=environ, stdout=pipe, stderr=pipe, text=True
+                [*command, "--to", str(folder), "--record", mode],
+                env=environ,
+                stdout=pipe,
+                stderr=pipe,
+                text=True,
             )
         except OSError as error:
             raise RecordingFailed(
-                f"cannot run {command[0]}: {error.strerror}; fix the setting `record`, or bedtape_record"
+                f"cannot run {command[0]}: {error.strerror}; fix the setting `record`, or"
+                " bedtape_record"
             ) from None
         self.url = self._read_url()
 
@@ -42,19 +55,21 @@ class Recording:
         for line in self._process.stdout:
             if line.startswith(_URL):
                 return line.removeprefix(_URL).strip()
-        _, said = self._process.communicate()
+        _, output = self._process.communicate()
         raise RecordingFailed(
-            said.strip() or f"bedtape record ended with {self._process.returncode}, without a message"
+            output.strip()
+            or f"bedtape record ended with {self._process.returncode}, without a message"
         )
 
     def stop(self) -> tuple[str, int, bool]:
-        """Has it write its cassettes; what it says, how many interactions it recorded, and whether all went well.
+        """Has it write its cassettes; what it says, how many interactions it recorded,
+        and whether all went well.
 
         Ctrl-C has reached it too, and it may have ended already.
         """
         if self._process.poll() is None:
             self._process.terminate()
-        _, said = self._process.communicate()
-        said = _BEGINS.sub("", said)  # how to end it, for a person before a terminal
-        count = _COUNT.search(said)
-        return said.strip(), int(count[1]) if count else 0, self._process.returncode == 0
+        _, output = self._process.communicate()
+        output = _BEGINS.sub("", output)  # how to end it, for a person before a terminal
+        count = _COUNT.search(output)
+        return output.strip(), int(count[1]) if count else 0, self._process.returncode == 0

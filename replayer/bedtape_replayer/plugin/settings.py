@@ -1,4 +1,7 @@
-"""The settings of a run: how tests are replayed and recorded if their marks do not set it. Values only."""
+"""The settings of a run: how tests are replayed and recorded if their marks do not set it.
+
+Values only.
+"""
 
 from __future__ import annotations
 
@@ -14,18 +17,18 @@ from bedtape_cassettes.matching.rules import match_rules
 from bedtape_replayer.engine.checks import Validate
 from bedtape_replayer.history.history import History
 from bedtape_replayer.overlay.overlay import Ids
-
-# The plugin passes these options to a recorder itself, or they make no sense beside tests: each test has its own
-# cassette, and the recorder must print the endpoint variables.
-_NOT_ITS_OWN = ("to", "name", "mode", "record", "port", "verify", "print-addon")
+from bedtape_replayer.plugin.recording import OWN_OPTIONS
 
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
     """The settings of one run.
 
-    mode: the value of `--bedtape`. command: the command that records. environ: the recorder's environment. marks: the
-    defaults of marks, by the fields of `PlayRequest`. match, overlay, validate, ids, history: the arguments of `Replayer`.
+    mode: the value of `--bedtape`. command: the command that records. environ: the recorder's
+    environment. marks: the defaults of marks, by the fields of `PlayRequest`. match, overlay,
+    validate, ids, simulate, tls, history: the arguments of `Replayer`. captures: whether the calls
+    of each test are captured for the report. keeps: whether the server and the sessions stay after
+    the tests. migrates: the options of a migration, or `None` without one.
     """
 
     mode: str = "none"
@@ -36,22 +39,58 @@ class RunSettings:
     overlay: Path | None = None
     validate: Validate = "rules"
     ids: Ids = "equal"
+    simulate: Sequence[str] = ()
+    tls: bool = False
     history: int = History.LIMIT
+    captures: bool = False
+    keeps: bool = False
+    migrates: Sequence[str] | None = None
 
 
 def run_settings(
-    settings: Settings = NO_SETTINGS, *, mode: str, command: Sequence[str], environ: Mapping[str, str], here: Path
+    settings: Settings = NO_SETTINGS,
+    *,
+    mode: str,
+    command: Sequence[str],
+    environ: Mapping[str, str],
+    here: Path,
+    captures: bool = False,
+    keeps: bool = False,
+    migrates: Sequence[str] | None = None,
 ) -> RunSettings:
-    """Return the settings of a run from the table `pytest`. here: the base of relative paths in variables."""
-    said: dict[str, Any] = settings.of("pytest")
+    """Return the settings of a run from the table `pytest`. here: the base of
+    relative paths in variables.
+    """
+    table: dict[str, Any] = settings.of("pytest")
     match = match_rules(
-        said.get("ignore", ()),
-        said.get("placeholder", ()),
-        said.get("redact", ()),
-        any_profile=said.get("any-profile", False),
+        table.get("ignore", ()),
+        table.get("placeholder", ()),
+        table.get("redact", ()),
+        any_profile=table.get("any-profile", False),
     )
-    marks = {key.replace("-", "_"): said[key] for key in ("strict", "speed", "allow-misses") if key in said}
-    more: dict[str, Any] = {key: said[key] for key in ("validate", "ids", "history") if key in said}
-    overlay = here / said["overlay"] if "overlay" in said else None
-    recorder = {**environ, CONFIG: settings.file or "", **{variable_of(("record", key)): "" for key in _NOT_ITS_OWN}}
-    return RunSettings(mode, command, recorder, {**marks, "match": match}, match, overlay, **more)
+    marks = {
+        key.replace("-", "_"): table[key]
+        for key in ("strict", "speed", "allow-misses", "unused", "fast-retries", "endpoint")
+        if key in table
+    }
+    more: dict[str, Any] = {
+        key: table[key] for key in ("validate", "ids", "simulate", "tls", "history") if key in table
+    }
+    overlay = here / table["overlay"] if "overlay" in table else None
+    recorder = {
+        **environ,
+        CONFIG: settings.file or "",
+        **{variable_of(("record", key)): "" for key in OWN_OPTIONS},
+    }
+    return RunSettings(
+        mode,
+        command,
+        recorder,
+        {**marks, "match": match},
+        match,
+        overlay,
+        captures=captures,
+        keeps=keeps,
+        migrates=migrates,
+        **more,
+    )

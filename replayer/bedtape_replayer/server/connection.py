@@ -1,4 +1,5 @@
-"""One client's connection: moves bytes between socket and wire, requests to the engine, and answers to the client.
+"""One client's connection: moves bytes between socket and wire, requests to the engine,
+and answers to the client.
 
 The room `server` has the sockets, the timers and the clock. The engine chooses the answer.
 """
@@ -8,113 +9,63 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, cast
 
-from bedtape_replayer.answering.answer import Answer, Outcome
-from bedtape_replayer.answering.head import Head
-from bedtape_replayer.answering.reply import (
-    MAX_PART,
-    HeaderPairs,
-    Reply,
-    build_error_reply,
-    build_refusal_reply,
-    make_request_id,
-)
-from bedtape_replayer.answering.steps import Close, Finish, Reset, Step
-from bedtape_replayer.engine.engine import Engine
-from bedtape_replayer.server.player import Player, cut_steps
+from bedtape_replayer.answering.reply import Reply
+from bedtape_replayer.answering.steps import Close, Reset
+from bedtape_replayer.server.exchanges import Exchanges, Wire
+from bedtape_replayer.server.player import Player
 from bedtape_replayer.wire import http1, http2
 from bedtape_replayer.wire.http2.frames import ErrorCode
-from bedtape_replayer.wire.http2.headers import RequestHead
-from bedtape_replayer.wire.messages import RequestReceived, StreamClosed
+from bedtape_replayer.wire.messages import (
+    DataReceived,
+    HeadReceived,
+    InputEnded,
+    Received,
+    RequestReceived,
+    StreamClosed,
+)
+
+if TYPE_CHECKING:
+    from bedtape_replayer.server.server import Server
 
 # Above this much unread of pipelined requests, the connection is not read.
 _PIPELINED = 1024 * 1024
-# SO_LINGER on, for 0 seconds: closing then sends RST instead of FIN, and drops what is unsent.
+# SO_LINGER on, for 0 seconds: closing sends RST, and drops what is unsent
 _RESETTING = struct.pack("ii", 1, 0)
-
-
-Observer = Callable[[Outcome], None]
-
-
-def _format_error(error: Exception) -> str:
-    """Format the error as one line without control characters, because a request may have chosen its text."""
-    return ascii(f"{type(error).__name__}: {error}")[1:-1]
-
-
-def _locate_error(error: Exception) -> str:
-    """Return the innermost line of code in the error's traceback."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "nowhere"
-
-
-class _Wire(Protocol):
-    """The interface of HTTP/1.1 and HTTP/2 that the server uses."""
-
-    @property
-    def closing(self) -> bool: ...
-    @property
-    def at_rest(self) -> bool: ...
-    def start(self, stream: int, status: int, headers: HeaderPairs, date: bytes) -> None: ...
-    def send(self, stream: int, data: bytes) -> None: ...
-    def finish(self, stream: int) -> None: ...
-    def respond(self, stream: int, status: int, headers: HeaderPairs, body: bytes, date: bytes) -> None: ...
-    def respond_stream(self, stream: int, reply: Reply, date: bytes) -> None: ...
-    def count_pending(self, stream: int) -> int: ...
-    def take(self) -> bytes: ...
-
-
-class _Owner(Protocol):
-    """The interface of the server that a connection uses."""
-
-    engine: Engine
-    speed: float | None
-    observer: Observer | None
-    complain: Callable[[str], None]
-    max_body: int
-    request_heads: dict[bytes, RequestHead]
-
-    def join(self, connection: Connection) -> None: ...
-    def leave(self, connection: Connection) -> None: ...
-    def find_problem(self, head: Head) -> str | None: ...
-    def date(self) -> bytes: ...
 
 
 class Connection(asyncio.Protocol):
     """One client's connection: detects the HTTP version, then carries requests and answers.
 
-    Every event (bytes, a writable transport, a timer, the end) changes the state and then calls `flush`, the only place
-    that makes progress. If the client does not read, bytes stay in the wire; `count_pending` counts them.
+    Every event (bytes, a writable transport, a timer, the end) changes the state and then calls
+    `flush`, the only place that makes progress. If the client does not read, bytes stay in the
+    wire; `count_pending` counts them.
     """
 
-    def __init__(self, server: _Owner, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, server: Server, loop: asyncio.AbstractEventLoop) -> None:
         self.server = server
         self.loop = loop
         self.writable = True
         self.winding_down = False
-        self.wire: _Wire | None = None
+        self.wire: Wire | None = None
         self._http1: http1.Http1Connection | None = None
-        self._http2: http2.Http2Connection | None = None
+        self.http2: http2.Http2Connection | None = None
         self._first = b""
         self._transport: asyncio.Transport
-        self._players: dict[int, Player] = {}
-        self._blocked: dict[int, Player] = {}
         self._holding_back = False
         self._lingering = False
         self._waiting: tuple[int, float] | None = None
         self._broken: Close | Reset | None = None
-        self._half_closed = False
+        self.half_closed = False
         self._hung_up = False
+        self.exchanges = Exchanges(server)
 
-    # -- callbacks of asyncio ----------------------------------------------------------------------------------
+    # -- callbacks of asyncio ----------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's has the methods, not the base class
+        # uvloop's has the methods, not the base class
+        self._transport = cast(asyncio.Transport, transport)
         self.server.join(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why it is lost changes nothing
@@ -123,28 +74,33 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._broken is not None:
-            return  # read and dropped, because unread bytes would turn an orderly close into a reset
+            # read and dropped, because unread bytes would turn an orderly close into a reset
+            return
         if self._http1 is not None:
             self._receive1(self._http1, data)
-        elif self._http2 is not None:
-            self._receive2(self._http2, data)
+        elif self.http2 is not None:
+            self._receive2(self.http2, data)
         else:
             self._sniff(data)
         self.flush()
 
     def eof_received(self) -> bool:
-        """A client of HTTP/1.1 may close its sending side and still read. Its answers are finished first.
+        """A client of HTTP/1.1 may close its sending side and still read.
 
-        A client of HTTP/2 sends GOAWAY instead; without its WINDOW_UPDATE most answers could not be finished.
+        Its answers are finished first.
+
+        A client of HTTP/2 sends GOAWAY instead; without its WINDOW_UPDATE most
+        answers could not be finished.
         """
-        self._half_closed = True
-        stalled = any(player.stalled for player in self._players.values())
-        if self._http1 is None or self._broken is not None or stalled:
-            # A client that has closed both directions looks the same, and no write would detect it. The transport
-            # reports the loss one turn of the loop later, but the history must contain it now.
+        self.half_closed = True
+        wire = self._http1
+        if wire is None or wire.expects_input or self._broken is not None or self.exchanges.stalled:
+            # A client that has closed both directions looks the same, and no write would detect it.
+            # The transport reports the loss one turn of the loop later, but the history must
+            # contain it now.
             self._abandon()
             return False
-        self._http1.receive_eof()
+        wire.receive_eof()
         self.flush()
         return True
 
@@ -153,19 +109,25 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self.writable = True
-        self.loop.call_soon(self.flush)  # a transport that is closed inside this callback reports its loss twice
+        # a transport that is closed inside this callback reports its loss twice
+        self.loop.call_soon(self.flush)
 
-    # -- requests ----------------------------------------------------------------------------------------------
+    # -- requests ----------------------------------------------------------------------------------
 
     def _sniff(self, data: bytes) -> None:
-        """Detect the HTTP version. HTTP/2 with prior knowledge begins with a preface that is no HTTP/1.1 request."""
+        """Detect TLS and the HTTP version.
+
+        HTTP/2 begins with a preface that is no HTTP/1.1 request.
+        """
+        if not self._first and self.server.insert_layer(self, self._transport, data):
+            return
         self._first += data
         preface = http2.PREFACE
         if self._first.startswith(preface[:16]):
-            self.wire = self._http2 = http2.Http2Connection(
+            self.wire = self.http2 = http2.Http2Connection(
                 max_body=self.server.max_body, heads=self.server.request_heads
             )
-            self._receive2(self._http2, self._first)
+            self._receive2(self.http2, self._first)
         elif not preface.startswith(self._first):
             self.wire = self._http1 = http1.Http1Connection(max_body=self.server.max_body)
             self._receive1(self._http1, self._first)
@@ -174,137 +136,91 @@ class Connection(asyncio.Protocol):
         self._first = b""
 
     def _receive1(self, wire: http1.Http1Connection, data: bytes) -> None:
-        for request in wire.receive(data):
-            self._answer(request.stream, request.method, request.target, request.head, request.body)
+        for received in wire.receive(data):
+            if isinstance(received, RequestReceived):
+                stream, method, target, head, body = received
+                self.exchanges.answer(self, stream, method, target, head, body)
+                self.exchanges.receive(stream, None)
+            else:
+                self._receive_part(received)
 
     def _receive2(self, wire: http2.Http2Connection, data: bytes) -> None:
         for received in wire.receive(data):
             match received:
-                case RequestReceived(stream) if self.winding_down:
+                case RequestReceived(stream) | HeadReceived(stream) if self.winding_down:
                     wire.reset(stream, ErrorCode.REFUSED_STREAM)
                 case RequestReceived(stream, method, target, head, body):
-                    self._answer(stream, method, target, head, body)
-                case StreamClosed(stream):
-                    self._blocked.pop(stream, None)
-                    if player := self._players.pop(stream, None):
-                        player.abandon()
+                    self.exchanges.answer(self, stream, method, target, head, body)
+                    self.exchanges.receive(stream, None)
+                case _:
+                    self._receive_part(received)
         if wire.closing:  # the client violated the protocol, so its streams are closed
             self._abandon()
 
-    def _answer(self, stream: int, method: bytes, target: bytes, head: Head, body: bytes) -> None:
-        began = time.perf_counter()
-        wire, verb, path = self.wire, method.decode("latin-1"), target.decode("latin-1")
-        assert wire is not None
-        if (problem := self.server.find_problem(head)) is not None:
-            self.respond(stream, verb, self._refuse(f"{verb} {path}", problem))
-            return
-        try:
-            answer = self.server.engine.answer(verb, path, head, body)
-        except Exception as error:  # noqa: BLE001 - this client gets an error, and the others are served
-            self.respond(stream, verb, self.fail(f"{verb} {path}", error))
-            return
-        reply, speed = answer.reply, answer.speed or self.server.speed
-        if method == b"HEAD":
-            reply = replace(reply, pieces=(), streamed=False)
-        if speed is not None or not self.writable or answer.edits or reply.size > MAX_PART:
-            self._play(stream, answer, began, cut_steps(reply, speed, answer.edits))
-            return
-        if reply.streamed:
-            wire.respond_stream(stream, reply, self.server.date())
-        else:
-            wire.respond(stream, reply.status, reply.headers, reply.body, self.server.date())
-        if self._http2 is not None and wire.count_pending(stream):
-            self._play(stream, answer, began, iter((Finish(),)), sent=len(reply.pieces))  # ends when all bytes are sent
-        else:
-            self.observe(answer, began, complete=True, sent=len(reply.pieces))
-
-    def _play(self, stream: int, answer: Answer, began: float, steps: Iterator[Step], *, sent: int = 0) -> None:
-        """Play the steps. sent: the number of body pieces that were sent already."""
-        player = self._players[stream] = Player(self, stream, answer, began, steps, sent)
-        player.play()
-
-    def _refuse(self, what: str, problem: str) -> Reply:
-        """Report a refused request. It is added to no history, because no test sent it."""
-        self.server.complain(f"{ascii(what)[1:-1]} was refused: {problem}")
-        return build_refusal_reply(problem)
-
-    def fail(self, what: str, error: Exception, *, started: bool = False) -> Reply:
-        """Report an error in bedtape itself as a line on stderr. Return status 500 in Bedrock's form for the client.
-
-        started: whether the head of the answer was sent, so that the answer can only be broken off.
+    def _receive_part(self, received: Received) -> None:
+        """Answer a duplex request at its head, pass its input on, or end the
+        exchange of a closed stream.
         """
-        result = "broken off" if started else "answered with 500"
-        self.server.complain(
-            f"{ascii(what)[1:-1]} was {result} because of an error in bedtape: {_format_error(error)}"
-            f" ({_locate_error(error)})"
-        )
-        message = f"bedtape: an error in bedtape itself, {_format_error(error)}; its stderr shows the place."
-        return build_error_reply(500, "InternalServerException", message, make_request_id(what.encode()))
+        match received:
+            case HeadReceived(stream, method, target, head):
+                self.exchanges.answer(self, stream, method, target, head, b"")
+            case DataReceived(stream, data):
+                self.exchanges.receive(stream, data)
+            case InputEnded(stream):
+                self.exchanges.receive(stream, None)
+            case StreamClosed(stream):
+                self.exchanges.cancel(stream)
 
     def respond(self, stream: int, method: str, reply: Reply) -> None:
         """Answer with a reply of bedtape itself."""
-        assert self.wire is not None
         body = b"" if method == "HEAD" else reply.body
-        self.wire.respond(stream, reply.status, reply.headers, body, self.server.date())
+        cast(Wire, self.wire).respond(stream, reply.status, reply.headers, body, self.server.date())
 
-    def observe(self, answer: Answer, began: float, *, complete: bool, sent: int, started: bool = True) -> None:
-        """Add the finished call to the history. An error in the observer does not affect the client's answer."""
-        seconds = time.perf_counter() - began
-        outcome = Outcome(answer, time.time() - seconds, seconds, complete, sent, started)
-        self.server.engine.finish(outcome)
-        if self.server.observer is None:
-            return
-        try:
-            self.server.observer(outcome)
-        except Exception as error:  # noqa: BLE001 - the observer is a user's code
-            self.server.complain(f"the observer failed: {_format_error(error)} ({_locate_error(error)})")
-
-    # -- going on ----------------------------------------------------------------------------------------------
+    # -- going on ----------------------------------------------------------------------------------
 
     def flush(self) -> None:
-        """Write bytes, resume blocked answers and begin the next requests, as far as the client reads."""
+        """Write bytes, resume blocked answers and begin the next requests, as
+        far as the client reads.
+        """
         wire = self.wire
         if wire is None or self._hung_up or self._transport.is_closing():
             return
         if self.writable:
             self._write(wire)
-            if wire.at_rest and not (self._blocked or self._holding_back or self._broken or self.winding_down):
+            if wire.at_rest and not (
+                self.exchanges.blocked or self._holding_back or self._broken or self.winding_down
+            ):
                 return  # after most requests, none of the checks below is needed
             while not self._transport.is_closing() and self._begin_next():
                 self._write(wire)
-            if self._resume():
+            if self.exchanges.resume():
                 self._write(wire)
                 self.loop.call_soon(self.flush)  # goes on after other clients have had their turn
             else:
                 self._end_if_over(wire)
-        elif wire.closing and self._http2 is not None:  # a flood from a client that reads nothing
+        elif wire.closing and self.http2 is not None:  # a flood from a client that reads nothing
             self._transport.abort()
         if self._http1 is not None:
             self._hold_back(self._http1)
 
-    def _write(self, wire: _Wire) -> None:
+    def _write(self, wire: Wire) -> None:
         if data := wire.take():
             self._transport.write(data)
-
-    def _resume(self) -> bool:
-        """Resume every blocked answer that may send again. Return whether there was one."""
-        if not self._blocked:
-            return False
-        ready = [player for player in self._blocked.values() if player.ready]
-        for player in ready:
-            if self._blocked.pop(player.stream, None) is not None:  # an earlier player may have ended the connection
-                player.play()
-        return bool(ready)
 
     def _begin_next(self) -> bool:
         """Parse the bytes after a finished request. Return whether that consumed any."""
         wire = self._http1
-        if wire is None or self._players or self.winding_down or not (unread := wire.buffered_bytes):
+        if (
+            wire is None
+            or self.exchanges.in_flight
+            or self.winding_down
+            or not (unread := wire.buffered_bytes)
+        ):
             return False
         self._receive1(wire, b"")
         return wire.buffered_bytes != unread
 
-    def _end_if_over(self, wire: _Wire) -> None:
+    def _end_if_over(self, wire: Wire) -> None:
         match self._broken:
             case Reset():
                 self._reset()
@@ -312,17 +228,18 @@ class Connection(asyncio.Protocol):
             case Close():
                 self._hang_up()
                 return
-        over = wire.closing
-        if self.winding_down and not self._players:
+        over = wire.closing and not self.exchanges.unconfirmed
+        if self.winding_down and not self.exchanges.in_flight:
             over = True
-            if self._http2 is not None:
-                self._http2.abort(ErrorCode.NO_ERROR)
+            if self.http2 is not None:
+                self.http2.abort(ErrorCode.NO_ERROR)
                 self._write(wire)
         if over:
             self._transport.close()
         elif self._http1 is not None and self._http1.lingering and not self._lingering:
             self._lingering = True
-            self._write_eof()  # a client that reads to the end need not wait until the patience ends
+            # a client that reads to the end need not wait until the patience ends
+            self._write_eof()
 
     def _hold_back(self, wire: http1.Http1Connection) -> None:
         """Pause reading while too many bytes of pipelined requests wait."""
@@ -334,34 +251,44 @@ class Connection(asyncio.Protocol):
             else:
                 self._transport.resume_reading()
 
-    def block(self, player: Player) -> None:
-        """Keep a player that cannot send until the client reads; see `_resume`."""
-        self._blocked[player.stream] = player
+    def end_if_reset(self) -> bool:
+        """End all answers if the client has reset the connection. Return whether it has."""
+        if not self._transport.get_extra_info("socket").getsockopt(
+            socket.SOL_SOCKET, socket.SO_ERROR
+        ):
+            return False
+        self._transport.abort()
+        self._abandon()
+        return True
 
-    def finish_player(self, player: Player) -> None:
-        """Forget a player that has ended."""
-        self._players.pop(player.stream, None)
-
-    # -- ends --------------------------------------------------------------------------------------------------
+    # -- ends --------------------------------------------------------------------------------------
 
     def wind_down(self) -> None:
-        """Finish the answers in flight, then close. Stalled answers end at once, because they would not finish."""
+        """Finish the answers in flight, then close.
+
+        Stalled answers end at once, because they would not finish.
+        """
         self.winding_down = True
         if self.wire is None or self._hung_up:
             self._transport.close()
-        for player in [player for player in self._players.values() if player.stalled]:
+        for player in self.exchanges.stalled:
             self.end_stalled(player)
         self.flush()
 
     def end_stalled(self, player: Player) -> None:
-        """A stalled player sends nothing more and waits until the client closes, unless the connection ends already."""
-        if self._half_closed or self.winding_down:
-            player.end(Reset(ErrorCode.CANCEL) if self._http2 is not None else Close())
+        """A stalled player sends nothing more and waits until the client closes, unless the
+        connection ends already.
+        """
+        if self.half_closed or self.winding_down:
+            player.end(Reset(ErrorCode.CANCEL) if self.http2 is not None else Close())
 
     def break_off(self, stream: int, how: Close | Reset) -> None:
-        """Ends an answer as a fault says. Whatever else the connection carries ends with it, but by RST_STREAM."""
-        if self._http2 is not None and isinstance(how, Reset) and how.code is not None:
-            self._http2.reset(stream, how.code)
+        """End an answer as a fault demands.
+
+        Unless RST_STREAM ends the answer alone, the connection ends with it.
+        """
+        if self.http2 is not None and isinstance(how, Reset) and how.code is not None:
+            self.http2.reset(stream, how.code)
         elif self._broken is None:
             self._broken = how
             self._abandon()
@@ -369,7 +296,7 @@ class Connection(asyncio.Protocol):
     def _hang_up(self) -> None:
         """Send FIN. The client's bytes are read until it closes too, or the patience ends."""
         self._hung_up = True
-        if self.winding_down or self._half_closed:
+        if self.winding_down or self.half_closed:
             self._transport.close()
         else:
             self._write_eof()
@@ -377,27 +304,33 @@ class Connection(asyncio.Protocol):
     def _write_eof(self) -> None:
         try:
             self._transport.write_eof()
-        except OSError:  # from asyncio's own transport, if the client has gone and asyncio has not noticed yet
+        except OSError:
+            # from asyncio's own transport, if the client has gone and asyncio has not noticed yet
             self._transport.abort()
 
     def _reset(self) -> None:
-        """Send RST. Bytes that the client's kernel has not received yet are lost, such as the end of a large body."""
-        self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESETTING)
+        """Send RST. Bytes that the client's kernel has not received yet are lost, such as
+        the end of a large body.
+        """
+        self._transport.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, _RESETTING
+        )
         self._transport.abort()
 
     def abort(self) -> None:
         self._transport.abort()
 
     def _abandon(self) -> None:
-        """End all players, because the connection is closed. If a fault closed it, their calls count as complete."""
-        players = list(self._players.values())
-        self._players.clear()
-        self._blocked.clear()
-        for player in players:
-            player.abandon(complete=self._broken is not None)
+        """End all players, because the connection is closed.
+
+        If a fault closed it, their calls count as complete.
+        """
+        self.exchanges.abandon(complete=self._broken is not None)
 
     def check_patience(self, now: float, patience: float) -> None:
-        """End a request that stays incomplete: a slow loris, or a client that died while it sent."""
+        """End a request that stays incomplete: a slow loris, or a client
+        that died while it sent.
+        """
         wire = self._http1
         over = self._hung_up or (wire is not None and wire.lingering)
         waiting = self.wire is None or over or (wire is not None and wire.incomplete)

@@ -1,14 +1,19 @@
-"""Plays the steps of one answer over a connection: at once while the client reads, and by the clock where a step waits."""
+"""Plays the steps of one answer over a connection: at once while the client reads, and by the
+clock where a step waits.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import time
+from array import array
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from bedtape_replayer.answering.answer import Answer
+from bedtape_replayer.answering.answer import Answer, Progress
 from bedtape_replayer.answering.reply import MAX_PART, Reply
 from bedtape_replayer.answering.steps import (
+    Await,
     Close,
     Finish,
     Reset,
@@ -22,43 +27,79 @@ from bedtape_replayer.answering.steps import (
     build_steps,
     edit,
 )
+from bedtape_replayer.engine.live import LiveReply
 from bedtape_replayer.wire.http2.frames import ErrorCode
 
 if TYPE_CHECKING:
     from bedtape_replayer.server.connection import Connection
 
-# With more unsent bytes than this, an answer waits until the client reads, and until other clients have had their turn.
+# With more unsent bytes than this, an answer waits until the client reads, and until other
+# clients have had their turn.
 _HIGH_WATER = 64 * 1024
 
 
+def _ignore() -> None:
+    pass
+
+
 class Player:
-    """Plays the steps of one answer, while the client reads, and by the clock where a step waits."""
+    """Plays the steps of one answer, while the client reads, and by the
+    clock where a step waits.
+    """
 
     def __init__(
-        self, connection: Connection, stream: int, answer: Answer, began: float, steps: Iterator[Step], sent: int
+        self,
+        connection: Connection,
+        stream: int,
+        answer: Answer,
+        began: float,
+        steps: Iterator[Step],
+        sent: int,
     ) -> None:
         self.stream = stream
         self._connection = connection
+        self._exchanges = connection.exchanges
         self._answer = answer
         self._began = began
         self._steps = steps
+        now = time.perf_counter()
+        self._progress = Progress(time.time() - (now - began), array("d"))
+        self._follow(answer)
         self.stalled = False
+        # whether it waits for its client, and not for another server, at `Await`
+        self.listens = False
+        self.unconfirmed = False  # the head was sent, and the client may have left before it
+        self._awaiting = self._over = False
         self._finished = False
         self._last: Close | Reset | None = None
         self._sent = sent
         self._started = sent > 0
         self._due = connection.loop.time()
         self._timer: asyncio.TimerHandle | None = None
+        # Returns the answer as far as it has arrived, if another server sends it.
+        self.describe: Callable[[], Answer] | None = None
+        # Is called when the answer has ended, for whatever reason.
+        self.leave: Callable[[], object] = _ignore
 
     @property
     def ready(self) -> bool:
-        """Whether the next step can be played; after the last step, whether all bytes were taken."""
+        """Whether the next step can be played; after the last step, whether
+        all bytes were taken.
+        """
         connection = self._connection
         assert connection.wire is not None
         pending = connection.wire.count_pending(self.stream)
-        return not pending if self._finished else connection.writable and pending < _HIGH_WATER
+        if self._finished:
+            return not pending and not self.unconfirmed
+        return connection.writable and pending < _HIGH_WATER
 
     def play(self) -> None:
+        """Play the steps until one waits, or the client does not read."""
+        self._play()
+        if not self._over and self._exchanges.server.engine.watchers:
+            self._follow(self._answer)
+
+    def _play(self) -> None:
         connection = self._connection
         wire = connection.wire
         assert wire is not None
@@ -72,6 +113,13 @@ class Player:
                 case Send(data):
                     wire.send(self.stream, data)
                     self._sent += 1
+                    self._progress.times.append(time.perf_counter() - self._began)
+                case Await():
+                    self._awaiting = True
+                    if self.listens:
+                        self.stalled = True
+                        connection.end_stalled(self)
+                    return
                 case Wait(seconds):
                     self._wait(seconds)
                     return
@@ -79,6 +127,9 @@ class Player:
                     self._started = True
                     reply = self._answer.reply
                     wire.start(self.stream, reply.status, reply.headers, connection.server.date())
+                    if connection.half_closed:
+                        self.unconfirmed = True
+                        connection.loop.call_soon(connection.loop.call_soon, self._confirm)
                 case Finish():
                     wire.finish(self.stream)
                     self._finished = True
@@ -91,12 +142,26 @@ class Player:
                 case None:
                     self.end(self._last)
                     return
-        connection.block(self)
+        self._exchanges.block(self)
+
+    def _confirm(self) -> None:
+        """Find out whether a client that sends no more still reads, or has left
+        before the head of its answer.
+
+        Both look the same until bytes are sent. A client that has left answers them with RST, which
+        is the error of the socket when the bytes have left: two turns of the loop later, and before
+        the turn of a question for the calls.
+        """
+        if not self._over and not self._connection.end_if_reset():
+            self.unconfirmed = False
+            self._connection.flush()
 
     def _fail(self, error: Exception) -> None:
-        """End an answer whose next step raised an error: with status 500, or with a reset if its head was sent."""
+        """End an answer whose next step raised an error: with status 500, or with a
+        reset if its head was sent.
+        """
         call = self._answer.call
-        reply = self._connection.fail(f"{call.method} {call.path}", error, started=self._started)
+        reply = self._exchanges.fail(f"{call.method} {call.path}", error, started=self._started)
         self._steps, self._finished = iter(()), True
         if self._started:
             self._last = Reset(ErrorCode.INTERNAL)
@@ -104,9 +169,48 @@ class Player:
             self._connection.respond(self.stream, call.method, reply)
 
     def _wait(self, seconds: float) -> None:
-        """Wait for the next step. Due times add up from the start, so that a late timer does not delay all later steps."""
+        """Wait for the next step.
+
+        Due times add up from the start, so that a late timer does not delay all later steps.
+        """
         self._due += seconds
         self._timer = self._connection.loop.call_at(self._due, self._wake)
+
+    def replace_answer(self, answer: Answer, steps: Iterator[Step] | None = None) -> None:
+        """Replace the answer, and the steps that follow, because another server has answered."""
+        self._answer = answer
+        self._follow(answer)
+        if steps is not None:
+            self._steps = steps
+
+    def _follow(self, answer: Answer) -> None:
+        """Let the inspector see the answer while it is sent."""
+        if answer.source != "control":
+            self._exchanges.server.engine.follow(self._progress, answer)
+
+    def wait_for_feed(self) -> None:
+        """Play nothing until `resume`."""
+        self._awaiting = True
+
+    def resume(self) -> None:
+        """Go on after `Await`, unless the client has left."""
+        if self._awaiting and not self._over:
+            self._awaiting = False
+            self.stalled = self.stalled and not self.listens
+            # waits begin when the other server has sent
+            self._due = max(self._due, self._connection.loop.time())
+            self.play()
+            self._connection.flush()
+
+    def go_on(self, *, changed: bool) -> None:
+        """Go on after input of the client. changed: whether the next step is another
+        one, so that no wait counts.
+        """
+        if changed and self._timer is not None and not self._over:
+            self._timer.cancel()
+            self._timer, self._awaiting = None, True
+            self._due = self._connection.loop.time()
+        self.resume()
 
     def _wake(self) -> None:
         self._timer = None
@@ -120,8 +224,21 @@ class Player:
             self._connection.break_off(self.stream, how)
 
     def _end(self, *, complete: bool) -> None:
-        self._connection.finish_player(self)
-        self._connection.observe(self._answer, self._began, complete=complete, sent=self._sent, started=self._started)
+        self._over = True
+        if self.describe is not None:
+            self._answer = self.describe()
+        self.leave()
+        self._exchanges.remove(self)
+        if self.unconfirmed and not complete:
+            self._started, self._sent = False, 0
+        self._exchanges.observe(
+            self._answer,
+            self._began,
+            complete=complete,
+            sent=self._sent,
+            started=self._started,
+            progress=self._progress,
+        )
 
     def abandon(self, *, complete: bool = False) -> None:
         """End the answer without its client: the connection is closed."""
@@ -130,8 +247,30 @@ class Player:
         self._end(complete=complete)
 
 
+def start_live(
+    connection: Connection, stream: int, answer: Answer, reply: LiveReply, began: float
+) -> Player:
+    """Return a player that plays a feed when the loop has its next turn.
+
+    As a stalled answer, it waits until the client leaves, and ends at once if the server stops.
+    """
+    player = Player(connection, stream, answer, began, reply.feed, 0)
+    player.stalled, player.leave = True, reply.feed.close
+
+    def wake() -> None:
+        connection.loop.call_soon(player.resume)
+
+    player.wait_for_feed()
+    reply.feed.open(wake)
+    wake()
+    return player
+
+
 def cut_steps(reply: Reply, speed: float | None, edits: tuple[StepEdit, ...]) -> Iterator[Step]:
-    """The reply's steps, as faults change them. A body that is not streamed is cut, because its parts are no events."""
+    """The reply's steps, as faults change them.
+
+    A body that is not streamed is cut, because its parts are no events.
+    """
     steps = edit(build_steps(reply) if speed is None else build_paced_steps(reply, speed), edits)
     return steps if reply.streamed else _cut_parts(steps)
 
@@ -144,3 +283,18 @@ def _cut_parts(steps: Iterator[Step]) -> Iterator[Step]:
                     yield Send(data[at : at + MAX_PART])
             case _:
                 yield step
+
+
+def format_error(error: Exception) -> str:
+    """Format the error as one line without control characters, because a request
+    may have chosen its text.
+    """
+    return ascii(f"{type(error).__name__}: {error}")[1:-1]
+
+
+def locate_error(error: Exception) -> str:
+    """Return the innermost line of code in the error's traceback."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "nowhere"

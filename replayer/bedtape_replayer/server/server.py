@@ -1,4 +1,5 @@
-"""The server: listens, holds the open connections and the current date, and closes the connections in order.
+"""The server: listens, holds the open connections and the current date, and closes
+the connections in order.
 
 Sockets, timers and the clock are in this room.
 """
@@ -20,21 +21,34 @@ from bedtape_cassettes.admission import LOOPBACK, Admission
 from bedtape_replayer.answering.answer import Outcome
 from bedtape_replayer.answering.head import Head, Sender
 from bedtape_replayer.engine.engine import Engine
-from bedtape_replayer.server.connection import Connection, Observer
+from bedtape_replayer.server.connection import Connection
+from bedtape_replayer.server.exchanges import Observer
+from bedtape_replayer.server.intercept import CONNECT, ConnectRequest
+from bedtape_replayer.server.tls import HANDSHAKE, TlsLayer
+from bedtape_replayer.server.tls_contexts import Certificates
 from bedtape_replayer.wire.http2.headers import RequestHead
 
 __all__ = ["MAX_BODY", "Observer", "Outcome", "Server", "new_event_loop"]
 
-# Bedrock's limit for a body is 25,000,000 bytes (InvokeModel). Base64 in JSON makes other bodies a little larger.
+# Bedrock's limit for a body is 25,000,000 bytes (InvokeModel). Base64 in JSON makes other
+# bodies a little larger.
 MAX_BODY = 25 * 1024 * 1024
 # Connections that the kernel accepts before the server does.
 _BACKLOG = 1024
 # Clients choose host names below .localhost, so the senders that are remembered have a limit.
 _MOST_SENDERS = 256
+# Lines about TLS that a server prints. A reason comes from OpenSSL, so there are few.
+_MOST_REPORTED = 20
+_ENABLE_TLS = (
+    "use http://, or start with --tls (bedtape replay, bedtape run), tls = true in the table"
+    " pytest, or Replayer(tls=True)"
+)
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
-    """Return uvloop's event loop if it is installed, otherwise asyncio's, which has half the speed."""
+    """Return uvloop's event loop if it is installed, otherwise asyncio's,
+    which has half the speed.
+    """
     return asyncio.new_event_loop() if uvloop is None else uvloop.new_event_loop()
 
 
@@ -46,9 +60,11 @@ def _to_stderr(line: str) -> None:
 class Server:
     """Listens on a port and answers every connection from one engine.
 
-    admission: the requests to accept. speed: a multiple of the recorded pace; `None` for as fast as possible. observer:
-    is called after every call. complain: is called with one line for every refused request, and for every error in
-    bedtape or in the observer. patience: the seconds that a client may take to send a complete request.
+    admission: the requests to accept. speed: a multiple of the recorded pace; `None` for as fast as
+    possible. observer: is called after every call. complain: is called with one line for every
+    refused request, and for every error in bedtape or in the observer. patience: the seconds that a
+    client may take to send a complete request. certificates: for clients that begin with TLS;
+    `None` for clear text alone. intercept: is a proxy for connections to Bedrock's hosts.
     """
 
     def __init__(
@@ -61,6 +77,8 @@ class Server:
         complain: Callable[[str], None] = _to_stderr,
         max_body: int = MAX_BODY,
         patience: float = 60.0,
+        certificates: Certificates | None = None,
+        intercept: bool = False,
     ) -> None:
         self.engine = engine
         self.speed = speed
@@ -71,6 +89,9 @@ class Server:
         self.request_heads: dict[bytes, RequestHead] = {}
         self.stopping = False
         self._admission = admission
+        self._certificates = certificates
+        self._intercept = intercept
+        self._reported: set[str] = set()
         self._accepted: set[Sender] = set()
         self._patience = patience
         self._listener: asyncio.Server | None = None
@@ -89,11 +110,15 @@ class Server:
     async def start(self, host: str, port: int) -> None:
         """Listen. Raises OSError if the port is not free. Port 0 selects a free port."""
         loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(lambda: Connection(self, loop), host, port, backlog=_BACKLOG)
+        self._listener = await loop.create_server(
+            lambda: Connection(self, loop), host, port, backlog=_BACKLOG
+        )
         self._sweep(loop)
 
     async def stop(self, grace: float | None = None) -> None:
-        """Accept no more connections, finish the answers in flight (for at most `grace` seconds), and close."""
+        """Accept no more connections, finish the answers in flight (for at most
+        `grace` seconds), and close.
+        """
         if self._listener is None:
             return
         self.stopping = True
@@ -128,8 +153,40 @@ class Server:
         if not self.connections:
             self._deserted.set()
 
+    def insert_layer(
+        self, connection: Connection, transport: asyncio.Transport, data: bytes
+    ) -> bool:
+        """Give the first bytes of a connection to a layer below it.
+
+        Return whether they begin with TLS or CONNECT.
+        """
+        certificates = self._certificates
+        layer: TlsLayer | ConnectRequest | None = None
+        if isinstance(transport, TlsLayer):
+            return False
+        if data[0] == HANDSHAKE:
+            if certificates is None:
+                self._complain_once(f"a client used TLS, and this server has none; {_ENABLE_TLS}")
+            else:
+                layer = TlsLayer(certificates.context, transport, connection, self._complain_once)
+        elif data[0] == CONNECT and self._intercept and certificates is not None:
+            layer = ConnectRequest(transport, connection, certificates.permits, self._complain_once)
+        if layer is None:
+            return False
+        layer.data_received(data)
+        return True
+
+    def _complain_once(self, line: str) -> None:
+        """Report a problem of a connection once, because an SDK tries again."""
+        if line not in self._reported and len(self._reported) < _MOST_REPORTED:
+            self._reported.add(line)
+            self.complain(line)
+
     def find_problem(self, head: Head) -> str | None:
-        """Return why a request is refused, or `None`. Nearly all requests have a sender that was accepted before."""
+        """Return why a request is refused, or `None`.
+
+        Nearly all requests have a sender that was accepted before.
+        """
         sender = head.known_sender or head.sender
         if sender in self._accepted:
             return None
@@ -149,8 +206,11 @@ class Server:
         return self._date
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Check all connections by one timer, because a timer per connection would be set and cancelled per request."""
+        """Check all connections and sessions by one timer, because a timer per connection
+        would be set per request.
+        """
         self._sweeper = loop.call_later(self._patience / 8, self._sweep, loop)
         now = loop.time()
+        self.engine.sessions.expire(now)
         for connection in list(self.connections):
             connection.check_patience(now, self._patience)

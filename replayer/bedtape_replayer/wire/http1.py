@@ -1,9 +1,9 @@
 """The server side of an HTTP/1.1 connection, sans-io.
 
-Bytes in, requests out; answers in, bytes out. The connection answers one request at a time, in order. A pipelined
-request waits in the buffer until the previous request is answered. The parser is strict wherever two lenient readers
-could see two different requests (RFC 9112, sections 2.2, 5.1 and 6.3). The connection writes refusals itself. It opens
-no socket and reads no clock.
+Bytes in, requests out; answers in, bytes out. The connection answers one request at a time, in
+order. A pipelined request waits in the buffer until the previous request is answered. The parser is
+strict wherever two lenient readers could see two different requests (RFC 9112, sections 2.2, 5.1
+and 6.3). The connection writes refusals itself. It opens no socket and reads no clock.
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ from enum import IntEnum, auto
 
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.reply import Reply
+from bedtape_replayer.answering.service_operations import is_duplex
+from bedtape_replayer.wire.http1_body import BodyReader
 from bedtape_replayer.wire.http1_grammar import (
-    CHUNK_LINE,
     COMPLETE_HEAD,
     FIELDS,
     FRAMING,
-    MAX_CHUNK_LINE,
     MAX_HEAD,
-    MAX_TRAILERS,
     REQUEST_LINE,
     RequestError,
     is_chunked,
@@ -31,8 +30,16 @@ from bedtape_replayer.wire.http1_grammar import (
     parse_framing,
     strip_origin,
 )
-from bedtape_replayer.wire.http1_head import encode_head
-from bedtape_replayer.wire.messages import RequestReceived, render_refusal
+from bedtape_replayer.wire.http1_head import encode, encode_head
+from bedtape_replayer.wire.messages import (
+    DataReceived,
+    HeadReceived,
+    InputEnded,
+    Received,
+    RequestReceived,
+    StreamClosed,
+    render_refusal,
+)
 
 # After a refusal, this many bytes of the request are read and discarded. If the server closed at
 # once, the kernel would reset the connection, and the client would see the reset instead of the
@@ -41,15 +48,12 @@ MAX_DRAINED = 1024 * 1024 * 1024
 
 _COMMON_FRAMING = frozenset({b"connection", b"content-length", b"host"})
 _SLASH = ord("/")
+_PROTOCOL_ERROR = 1  # the error code of HTTP/2
 
 
 class _State(IntEnum):
     HEAD = 0
     BODY = auto()
-    CHUNK_LINE = auto()
-    CHUNK = auto()
-    CHUNK_END = auto()
-    TRAILERS = auto()
     ANSWERING = auto()
     DRAINING = auto()
 
@@ -82,16 +86,23 @@ class Http1Connection:
         self._drained = 0
         self._line = (b"", b"", b"")  # method, target, minor version
         self._head = Head(b"\r\n")
-        self._length = 0
-        self._body: bytes | bytearray = b""
-        self._request: RequestReceived | None = None
+        # Of the request that is read, or of a duplex request that is answered while it is read.
+        self._body: BodyReader | None = None
+        self._events: list[Received] = []
 
     # -- receiving ---------------------------------------------------------------------------------
 
     @property
     def incomplete(self) -> bool:
         """Whether a part of a request has arrived, but not all of it."""
-        return self._state != _State.ANSWERING and (self._state != _State.HEAD or bool(self._buffer))
+        return self._state != _State.ANSWERING and (
+            self._state != _State.HEAD or bool(self._buffer)
+        )
+
+    @property
+    def expects_input(self) -> bool:
+        """Whether a duplex request is answered whose end has not arrived."""
+        return self._state == _State.ANSWERING and self._body is not None
 
     @property
     def at_rest(self) -> bool:
@@ -108,14 +119,20 @@ class Http1Connection:
         """The number of bytes of pipelined requests that have not been parsed."""
         return len(self._buffer)
 
-    def receive(self, data: bytes) -> list[RequestReceived]:
-        """Return the request that is now complete, or an empty list.
+    def receive(self, data: bytes) -> list[Received]:
+        """Return the request that is now complete, or the parts of a duplex
+        request, or an empty list.
 
-        After the answer to a request, call `receive` with no data to get the next pipelined request.
+        After the answer to a request, call `receive` with no data to get
+        the next pipelined request.
         """
         if self.closing:
             return []
-        if not self._buffer and self._state == _State.HEAD and (complete := self._read_at_once(data)) is not None:
+        if (
+            not self._buffer
+            and self._state == _State.HEAD
+            and (complete := self._read_at_once(data)) is not None
+        ):
             return [complete]
         if self._buffer:
             self._buffer += data
@@ -126,11 +143,14 @@ class Http1Connection:
             while self._parse():
                 pass
         except RequestError as error:
-            self.refuse(error.status, error.message)
+            if self._state == _State.ANSWERING:
+                self._break_off()
+            else:
+                self.refuse(error.status, error.message)
         self._keep_rest()
-        request, self._request = self._request, None
-        if request is not None:
-            return [request]
+        if self._events:
+            events, self._events = self._events, []
+            return events
         if self._eof and self._state != _State.ANSWERING:
             self.closing = True
         return []
@@ -148,13 +168,20 @@ class Http1Connection:
         """Answer with a refusal and discard the rest of the request; see `lingering`."""
         headers, body = render_refusal(message)
         self._write(encode_head(status, headers, b"1", False).after + body)
-        self._buffer, self._at, self._body = b"", 0, b""
+        self._buffer, self._at, self._body = b"", 0, None
         self._state = _State.DRAINING
+
+    def _break_off(self) -> None:
+        """End the connection, because the rest of a duplex request cannot be read."""
+        self._body, self.closing, self._keep_alive = None, True, False
+        self._buffer, self._at = b"", 0
+        self._events.append(StreamClosed(self.stream, _PROTOCOL_ERROR))
 
     def _keep_rest(self) -> None:
         """Remove the parsed bytes from the buffer.
 
-        The rest becomes a bytearray, which grows at its end and shrinks at its start without a copy.
+        The rest becomes a bytearray, which grows at its end and shrinks at
+        its start without a copy.
         """
         if self._at == len(self._buffer):
             self._buffer = b""
@@ -193,7 +220,8 @@ class Http1Connection:
             return None
         if target[0] != _SLASH:
             target = strip_origin(target)
-        head.known_sender = (framing[b"host"].strip(b" \t"), None, None)  # other framing has no headers of web pages
+        # other framing has no headers of web pages
+        head.known_sender = (framing[b"host"].strip(b" \t"), None, None)
         self._line, self._keep_alive, self._state = (method, target, b"1"), True, _State.ANSWERING
         self.stream += 1
         return RequestReceived(self.stream, method, target, head, body)
@@ -219,7 +247,8 @@ class Http1Connection:
     def _check_unfinished_head(self, buffer: bytes | bytearray, at: int) -> None:
         """Raise `RequestError` if the start of a head is invalid or too long.
 
-        The check runs before the head is complete, because the limits must not depend on how the bytes were split.
+        The check runs before the head is complete, because the limits must not depend on
+        how the bytes were split.
         """
         line_end = buffer.find(b"\n", at + self._searched)
         if buffer.startswith(b"\x16", at) or (line_end >= 0 and not REQUEST_LINE.match(buffer, at)):
@@ -246,89 +275,41 @@ class Http1Connection:
             raise RequestError(400, "An HTTP/1.1 request must have a Host header.")
         self._keep_alive = keeps_alive(framing.get(b"connection", b""), minor)
         chunked = is_chunked(framing, minor)
-        self._length = 0 if chunked else parse_content_length(framing)
-        if self._length > self._max_body:
-            raise self._make_body_size_error()
-        self._state = _State.CHUNK_LINE if chunked else _State.BODY
+        length = None if chunked else parse_content_length(framing)
+        self._body = BodyReader(length, self._max_body)
+        self._state = _State.BODY
         if minor != b"0" and b"expect" in framing:
             if framing[b"expect"] != b"100-continue":
                 raise RequestError(417, "The only supported expectation is 100-continue.")
-            if self._at == len(self._buffer) and (chunked or self._length):
+            if self._at == len(self._buffer) and length != 0:
                 self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if chunked and is_duplex(self._line[1]):
+            self.stream += 1
+            self._state = _State.ANSWERING
+            self._events.append(HeadReceived(self.stream, self._line[0], self._line[1], self._head))
         return True
-
-    def _collect_body(self) -> None:
-        """Move the available bytes of the body or chunk from the buffer to `_body`."""
-        data = self._buffer[self._at : self._at + self._length]
-        self._at += len(data)
-        self._length -= len(data)
-        if not self._body:
-            self._body = data
-            return
-        if isinstance(self._body, bytes):
-            self._body = bytearray(self._body)
-        self._body += data
 
     def _read_body(self) -> bool:
-        if self._length:
-            self._collect_body()
-        return False if self._length else self._complete_request()
+        assert self._body is not None
+        self._at = self._body.read(self._buffer, self._at)
+        if self._body.complete:
+            self._state = _State.ANSWERING
+            self.stream += 1
+            method, target, _ = self._line
+            self._events.append(
+                RequestReceived(self.stream, method, target, self._head, self._body.body)
+            )
+            self._body = None
+        return False
 
-    def _read_chunk_line(self) -> bool:
-        end = self._buffer.find(b"\r\n", self._at, self._at + MAX_CHUNK_LINE + 2)
-        if end < 0:
-            if len(self._buffer) - self._at >= MAX_CHUNK_LINE + 2:
-                raise RequestError(400, "A chunk's size line is too long.")
-            return False
-        line = CHUNK_LINE.fullmatch(self._buffer, self._at, end)
-        if line is None:
-            raise RequestError(400, "A chunk's size is not a hexadecimal number.")
-        self._length = int(line[1], 16)
-        if len(self._body) + self._length > self._max_body:
-            raise self._make_body_size_error()
-        self._at = end + 2
-        self._state = _State.CHUNK if self._length else _State.TRAILERS
-        return True
-
-    def _read_chunk(self) -> bool:
-        self._collect_body()
-        if self._length:
-            return False
-        self._state = _State.CHUNK_END
-        return True
-
-    def _read_chunk_end(self) -> bool:
-        end = self._buffer[self._at : self._at + 2]
-        if not b"\r\n".startswith(end):
-            raise RequestError(400, "A chunk does not end after the number of bytes in its size line.")
-        if len(end) < 2:
-            return False
-        self._at += 2
-        self._state = _State.CHUNK_LINE
-        return True
-
-    def _read_trailers(self) -> bool:
-        """Check and discard the trailers."""
-        buffer, at = self._buffer, self._at
-        if buffer.startswith(b"\r\n", at):
-            self._at = at + 2
-            return self._complete_request()
-        end = buffer.find(b"\r\n\r\n", at)
-        if end - at > MAX_TRAILERS or (end < 0 and len(buffer) - at > MAX_TRAILERS + 3):
-            raise RequestError(431, f"The request's trailers are longer than {MAX_TRAILERS} bytes.")
-        if end < 0:
-            return False
-        if not FIELDS.fullmatch(buffer, at, end + 2):
-            raise RequestError(400, "A trailer line is malformed.")
-        self._at = end + 4
-        return self._complete_request()
-
-    def _complete_request(self) -> bool:
-        self._state = _State.ANSWERING
-        self.stream += 1
-        method, target, _ = self._line
-        self._request = RequestReceived(self.stream, method, target, self._head, bytes(self._body))
-        self._body = b""
+    def _read_input(self, body: BodyReader) -> bool:
+        """Read the body of a duplex request while the request is answered."""
+        self._at = body.read(self._buffer, self._at)
+        if data := body.take():
+            self._events.append(DataReceived(self.stream, data))
+        if body.complete:
+            self._body = None
+            self._events.append(InputEnded(self.stream))
         return False
 
     def _drain(self) -> bool:
@@ -344,25 +325,18 @@ class Http1Connection:
                 return self._read_head()
             case _State.BODY:
                 return self._read_body()
-            case _State.CHUNK_LINE:
-                return self._read_chunk_line()
-            case _State.CHUNK:
-                return self._read_chunk()
-            case _State.CHUNK_END:
-                return self._read_chunk_end()
-            case _State.TRAILERS:
-                return self._read_trailers()
+            case _State.ANSWERING if self._body is not None:
+                return self._read_input(self._body)
             case _State.ANSWERING:
                 return False  # the next request stays in the buffer until this one is answered
             case _State.DRAINING:
                 return self._drain()
 
-    def _make_body_size_error(self) -> RequestError:
-        return RequestError(413, f"The request's body is larger than {self._max_body} bytes.")
-
     # -- answering ---------------------------------------------------------------------------------
 
-    def start(self, stream: int, status: int, headers: Sequence[tuple[bytes, bytes]], date: bytes = b"") -> None:
+    def start(
+        self, stream: int, status: int, headers: Sequence[tuple[bytes, bytes]], date: bytes = b""
+    ) -> None:
         """Send the head of the answer.
 
         headers: include the framing, which is content-length or transfer-encoding.
@@ -385,7 +359,12 @@ class Http1Connection:
         self._end_answer()
 
     def respond(
-        self, stream: int, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes, date: bytes = b""
+        self,
+        stream: int,
+        status: int,
+        headers: Sequence[tuple[bytes, bytes]],
+        body: bytes,
+        date: bytes = b"",
     ) -> None:
         """Send a complete answer. The bytes equal those of `start`, `send` and `finish`."""
         if not self._is_answering(stream):
@@ -415,8 +394,9 @@ class Http1Connection:
         return self._state == _State.ANSWERING and stream == self.stream
 
     def _start(self, status: int, headers: Sequence[tuple[bytes, bytes]], date: bytes) -> None:
-        is_last = self._eof and not self._buffer
-        head = encode_head(status, tuple(headers), self._line[2], self._keep_alive and not is_last)
+        # After an answer that does not wait for the end of its request, the connection closes.
+        is_last = (self._eof and not self._buffer) or self._body is not None
+        head = encode(status, headers, self._line[2], self._keep_alive and not is_last)
         self._chunked_answer, self._keep_alive = head.chunked, head.keep_alive
         if head.dated:
             self._out += (head.before, date)
@@ -424,6 +404,9 @@ class Http1Connection:
         self._write(head.after)
 
     def _end_answer(self) -> None:
+        if self._body is not None:
+            self._body, self._state = None, _State.DRAINING
+            return
         self._state = _State.HEAD
         self._unread = bool(self._buffer)
         self.closing = not self._keep_alive or (self._eof and not self._buffer)

@@ -20,9 +20,13 @@ REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") (" + _TARGET + rb") HTTP/(\d)\.(
 FIELDS = re.compile(_LINES)
 # One expression finds all headers that decide where a request ends, and those of web pages, because
 # a search for each header costs more than the rest of the parsing.
-FRAMING = re.compile(rb"\r\n(connection|content-length|expect|host|origin|sec-fetch-site|transfer-encoding):([^\r]*+)")
+FRAMING = re.compile(
+    rb"\r\n(connection|content-length|expect|host|origin|sec-fetch-site|transfer-encoding):([^\r]*+)"
+)
 # A complete head in one match. `Http1Connection` uses it for requests that arrive in one piece.
-COMPLETE_HEAD = re.compile(rb"(" + _TOKEN + rb") (" + _TARGET + rb") HTTP/1\.1\r\n" + _LINES + rb"\r\n")
+COMPLETE_HEAD = re.compile(
+    rb"(" + _TOKEN + rb") (" + _TARGET + rb") HTTP/1\.1\r\n" + _LINES + rb"\r\n"
+)
 _ABSOLUTE = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
 CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15}+)[\t ]*+(?:;[\t\x20-\x7e\x80-\xff]*+)?")
 
@@ -88,7 +92,9 @@ def is_chunked(framing: dict[bytes, bytes], minor: bytes) -> bool:
     if coding is None:
         return False
     if b"content-length" in framing:  # two lengths allow request smuggling (RFC 9112, section 6.3)
-        raise RequestError(400, "A request must not have both a content-length and a transfer-encoding.")
+        raise RequestError(
+            400, "A request must not have both a content-length and a transfer-encoding."
+        )
     if minor == b"0":  # an HTTP/1.0 proxy may have misread the body (RFC 9112, section 6.1)
         raise RequestError(400, "An HTTP/1.0 request must not have a transfer-encoding.")
     if coding != b"chunked":

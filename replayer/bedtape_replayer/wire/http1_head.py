@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from http import HTTPStatus
 from typing import NamedTuple
 
-from bedtape_replayer.answering.reply import HeaderPairs, is_date
+from bedtape_replayer.answering.gaps import HeaderPairs
+from bedtape_replayer.answering.reply import FilledHeaders, is_date
 
 
 class EncodedHead(NamedTuple):
@@ -23,6 +25,29 @@ class EncodedHead(NamedTuple):
     dated: bool
     chunked: bool
     keep_alive: bool
+
+
+def encode(
+    status: int, headers: Sequence[tuple[bytes, bytes]], minor: bytes, keep_alive: bool
+) -> EncodedHead:
+    """Return `encode_head`, without encoding headers again that differ from
+    encoded headers in ids alone.
+    """
+    if not isinstance(headers, FilledHeaders):
+        return encode_head(status, tuple(headers), minor, keep_alive)
+    sample, form = headers.sample, (status, minor, keep_alive)
+    known = sample.encoded.get(form)
+    if known is None:
+        head = encode_head(status, sample.headers, minor, keep_alive)
+        known = sample.encoded[form] = (
+            head,
+            sample.find_gaps(head.before),
+            sample.find_gaps(head.after),
+        )
+    head, before, after = known
+    return EncodedHead(
+        before.fill(headers.ids), after.fill(headers.ids), head.dated, head.chunked, head.keep_alive
+    )
 
 
 # The size covers the recordings of a large suite.

@@ -1,12 +1,16 @@
-"""The values that HTTP/1.1 and HTTP/2 share: received requests, closed streams and refusals."""
+"""The values that HTTP/1.1 and HTTP/2 share: received requests, closed streams and refusals.
+
+Most requests are complete before they are answered: `RequestReceived`. A request of a duplex
+operation is answered while it arrives: `HeadReceived`, then `DataReceived` and `InputEnded`.
+"""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from bedtape_cassettes.format.bodies import compact
+from bedtape_replayer.answering.gaps import HeaderPairs
 from bedtape_replayer.answering.head import Head
-from bedtape_replayer.answering.reply import HeaderPairs
 
 
 class RequestReceived(NamedTuple):
@@ -24,8 +28,30 @@ class RequestReceived(NamedTuple):
     body: bytes
 
 
+class HeadReceived(NamedTuple):
+    """The head of a request whose answer begins now. Its body follows. stream, head: as above."""
+
+    stream: int
+    method: bytes
+    target: bytes
+    head: Head
+
+
+class DataReceived(NamedTuple):
+    """A part of a body that follows its head. It is split anywhere."""
+
+    stream: int
+    data: bytes
+
+
+class InputEnded(NamedTuple):
+    """The end of a body that follows its head."""
+
+    stream: int
+
+
 class StreamClosed(NamedTuple):
-    """The client reset or broke a stream after its request was complete.
+    """The client reset or broke a stream after its request, or its head, was returned.
 
     The client no longer waits for the answer. error: the HTTP/2 error code (RFC 9113, section 7).
     """
@@ -34,11 +60,14 @@ class StreamClosed(NamedTuple):
     error: int
 
 
-Received = RequestReceived | StreamClosed
+Received = RequestReceived | HeadReceived | DataReceived | InputEnded | StreamClosed
 
 
 def render_refusal(message: str) -> tuple[HeaderPairs, bytes]:
-    """Return the headers and the body of a refusal, in the form of a Bedrock error. The caller chooses the status."""
+    """Return the headers and the body of a refusal, in the form of a Bedrock error.
+
+    The caller chooses the status.
+    """
     body = compact({"message": f"bedtape: {message}"})
     headers = (
         (b"Content-Type", b"application/json"),

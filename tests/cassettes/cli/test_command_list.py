@@ -13,9 +13,9 @@ _WIDTH = 80 - 6
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
 def test_every_command_is_where_the_tour_says(command: Command) -> None:
-    found = getattr(import_module(command.module), command.name)
-    assert isinstance(found, typer.Typer) == (command.name in GROUPS)
-    assert callable(found)
+    target = getattr(import_module(command.module), command.name)
+    assert isinstance(target, typer.Typer) == (command.name in GROUPS)
+    assert callable(target)
 
 
 def test_every_line_is_one_sentence_that_fits() -> None:
@@ -27,6 +27,8 @@ def test_every_line_is_one_sentence_that_fits() -> None:
 
 
 def test_examples_are_of_commands_that_there_are() -> None:
-    examples = [line.split("bedtape ")[1].split()[0] for line in END.splitlines() if line.startswith("  ")]
+    examples = [
+        line.split("bedtape ")[1].split()[0] for line in END.splitlines() if line.startswith("  ")
+    ]
     assert examples
     assert set(examples) <= {command.name for command in COMMANDS}

@@ -26,7 +26,9 @@ def run(*arguments: str) -> tuple[int, str]:
 
 def git(*arguments: str) -> str:
     who = ("-c", "user.name=a", "-c", "user.email=a@example.com")
-    return subprocess.run(["git", *who, *arguments], check=True, capture_output=True, text=True).stdout
+    return subprocess.run(
+        ["git", *who, *arguments], check=True, capture_output=True, text=True
+    ).stdout
 
 
 @pytest.fixture(autouse=True)
@@ -51,8 +53,8 @@ def test_two_cassettes_are_compared_by_request() -> None:
 def test_two_interactions_are_compared() -> None:
     code, shown = run("diff", "a:2", "b:1", "--json")
     assert code == 1
-    (found,) = json.loads(shown)
-    assert (found["before"], found["after"], found["differences"][0]["where"]) == ("a:2", "b:1", "text")
+    (row,) = json.loads(shown)
+    assert (row["before"], row["after"], row["differences"][0]["where"]) == ("a:2", "b:1", "text")
     assert run("diff", "a:2", "b:2") == (0, "")
 
 
@@ -97,7 +99,9 @@ def test_a_cassette_is_compared_with_what_git_has_of_it(folder: Path) -> None:
 
 
 @needs_git
-def test_git_diff_shows_a_tape_as_text(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_git_diff_shows_a_tape_as_text(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     program = tmp_path / "bin" / "bedtape"
     program.parent.mkdir()
     program.write_text(f"#!{sys.executable}\nfrom bedtape_cassettes.cli.main import main\nmain()\n")
@@ -107,7 +111,9 @@ def test_git_diff_shows_a_tape_as_text(folder: Path, tmp_path: Path, monkeypatch
     assert run("git-setup")[0] == 0
     folders.write_tape(Path("all.tape"), store.read([folder])[:1])
     git("add", "-A")
-    folders.write_tape(Path("all.tape"), [Cassette("a", (converse("1", "newer"), converse("2", "x")))])
+    folders.write_tape(
+        Path("all.tape"), [Cassette("a", (converse("1", "newer"), converse("2", "x")))]
+    )
     shown = git("diff", "all.tape")
     lines = shown.splitlines()
     assert [line[0] for line in lines if "text: old" in line or "text: newer" in line] == ["-", "+"]

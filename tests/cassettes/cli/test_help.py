@@ -1,4 +1,6 @@
-"""Help by sections, with whole sentences and values in people's words; and what is told of an unknown command."""
+"""Help by sections, with whole sentences and values in people's words; and what is
+told of an unknown command.
+"""
 
 from enum import StrEnum
 from pathlib import Path
@@ -11,7 +13,10 @@ from typer.testing import CliRunner
 from bedtape_cassettes.cli.help import PlainCommand, SectionedGroup
 
 group = typer.Typer(cls=SectionedGroup, rich_markup_mode=None, add_completion=False)
-LONG = "a sentence that is longer than what help gives to a line, and is told all the same to its very end"
+LONG = (
+    "a sentence that is longer than what help gives to a line, and is told all the same to its"
+    " very end"
+)
 
 
 class Size(StrEnum):
@@ -49,7 +54,10 @@ def _help(*arguments: str) -> str:
 
 def test_commands_stand_in_their_sections_before_the_options() -> None:
     shown = _help()
-    places = [shown.index(part) for part in ("First:\n  paint  Paint.\n", "Second:\n  plan   A ", "Options:\n  --help")]
+    places = [
+        shown.index(part)
+        for part in ("First:\n  paint  Paint.\n", "Second:\n  plan   A ", "Options:\n  --help")
+    ]
     assert places == sorted(places)
     assert LONG.capitalize() in " ".join(shown.split())
     assert "hidden" not in shown
@@ -77,7 +85,11 @@ def test_values_are_called_what_people_call_them() -> None:
 
 @pytest.mark.parametrize(
     ("word", "fix"),
-    [("plant", "did you mean root plan?"), ("xyzzy", "root --help lists them"), ("-x", "No such option")],
+    [
+        ("plant", "did you mean root plan?"),
+        ("xyzzy", "root --help lists them"),
+        ("-x", "No such option"),
+    ],
 )
 def test_an_unknown_command_is_told_with_the_nearest(word: str, fix: str) -> None:
     done = CliRunner().invoke(group, [word], prog_name="root")

@@ -11,7 +11,7 @@ from bedtape_cassettes.cli.app import cassette
 from bedtape_cassettes.format import document
 from bedtape_cassettes.model import Cassette
 from bedtape_cassettes.storage import store
-from support import folders
+from support import commands, folders
 from support.recordings import MODEL, converse, stream
 
 
@@ -26,7 +26,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two cassettes in `cassettes`."""
     monkeypatch.chdir(tmp_path)
     root = tmp_path / "cassettes"
-    folders.write(root, Cassette("weather", (converse("Rain?", "no", after_ms=500), stream("Snow?", ["yes"]))))
+    folders.write(
+        root, Cassette("weather", (converse("Rain?", "no", after_ms=500), stream("Snow?", ["yes"])))
+    )
     folders.write(root, Cassette("cut", (replace(stream("Hm?", ["ye"]), partial=True),)))
     return root
 
@@ -80,4 +82,64 @@ def test_a_tape_is_looked_at_as_a_folder_is(folder: Path) -> None:
     folders.write_tape(folder.with_suffix(".tape"), store.read([folder]))
     assert run("show", "weather", "--in", "cassettes.tape") == run("show", "weather")
     assert run("stats", "--in", "cassettes.tape") == run("stats")
-    assert [row["bytes"] for row in json.loads(run("ls", "--json", "--in", "cassettes.tape"))] == [None, None]
+    assert [row["bytes"] for row in json.loads(run("ls", "--json", "--in", "cassettes.tape"))] == [
+        None,
+        None,
+    ]
+
+
+# -- grep ------------------------------------------------------------------------------------------
+
+
+def test_grep_prints_lines_interactions_or_counts(tmp_path: Path) -> None:
+    folder = str(tmp_path / "found")
+    folders.write(
+        Path(folder), Cassette("a", (converse("Rain?", "No rain.\nSun."), converse("sun", "1+1")))
+    )
+    assert commands.run("grep", "-i", "rain", "--in", folder).splitlines() == [
+        "a:1: request: Rain?",
+        "a:1: answer: No rain.",
+    ]
+    assert commands.run("grep", "-il", "sun", "--in", folder).splitlines() == ["a:1", "a:2"]
+    assert commands.run("grep", "-ic", "sun", "*:1", "--in", folder).splitlines() == ["a:1: 1"]
+    assert (
+        commands.run("grep", "-F", "1+1", "--in", folder, "--only", "answer")
+        == "a:2: answer: 1+1\n"
+    )
+    assert commands.run("grep", "nothing", "--in", folder, code=1) == ""
+    assert "-F" in commands.run("grep", "(", "--in", folder, code=2)
+    rows = json.loads(commands.run("grep", "Rain", "--in", folder, "--json"))
+    assert rows == [{"interaction": "a:1", "side": "request", "line": "Rain?"}]
+
+
+# Python's engine takes hours for this pattern and text.
+_SLOW, _LONG = "(x+x+)+y", "x" * 30_000
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("grep", _SLOW),
+        ("replace", "long", _SLOW, "z", "--regex"),
+        ("scan", "--pattern", _SLOW),
+        ("redact", "long", "--pattern", _SLOW),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_slow_pattern_is_stopped_and_named_and_nothing_changes(
+    arguments: tuple[str, ...], folder: Path
+) -> None:
+    (file,) = folders.write(folder, Cassette("long", (converse("how long?", _LONG),)))
+    before = file.read_bytes()
+    output = commands.run(*arguments, code=2)
+    assert (
+        f"expected a pattern that needs at most 1.0 s for a text of {len(_LONG)} characters, found"
+        f" {_SLOW!r}" in output
+    )
+    assert file.read_bytes() == before
+
+
+def test_many_wildcards_of_a_selector_are_no_problem(folder: Path) -> None:
+    assert commands.run("grep", "Rain", "*:model=" + "*a" * 40 + "*b", code=2).startswith(
+        "bedtape: "
+    )

@@ -37,7 +37,9 @@ def test_numbers_with_gaps_are_kept(folder: Path) -> None:
     run("drop", "tools:2")
     run("pack", "tools")
     run("unpack", "cassettes.tape", "--to", "again")
-    assert files(Path("again")) == {name: data for name, data in files(folder).items() if name.startswith("tools/")}
+    assert files(Path("again")) == {
+        name: data for name, data in files(folder).items() if name.startswith("tools/")
+    }
 
 
 def test_what_is_there_is_not_written_over_unasked(folder: Path) -> None:

@@ -1,4 +1,6 @@
-"""Settings as the command line takes them: for every command, what is set comes to its function, whatever it is."""
+"""Settings as the command line takes them: for every command, what is set comes to its
+function, whatever it is.
+"""
 
 from typing import Any
 
@@ -6,7 +8,14 @@ import pytest
 
 from bedtape_cassettes.cli import main
 from bedtape_cassettes.config.defaults import defaults_of, key_of
-from bedtape_cassettes.config.kinds import ChoiceKind, Kind, NumberKind, PatternKind, SwitchKind, WholeNumberKind
+from bedtape_cassettes.config.kinds import (
+    ChoiceKind,
+    Kind,
+    NumberKind,
+    PatternKind,
+    SwitchKind,
+    WholeNumberKind,
+)
 from bedtape_cassettes.config.options import ARGUMENTS, PROJECT, TABLES, Name
 from bedtape_cassettes.config.settings import NO_SETTINGS, Settings, SettingValue
 
@@ -14,10 +23,10 @@ ROOT: Any = main.load_all()
 
 
 def _command(table: str) -> Any:
-    found = ROOT
+    command = ROOT
     for name in table.split("."):
-        found = found.commands[name]
-    return found
+        command = command.commands[name]
+    return command
 
 
 def _some(kind: Kind) -> Any:
@@ -25,8 +34,8 @@ def _some(kind: Kind) -> Any:
     match kind:
         case SwitchKind():
             return True
-        case WholeNumberKind():
-            return 7
+        case WholeNumberKind(low):
+            return 7 + (low or 0)
         case NumberKind():
             return 2.5
         case ChoiceKind(words):
@@ -51,18 +60,25 @@ def test_what_is_set_is_what_a_command_gets_and_its_own_word_comes_before(name: 
     assert defaults == {parameter.name: list(value) if isinstance(value, tuple) else value}
 
     context = command.make_context(table, [], default_map=defaults, resilient_parsing=True)
-    if parameter.name not in ARGUMENTS:  # not every version of the library gives arguments what is set
+    # not every version of the library gives arguments what is set
+    if parameter.name not in ARGUMENTS:
         assert _plain(context.params[parameter.name]) == _plain(defaults[parameter.name])
     assert context.lookup_default(parameter.name) == defaults[parameter.name]
 
-    other = [f"--no-{key}"] if isinstance(option.kind, SwitchKind) else [f"--{key}", "1"]
+    other = (
+        [f"--no-{key}"]
+        if isinstance(option.kind, SwitchKind)
+        else [f"--{key}", str(1 + (getattr(option.kind, "low", None) or 0))]
+    )
     if not isinstance(option.kind, ChoiceKind) and parameter.name not in ARGUMENTS:
         context = command.make_context(table, other, default_map=defaults, resilient_parsing=True)
         assert _plain(context.params[parameter.name]) != _plain(defaults[parameter.name])
 
 
 def _plain(value: Any) -> Any:
-    """Paths and choices as their texts, which a command's function gets made into what it asks for."""
+    """Paths and choices as their texts, which a command's function gets made
+    into what it asks for.
+    """
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
     return value if isinstance(value, bool | int | float) else str(getattr(value, "value", value))
@@ -71,17 +87,21 @@ def _plain(value: Any) -> Any:
 @pytest.mark.parametrize(("name", "shared"), PROJECT.items())
 def test_commands_without_a_table_get_the_keys_of_the_project(name: Name, shared: str) -> None:
     table, key = ("cassette.ls", "in") if name == ("cassette", "in") else name
-    defaults: Any = defaults_of(ROOT, Settings(keys={("", shared): SettingValue("of the file", "f", ("", shared))}))
+    defaults: Any = defaults_of(
+        ROOT, Settings(keys={("", shared): SettingValue("of the file", "f", ("", shared))})
+    )
     for part in table.split("."):
         defaults = defaults[part]
     parameters = {key_of(p): p for p in _command(table).params}
-    many = shared == "redact" or name == ("cassette.export", "cassettes")
+    many = shared in ("redact", "ignore", "placeholder") or name == ("cassette.export", "cassettes")
     assert defaults == {parameters[key].name: ["of the file"] if many else "of the file"}
 
 
 def test_a_default_that_is_asked_for_is_left_to_the_command() -> None:
     name = ("replay", "port")
-    settings = Settings({name: SettingValue(None, "BEDTAPE_REPLAY_PORT", name)}, {name: SettingValue(1, "f", name)})
+    settings = Settings(
+        {name: SettingValue(None, "BEDTAPE_REPLAY_PORT", name)}, {name: SettingValue(1, "f", name)}
+    )
     assert defaults_of(ROOT, settings)["replay"] == {}
 
 

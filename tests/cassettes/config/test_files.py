@@ -1,4 +1,6 @@
-"""The file of settings as it is found: the nearest upwards, one in a folder, none above a repository."""
+"""The file of settings as it is found: the nearest upwards, one in a folder,
+none above a repository.
+"""
 
 import re
 from collections.abc import Callable
@@ -64,9 +66,9 @@ def test_two_in_one_folder_are_refused_and_both_named(tmp_path: Path, put: Put) 
     assert _port(tmp_path) is None
     put("pyproject.toml", "[tool.bedtape]\n")
     (line,) = _told(tmp_path)
-    assert line == (
-        f"{tmp_path}/bedtape.toml: expected the settings of {tmp_path} in one file, found [tool.bedtape] in"
-        " pyproject.toml beside it too; keep one of them"
+    assert (
+        line == f"{tmp_path}/bedtape.toml: expected the settings of {tmp_path} in one file, found"
+        " [tool.bedtape] in pyproject.toml beside it too; keep one of them"
     )
 
 
@@ -86,13 +88,18 @@ def test_a_file_is_told_by_its_name_in_the_working_directory_and_by_its_path_els
     tmp_path: Path, put: Put
 ) -> None:
     put("bedtape.toml", "[replay]\n\nport = 1\n")
-    for here, shown in ((tmp_path, "bedtape.toml:3"), (tmp_path / "sub", f"{tmp_path}/bedtape.toml:3")):
-        found = read_settings(here, {}, here=here).find("replay", "port")
-        assert found is not None
-        assert found.source == shown
+    for here, shown in (
+        (tmp_path, "bedtape.toml:3"),
+        (tmp_path / "sub", f"{tmp_path}/bedtape.toml:3"),
+    ):
+        setting = read_settings(here, {}, here=here).find("replay", "port")
+        assert setting is not None
+        assert setting.source == shown
 
 
-def test_a_variable_names_the_file_or_none(tmp_path: Path, put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_names_the_file_or_none(
+    tmp_path: Path, put: Put, monkeypatch: pytest.MonkeyPatch
+) -> None:
     put("bedtape.toml", "[replay]\nport = 1\n")
     named = put("ci/load.toml", "[replay]\nport = 2\n")
     shared = put("ci/pyproject.toml", OURS.format(3))
@@ -104,14 +111,18 @@ def test_a_variable_names_the_file_or_none(tmp_path: Path, put: Put, monkeypatch
 
 
 @pytest.mark.parametrize(("name", "text"), [("absent.toml", None), ("pyproject.toml", OTHER)])
-def test_a_file_that_is_named_has_settings(tmp_path: Path, put: Put, name: str, text: str | None) -> None:
+def test_a_file_that_is_named_has_settings(
+    tmp_path: Path, put: Put, name: str, text: str | None
+) -> None:
     if text is not None:
         put(name, text)
     (line,) = _told(tmp_path, BEDTAPE_CONFIG=str(tmp_path / name))
     assert re.search(r"expected .+, found none; fix BEDTAPE_CONFIG", line)
 
 
-def test_what_is_wrong_with_the_file_and_with_variables_is_told_together(tmp_path: Path, put: Put) -> None:
+def test_what_is_wrong_with_the_file_and_with_variables_is_told_together(
+    tmp_path: Path, put: Put
+) -> None:
     put("bedtape.toml", "[replay]\nport = true\nprot = 1\n")
     told = _told(tmp_path, BEDTAPE_RUN_PORT="x")
     assert [line.removeprefix(f"{tmp_path}/").split(":")[0] for line in told] == [
@@ -126,23 +137,37 @@ def test_what_is_wrong_with_the_file_and_with_variables_is_told_together(tmp_pat
     [
         ("bedtape.toml", b"[replay\n", r"expected TOML, found .+line 1"),
         ("pyproject.toml", b"[tool.bedtape]\nx = \n", r"expected TOML, found .+line 2"),
-        ("bedtape.toml", b"x = '\xff'\n", r"expected UTF-8, as TOML is, found .+; save it as UTF-8"),
+        (
+            "bedtape.toml",
+            b"x = '\xff'\n",
+            r"expected UTF-8, as TOML is, found .+; save it as UTF-8",
+        ),
         (
             "bedtape.toml",
             b"\xef\xbb\xbf[replay]\n",
             r":1: expected UTF-8 without a byte order mark, found one; save it .+",
         ),
-        ("bedtape.toml", b"x = %b\n" % (b"9" * 5000), r"expected TOML, found .+ limit .+; fix it there"),
+        (
+            "bedtape.toml",
+            b"x = %b\n" % (b"9" * 5000),
+            r"expected TOML, found .+ limit .+; fix it there",
+        ),
         (
             "pyproject.toml",
             b"[tool]\nbedtape = '%b'\n" % (b"x" * 5000),
             r"\[tool.bedtape\], found .{80}; write its keys",
         ),
-        ("pyproject.toml", b"[[tool.bedtape]]\ntoken = 'x'\n", r"\[tool.bedtape\], found \[{\"token\": \"…\"}\];"),
+        (
+            "pyproject.toml",
+            b"[[tool.bedtape]]\ntoken = 'x'\n",
+            r"\[tool.bedtape\], found \[{\"token\": \"…\"}\];",
+        ),
         ("pyproject.toml", b"[tool]\nbedtape = 3\n", r"expected a table \[tool.bedtape\], found 3"),
     ],
 )
-def test_a_file_that_is_none_is_told(tmp_path: Path, put: Put, name: str, data: bytes, told: str) -> None:
+def test_a_file_that_is_none_is_told(
+    tmp_path: Path, put: Put, name: str, data: bytes, told: str
+) -> None:
     put(name, "").write_bytes(data)
     (line,) = _told(tmp_path)
     assert line.startswith(f"{tmp_path}/{name}:")
@@ -152,7 +177,9 @@ def test_a_file_that_is_none_is_told(tmp_path: Path, put: Put, name: str, data: 
 def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / "bedtape.toml").mkdir()
     (line,) = _told(tmp_path)
-    assert line == f"{tmp_path}/bedtape.toml: expected a file that can be read, found Is a directory"
+    assert (
+        line == f"{tmp_path}/bedtape.toml: expected a file that can be read, found Is a directory"
+    )
 
 
 def test_a_file_that_is_not_ours_need_not_be_sound(tmp_path: Path, put: Put) -> None:
@@ -162,10 +189,15 @@ def test_a_file_that_is_not_ours_need_not_be_sound(tmp_path: Path, put: Put) -> 
     assert _port(tmp_path / "sub") == _port(tmp_path / "below") == 1
 
 
-def test_a_working_directory_that_was_deleted_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_working_directory_that_was_deleted_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
     with pytest.raises(ConfigInvalid) as told:
         find_working_folder()
-    assert str(told.value) == ".: expected a working directory that exists, found one that was deleted; cd elsewhere"
+    assert (
+        str(told.value)
+        == ".: expected a working directory that exists, found one that was deleted; cd elsewhere"
+    )

@@ -55,7 +55,9 @@ def _written(tables: dict[str, dict[str, int]]) -> Iterator[tuple[tuple[str, ...
 
 
 @given(_TABLES, st.booleans())
-def test_every_key_of_a_file_is_found_on_its_line(tables: dict[str, dict[str, int]], spaced: bool) -> None:
+def test_every_key_of_a_file_is_found_on_its_line(
+    tables: dict[str, dict[str, int]], spaced: bool
+) -> None:
     rows = list(_written(tables))
     text = ("\n\n" if spaced else "\n").join(line for _, line in rows)
     assert tomllib.loads(text) == tables

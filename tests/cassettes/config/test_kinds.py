@@ -1,4 +1,6 @@
-"""Values of each kind, as TOML and as the text of a variable: taken, or refused with what was expected."""
+"""Values of each kind, as TOML and as the text of a variable: taken, or
+refused with what was expected.
+"""
 
 import pytest
 

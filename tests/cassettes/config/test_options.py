@@ -1,4 +1,6 @@
-"""The table of options is what the commands and the plugin have: every option, its type, choices, bounds, both ways."""
+"""The table of options is what the commands and the plugin have: every option, its type,
+choices, bounds, both ways.
+"""
 
 import inspect
 from collections.abc import Iterator
@@ -57,16 +59,23 @@ SETTABLE = {name: parameter for name, parameter in PARAMETERS.items() if name[0]
 
 
 def test_every_option_of_replay_run_and_record_can_be_set_and_no_other() -> None:
-    known = {(table, key) for table, options in TABLES.items() if table not in (TOP, "pytest") for key in options}
+    known = {
+        (table, key)
+        for table, options in TABLES.items()
+        if table not in (TOP, "pytest")
+        for key in options
+    }
     assert {table for table, _ in known} == {"replay", "run", "record"}
     assert known == set(SETTABLE)
 
 
 def test_options_that_use_a_key_of_the_project_are_of_its_kind() -> None:
-    found = {name: key for name in PARAMETERS.keys() - SETTABLE.keys() if (key := project_key(*name))}
+    keys = {
+        name: key for name in PARAMETERS.keys() - SETTABLE.keys() if (key := project_key(*name))
+    }
     folders = {name for name in PARAMETERS if name[0].startswith("cassette.") and name[1] == "in"}
-    assert set(found) == folders | {name for name in PROJECT if name != ("cassette", "in")}
-    for name, key in found.items():
+    assert set(keys) == folders | {name for name in PROJECT if name != ("cassette", "in")}
+    for name, key in keys.items():
         assert _said(TABLES[TOP][key]) == _kind(name)
 
 
@@ -121,14 +130,16 @@ def test_an_option_is_what_its_command_says(name: tuple[str, str]) -> None:
     assert option.many == (getattr(parameter, "multiple", False) or parameter.nargs == -1)
 
 
-@pytest.mark.parametrize("name", [name for name, p in SETTABLE.items() if getattr(p, "is_flag", False)], ids=".".join)
+@pytest.mark.parametrize(
+    "name", [name for name, p in SETTABLE.items() if getattr(p, "is_flag", False)], ids=".".join
+)
 def test_what_can_be_set_on_can_be_taken_back_on_the_command_line(name: tuple[str, str]) -> None:
     assert PARAMETERS[name].secondary_opts == [f"--no-{name[1]}"]
 
 
 def test_arguments_that_can_be_set_are_those_of_their_functions() -> None:
-    found = {p.name for p in SETTABLE.values() if p.param_type_name == "argument"}
-    assert found == set(ARGUMENTS)
+    names = {p.name for p in SETTABLE.values() if p.param_type_name == "argument"}
+    assert names == set(ARGUMENTS)
 
 
 def test_what_is_shared_is_of_the_same_kind() -> None:
@@ -161,5 +172,14 @@ def test_a_secret_is_told_by_its_variable_alone_and_by_that_of_the_command() -> 
 
 
 def test_an_environment_without_settings_keeps_all_else() -> None:
-    environ = {"PATH": "/bin", "BEDTAPE_REPLAY_PORT": "1", "BEDTAPE_CACHE_DIR": "c", "BEDTAPE_CONFIG": "x"}
-    assert without_settings(environ) == {"PATH": "/bin", "BEDTAPE_CACHE_DIR": "c", "BEDTAPE_CONFIG": ""}
+    environ = {
+        "PATH": "/bin",
+        "BEDTAPE_REPLAY_PORT": "1",
+        "BEDTAPE_CACHE_DIR": "c",
+        "BEDTAPE_CONFIG": "x",
+    }
+    assert without_settings(environ) == {
+        "PATH": "/bin",
+        "BEDTAPE_CACHE_DIR": "c",
+        "BEDTAPE_CONFIG": "",
+    }

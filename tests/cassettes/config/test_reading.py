@@ -1,4 +1,6 @@
-"""A file and an environment read whole: everything they say, or everything that is wrong, each with place and fix."""
+"""A file and an environment read whole: everything they say, or everything that is wrong,
+each with place and fix.
+"""
 
 import re
 import tomllib
@@ -57,7 +59,9 @@ block = false
 
 def test_tables_of_a_shared_file_are_named_with_all_their_name() -> None:
     _, problems = _read("[tool.bedtape.replay]\nprot = 1\n", "tool.bedtape")
-    assert problems == ['f.toml:2: expected no key "prot" at tool.bedtape.replay, found 1; did you mean port?']
+    assert problems == [
+        'f.toml:2: expected no key "prot" at tool.bedtape.replay, found 1; did you mean port?'
+    ]
 
 
 WRONG = {
@@ -66,15 +70,26 @@ WRONG = {
     "port = 3": 'no key "port" at the top, found 3; it is a key of [replay], [run], [record]',
     "[rpelay]\nport = 1": 'no table "rpelay" at the top, found {"port": 1}; did you mean replay?',
     "[demo]": 'no table "demo" at the top, found {}; known are',
-    "[tool.bedtape.replay]": 'no table "tool" at the top, found {"bedtape": {"replay": {}}}; tables stand here by them',
+    "[tool.bedtape.replay]": (
+        'no table "tool" at the top, found {"bedtape": {"replay": {}}}; tables stand here by them'
+    ),
     "replay = 3": "a table at replay, found 3; write [replay] and its keys below",
-    "[cassette.ls]\njson = true": 'no table "cassette" at the top, found {"ls": {"json": true}}; it no longer exists: '
-    "remove it, and write the options of `bedtape cassette` on the command line",
-    "doctor.json = true": 'no table "doctor" at the top, found {"json": true}; it no longer exists: remove it, and write',
-    "[replay]\nworkers = 2": 'no key "workers" at replay, found 2; it no longer exists: remove it, and start several',
+    "[cassette.ls]\njson = true": (
+        'no table "cassette" at the top, found {"ls": {"json": true}}; it no longer exists: '
+        "remove it, and write the options of `bedtape cassette` on the command line"
+    ),
+    "doctor.json = true": (
+        'no table "doctor" at the top, found {"json": true}; it no longer exists: remove it, and'
+        " write"
+    ),
+    "[replay]\nworkers = 2": (
+        'no key "workers" at replay, found 2; it no longer exists: remove it, and start several'
+    ),
     "'' = 1": 'no key "" at the top, found 1; ',
     "[replay.port.x]": 'a whole number from 0 to 65535 at replay.port, found {"x": {}}',
-    "[replay]\nport = '4566'": 'a whole number from 0 to 65535 at replay.port, found "4566"; write it without quotes',
+    "[replay]\nport = '4566'": (
+        'a whole number from 0 to 65535 at replay.port, found "4566"; write it without quotes'
+    ),
     "[replay]\nspeed = 0": "a number above 0 at replay.speed, found 0",
     "[replay]\nignore = 'a'": 'a list at replay.ignore, found "a"; write it in brackets: ["a"]',
     "[replay]\nignore = 3": "a list at replay.ignore, found 3",
@@ -82,9 +97,15 @@ WRONG = {
     "[replay.port]\nx = 1": 'a whole number from 0 to 65535 at replay.port, found {"x": 1}',
     "[run]\nstrict = 1979-05-27": 'true or false at run.strict, found "1979-05-27"',
     "[run]\nlog-level = 'x'": 'no key "log-level" at run, found "x"; it is a key of [replay]',
-    "[pytest]\nrecord = 'once'": 'a command at pytest.record, found "once"; `bedtape` sets what to record',
-    "RUN_REAL_BEDROCK_TESTS = 1": 'no key "RUN_REAL_BEDROCK_TESTS" at the top, found 1; the gate is an environment',
-    "[record]\nrun-real-bedrock-tests = true": 'no key "run-real-bedrock-tests" at record, found true; the gate is an',
+    "[pytest]\nrecord = 'once'": (
+        'a command at pytest.record, found "once"; `bedtape` sets what to record'
+    ),
+    "RUN_REAL_BEDROCK_TESTS = 1": (
+        'no key "RUN_REAL_BEDROCK_TESTS" at the top, found 1; the gate is an environment'
+    ),
+    "[record]\nrun-real-bedrock-tests = true": (
+        'no key "run-real-bedrock-tests" at record, found true; the gate is an'
+    ),
 }
 
 
@@ -97,7 +118,9 @@ def test_what_is_wrong_is_told_with_what_fixes_it(text: str, told: str) -> None:
 
 
 def test_all_problems_are_told_at_once_and_each_of_a_list() -> None:
-    _, problems = _read("ignore = [1, 'b', 2]\nx = 1\n[replay]\nport = 'a'\nplaceholder = ['(', 'b', ')']\n")
+    _, problems = _read(
+        "ignore = [1, 'b', 2]\nx = 1\n[replay]\nport = 'a'\nplaceholder = ['(', 'b', ')']\n"
+    )
     places = [re.split(" at ", problem)[1].split(",")[0] for problem in problems]
     assert places == [
         "ignore[0]",
@@ -110,7 +133,8 @@ def test_all_problems_are_told_at_once_and_each_of_a_list() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["[replay]\ncontrol-token = '{}'", "control-token = '{}'", "[run]\ncontrol_token = '{}'"]
+    "text",
+    ["[replay]\ncontrol-token = '{}'", "control-token = '{}'", "[run]\ncontrol_token = '{}'"],
 )
 def test_a_secret_in_a_file_is_refused_and_not_shown(text: str) -> None:
     _, (problem,) = _read(text.format("hush-hush-hush-hush"))
@@ -118,7 +142,9 @@ def test_a_secret_in_a_file_is_refused_and_not_shown(text: str) -> None:
     assert "set BEDTAPE_CONTROL_TOKEN" in problem
 
 
-@pytest.mark.parametrize("key", ["contol-token", "aws_secret_access_key", "password", "BEDTAPE_CONTROL_TOKEN"])
+@pytest.mark.parametrize(
+    "key", ["contol-token", "aws_secret_access_key", "password", "BEDTAPE_CONTROL_TOKEN"]
+)
 def test_what_may_be_a_secret_under_another_name_is_not_shown(key: str) -> None:
     for text in (
         f"[replay]\n{key} = 'hush'\n",
@@ -138,7 +164,7 @@ def test_every_key_is_known_in_its_table(table: str) -> None:
         assert ("no secret" if option.secret else f"at {table}.{key}") in problems[0]
 
 
-# -- variables -------------------------------------------------------------------------------------------------
+# -- variables -------------------------------------------------------------------------------------
 
 
 def test_what_variables_say() -> None:
@@ -161,7 +187,9 @@ def test_what_variables_say() -> None:
         "run.overlay": None,
         "replay.control-token": "t",
     }
-    assert said["replay", "port"] == SettingValue(4567, "BEDTAPE_REPLAY_PORT", ("replay", "port"), variable=True)
+    assert said["replay", "port"] == SettingValue(
+        4567, "BEDTAPE_REPLAY_PORT", ("replay", "port"), variable=True
+    )
 
 
 def test_variables_that_say_what_cannot_be_are_all_told() -> None:
@@ -181,7 +209,13 @@ def test_variables_that_say_what_cannot_be_are_all_told() -> None:
         ("BEDTAPE_REPLY_PORT", "; did you mean BEDTAPE_REPLAY_PORT?"),
         ("BEDTAPE_XYZZY", ""),
         *(
-            (variable, f"; it no longer exists: write the options of `bedtape {command}` on the command line")
+            (
+                variable,
+                (
+                    f"; it no longer exists: write the options of `bedtape {command}` on the"
+                    " command line"
+                ),
+            )
             for variable, command in (
                 ("BEDTAPE_CASSETTE_IN", "cassette"),
                 ("BEDTAPE_CASSETTE_LS_JSON", "cassette"),
@@ -190,12 +224,19 @@ def test_variables_that_say_what_cannot_be_are_all_told() -> None:
                 ("BEDTAPE_DOCTOR_JSON", "doctor"),
             )
         ),
-        ("BEDTAPE_REPLAY_WORKERS", "; it no longer exists: start several processes, each with a --port of its own"),
+        (
+            "BEDTAPE_REPLAY_WORKERS",
+            "; it no longer exists: start several processes, each with a --port of its own",
+        ),
     ],
 )
 def test_a_variable_that_nothing_reads_is_told(variable: str, more: str) -> None:
     said, problems, warnings = read_environment({variable: "1", "bedtape_port": "1"})
-    assert (said, problems, warnings) == ({}, [], (f"{variable} is set, and nothing reads it{more}",))
+    assert (said, problems, warnings) == (
+        {},
+        [],
+        (f"{variable} is set, and nothing reads it{more}",),
+    )
 
 
 def test_the_value_of_a_secret_is_in_no_message() -> None:

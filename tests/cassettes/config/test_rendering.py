@@ -13,7 +13,12 @@ DOCUMENT = {
     "replay": {"port": 1, "speed": 0.5, "strict": True},
     "record": {"exact": False},
 }
-ENVIRON = {"BEDTAPE_REPLAY_PORT": "2", "BEDTAPE_RUN_PORT": "", "BEDTAPE_CONTROL_TOKEN": "hush", "BEDTAPE_NO": "1"}
+ENVIRON = {
+    "BEDTAPE_REPLAY_PORT": "2",
+    "BEDTAPE_RUN_PORT": "",
+    "BEDTAPE_CONTROL_TOKEN": "hush",
+    "BEDTAPE_NO": "1",
+}
 
 
 def _settings() -> Settings:
@@ -36,9 +41,13 @@ def test_as_toml_it_says_the_same_again_and_who_said_it() -> None:
 def test_as_json_it_is_all_there() -> None:
     shown = json.loads(json.dumps(render_json(_settings())))
     assert shown["file"] == "f.toml"
-    assert {"table": "replay", "key": "port", "value": 2, "by": "BEDTAPE_REPLAY_PORT", "over": "f.toml:7"} in shown[
-        "settings"
-    ]
+    assert {
+        "table": "replay",
+        "key": "port",
+        "value": 2,
+        "by": "BEDTAPE_REPLAY_PORT",
+        "over": "f.toml:7",
+    } in shown["settings"]
     assert shown["warnings"] == ["BEDTAPE_NO is set, and nothing reads it"]
 
 

@@ -22,7 +22,10 @@ def test_usage_adds_up() -> None:
 
 
 def test_a_prompt_knows_its_last_question_and_all_its_text() -> None:
-    prompt = Prompt("sys", (Turn("user", "one"), Turn("assistant", "two"), Turn("user", "three"), Turn("tool", "")))
+    prompt = Prompt(
+        "sys",
+        (Turn("user", "one"), Turn("assistant", "two"), Turn("user", "three"), Turn("tool", "")),
+    )
     assert (prompt.last, prompt.turn) == ("", 3)  # tools have answered since
     assert prompt.text == "sys\none\ntwo\nthree"
     assert (Prompt().last, Prompt().text, Prompt().turn) == ("", "", 0)
@@ -30,8 +33,16 @@ def test_a_prompt_knows_its_last_question_and_all_its_text() -> None:
 
 def test_results_of_tools_are_one_turn_in_every_family() -> None:
     result = ToolResult("1", "sunny")
-    left_to_the_user = (Turn("user", "weather?"), Turn("assistant", ""), Turn("user", "", (result, result)))
-    of_a_role = (*left_to_the_user[:2], Turn("tool", "sunny", (result,)), Turn("tool", "sunny", (result,)))
+    left_to_the_user = (
+        Turn("user", "weather?"),
+        Turn("assistant", ""),
+        Turn("user", "", (result, result)),
+    )
+    of_a_role = (
+        *left_to_the_user[:2],
+        Turn("tool", "sunny", (result,)),
+        Turn("tool", "sunny", (result,)),
+    )
     for turns in (left_to_the_user, of_a_role):
         assert (Prompt(turns=turns).last, Prompt(turns=turns).turn) == ("", 2)
     assert Prompt(turns=(*of_a_role, Turn("assistant", "so"), Turn("user", "and?"))).last == "and?"

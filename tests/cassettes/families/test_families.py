@@ -8,13 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bedtape_cassettes.families.content import Message, Prompt, Reasoning, Text, ToolUse, Turn, Usage
+from bedtape_cassettes.families.content import (
+    Message,
+    Prompt,
+    Reasoning,
+    Text,
+    ToolUse,
+    Turn,
+    Usage,
+)
 from bedtape_cassettes.families.family import RenderError, make_render_error
-from bedtape_cassettes.families.shared import readers, synthesis
+from bedtape_cassettes.families.shared import readers, similarity, synthesis
 from bedtape_cassettes.families.table import FAMILIES, family_of, strip_profile
 from support import contents
 
-# -- the table ---------------------------------------------------------------------------------------------------
+# -- the table -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -30,7 +38,10 @@ from support import contents
         ("amazon.nova-2-multimodal-embeddings-v1:0", "nova_embed"),
         ("amazon.nova-canvas-v1:0", "amazon_image"),
         ("arn:aws:bedrock:us-east-1::foundation-model/amazon.titan-tg1-large", "titan_text"),
-        ("arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.meta.llama3-3-70b-instruct-v1:0", "llama"),
+        (
+            "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.meta.llama3-3-70b-instruct-v1:0",
+            "llama",
+        ),
     ],
 )
 def test_the_id_tells_the_family(model: str, family: str) -> None:
@@ -59,9 +70,9 @@ def test_names_are_unique_and_no_family_is_hidden_by_another() -> None:
 
 
 def test_bare_ids() -> None:
-    assert strip_profile("arn:aws-us-gov:bedrock:us-gov-west-1::foundation-model/us-gov.amazon.nova-lite-v1:0") == (
-        "amazon.nova-lite-v1:0"
-    )
+    assert strip_profile(
+        "arn:aws-us-gov:bedrock:us-gov-west-1::foundation-model/us-gov.amazon.nova-lite-v1:0"
+    ) == ("amazon.nova-lite-v1:0")
     assert strip_profile("anthropic.claude-v2") == "anthropic.claude-v2"
 
 
@@ -77,11 +88,13 @@ def test_every_family_reads_any_request(body: dict[str, Any], family: Any) -> No
     assert isinstance(family.prompt(body), Prompt)
 
 
-# -- making ------------------------------------------------------------------------------------------------------
+# -- making ----------------------------------------------------------------------------------------
 
 
 @given(contents.WORDS, st.integers(1, 5), st.integers(0, 9), st.integers())
-def test_deltas_are_the_text_in_pieces_of_that_size(text: str, least: int, more: int, seed: int) -> None:
+def test_deltas_are_the_text_in_pieces_of_that_size(
+    text: str, least: int, more: int, seed: int
+) -> None:
     pieces = list(synthesis.deltas(text, Random(seed), least, least + more))
     assert "".join(pieces) == text
     assert all(least <= len(piece) <= least + more for piece in pieces[:-1])
@@ -90,11 +103,11 @@ def test_deltas_are_the_text_in_pieces_of_that_size(text: str, least: int, more:
 
 @given(st.text(max_size=20), st.integers(1, 64))
 def test_vectors_have_length_one_and_depend_on_the_text(text: str, dimension: int) -> None:
-    found = synthesis.vector(text, dimension)
-    assert len(found) == dimension
-    assert math.isclose(sum(number * number for number in found), 1.0, rel_tol=1e-5)
-    assert synthesis.vector(text, dimension) == found
-    assert dimension < 3 or synthesis.vector(text + "x", dimension) != found
+    vector = similarity.make_vector(text, dimension)
+    assert len(vector) == dimension
+    assert math.isclose(sum(number * number for number in vector), 1.0, rel_tol=1e-5)
+    assert similarity.make_vector(text, dimension) == vector
+    assert dimension < 3 or similarity.make_vector(text + "x", dimension) != vector
 
 
 def test_usage_is_made_up_of_what_was_asked_and_answered() -> None:
@@ -110,7 +123,7 @@ def test_identifiers_come_from_chance() -> None:
     assert len({synthesis.identifier(Random(seed), 22) for seed in range(99)}) == 99
 
 
-# -- telling -----------------------------------------------------------------------------------------------------
+# -- telling ---------------------------------------------------------------------------------------
 
 
 @given(contents.JSON)
@@ -131,6 +144,8 @@ def test_arguments_are_read_as_they_were_written(value: Any) -> None:
     assert readers.arguments(synthesis.json_text(value)) == value
 
 
-@pytest.mark.parametrize(("text", "value"), [("", {}), ('{"ci', '{"ci'), ('{"a":1}', {"a": 1}), ("[1]", [1])])
+@pytest.mark.parametrize(
+    ("text", "value"), [("", {}), ('{"ci', '{"ci'), ('{"a":1}', {"a": 1}), ("[1]", [1])]
+)
 def test_arguments_of_cut_answers(text: str, value: Any) -> None:
     assert readers.arguments(text) == value

@@ -15,11 +15,19 @@ from bedtape_cassettes.families.rendering import render
 from bedtape_cassettes.families.table import FAMILIES
 from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import bodies
-from bedtape_cassettes.model import EMPTY, Body, Event, Events, Response, event_headers, exception_headers
+from bedtape_cassettes.model import (
+    EMPTY,
+    Body,
+    Event,
+    Events,
+    Response,
+    event_headers,
+    exception_headers,
+)
 from bedtape_cassettes.operations import OPERATIONS
 from support import contents
 from support.corpus import Exchange, every, needs_corpus
-from support.shapes import told
+from support.shapes import find_named_family
 
 _CLAUDE = "anthropic.claude-3-haiku-20240307-v1:0"
 _SPEAKING = ("Converse", "ConverseStream", "InvokeModel", "InvokeModelWithResponseStream")
@@ -32,11 +40,13 @@ def _answer(body: Any, status: int = 200, headers: tuple[tuple[str, str], ...] =
 
 
 def _stream(*chunks: Any) -> Response:
-    events = [Event(0, event_headers("chunk"), bodies.seal_chunk(chunk), "bytes") for chunk in chunks]
+    events = [
+        Event(0, event_headers("chunk"), bodies.seal_chunk(chunk), "bytes") for chunk in chunks
+    ]
     return Response(200, (), Events.of(events))
 
 
-# -- everything real ---------------------------------------------------------------------------------------------
+# -- everything real -------------------------------------------------------------------------------
 
 
 def _spoken() -> list[Exchange]:
@@ -49,13 +59,19 @@ def test_every_real_answer_and_request_is_understood() -> None:
     silent = []
     for row in _spoken():
         response = row.interaction().response
-        asked = prompt_of(row.operation, row.model, row.request_body, family=told(row.model))
-        found = content_of(row.operation, row.model, response, family=told(row.model))
+        asked = prompt_of(
+            row.operation, row.model, row.request_body, family=find_named_family(row.model)
+        )
+        content = content_of(
+            row.operation, row.model, response, family=find_named_family(row.model)
+        )
         failed = row.status != 200 or b":exception-type" in row.response_body
-        if not failed and (found is None or not (asked.turns or "image" in str(row.request_body))):
+        if not failed and (
+            content is None or not (asked.turns or "image" in str(row.request_body))
+        ):
             silent.append(str(row))
         if failed:
-            assert found is None
+            assert content is None
     assert silent == []
 
 
@@ -65,13 +81,14 @@ def test_tokens_are_those_that_bedrock_counts_in_headers_and_metrics() -> None:
     compared = 0
     for row in _spoken():
         response = row.interaction().response
-        usage = read_usage(row.operation, row.model, response, family=told(row.model))
+        usage = read_usage(row.operation, row.model, response, family=find_named_family(row.model))
         counted = _counted(response)
         if row.status != 200 or counted is None:
             continue
         assert usage is not None, str(row)
         assert usage.input == counted[0], str(row)
-        # In Claude's streams with tools, Bedrock counts some 16 tokens less than Claude itself does.
+        # In Claude's streams with tools, Bedrock counts some 16 tokens less
+        # than Claude itself does.
         tools = "claude" in row.model and row.stream and b"tool" in row.request_body
         assert 0 <= usage.output - counted[1] <= (50 if tools else 0), str(row)
         compared += 1
@@ -96,10 +113,12 @@ def test_every_tool_call_of_converse_is_found() -> None:
     for row in _spoken():
         if row.operation == "Converse" and row.status == 200:
             blocks = json.loads(row.response_body)["output"]["message"]["content"]
-            real = [(b["toolUse"]["toolUseId"], b["toolUse"]["input"]) for b in blocks if "toolUse" in b]
-            found = content_of("Converse", row.model, row.interaction().response)
-            assert isinstance(found, Message)
-            assert [(b.id, b.input) for b in found.blocks if isinstance(b, ToolUse)] == real
+            real = [
+                (b["toolUse"]["toolUseId"], b["toolUse"]["input"]) for b in blocks if "toolUse" in b
+            ]
+            content = content_of("Converse", row.model, row.interaction().response)
+            assert isinstance(content, Message)
+            assert [(b.id, b.input) for b in content.blocks if isinstance(b, ToolUse)] == real
             calls += len(real)
     assert calls > 100
 
@@ -115,16 +134,22 @@ def test_whatever_else_is_in_the_corpus_does_not_raise() -> None:
         read_usage(interaction.operation, interaction.model, interaction.response)
 
 
-# -- anything at all -----------------------------------------------------------------------------------------------
+# -- anything at all -------------------------------------------------------------------------------
 
 
-@given(_OPERATIONS, st.sampled_from([None, "", _CLAUDE, "amazon.nova-lite-v1:0"]), st.binary(), _FAMILY)
-def test_any_bytes_are_a_request(operation: str | None, model: str | None, body: bytes, family: str | None) -> None:
+@given(
+    _OPERATIONS, st.sampled_from([None, "", _CLAUDE, "amazon.nova-lite-v1:0"]), st.binary(), _FAMILY
+)
+def test_any_bytes_are_a_request(
+    operation: str | None, model: str | None, body: bytes, family: str | None
+) -> None:
     assert prompt_of(operation, model, body, family=family).text == "" or body
 
 
 @given(_OPERATIONS, contents.REQUESTS, _FAMILY)
-def test_any_json_is_a_request(operation: str | None, body: dict[str, Any], family: str | None) -> None:
+def test_any_json_is_a_request(
+    operation: str | None, body: dict[str, Any], family: str | None
+) -> None:
     try:
         data = bodies.compact(body)
     except ValueError:  # infinity
@@ -133,16 +158,19 @@ def test_any_json_is_a_request(operation: str | None, body: dict[str, Any], fami
 
 
 _ANSWER_WORDS = (
-    "output message content text choices delta outputs generation generations results completion usage "
-    "stopReason stop_reason finish_reason type index contentBlockDelta contentBlockStart messageStart "
-    "message_start embedding embeddings images outputText prompt_token_count input_tokens "
-    "amazon-bedrock-invocationMetrics id input tool_calls function arguments name reasoningContent completions data "
-    "relevance_score response toolUse citations"
+    "output message content text choices delta outputs generation generations results completion"
+    " usage stopReason stop_reason finish_reason type index contentBlockDelta contentBlockStart"
+    " messageStart message_start embedding embeddings images outputText prompt_token_count"
+    " input_tokens amazon-bedrock-invocationMetrics id input tool_calls function arguments name"
+    " reasoningContent completions data relevance_score response toolUse citations"
 )
 _ANSWER_MEMBERS = st.sampled_from(_ANSWER_WORDS.split())
 _ANSWERS = st.recursive(
     contents.SCALARS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_ANSWER_MEMBERS | contents.WORDS, inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(_ANSWER_MEMBERS | contents.WORDS, inner, max_size=4)
+    ),
     max_leaves=20,
 )
 
@@ -160,7 +188,7 @@ def test_any_chunks_are_an_answer_or_none(chunks: list[Any], family: str) -> Non
     content_of(operation, None, _stream(*chunks), family=family)
 
 
-# -- special cases -------------------------------------------------------------------------------------------------
+# -- special cases ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -183,7 +211,9 @@ def test_what_is_no_answer_is_none(response: Response) -> None:
 
 @pytest.mark.parametrize("operation", ["ConverseStream", "InvokeModelWithResponseStream"])
 def test_a_stream_that_broke_off_is_none(operation: str) -> None:
-    whole = render(Message((Text("Hey"),)), operation=operation, model=_CLAUDE, body=b"{}", chance=Random(0))
+    whole = render(
+        Message((Text("Hey"),)), operation=operation, model=_CLAUDE, body=b"{}", chance=Random(0)
+    )
     assert isinstance(whole.body, Events)
     broken = Event(0, exception_headers("throttlingException"), b'{"message":"Slow down."}', "json")
     cut = Response(200, (), Events.of([*whole.body.events[:2], broken]))
@@ -192,11 +222,16 @@ def test_a_stream_that_broke_off_is_none(operation: str) -> None:
 
 
 def test_tokens_of_an_unknown_family_are_in_the_headers_or_metrics() -> None:
-    headers = (("x-amzn-bedrock-input-token-count", "3"), ("x-amzn-bedrock-output-token-count", "4"))
+    headers = (
+        ("x-amzn-bedrock-input-token-count", "3"),
+        ("x-amzn-bedrock-output-token-count", "4"),
+    )
     assert read_usage("InvokeModel", "someone.new-v1", _answer({}, headers=headers)) == Usage(3, 4)
     metrics = {"inputTokenCount": 3, "outputTokenCount": 4, "cacheReadInputTokenCount": 5}
     assert read_usage(
-        "InvokeModelWithResponseStream", "someone.new-v1", _stream({"amazon-bedrock-invocationMetrics": metrics})
+        "InvokeModelWithResponseStream",
+        "someone.new-v1",
+        _stream({"amazon-bedrock-invocationMetrics": metrics}),
     ) == Usage(3, 4, 5)
 
 
@@ -204,7 +239,9 @@ def test_a_guardrails_mark_is_the_stop_reason() -> None:
     body = {"content": [{"type": "text", "text": "No."}], "stop_reason": "end_turn"}
     marked = _answer({**body, "amazon-bedrock-guardrailAction": "INTERVENED"})
     unmarked = _answer({**body, "amazon-bedrock-guardrailAction": "NONE"})
-    assert content_of("InvokeModel", _CLAUDE, marked) == Message((Text("No."),), "guardrail_intervened")
+    assert content_of("InvokeModel", _CLAUDE, marked) == Message(
+        (Text("No."),), "guardrail_intervened"
+    )
     assert content_of("InvokeModel", _CLAUDE, unmarked) == Message((Text("No."),), "end_turn")
 
 
@@ -214,34 +251,64 @@ _NATIVE = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}
 @pytest.mark.parametrize(
     ("operation", "body"),
     [
-        ("CountTokens", {"input": {"converse": {"messages": [{"role": "user", "content": [{"text": "Hi"}]}]}}}),
-        ("CountTokens", {"input": {"invokeModel": {"body": b64encode(bodies.compact(_NATIVE)).decode()}}}),
+        (
+            "CountTokens",
+            {"input": {"converse": {"messages": [{"role": "user", "content": [{"text": "Hi"}]}]}}},
+        ),
+        (
+            "CountTokens",
+            {"input": {"invokeModel": {"body": b64encode(bodies.compact(_NATIVE)).decode()}}},
+        ),
         ("ApplyGuardrail", {"source": "INPUT", "content": [{"text": {"text": "Hi"}}]}),
         ("Messages", {"model": "anthropic.claude-haiku-4-5", **_NATIVE}),
         ("ChatCompletions", {"model": "openai.gpt-oss-120b", **_NATIVE}),
         ("Responses", {"model": "openai.gpt-oss-120b", "input": "Hi"}),
-        ("Responses", {"input": [{"role": "user", "content": [{"type": "input_text", "text": "Hi"}]}]}),
+        (
+            "Responses",
+            {"input": [{"role": "user", "content": [{"type": "input_text", "text": "Hi"}]}]},
+        ),
     ],
 )
 def test_other_front_doors_ask_the_same(operation: str, body: dict[str, Any]) -> None:
-    found = prompt_of(operation, _CLAUDE, bodies.compact(body))
-    assert (found.turns, found.last) == ((Turn("user", "Hi"),), "Hi")
+    prompt = prompt_of(operation, _CLAUDE, bodies.compact(body))
+    assert (prompt.turns, prompt.last) == ((Turn("user", "Hi"),), "Hi")
 
 
 def test_the_front_doors_answer_in_their_families_form() -> None:
-    chat = {"choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Hey"}}]}
-    message = {"type": "message", "content": [{"type": "text", "text": "Hey"}], "stop_reason": "end_turn"}
+    chat = {
+        "choices": [
+            {
+                "index": 0,
+                "finish_reason": "stop",
+                "message": {"role": "assistant", "content": "Hey"},
+            }
+        ]
+    }
+    message = {
+        "type": "message",
+        "content": [{"type": "text", "text": "Hey"}],
+        "stop_reason": "end_turn",
+    }
     for operation, body in (("ChatCompletions", chat), ("Messages", message)):
         assert content_of(operation, None, _answer(body)) == Message((Text("Hey"),))
 
 
 def test_server_sent_events_are_read_as_chunks_are() -> None:
     lines = [
-        {"type": "message_start", "message": {"content": [], "usage": {"input_tokens": 1, "output_tokens": 1}}},
+        {
+            "type": "message_start",
+            "message": {"content": [], "usage": {"input_tokens": 1, "output_tokens": 1}},
+        },
         {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
         {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hey"}},
-        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 2}},
+        {
+            "type": "message_delta",
+            "delta": {"stop_reason": "end_turn"},
+            "usage": {"output_tokens": 2},
+        },
     ]
-    data = b"".join(b"event: %b\ndata: %b\n\n" % (str(x["type"]).encode(), bodies.compact(x)) for x in lines)
+    data = b"".join(
+        b"event: %b\ndata: %b\n\n" % (str(x["type"]).encode(), bodies.compact(x)) for x in lines
+    )
     response = Response(200, (), bodies.read_pieces(data))
     assert content_of("Messages", None, response) == Message((Text("Hey"),), usage=Usage(1, 2))

@@ -31,7 +31,12 @@ def _command(value: Any) -> str:
 # The text of a whole answer or of a chunk, and the least number of recordings.
 SAID: dict[str, tuple[int, Callable[[Any], str]]] = {
     "llama": (20, lambda value: value["generation"]),
-    "titan_text": (25, lambda value: value["results"][0]["outputText"] if "results" in value else value["outputText"]),
+    "titan_text": (
+        25,
+        lambda value: (
+            value["results"][0]["outputText"] if "results" in value else value["outputText"]
+        ),
+    ),
     "mistral_text": (5, lambda value: value["outputs"][0]["text"]),
     "mistral_chat": (1, lambda value: value["outputs"][0]["text"]),
     "cohere_command": (10, _command),
@@ -70,7 +75,7 @@ def test_why_they_ended_is_read(family: str) -> None:
 
 
 def _rows(family: str) -> list[Exchange]:
-    return [row for name, row in shapes.answered() if name == family]
+    return [row for name, row in shapes.list_rendered() if name == family]
 
 
 def _values(row: Exchange) -> list[Any]:
@@ -81,6 +86,11 @@ def _values(row: Exchange) -> list[Any]:
 
 
 def _message(row: Exchange) -> Message:
-    found = content_of(row.operation, row.model, row.interaction().response, family=shapes.told(row.model))
-    assert isinstance(found, Message), row
-    return found
+    content = content_of(
+        row.operation,
+        row.model,
+        row.interaction().response,
+        family=shapes.find_named_family(row.model),
+    )
+    assert isinstance(content, Message), row
+    return content

@@ -18,7 +18,10 @@ from bedtape_cassettes.model import Body, Event, Events, JsonValue, event_header
 
 def chunks(*values: JsonValue, every: int = 10) -> Events:
     return Events.of(
-        [Event(every * n, event_headers("chunk"), bodies.seal_chunk(value), "bytes") for n, value in enumerate(values)]
+        [
+            Event(every * n, event_headers("chunk"), bodies.seal_chunk(value), "bytes")
+            for n, value in enumerate(values)
+        ]
     )
 
 
@@ -33,7 +36,11 @@ def test_pieces_are_the_text(text: str, like: list[str]) -> None:
     assert "".join(made) == text
     assert len(made) == len(like)
     last = max((n for n, piece in enumerate(like) if piece), default=len(like) - 1)
-    assert all(len(piece) <= len(old) for n, (piece, old) in enumerate(zip(made, like, strict=True)) if n != last)
+    assert all(
+        len(piece) <= len(old)
+        for n, (piece, old) in enumerate(zip(made, like, strict=True))
+        if n != last
+    )
 
 
 def nova(index: int, text: str) -> list[JsonValue]:
@@ -67,7 +74,14 @@ def test_what_is_said_once_is_said_once() -> None:
     long = said(with_text(body, LLAMA.members, "abbc", "123456"))
     assert [at(value, ("generation",)) for value in long] == ["1", "2", "3", "4", "5", "6"]
     assert [at(value, ("stop_reason",)) for value in long] == [None] * 5 + ["stop"]
-    assert [at(value, ("prompt_token_count",)) for value in long] == [7, None, None, None, None, None]
+    assert [at(value, ("prompt_token_count",)) for value in long] == [
+        7,
+        None,
+        None,
+        None,
+        None,
+        None,
+    ]
 
 
 def test_a_text_that_is_repeated_as_a_whole_is_changed_there_too() -> None:
@@ -90,13 +104,20 @@ def test_each_block_of_a_stream_keeps_a_delta() -> None:
 
     body = Events.of([delta(0, "ab"), delta(0, "cd"), delta(2, "ef"), delta(2, "gh")])
     short = said(with_text(body, CONVERSE.members, "abcdefgh", "x"))
-    assert [(at(v, ("contentBlockIndex",)), at(v, ("delta", "text"))) for v in short] == [(0, "x"), (2, "")]
+    assert [(at(v, ("contentBlockIndex",)), at(v, ("delta", "text"))) for v in short] == [
+        (0, "x"),
+        (2, ""),
+    ]
 
 
 def test_texts_of_blocks_are_found_in_their_order() -> None:
-    content: JsonValue = [{"text": "a"}, {"citationsContent": {"content": [{"text": "b"}]}}, {"text": "c"}]
-    found = slots([{"output": {"message": {"content": content}}}], CONVERSE.members)
-    assert [slot.text for slot in found] == ["a", "b", "c"]
+    content: JsonValue = [
+        {"text": "a"},
+        {"citationsContent": {"content": [{"text": "b"}]}},
+        {"text": "c"},
+    ]
+    text_slots = slots([{"output": {"message": {"content": content}}}], CONVERSE.members)
+    assert [slot.text for slot in text_slots] == ["a", "b", "c"]
 
 
 def test_another_text_than_the_answer_s_is_not_touched() -> None:

@@ -1,4 +1,6 @@
-"""Cassettes as other tools' recordings: what PyYAML and JSON read there is what was recorded, streams by botocore."""
+"""Cassettes as other tools' recordings: what PyYAML and JSON read there is what was
+recorded, streams by botocore.
+"""
 
 import base64
 import json
@@ -12,12 +14,25 @@ from botocore.eventstream import EventStreamBuffer
 from bedtape_cassettes.foreign.exporters import FORMATS
 from bedtape_cassettes.foreign.import_file import import_file
 from bedtape_cassettes.format import document
-from bedtape_cassettes.model import Body, Cassette, Event, Events, Interaction, Request, Response, event_headers
+from bedtape_cassettes.model import (
+    Body,
+    Cassette,
+    Event,
+    Events,
+    Interaction,
+    Request,
+    Response,
+    event_headers,
+)
 from bedtape_cassettes.storage import store
 
 ASKED = Body("json", '{"messages":[{"content":[{"text":"café"}]}]}'.encode())
 JSON = (("content-type", "application/json"),)
-STREAM = (("content-type", "application/vnd.amazon.eventstream"), ("x-twice", "a"), ("x-twice", "b"))
+STREAM = (
+    ("content-type", "application/vnd.amazon.eventstream"),
+    ("x-twice", "a"),
+    ("x-twice", "b"),
+)
 PADDED = Events.of([Event(0, event_headers("messageStop"), b'{"stopReason":"end_turn"}', "json")])
 WHOLE = Interaction(
     "Converse",
@@ -26,7 +41,10 @@ WHOLE = Interaction(
     Response(200, JSON, Body("json", '{"text":"Olá\x85"}'.encode()), 250),
 )
 STREAMED = Interaction(
-    "ConverseStream", "m", Request("POST", "/model/m/converse-stream", JSON, ASKED), Response(200, STREAM, PADDED)
+    "ConverseStream",
+    "m",
+    Request("POST", "/model/m/converse-stream", JSON, ASKED),
+    Response(200, STREAM, PADDED),
 )
 LISTED = Interaction(
     "ListFoundationModels",
@@ -85,12 +103,21 @@ def test_har() -> None:
     log = json.loads(export("har"))["log"]
     assert log["version"] == "1.2"
     whole, streamed, listed, served = log["entries"]
-    assert whole["request"]["queryString"] == [{"name": "a", "value": "b c"}, {"name": "d", "value": ""}]
-    assert whole["request"]["postData"] == {"mimeType": "application/json", "text": ASKED.data.decode()}
+    assert whole["request"]["queryString"] == [
+        {"name": "a", "value": "b c"},
+        {"name": "d", "value": ""},
+    ]
+    assert whole["request"]["postData"] == {
+        "mimeType": "application/json",
+        "text": ASKED.data.decode(),
+    }
     assert whole["response"]["content"]["text"] == '{"text":"Olá\x85"}'
     assert whole["timings"] == {"send": 0, "wait": 250, "receive": 0}
     assert streamed["response"]["content"]["encoding"] == "base64"
-    assert frames(base64.b64decode(streamed["response"]["content"]["text"]))[0][1]["stopReason"] == "end_turn"
+    assert (
+        frames(base64.b64decode(streamed["response"]["content"]["text"]))[0][1]["stopReason"]
+        == "end_turn"
+    )
     assert "postData" not in listed["request"]
     assert base64.b64decode(served["response"]["content"]["text"]) == b"\xff\x00"
     required = {"startedDateTime", "time", "request", "response", "cache", "timings"}  # HAR 1.2
@@ -98,7 +125,9 @@ def test_har() -> None:
 
 
 def test_jsonl_has_the_keys_of_the_file() -> None:
-    named = Cassette("a/b", tuple(replace(i, file=f"a/b/{n}.yaml") for n, i in enumerate(TAPE.interactions)))
+    named = Cassette(
+        "a/b", tuple(replace(i, file=f"a/b/{n}.yaml") for n, i in enumerate(TAPE.interactions))
+    )
     lines = [json.loads(line) for line in export("jsonl", named).splitlines()]
     for line, interaction in zip(lines, named.interactions, strict=True):
         shown = yaml.safe_load(document.write(interaction))
@@ -112,15 +141,21 @@ def test_exports_are_the_same_every_time(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["vcrpy", "har"])
 def test_what_was_cut_is_left_out(name: str) -> None:
-    assert export(name, Cassette("a", (replace(WHOLE, partial=True), LISTED))) == export(name, Cassette("a", (LISTED,)))
+    assert export(name, Cassette("a", (replace(WHOLE, partial=True), LISTED))) == export(
+        name, Cassette("a", (LISTED,))
+    )
 
 
 @pytest.mark.parametrize("name", ["vcrpy", "har"])
 def test_the_samples_come_back(name: str) -> None:
     for cassette in store.read([store.samples()]):
-        found = import_file(export(name, cassette))
-        sound = [replace(i, response=replace(i.response, after_ms=0)) for i in cassette.interactions if not i.partial]
-        back = [replace(i, response=replace(i.response, after_ms=0)) for i in found.interactions]
+        imported = import_file(export(name, cassette))
+        sound = [
+            replace(i, response=replace(i.response, after_ms=0))
+            for i in cassette.interactions
+            if not i.partial
+        ]
+        back = [replace(i, response=replace(i.response, after_ms=0)) for i in imported.interactions]
         assert list(map(_untimed, back)) == list(map(_untimed, sound)), cassette.name
 
 

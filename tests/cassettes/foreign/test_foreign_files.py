@@ -1,4 +1,6 @@
-"""Real projects' recordings, one of every format: each imports whole, and what replays is what the corpus has of it."""
+"""Real projects' recordings, one of every format: each imports whole, and what replays is
+what the corpus has of it.
+"""
 
 import json
 from base64 import b64encode
@@ -16,7 +18,7 @@ from bedtape_cassettes.redaction.scrub import scrub
 from bedtape_replayer import Replayer
 from support import folders
 from support.client import Answer, Http1
-from support.corpus import Exchange, exchanges, needs_corpus, sources
+from support.corpus import Exchange, exchanges, needs_corpus, parts, sources
 from support.foreign import FILES, needs_foreign
 
 pytestmark = [pytest.mark.corpus, needs_corpus, needs_foreign]
@@ -30,7 +32,9 @@ def _rows(file: Path) -> list[Exchange]:
     """The corpus' rows of the file, in its order."""
     for prefix, source in _BY_REQUEST.items():
         if file.name.startswith(prefix):
-            return [row for name in sources() if name.split(".")[0] == source for row in exchanges(name)]
+            return [
+                row for name in sources() if name.split(".")[0] == source for row in exchanges(name)
+            ]
     rows = [row for name in sources() if ".history" not in name for row in exchanges(name)]
     return [row for row in rows if file.name.endswith("-" + row.file.rpartition("/")[2])]
 
@@ -40,7 +44,9 @@ def _is_unnamed(file: Path) -> bool:
 
 
 def _understood(body: bytes, stream: bool) -> object:
-    """A body as a client reads it: by botocore's own decoder, or as JSON; less padding, which is drawn anew."""
+    """A body as a client reads it: by botocore's own decoder, or as JSON; less
+    padding, which is drawn anew.
+    """
     if not stream:
         return json.loads(scrub(body))
     buffer = EventStreamBuffer()
@@ -64,44 +70,55 @@ def _same(row: Exchange, answer: Answer) -> bool:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda path: path.name)
 def test_what_replays_is_what_the_corpus_has(file: Path, tmp_path: Path) -> None:
-    found = import_file(file.read_bytes())
-    assert file.name.startswith(found.format.replace("-", "").replace("har", "polly").replace("datadog", "ddagent"))
-    assert found.interactions
-    assert not found.skipped
-    assert not found.rules
+    imported = import_file(file.read_bytes())
+    assert file.name.startswith(
+        imported.format.replace("-", "").replace("har", "polly").replace("datadog", "ddagent")
+    )
+    assert imported.interactions
+    assert not imported.skipped
+    assert not imported.rules
     assert all(
         isinstance(interaction.response.body, Events)
-        for interaction in found.interactions
+        for interaction in imported.interactions
         if ("content-type", EVENT_STREAM) in interaction.response.headers
     )
     rows = _rows(file)
     if _is_unnamed(file):
-        sent = [(i.request.method, i.request.path, json.loads(i.request.body.data)) for i in found.interactions]
+        sent = [
+            (i.request.method, i.request.path, json.loads(i.request.body.data))
+            for i in imported.interactions
+        ]
         rows = [row for row in rows if _asked(row) in sent]
     else:
-        assert len(rows) == len(found.interactions)
-    folders.write(tmp_path, Cassette("imported", found.interactions))
+        assert len(rows) == len(imported.interactions)
+    folders.write(tmp_path, Cassette("imported", imported.interactions))
     with Replayer(tmp_path) as replayer, Http1(replayer.url) as client:
-        answers = [(row, client.request(row.method, row.path, row.request_headers, row.request_body)) for row in rows]
+        answers = [
+            (row, client.request(row.method, row.path, row.request_headers, row.request_body))
+            for row in rows
+        ]
     same = [_same(row, answer) for row, answer in answers]
-    if file.name != _SYNTHETIC:  # one request may have been recorded again and again, and answered otherwise
+    # one request may have been recorded again and again, and answered otherwise
+    if file.name != _SYNTHETIC:
         assert any(same) if _is_unnamed(file) else all(same)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda path: path.name)
 def test_what_is_said_to_be_exact_is_exact(file: Path) -> None:
-    """The marks on re-encoded and edited bodies against the corpus' own judgement, which was made from lengths and hashes."""
-    found = import_file(file.read_bytes())
+    """The marks on re-encoded and edited bodies against the corpus' own judgement, which was made
+    from lengths and hashes.
+    """
+    imported = import_file(file.read_bytes())
     rows = _rows(file)
     if _is_unnamed(file):
-        assert [doubt for _, doubt in found.doubts] == ["rewritten"] * (file.name == _SYNTHETIC)
+        assert [doubt for _, doubt in imported.doubts] == ["rewritten"] * (file.name == _SYNTHETIC)
         return
-    doubted = {place for place, _ in found.doubts}
+    doubted = {place for place, _ in imported.doubts}
     for place, row in enumerate(rows, 1):
         assert (row.fidelity == "reencoded") == (place in doubted), row
 
 
-# -- every exchange of the corpus, in two formats --------------------------------------------------------------
+# -- every exchange of the corpus, in two formats --------------------------------------------------
 
 
 def _text(data: bytes) -> str | bytes:
@@ -112,10 +129,10 @@ def _text(data: bytes) -> str | bytes:
 
 
 def _named(pairs: Headers) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    values: dict[str, list[str]] = {}
     for name, value in pairs:
-        found.setdefault(name, []).append(value)
-    return found
+        values.setdefault(name, []).append(value)
+    return values
 
 
 def _vcrpy(row: Exchange, url: str) -> bytes:
@@ -157,16 +174,20 @@ def _json(interaction: Interaction) -> object:
 
 
 @pytest.mark.parametrize("write", [_vcrpy, _har], ids=["vcrpy", "har"])
-@pytest.mark.parametrize("source", sources())
+@pytest.mark.parametrize("source", parts())
 def test_every_exchange_is_imported_as_it_would_be_recorded(
     source: str, write: Callable[[Exchange, str], bytes]
 ) -> None:
-    """To the byte; but for JSON that others spaced out, where it is the same JSON, and said to be rewritten."""
+    """To the byte; but for JSON that others spaced out, where it is the same JSON,
+    and said to be rewritten.
+    """
     for row in exchanges(source):
-        found = import_file(write(row, f"https://bedrock-runtime.us-east-1.amazonaws.com{row.path}"))
-        (interaction,) = found.interactions
+        imported = import_file(
+            write(row, f"https://bedrock-runtime.us-east-1.amazonaws.com{row.path}")
+        )
+        (interaction,) = imported.interactions
         recorded = row.interaction()
-        if found.doubts == ((1, "rewritten"),):
+        if imported.doubts == ((1, "rewritten"),):
             assert _json(interaction) == _json(recorded), row
             assert row.authenticity == "edited" or row.source.startswith("opentelemetry-java"), row
         else:

@@ -1,4 +1,6 @@
-"""Foreign YAML: read as PyYAML's safe loader reads it, and nothing in it builds an object, or takes the machine along."""
+"""Foreign YAML: read as PyYAML's safe loader reads it, and nothing in it builds an object, or
+takes the machine along.
+"""
 
 from typing import Any
 
@@ -8,22 +10,37 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bedtape_cassettes.foreign.foreign_yaml import MAX_DEPTH, Tagged, load_all
+from support.examples import examples
 
 _TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\ufeff"), max_size=20)
 _VALUES: Any = st.recursive(
-    st.none() | st.booleans() | st.integers() | _TEXT | st.binary(max_size=60) | st.floats(-1e9, 1e9),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | _TEXT
+    | st.binary(max_size=60)
+    | st.floats(-1e9, 1e9),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_TEXT, inner, max_size=4),
     max_leaves=12,
 )
 
 
-@settings(derandomize=True, deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    derandomize=True,
+    deadline=None,
+    max_examples=examples(200),
+    suppress_health_check=[HealthCheck.too_slow],
+)
 @given(
-    st.lists(_VALUES, min_size=1, max_size=3), st.sampled_from([None, False, True]), st.sampled_from([None, '"', "|"])
+    st.lists(_VALUES, min_size=1, max_size=3),
+    st.sampled_from([None, False, True]),
+    st.sampled_from([None, '"', "|"]),
 )
 def test_what_pyyaml_writes(documents: list[Any], flow: bool | None, style: str | None) -> None:
     """With its aliases, tags for binary and every style; several documents in a file."""
-    written = yaml.safe_dump_all(documents, default_flow_style=flow, default_style=style, allow_unicode=True)
+    written = yaml.safe_dump_all(
+        documents, default_flow_style=flow, default_style=style, allow_unicode=True
+    )
     assert load_all(written) == list(yaml.safe_load_all(written)) or style
 
 
@@ -63,9 +80,9 @@ f: *one
     ],
 )
 def test_no_tag_builds_an_object(tag: str) -> None:
-    (found,) = load_all(f"a: {tag}\nb: 1")
-    assert isinstance(found["a"], Tagged)
-    assert found["b"] == 1
+    (document,) = load_all(f"a: {tag}\nb: 1")
+    assert isinstance(document["a"], Tagged)
+    assert document["b"] == 1
 
 
 def _billion_laughs() -> str:

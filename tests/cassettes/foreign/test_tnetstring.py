@@ -1,10 +1,13 @@
-"""Typed netstrings: every type, and every way of being damaged is a ValueError. mitmproxy's own files: test_importers."""
+"""Typed netstrings: every type, and every way of being damaged is a ValueError. mitmproxy's
+own files: test_importers.
+"""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bedtape_cassettes.foreign.tnetstring import read
+from support.examples import examples
 
 
 @pytest.mark.parametrize(
@@ -57,7 +60,7 @@ def test_depth_is_bounded() -> None:
         read(data)
 
 
-@settings(derandomize=True, max_examples=300)
+@settings(derandomize=True, max_examples=examples(300))
 @given(st.binary(max_size=12), st.integers(0, 20))
 def test_whatever_the_bytes(junk: bytes, at: int) -> None:
     sound = b"24:4:name,12:1:a,3:0.5^0:~]}"

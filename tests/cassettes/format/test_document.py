@@ -1,13 +1,17 @@
-"""Interactions as documents: read back as they were written, and refused with every problem, its line and its cure."""
+"""Interactions as documents: read back as they were written, and refused with every
+problem, its line and its cure.
+"""
 
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from bedtape_cassettes.errors import CassetteInvalid, Problem
 from bedtape_cassettes.format import document, yamlio
 from bedtape_cassettes.format.bodies import MAX_LEVELS, read_body
+from bedtape_cassettes.format.cassette_schema import CASSETTE
 from bedtape_cassettes.model import (
     Body,
     Event,
@@ -19,11 +23,12 @@ from bedtape_cassettes.model import (
     exception_headers,
 )
 from support import interactions as some
+from support.examples import examples
 
 quick = settings(
     derandomize=True,
     deadline=None,
-    max_examples=200,
+    max_examples=examples(200),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
@@ -60,7 +65,7 @@ def but(old: str, new: str) -> str:
     return RIGHT.replace(old, new)
 
 
-# -- the round trip ----------------------------------------------------------------------------------------------------
+# -- the round trip --------------------------------------------------------------------------------
 
 
 @quick
@@ -74,7 +79,10 @@ def test_what_is_written_is_read_back(interaction: Interaction) -> None:
 def test_a_document_is_what_the_design_shows() -> None:
     interaction = document.read(RIGHT.encode(), FILE)
     assert interaction.file == FILE
-    assert (interaction.operation, interaction.model) == ("ConverseStream", "us.amazon.nova-2-lite-v1:0")
+    assert (interaction.operation, interaction.model) == (
+        "ConverseStream",
+        "us.amazon.nova-2-lite-v1:0",
+    )
     assert interaction.request.body == Body("json", b'{"messages":[]}')
     assert interaction.response.after_ms == 312
     assert isinstance(interaction.response.body, Events)
@@ -88,7 +96,9 @@ def test_a_document_is_what_the_design_shows() -> None:
 
 def of_events(*events: Event, padded: bool = False) -> Interaction:
     plain = some.small()
-    return Interaction(None, None, plain.request, type(plain.response)(200, (), Events.of(events, padded=padded)))
+    return Interaction(
+        None, None, plain.request, type(plain.response)(200, (), Events.of(events, padded=padded))
+    )
 
 
 NASTY_EVENTS = {
@@ -110,7 +120,9 @@ def test_nasty_events_are_read_back(event: Event) -> None:
     assert document.read(document.write(interaction), FILE) == interaction
 
 
-@pytest.mark.parametrize("text", ['"\\ud83d"', "1E-6", '{"a":1,"a":2}', "NaN", "[" * 150 + "]" * 150, "a\r\nb\0"])
+@pytest.mark.parametrize(
+    "text", ['"\\ud83d"', "1E-6", '{"a":1,"a":2}', "NaN", "[" * 150 + "]" * 150, "a\r\nb\0"]
+)
 def test_text_that_is_not_opened_is_read_back(text: str) -> None:
     plain = some.small()
     response = type(plain.response)(200, (), read_body(text.encode()))
@@ -132,7 +144,7 @@ def test_headers_are_a_mapping_where_they_can_be() -> None:
     assert shown((("Date", "1"),), exact=True) == [["Date", "1"]]
 
 
-# -- wrong documents ---------------------------------------------------------------------------------------------------
+# -- wrong documents -------------------------------------------------------------------------------
 
 EVENT_1 = "{at_ms: 0, type: messageStart, json: {role: assistant}}"
 
@@ -150,16 +162,72 @@ REQUEST, RESPONSE, EVENTS = (
 )
 
 WRONG: dict[str, tuple[str, str, int, str, str, str]] = {
-    "an unknown key": ("after_ms: 312", "aftr_ms: 312", 12, "one of status, after_ms", "`aftr_ms`", "mean `after_ms`?"),
-    "a key nothing like any": ("after_ms: 312", "zzz: 312", 12, "one of status", "the key `zzz`", "take it out"),
-    "an unknown key at the top": ("model:", "modle:", 3, "one of bedtape", "`modle`", "did you mean `model`?"),
-    "an unknown key of an event": (EVENT_1, "{typ: a, json: 1}", 15, "one of at_ms", "`typ`", "did you mean `type`?"),
+    "an unknown key": (
+        "after_ms: 312",
+        "aftr_ms: 312",
+        12,
+        "one of status, after_ms",
+        "`aftr_ms`",
+        "mean `after_ms`?",
+    ),
+    "a key nothing like any": (
+        "after_ms: 312",
+        "zzz: 312",
+        12,
+        "one of status",
+        "the key `zzz`",
+        "take it out",
+    ),
+    "an unknown key at the top": (
+        "model:",
+        "modle:",
+        3,
+        "one of bedtape",
+        "`modle`",
+        "did you mean `model`?",
+    ),
+    "an unknown key of an event": (
+        EVENT_1,
+        "{typ: a, json: 1}",
+        15,
+        "one of at_ms",
+        "`typ`",
+        "did you mean `type`?",
+    ),
     "no version": ("bedtape: 1\n", "", 1, "`bedtape: 1`", "nothing", "write `bedtape: 1`"),
     "an older version": ("bedtape: 1", "bedtape: 0", 1, "`bedtape: 1`", "0", "write `bedtape: 1`"),
-    "a newer version": ("bedtape: 1", "bedtape: 2", 1, "`bedtape: 1`", "version 2", "upgrade bedtape"),
-    "a version that is no number": ("bedtape: 1", "bedtape: one", 1, "`bedtape: 1`", "'one'", "write `bedtape: 1`"),
-    "a version that only looks right": ("bedtape: 1", "bedtape: 1.0", 1, "`bedtape: 1`", "1.0", "write `bedtape: 1`"),
-    "a version that is true": ("bedtape: 1", "bedtape: true", 1, "`bedtape: 1`", "true", "write `bedtape: 1`"),
+    "a newer version": (
+        "bedtape: 1",
+        "bedtape: 3",
+        1,
+        "`bedtape: 1` or 2",
+        "version 3",
+        "upgrade bedtape",
+    ),
+    "a version that is no number": (
+        "bedtape: 1",
+        "bedtape: one",
+        1,
+        "`bedtape: 1`",
+        "'one'",
+        "write `bedtape: 1`",
+    ),
+    "a version that only looks right": (
+        "bedtape: 1",
+        "bedtape: 1.0",
+        1,
+        "`bedtape: 1`",
+        "1.0",
+        "write `bedtape: 1`",
+    ),
+    "a version that is true": (
+        "bedtape: 1",
+        "bedtape: true",
+        1,
+        "`bedtape: 1`",
+        "true",
+        "write `bedtape: 1`",
+    ),
     "another operation": (
         "operation: ConverseStream",
         "operation: Converse",
@@ -176,11 +244,39 @@ WRONG: dict[str, tuple[str, str, int, str, str, str]] = {
         "'amazon.nova-2-lite-v1:0'",
         "write `model: us.amazon.nova-2-lite-v1:0` or change the path",
     ),
-    "an operation that is a number": ("operation: ConverseStream", "operation: 1", 2, "text", "1", "in quotes: '1'"),
-    "exact that is text": ("request:\n", "exact: yes\nrequest:\n", 4, "true or false", "'yes'", "write true or false"),
+    "an operation that is a number": (
+        "operation: ConverseStream",
+        "operation: 1",
+        2,
+        "text",
+        "1",
+        "in quotes: '1'",
+    ),
+    "exact that is text": (
+        "request:\n",
+        "exact: yes\nrequest:\n",
+        4,
+        "true or false",
+        "'yes'",
+        "write true or false",
+    ),
     "no method": ("  method: POST\n", "", 4, "the HTTP method", "nothing", "write it"),
-    "a method in small letters": ("method: POST", "method: post", 5, "in capitals", "'post'", "write it so"),
-    "a method that is a path": ("method: POST", "method: ../../x", 5, "in capitals", "'../../x'", "write it so"),
+    "a method in small letters": (
+        "method: POST",
+        "method: post",
+        5,
+        "in capitals",
+        "'post'",
+        "write it so",
+    ),
+    "a method that is a path": (
+        "method: POST",
+        "method: ../../x",
+        5,
+        "in capitals",
+        "'../../x'",
+        "write it so",
+    ),
     "a path that is relative": (
         "path: /model",
         "path: model",
@@ -189,8 +285,22 @@ WRONG: dict[str, tuple[str, str, int, str, str, str]] = {
         "'model/us",
         "as sent",
     ),
-    "a path with a blank": ("path: /model", "path: /a b", 6, "a percent-encoded path from /", "'/a b", "as sent"),
-    "a path of other letters": ("path: /model", "path: /é", 6, "a percent-encoded path from /", "'/é", "as sent"),
+    "a path with a blank": (
+        "path: /model",
+        "path: /a b",
+        6,
+        "a percent-encoded path from /",
+        "'/a b",
+        "as sent",
+    ),
+    "a path of other letters": (
+        "path: /model",
+        "path: /é",
+        6,
+        "a percent-encoded path from /",
+        "'/é",
+        "as sent",
+    ),
     "headers that are text": (
         "headers: {content-type: application/json}",
         "headers: none",
@@ -249,18 +359,95 @@ WRONG: dict[str, tuple[str, str, int, str, str, str]] = {
     "no request": (REQUEST, "", 1, "request to be", "nothing", "write method"),
     "no response": (RESPONSE, "", 1, "response to be a mapping", "nothing", "write status"),
     "a request that is a list": (REQUEST, "request: []\n", 4, "mapping", "a list", "write"),
-    "no status": ("  status: 200\n", "", 10, "a whole number from 200 to 599", "nothing", "write such a number"),
-    "a status of text": ("status: 200", "status: '200'", 11, "a whole number from 200 to 599", "'200'", "write such"),
-    "too small a status": ("status: 200", "status: 199", 11, "from 200 to 599", "199", "write such"),
-    "too large a status": ("status: 200", "status: 600", 11, "from 200 to 599", "600", "write such"),
-    "a status that is true": ("status: 200", "status: true", 11, "from 200 to 599", "true", "write such"),
-    "a negative time": ("after_ms: 312", "after_ms: -1", 12, "a whole number from 0", "-1", "write such"),
-    "more than a day": ("after_ms: 312", "after_ms: 86400001", 12, "to 86400000", "86400001", "write such"),
-    "a time of an event": ("at_ms: 0", "at_ms: 0.5", 15, "a whole number from 0 to 86400000", "0.5", "write such"),
-    "padding that is a number": ("after_ms: 312", "padding: 1", 12, "true or false", "1", "write true or false"),
+    "no status": (
+        "  status: 200\n",
+        "",
+        10,
+        "a whole number from 200 to 599",
+        "nothing",
+        "write such a number",
+    ),
+    "a status of text": (
+        "status: 200",
+        "status: '200'",
+        11,
+        "a whole number from 200 to 599",
+        "'200'",
+        "write such",
+    ),
+    "too small a status": (
+        "status: 200",
+        "status: 199",
+        11,
+        "from 200 to 599",
+        "199",
+        "write such",
+    ),
+    "too large a status": (
+        "status: 200",
+        "status: 600",
+        11,
+        "from 200 to 599",
+        "600",
+        "write such",
+    ),
+    "a status that is true": (
+        "status: 200",
+        "status: true",
+        11,
+        "from 200 to 599",
+        "true",
+        "write such",
+    ),
+    "a negative time": (
+        "after_ms: 312",
+        "after_ms: -1",
+        12,
+        "a whole number from 0",
+        "-1",
+        "write such",
+    ),
+    "more than a day": (
+        "after_ms: 312",
+        "after_ms: 86400001",
+        12,
+        "to 86400000",
+        "86400001",
+        "write such",
+    ),
+    "a time of an event": (
+        "at_ms: 0",
+        "at_ms: 0.5",
+        15,
+        "a whole number from 0 to 86400000",
+        "0.5",
+        "write such",
+    ),
+    "padding that is a number": (
+        "after_ms: 312",
+        "padding: 1",
+        12,
+        "true or false",
+        "1",
+        "write true or false",
+    ),
     "no events": (EVENTS, "  events: []\n", 14, "a list of events", "a list", "at least one"),
-    "events that are null": (EVENTS, "  events: null\n", 14, "a list of events", "null", "at least"),
-    "an event that is text": (EVENT_1, "hello", 15, "response.events.0 to be a mapping", "'hello'", "write at_ms"),
+    "events that are null": (
+        EVENTS,
+        "  events: null\n",
+        14,
+        "a list of events",
+        "null",
+        "at least",
+    ),
+    "an event that is text": (
+        EVENT_1,
+        "hello",
+        15,
+        "response.events.0 to be a mapping",
+        "'hello'",
+        "write at_ms",
+    ),
     "an event without payload": (
         EVENT_1,
         "{type: a}",
@@ -285,7 +472,14 @@ WRONG: dict[str, tuple[str, str, int, str, str, str]] = {
         "type and exception",
         "keep",
     ),
-    "an event without a name": (EVENT_1, "{type: '', json: 1}", 15, "the event's name", "''", "write it"),
+    "an event without a name": (
+        EVENT_1,
+        "{type: '', json: 1}",
+        15,
+        "the event's name",
+        "''",
+        "write it",
+    ),
     "an event's header twice": (
         EVENT_1,
         "{headers: [[a, b], [a, c]], json: 1}",
@@ -313,8 +507,30 @@ WRONG: dict[str, tuple[str, str, int, str, str, str]] = {
 }
 
 
-@pytest.mark.parametrize(("old", "new", "line", "expected", "found", "fix"), WRONG.values(), ids=WRONG)
-def test_wrong_documents(old: str, new: str, line: int, expected: str, found: str, fix: str) -> None:
+# What the JSON Schema of cassettes cannot express.
+BEYOND_SCHEMA = {
+    "a version that only looks right",  # 1.0
+    "another operation",
+    "another model",
+    "json that is too deep",
+    "an event's header twice",
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_the_schema_refuses_wrong_documents(name: str) -> None:
+    schema = Draft202012Validator(CASSETTE)
+    old, new, *_ = WRONG[name]
+    assert schema.is_valid(yamlio.load(RIGHT.encode(), FILE))
+    assert schema.is_valid(yamlio.load(but(old, new).encode(), FILE)) is (name in BEYOND_SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "expected", "found", "fix"), WRONG.values(), ids=WRONG
+)
+def test_wrong_documents(
+    old: str, new: str, line: int, expected: str, found: str, fix: str
+) -> None:
     told = problems(but(old, new))
     first = next((problem for problem in told if expected in problem.expected), None)
     assert first is not None, told
@@ -327,7 +543,11 @@ def test_wrong_documents(old: str, new: str, line: int, expected: str, found: st
 
 def test_a_document_that_is_no_mapping() -> None:
     (problem,) = problems("- a\n- b\n")
-    assert (problem.line, problem.expected, problem.found) == (1, "the file to be a mapping", "a list")
+    assert (problem.line, problem.expected, problem.found) == (
+        1,
+        "the file to be a mapping",
+        "a list",
+    )
     assert "is this a cassette?" in problem.fix
 
 
@@ -369,14 +589,20 @@ def test_messages_stay_short_and_few() -> None:
     assert max(len(str(problem)) for problem in told) < 300
 
 
-# -- whatever else a file may hold -------------------------------------------------------------------------------------
+# -- whatever else a file may hold -----------------------------------------------------------------
 
 _KEYS = ["bedtape", "operation", "model", "exact", "partial", "request", "response"]
-_MORE = "method path headers json text base64 status after_ms padding events at_ms type exception bytes data"
+_MORE = (
+    "method path headers json text base64 status after_ms padding events at_ms type exception bytes"
+    " data"
+)
 _PARTS = st.recursive(
-    st.one_of(some.json_values, st.sampled_from([1, "POST", "/model/a/converse", 200, "", "e30=", True])),
+    st.one_of(
+        some.json_values, st.sampled_from([1, "POST", "/model/a/converse", 200, "", "e30=", True])
+    ),
     lambda inner: st.one_of(
-        st.dictionaries(st.sampled_from(_MORE.split()), inner, max_size=5), st.lists(inner, max_size=3)
+        st.dictionaries(st.sampled_from(_MORE.split()), inner, max_size=5),
+        st.lists(inner, max_size=3),
     ),
     max_leaves=10,
 )

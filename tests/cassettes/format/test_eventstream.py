@@ -1,4 +1,6 @@
-"""The frame codec: against botocore's, against bytes written by hand from the specification, and against lies."""
+"""The frame codec: against botocore's, against bytes written by hand from the
+specification, and against lies.
+"""
 
 import struct
 import uuid
@@ -28,8 +30,9 @@ from bedtape_cassettes.format.eventstream import (
     encode_all,
     encode_strings,
 )
+from support.examples import examples
 
-quick = settings(derandomize=True, deadline=None, max_examples=150)
+quick = settings(derandomize=True, deadline=None, max_examples=examples(150))
 
 INTEGERS = {HeaderType.BYTE: 7, HeaderType.SHORT: 15, HeaderType.INTEGER: 31, HeaderType.LONG: 63}
 
@@ -43,7 +46,9 @@ def values() -> st.SearchStrategy[HeaderValue]:
         st.sampled_from([HeaderValue(HeaderType.TRUE, True), HeaderValue(HeaderType.FALSE, False)]),
         *whole,
         st.binary(max_size=40).map(lambda data: HeaderValue(HeaderType.BYTES, data)),
-        st.text(st.characters(codec="utf-8"), max_size=40).map(lambda text: HeaderValue(HeaderType.STRING, text)),
+        st.text(st.characters(codec="utf-8"), max_size=40).map(
+            lambda text: HeaderValue(HeaderType.STRING, text)
+        ),
         st.uuids().map(lambda value: HeaderValue(HeaderType.UUID, value)),
     )
 
@@ -111,16 +116,22 @@ BY_HAND = [
 ]
 
 
-def by_hand(headers: bytes, payload: bytes, total: int | None = None, length: int | None = None) -> bytes:
+def by_hand(
+    headers: bytes, payload: bytes, total: int | None = None, length: int | None = None
+) -> bytes:
     """A frame with right checksums, whatever its lengths and headers say."""
     lengths = struct.pack(
-        ">II", len(headers) + len(payload) + 16 if total is None else total, len(headers) if length is None else length
+        ">II",
+        len(headers) + len(payload) + 16 if total is None else total,
+        len(headers) if length is None else length,
     )
     message = lengths + struct.pack(">I", crc32(lengths)) + headers + payload
     return message + struct.pack(">I", crc32(message))
 
 
-@pytest.mark.parametrize(("value", "kind", "meaning"), BY_HAND, ids=[kind.name for _, kind, _ in BY_HAND])
+@pytest.mark.parametrize(
+    ("value", "kind", "meaning"), BY_HAND, ids=[kind.name for _, kind, _ in BY_HAND]
+)
 def test_the_specification_both_ways(value: bytes, kind: HeaderType, meaning: object) -> None:
     frame = Frame((("name", HeaderValue(kind, meaning)),), b"{}")  # type: ignore[arg-type]
     data = by_hand(b"\x04name" + value, b"{}")
@@ -234,7 +245,11 @@ CANNOT_BE_WRITTEN = {
     "no name": ("", HeaderValue(HeaderType.STRING, "a"), "1 to 255"),
     "too long a name": ("é" * 128, HeaderValue(HeaderType.STRING, "a"), "1 to 255"),
     "half a character in a name": ("\ud83d", HeaderValue(HeaderType.STRING, "a"), "surrogates"),
-    "too long a string": ("a", HeaderValue(HeaderType.STRING, "é" * 16384), "32768 bytes is too long"),
+    "too long a string": (
+        "a",
+        HeaderValue(HeaderType.STRING, "é" * 16384),
+        "32768 bytes is too long",
+    ),
     "too many bytes": ("a", HeaderValue(HeaderType.BYTES, b"a" * 32768), "32768 bytes is too long"),
     "half a character": ("a", HeaderValue(HeaderType.STRING, "\ud83d"), "surrogates"),
     "a string of bytes": ("a", HeaderValue(HeaderType.STRING, b"\xff"), "STRING cannot hold"),
@@ -242,13 +257,19 @@ CANNOT_BE_WRITTEN = {
     "text in a number": ("a", HeaderValue(HeaderType.INTEGER, "1"), "INTEGER cannot hold"),
     "a flag in a number": ("a", HeaderValue(HeaderType.BYTE, True), "BYTE cannot hold"),
     "the other flag": ("a", HeaderValue(HeaderType.TRUE, False), "TRUE cannot hold"),
-    "a text as uuid": ("a", HeaderValue(HeaderType.UUID, str(uuid.UUID(int=1))), "UUID cannot hold"),
+    "a text as uuid": (
+        "a",
+        HeaderValue(HeaderType.UUID, str(uuid.UUID(int=1))),
+        "UUID cannot hold",
+    ),
     "too large a byte": ("a", HeaderValue(HeaderType.BYTE, 128), "format requires"),
     "too large a long": ("a", HeaderValue(HeaderType.LONG, 2**63), "cannot be written"),
 }
 
 
-@pytest.mark.parametrize(("name", "value", "why"), CANNOT_BE_WRITTEN.values(), ids=CANNOT_BE_WRITTEN)
+@pytest.mark.parametrize(
+    ("name", "value", "why"), CANNOT_BE_WRITTEN.values(), ids=CANNOT_BE_WRITTEN
+)
 def test_what_cannot_be_written_is_refused(name: str, value: HeaderValue, why: str) -> None:
     with pytest.raises(FrameError, match=why):
         encode(Frame(((name, value),), b""))
@@ -265,7 +286,8 @@ def test_what_clients_would_refuse_is_not_written() -> None:
 
 
 def test_the_largest_frame_is_read_by_us_and_by_botocore() -> None:
-    headers = tuple((f"{n:08d}", "a" * 32757) for n in range(4))  # 4 * (1 + 8 + 3 + 32757) == 131076
+    # 4 * (1 + 8 + 3 + 32757) == 131076
+    headers = tuple((f"{n:08d}", "a" * 32757) for n in range(4))
     headers = (*headers[:3], ("00000003", "a" * 32753))
     data = encode_strings(headers, bytes(MAX_PAYLOAD))
     assert struct.unpack_from(">II", data)[1] == MAX_HEADERS
@@ -275,7 +297,12 @@ def test_the_largest_frame_is_read_by_us_and_by_botocore() -> None:
 
 
 @quick
-@given(st.lists(st.tuples(NAMES, st.text(st.characters(codec="utf-8"))), unique_by=lambda pair: pair[0]), st.binary())
+@given(
+    st.lists(
+        st.tuples(NAMES, st.text(st.characters(codec="utf-8"))), unique_by=lambda pair: pair[0]
+    ),
+    st.binary(),
+)
 def test_string_headers_go_both_ways(pairs: list[tuple[str, str]], payload: bytes) -> None:
     headers = tuple(pairs)
     (frame,) = decode_all(encode_strings(headers, payload))

@@ -1,4 +1,6 @@
-"""The journal: what is whole comes back, what is torn ends it, and nothing that is not ours is taken for a record."""
+"""The journal: what is whole comes back, what is torn ends it, and nothing that is not
+ours is taken for a record.
+"""
 
 import math
 import struct
@@ -14,8 +16,14 @@ from bedtape_cassettes.errors import CassetteInvalid
 from bedtape_cassettes.format import journal
 from bedtape_cassettes.format.journal import Chunk, Damaged, End, Head, Opened, Record, Sent
 from support import interactions as some
+from support.examples import examples
 
-quick = settings(derandomize=True, deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(
+    derandomize=True,
+    deadline=None,
+    max_examples=examples(100),
+    suppress_health_check=[HealthCheck.too_slow],
+)
 
 FILE = "x.journal"
 FIRST = Opened(journal.VERSION, None, False)
@@ -30,7 +38,16 @@ opened = st.builds(
     st.sampled_from([None, "once", "new", "all"]),
 )
 records: st.SearchStrategy[Record] = st.one_of(
-    st.builds(Sent, numbers, times, some.texts, st.just("POST"), some.paths, some.headers, st.binary(max_size=40)),
+    st.builds(
+        Sent,
+        numbers,
+        times,
+        some.texts,
+        st.just("POST"),
+        some.paths,
+        some.headers,
+        st.binary(max_size=40),
+    ),
     st.builds(Head, numbers, times, st.integers(100, 599), some.headers),
     st.builds(Chunk, numbers, times, st.binary(max_size=40)),
     st.builds(End, numbers, times, st.one_of(st.none(), some.texts)),
@@ -74,7 +91,9 @@ def test_what_is_written_comes_back(written: list[Record]) -> None:
 @given(journals)
 def test_every_truncation_gives_the_records_that_are_whole(written: list[Record]) -> None:
     data = encoded(written)
-    ends = [sum(len(journal.encode(record)) for record in written[: n + 1]) for n in range(len(written))]
+    ends = [
+        sum(len(journal.encode(record)) for record in written[: n + 1]) for n in range(len(written))
+    ]
     for length in range(len(data)):
         assert read(data[:length]) == written[: sum(end <= length for end in ends)]
 
@@ -90,18 +109,27 @@ def test_a_changed_byte_costs_the_record_that_it_is_in_and_says_where(
     damaged[at] ^= flip
     begins = [len(BEGIN), *(len(encoded(written[:n])) for n in range(1, len(written)))]
     hit = max(number for number, begin in enumerate(begins) if begin <= at)
-    found = read(bytes(damaged))
+    journal_read = read(bytes(damaged))
     if hit == len(written) - 1:  # at the end it may be that writing stopped there
-        assert found in (written[:hit], [*written[:hit], Damaged(begins[hit])])
+        assert journal_read in (written[:hit], [*written[:hit], Damaged(begins[hit])])
     else:
-        assert found == [*written[:hit], Damaged(begins[hit]), *written[hit + 1 :]]
+        assert journal_read == [*written[:hit], Damaged(begins[hit]), *written[hit + 1 :]]
 
 
 def test_records_after_a_hole_of_any_bytes_are_found() -> None:
-    rest: list[Record] = [Sent(2, 1.0, "s", "POST", "/", (), b"{}"), Head(2, 1.5, 200, ()), End(2, 2.0, None)]
+    rest: list[Record] = [
+        Sent(2, 1.0, "s", "POST", "/", (), b"{}"),
+        Head(2, 1.5, 200, ()),
+        End(2, 2.0, None),
+    ]
     for hole in (b"\0" * 4096, b"\xff" * 99, b"\x94\x03" * 50, bytes(range(256)) * 3, b"x"):
         begun = encoded([FIRST, Chunk(1, 0.5, b"a")])
-        assert read(begun + hole + encoded(rest)) == [FIRST, Chunk(1, 0.5, b"a"), Damaged(len(begun)), *rest]
+        assert read(begun + hole + encoded(rest)) == [
+            FIRST,
+            Chunk(1, 0.5, b"a"),
+            Damaged(len(begun)),
+            *rest,
+        ]
 
 
 def test_a_last_record_whose_bytes_are_there_and_wrong_is_damage() -> None:
@@ -133,11 +161,14 @@ def test_an_empty_file_is_a_recording_of_nothing() -> None:
 
 
 def test_zeros_at_the_end_are_where_the_disk_stopped() -> None:
-    assert read(encoded([FIRST, Chunk(1, 0.5, b"a")]) + b"\0" * 4096) == [FIRST, Chunk(1, 0.5, b"a")]
+    assert read(encoded([FIRST, Chunk(1, 0.5, b"a")]) + b"\0" * 4096) == [
+        FIRST,
+        Chunk(1, 0.5, b"a"),
+    ]
 
 
 @pytest.mark.parametrize(
-    ("content", "found"),
+    ("content", "actual"),
     [
         ([0, journal.VERSION + 1, None, False, None], f"version {journal.VERSION + 1}"),
         ([0, journal.VERSION + 1, "of", {"another": "shape"}], f"version {journal.VERSION + 1}"),
@@ -146,8 +177,8 @@ def test_zeros_at_the_end_are_where_the_disk_stopped() -> None:
         ([3, 1, 0.0, b"a"], "something else in record 0"),
     ],
 )
-def test_another_versions_journal_is_refused(content: object, found: str) -> None:
-    assert refused(BEGIN + framed(content)) == found
+def test_another_versions_journal_is_refused(content: object, actual: str) -> None:
+    assert refused(BEGIN + framed(content)) == actual
 
 
 WRONG: list[object] = [
@@ -203,33 +234,49 @@ WRONG: list[object] = [
 @pytest.mark.parametrize("content", WRONG, ids=lambda content: repr(content)[:40])
 def test_what_no_recorder_writes_is_refused_after_what_is_good(content: object) -> None:
     data = encoded([FIRST, Chunk(1, 0.5, b"a")]) + framed(content)
-    found = journal.read(data, FILE)
-    assert [next(found), next(found)] == [FIRST, Chunk(1, 0.5, b"a")]
+    journal_read = journal.read(data, FILE)
+    assert [next(journal_read), next(journal_read)] == [FIRST, Chunk(1, 0.5, b"a")]
     assert refused(data) == "something else in record 2"
 
 
 _values = st.recursive(
     st.one_of(
-        st.none(), st.booleans(), st.integers(-9, 2**33), st.floats(), st.text(max_size=3), st.binary(max_size=3)
+        st.none(),
+        st.booleans(),
+        st.integers(-9, 2**33),
+        st.floats(),
+        st.text(max_size=3),
+        st.binary(max_size=3),
     ),
-    lambda inner: st.one_of(st.lists(inner, max_size=8), st.dictionaries(st.text(max_size=2), inner, max_size=2)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=8), st.dictionaries(st.text(max_size=2), inner, max_size=2)
+    ),
     max_leaves=10,
 )
 
 
 @quick
-@given(st.one_of(st.binary(max_size=30), _values, st.tuples(st.integers(0, 4), _values, _values, _values)))
+@given(
+    st.one_of(
+        st.binary(max_size=30), _values, st.tuples(st.integers(0, 4), _values, _values, _values)
+    )
+)
 def test_a_hostile_journal_is_read_or_refused(content: object) -> None:
     data = encoded([FIRST]) + framed(content)
     try:
-        found = read(data)
+        journal_read = read(data)
     except CassetteInvalid:
         return
-    assert encoded(found) == data or content == b""
+    assert encoded(journal_read) == data or content == b""
 
 
 @pytest.mark.parametrize(
-    "make", [lambda b: Chunk(2**63, 1.0, b), lambda b: Chunk(1, 5, b), lambda b: Chunk(1, 5.0, b * 1_000_000)]
+    "make",
+    [
+        lambda b: Chunk(2**63, 1.0, b),
+        lambda b: Chunk(1, 5, b),
+        lambda b: Chunk(1, 5.0, b * 1_000_000),
+    ],
 )
 def test_large_numbers_and_bodies_come_back(make: Callable[[bytes], Record]) -> None:
     written = [FIRST, make(b"0123456789")]

@@ -1,4 +1,6 @@
-"""Values held against schemas: what is accepted is what the jsonschema library accepts; what is said can be fixed."""
+"""Values held against schemas: what is accepted is what the jsonschema library accepts;
+what is said can be fixed.
+"""
 
 import json
 
@@ -24,7 +26,13 @@ PET: Schema = {
     },
     "required": ["name"],
     "additionalProperties": False,
-    "$defs": {"person": {"type": "object", "properties": {"mail": {"type": "string"}}, "required": ["mail"]}},
+    "$defs": {
+        "person": {
+            "type": "object",
+            "properties": {"mail": {"type": "string"}},
+            "required": ["mail"],
+        }
+    },
 }
 
 
@@ -39,7 +47,10 @@ PET: Schema = {
         ({"name": "tom", "age": -1}, ["age: expected a number from 0, found -1"]),
         ({"name": "tom", "age": 31}, ["age: expected a number up to 30, found 31"]),
         ({"name": "tom", "weight": 0}, ["weight: expected a number above 0, found 0"]),
-        ({"name": "tom", "kind": "cot"}, ['kind: expected one of cat, dog, 1, found "cot"; did you mean cat?']),
+        (
+            {"name": "tom", "kind": "cot"},
+            ['kind: expected one of cat, dog, 1, found "cot"; did you mean cat?'],
+        ),
         ({"name": "tom", "toys": []}, ["toys: expected at least 1 item, found 0"]),
         ({"name": "tom", "toys": ["a", 2]}, ["toys[1]: expected a string, found 2"]),
         ({"name": "tom", "owner": 3}, ["owner: expected a string or an object, found 3"]),
@@ -47,7 +58,10 @@ PET: Schema = {
         ({"name": "tom", "notes": {"a": 1}}, ["notes.a: expected a string, found 1"]),
         (
             {"name": ""},
-            ['name: expected at least 1 character, found ""', 'name: expected text of the form ^[a-z]+$, found ""'],
+            [
+                'name: expected at least 1 character, found ""',
+                'name: expected text of the form ^[a-z]+$, found ""',
+            ],
         ),
     ],
 )
@@ -63,8 +77,14 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
 def test_exactly_one_of_some_keys() -> None:
     schema: Schema = {"type": "object", "oneOf": [{"required": ["a"]}, {"required": ["b"]}]}
     assert problems({"a": 1}, schema) == []
-    assert str(problems({"a": 1, "b": 2}, schema)[0]) == "the document: expected exactly one of a, b, found a, b"
-    assert str(problems({}, schema)[0]) == "the document: expected exactly one of a, b, found none of them"
+    assert (
+        str(problems({"a": 1, "b": 2}, schema)[0])
+        == "the document: expected exactly one of a, b, found a, b"
+    )
+    assert (
+        str(problems({}, schema)[0])
+        == "the document: expected exactly one of a, b, found none of them"
+    )
 
 
 @pytest.mark.parametrize(("kind", "bad"), [("regex", "(a"), ("base64", "a")])
@@ -80,7 +100,11 @@ def test_a_schema_that_promises_what_is_not_checked_is_refused() -> None:
 
 
 _SCALARS = st.one_of(
-    st.none(), st.booleans(), st.integers(-3, 40), st.floats(-2, 40), st.sampled_from(["", "cat", "a", "A1"])
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 40),
+    st.floats(-2, 40),
+    st.sampled_from(["", "cat", "a", "A1"]),
 )
 _VALUES: st.SearchStrategy[JsonValue] = st.recursive(
     _SCALARS,
@@ -94,7 +118,9 @@ _VALUES: st.SearchStrategy[JsonValue] = st.recursive(
 
 @given(
     _VALUES
-    | st.fixed_dictionaries({"name": st.just("tom")}, optional={k: _VALUES for k in PET["properties"] if k != "name"})
+    | st.fixed_dictionaries(
+        {"name": st.just("tom")}, optional={k: _VALUES for k in PET["properties"] if k != "name"}
+    )
 )
 def test_it_accepts_what_the_library_accepts(value: JsonValue) -> None:
     """The oracle; where it says no, we say why."""

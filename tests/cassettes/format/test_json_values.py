@@ -83,13 +83,22 @@ def test_every_leaf_is_at_its_place(value: JsonValue) -> None:
 
 def test_empty_objects_and_lists_are_leaves() -> None:
     value: JsonValue = {"a": [], "b": [{}, 1]}
-    assert [(render_path(place), leaf) for place, leaf in leaves(value)] == [("a", []), ("b[0]", {}), ("b[1]", 1)]
+    assert [(render_path(place), leaf) for place, leaf in leaves(value)] == [
+        ("a", []),
+        ("b[0]", {}),
+        ("b[1]", 1),
+    ]
     assert leaves(value, is_leaf=lambda place, _: place == ("b",))[1] == (("b",), [{}, 1])
 
 
 @pytest.mark.parametrize(
     ("place", "root", "path"),
-    [((), "", ""), (("a", 0, "b"), "", "a[0].b"), ((0, "b"), "", "[0].b"), (("b",), "event 1", "event 1.b")],
+    [
+        ((), "", ""),
+        (("a", 0, "b"), "", "a[0].b"),
+        ((0, "b"), "", "[0].b"),
+        (("b",), "event 1", "event 1.b"),
+    ],
 )
 def test_a_place_is_spelled_as_a_path(place: Place, root: str, path: str) -> None:
     assert render_path(place, root) == path
@@ -107,6 +116,11 @@ def test_a_place_is_spelled_as_a_path(place: Place, root: str, path: str) -> Non
         ({"a": {"b": 1}}, {"a": [1]}, [("a", {"b": 1}, [1])]),
     ],
 )
-def test_every_difference_has_its_place(before: JsonValue, after: JsonValue, changes: list[object]) -> None:
-    found = [(render_path(change.place), change.before, change.after) for change in compare(before, after)]
-    assert [repr(one) for one in found] == [repr(one) for one in changes]
+def test_every_difference_has_its_place(
+    before: JsonValue, after: JsonValue, changes: list[object]
+) -> None:
+    places = [
+        (render_path(change.place), change.before, change.after)
+        for change in compare(before, after)
+    ]
+    assert [repr(one) for one in places] == [repr(one) for one in changes]

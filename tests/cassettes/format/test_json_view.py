@@ -35,7 +35,10 @@ def test_text_that_is_no_json_is_one_leaf() -> None:
 
 def test_a_stream_has_one_value_an_event() -> None:
     events = Events.of(
-        [Event(0, event_headers("a"), b'{"n":1}', "json"), Event(1, event_headers("b"), b"\xff", "base64")]
+        [
+            Event(0, event_headers("a"), b'{"n":1}', "json"),
+            Event(1, event_headers("b"), b"\xff", "base64"),
+        ]
     )
     assert read_values(events) == [{"n": 1}, Plain(None)]
     changed = write_values(events, [{"n": 2}, Plain(None)])

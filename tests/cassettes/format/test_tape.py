@@ -1,4 +1,6 @@
-"""Packed cassettes: they come back as they were, and whatever else the bytes hold is refused before it is played."""
+"""Packed cassettes: they come back as they were, and whatever else the bytes hold is
+refused before it is played.
+"""
 
 import time
 from dataclasses import replace
@@ -12,12 +14,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bedtape_cassettes.errors import CassetteInvalid, Problem
-from bedtape_cassettes.format import tape
+from bedtape_cassettes.format import document, tape
 from bedtape_cassettes.format.tape import MAGIC
 from bedtape_cassettes.model import Body, Cassette, Event, Events, Interaction, event_headers
 from support import interactions as some
+from support.examples import examples
 
-quick = settings(derandomize=True, deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(
+    derandomize=True,
+    deadline=None,
+    max_examples=examples(100),
+    suppress_health_check=[HealthCheck.too_slow],
+)
 
 FILE = "suite.tape"
 
@@ -56,7 +64,9 @@ PACKED = tape.pack(SUITE)
 @quick
 @given(st.lists(some.interactions, max_size=3))
 def test_what_is_packed_comes_back(interactions: list[Interaction]) -> None:
-    named = tuple(replace(interaction, file=f"a/{n:04d}-x.yaml") for n, interaction in enumerate(interactions))
+    named = tuple(
+        replace(interaction, file=f"a/{n:04d}-x.yaml") for n, interaction in enumerate(interactions)
+    )
     (cassette,) = tape.unpack(tape.pack([Cassette("a", named)]), FILE)
     assert cassette == Cassette("a", named)
     assert [i.file for i in cassette.interactions] == [i.file for i in named]
@@ -84,9 +94,14 @@ def test_every_truncation_and_addition_is_noticed() -> None:
     ("data", "expected", "found", "fix"),
     [
         (b"", "a .tape file", "something else", "pack the cassettes again"),
-        (b"bedtape: 1\n" * 20, "version 1 of", "version 58", "upgrade"),
+        (b"bedtape: 1\n" * 20, "version 1 or 2 of", "version 58", "upgrade"),
         (b"PK\3\4" * 20, "a .tape file", "something else", "pack"),
-        (sealed([], b"bedtape\x02"), "version 1 of the .tape format", "version 2", "upgrade bedtape"),
+        (
+            sealed([], b"bedtape\x03"),
+            "version 1 or 2 of the .tape format",
+            "version 3",
+            "upgrade bedtape",
+        ),
         (sealed([], b"bedtape\x00"), "a whole .tape file", "cut or changed", "pack"),
         (PACKED[:-1], "a whole .tape file", "cut or changed", "pack the cassettes again"),
         (sealed(1), "packed cassettes", "something else", "pack the cassettes again"),
@@ -108,7 +123,9 @@ BAD_NAMES += ["a\\b", "c:x", "a\nb", "a\0", "a.", "a "]
 def test_names_that_leave_the_folder_are_refused(name: str) -> None:
     assert not tape.is_safe_name(name)
     assert refused(tape.pack([Cassette(name, ())])).found == repr(name)
-    assert refused(tape.pack([Cassette("a", (replace(some.small(), file=name),))])).found == repr(name)
+    assert refused(tape.pack([Cassette("a", (replace(some.small(), file=name),))])).found == repr(
+        name
+    )
 
 
 @pytest.mark.parametrize("name", ["a", "a/b-c_d/e.f", "été", "0001-converse-91be03d7.yaml"])
@@ -116,7 +133,7 @@ def test_plain_names_are_taken(name: str) -> None:
     assert tape.is_safe_name(name)
 
 
-# -- right digest, wrong content -----------------------------------------------------------------------------------------
+# -- right digest, wrong content -------------------------------------------------------------------
 
 _LEAVES = st.one_of(
     st.none(),
@@ -126,7 +143,15 @@ _LEAVES = st.one_of(
     st.text(max_size=5),
     st.binary(max_size=20),
     st.sampled_from(
-        ["POST", "/model/a/converse", "json", "text", "events", b"\x90", b"\x91\x94\x00\x90\xc4\x00\xa4json"]
+        [
+            "POST",
+            "/model/a/converse",
+            "json",
+            "text",
+            "events",
+            b"\x90",
+            b"\x91\x94\x00\x90\xc4\x00\xa4json",
+        ]
     ),
     st.builds(msgpack.ExtType, st.integers(0, 127), st.binary(max_size=12)),
     st.just(msgpack.Timestamp(1)),
@@ -135,7 +160,11 @@ _VALUES = st.recursive(
     _LEAVES,
     lambda inner: st.one_of(
         st.lists(inner, max_size=6),
-        st.dictionaries(st.one_of(st.text(max_size=3), st.integers(0, 9), st.binary(max_size=3)), inner, max_size=3),
+        st.dictionaries(
+            st.one_of(st.text(max_size=3), st.integers(0, 9), st.binary(max_size=3)),
+            inner,
+            max_size=3,
+        ),
     ),
     max_leaves=12,
 )
@@ -181,7 +210,9 @@ def test_any_content_is_refused_or_fit(value: object) -> None:
 
 @quick
 @given(st.sampled_from(PARTS), _VALUES, st.booleans())
-def test_any_value_in_a_rows_place_is_refused_or_fit(path: tuple[int, ...], value: object, stream: bool) -> None:
+def test_any_value_in_a_rows_place_is_refused_or_fit(
+    path: tuple[int, ...], value: object, stream: bool
+) -> None:
     row = changed(row_of(streamed() if stream else some.small()), path, value)
     unpack_or_refuse(sealed([["a", [["a", row]]]]))
 
@@ -205,7 +236,8 @@ def test_bytes_that_are_no_msgpack_are_refused(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"\x81\x80\x01", b"\x91" * 5000, b"\xdd\xff\xff\xff\xff", b"\xc1", b"\xd7\xff" + b"\xff" * 8]
+    "data",
+    [b"\x81\x80\x01", b"\x91" * 5000, b"\xdd\xff\xff\xff\xff", b"\xc1", b"\xd7\xff" + b"\xff" * 8],
 )
 def test_msgpack_that_trips_its_reader_is_refused(data: bytes) -> None:
     refused(with_digest(MAGIC + data))
@@ -246,7 +278,10 @@ HOSTILE: dict[str, tuple[tuple[int, ...], object]] = {
     "an event's header twice": ((5, 4), events([3, [["a", "b"], ["a", "b"]], b"{}", "json"])),
     "an event's header too long": ((5, 4), events([3, [["a", "b" * 32768]], b"{}", "json"])),
     "an event's payload that is text": ((5, 4), events([3, FINE[1], "{}", "json"])),
-    "an event's payload too long for a frame": ((5, 4), events([3, FINE[1], bytes(24 * 2**20 + 1), "json"])),
+    "an event's payload too long for a frame": (
+        (5, 4),
+        events([3, FINE[1], bytes(24 * 2**20 + 1), "json"]),
+    ),
     "an event of no form": ((5, 4), events([3, FINE[1], b"{}", "yaml"])),
     "padding that is a number": ((5, 5), 1),
 }
@@ -262,7 +297,7 @@ def test_hostile_values_are_refused(path: tuple[int, ...], value: object) -> Non
     assert problem.fix == "pack the cassettes again"
 
 
-# -- the rows of the load cache ------------------------------------------------------------------------------------------
+# -- the rows of the load cache --------------------------------------------------------------------
 
 
 @quick
@@ -274,23 +309,35 @@ def test_cached_rows_come_back(interactions: dict[bytes, Interaction]) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"garbage", PACKED, PACKED[:-1], sealed(1), sealed(None), sealed({}, b"bedtape\x02")]
+    "data",
+    [b"", b"garbage", PACKED, PACKED[:-1], sealed(1), sealed(None), sealed({}, b"bedtape\x02")],
 )
 def test_what_is_no_cache_is_empty(data: bytes) -> None:
     assert tape.unpack_rows(data) == {}
 
 
-# -- speed -----------------------------------------------------------------------------------------------------------------
+# -- speed -----------------------------------------------------------------------------------------
 
 
 def test_five_thousand_interactions_load_in_half_a_second() -> None:
-    """3.6 KB each, every fourth a stream of 25 events. The best of five, for other tests run beside this one."""
+    """3.6 KB each, every fourth a stream of 25 events.
+
+    The best of five, for other tests run beside this one.
+    """
     plain, stream = some.small(text="x" * 2400, answer="y" * 1000), streamed()
-    rows = [Event(n, event_headers("contentBlockDelta"), b'{"delta":{"text":"%d"}}' % n, "json") for n in range(25)]
+    rows = [
+        Event(n, event_headers("contentBlockDelta"), b'{"delta":{"text":"%d"}}' % n, "json")
+        for n in range(25)
+    ]
     long = replace(
-        stream, response=replace(stream.response, body=Events.of(rows)), request=plain.request, operation="Converse"
+        stream,
+        response=replace(stream.response, body=Events.of(rows)),
+        request=plain.request,
+        operation="Converse",
     )
-    many = tuple(replace(long if n % 4 == 0 else plain, file=f"a/{n:05d}-converse.yaml") for n in range(5000))
+    many = tuple(
+        replace(long if n % 4 == 0 else plain, file=f"a/{n:05d}-converse.yaml") for n in range(5000)
+    )
     data = tape.pack([Cassette("a", many)])
     assert 3000 < len(data) / 5000 < 4200
     assert min(map(_timed, [partial(tape.unpack, data, FILE)] * 5)) < 0.5
@@ -300,3 +347,20 @@ def _timed(load: partial[tuple[Cassette, ...]]) -> float:
     began = time.process_time()
     load()
     return time.process_time() - began
+
+
+@pytest.mark.parametrize("region", [None, "eu-west-1"])
+@pytest.mark.parametrize("service", [None, "bedrock-runtime", "bedrock-mantle"])
+def test_the_region_and_the_service_come_back(region: str | None, service: str | None) -> None:
+    interaction = replace(SUITE[0].interactions[0], region=region, service=service)
+    (read,) = tape.unpack(tape.pack([Cassette("a/b", (interaction,))]), FILE)
+    written = document.read(document.write(interaction), interaction.file)
+    for back in (*read.interactions, written):
+        assert (back.region, back.service) == (region, service)
+
+
+def test_another_service_is_refused() -> None:
+    interaction = replace(SUITE[0].interactions[0], service="bedrock-agent")
+    assert "service" in refused(tape.pack([Cassette("a/b", (interaction,))])).found
+    with pytest.raises(CassetteInvalid, match="expected bedrock-runtime or bedrock-mantle, found"):
+        document.read(document.write(interaction), interaction.file)

@@ -1,4 +1,6 @@
-"""The canonical path is part of each operation's match key: all spellings of a path have one key, and no other path has it."""
+"""The canonical path is part of each operation's match key: all spellings of a path have one key,
+and no other path has it.
+"""
 
 import re
 from collections.abc import Iterator
@@ -15,11 +17,21 @@ LABEL = re.compile(r"\{\w+\}")
 MODEL = "amazon.nova-lite-v1:0"
 ARN = f"arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.{MODEL}"
 VALUES = (MODEL, f"us.{MODEL}", ARN, "a?b", "a%3Fb", "a%253Fb", "ä b")
-REMOVED = ("", "/s/test", "/service/bedrock-mantle", "/s/a%20b/service/bedrock", "/gateway/bedrock", "/v1/gateway", "/")
+REMOVED = (
+    "",
+    "/s/test",
+    "/service/bedrock-mantle",
+    "/s/a%20b/service/bedrock",
+    "/gateway/bedrock",
+    "/v1/gateway",
+    "/",
+)
 # A base URL that ends with one of these selects another API than the same URL without it.
 OTHER_APIS = ("/openai", "/anthropic")
 
-every_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.path)
+every_operation = pytest.mark.parametrize(
+    "operation", OPERATIONS, ids=lambda operation: operation.path
+)
 
 
 def fill(path: str, value: str, *, model_safe: str = "", safe: str = "") -> str:
@@ -32,7 +44,10 @@ def compute(method: str, path: str, body: bytes = b"{}", rules: MatchRules = DEF
 
 
 def spell(template: str, value: str) -> Iterator[str]:
-    """Yields the paths that clients send for one call. An ARN that is not encoded contains slashes."""
+    """Yields the paths that clients send for one call.
+
+    An ARN that is not encoded contains slashes.
+    """
     encoded = fill(template, value)
     yield from (encoded, fill(template, value, model_safe=":/", safe=":"))
     yield from (f"{encoded}/", f"{encoded}?", encoded.replace("/", "//"))
@@ -61,11 +76,17 @@ def test_different_paths_have_different_keys() -> None:
 
 
 @every_operation
-def test_any_profile_leaves_out_the_profile_of_a_model_in_the_path_or_the_body(operation: Operation) -> None:
+def test_any_profile_leaves_out_the_profile_of_a_model_in_the_path_or_the_body(
+    operation: Operation,
+) -> None:
     def key(model: str, rules: MatchRules) -> bytes:
         path = LABEL.sub("x", MODEL_LABEL.sub(model, operation.path))
         return compute(operation.method, path, compact({"model": model, "modelId": model}), rules)
 
     any_profile = MatchRules(any_profile=True)
-    assert key(f"us.{MODEL}", any_profile) == key(f"eu.{MODEL}", any_profile) == key(MODEL, any_profile)
+    assert (
+        key(f"us.{MODEL}", any_profile)
+        == key(f"eu.{MODEL}", any_profile)
+        == key(MODEL, any_profile)
+    )
     assert key(f"us.{MODEL}", DEFAULT) != key(MODEL, DEFAULT)

@@ -1,4 +1,6 @@
-"""The match key: equal for what Bedrock cannot tell apart, different for what it can, and never an exception."""
+"""The match key: equal for what Bedrock cannot tell apart, different for what it
+can, and never an exception.
+"""
 
 import json
 import re
@@ -29,8 +31,9 @@ from bedtape_cassettes.operations import identify
 from bedtape_cassettes.redaction import scrub as scrub_module
 from bedtape_cassettes.redaction.scrub import scrub
 from support import interactions as some
+from support.examples import examples
 
-quick = settings(derandomize=True, deadline=None, max_examples=150)
+quick = settings(derandomize=True, deadline=None, max_examples=examples(150))
 
 PATH = "/model/us.amazon.nova-2-lite-v1%3A0/converse"
 BODY = b'{"messages":[{"role":"user","content":[{"text":"Hi"}]}],"inferenceConfig":{"temperature":1,"topP":0.5}}'
@@ -45,13 +48,20 @@ def key(
     method: str = "POST",
 ) -> bytes:
     data = body.encode() if isinstance(body, str) else body
-    return compute_key(method, identify(method, path), answer_headers((headers or {}).get), data, rules)
+    return compute_key(
+        method, identify(method, path), answer_headers((headers or {}).get), data, rules
+    )
 
 
 def about(
-    body: bytes, path: str = PATH, headers: dict[str, str] | None = None, rules: MatchRules = DEFAULT
+    body: bytes,
+    path: str = PATH,
+    headers: dict[str, str] | None = None,
+    rules: MatchRules = DEFAULT,
 ) -> Canonical:
-    return canonical("POST", identify("POST", path), answer_headers((headers or {}).get), body, rules)
+    return canonical(
+        "POST", identify("POST", path), answer_headers((headers or {}).get), body, rules
+    )
 
 
 def facts(one: Canonical) -> object:
@@ -59,7 +69,7 @@ def facts(one: Canonical) -> object:
     return (one.operation, one.model, one.path, one.headers, repr(one.body))
 
 
-# -- equal ---------------------------------------------------------------------------------------------------------------
+# -- equal -----------------------------------------------------------------------------------------
 
 SAME_BODIES = {
     "the order of keys": ('{"a":1,"b":{"c":2,"d":3}}', '{"b":{"d":3,"c":2},"a":1}'),
@@ -70,7 +80,10 @@ SAME_BODIES = {
     "a large number": ('{"a":100000}', '{"a":1e5}'),
     "escapes": ('{"a":"é/😀\\n"}', '{"a":"\\u00e9\\/\\ud83d\\ude00\\u000a"}'),
     "anthropic_version": ('{"a":1}', '{"a":1,"anthropic_version":"bedrock-2023-05-31"}'),
-    "account ids in ARNs": (f'{{"a":"{ARN}"}}', f'{{"a":"{ARN.replace("999988887777", "111122223333")}"}}'),
+    "account ids in ARNs": (
+        f'{{"a":"{ARN}"}}',
+        f'{{"a":"{ARN.replace("999988887777", "111122223333")}"}}',
+    ),
     "access key ids": ('{"a":"AKIAQQQQQQQQQQQQQQQQ"}', '{"a":"ASIA1111111111111111"}'),
 }
 
@@ -93,7 +106,10 @@ SAME_PATHS = {
         f"/model/{ARN}/converse",
         f"/model/{ARN.replace(':', '%3A').replace('/', '%2F')}/converse",
     ),
-    "account ids": (f"/model/{ARN}/converse", f"/model/{ARN.replace('999988887777', '123456789012')}/converse"),
+    "account ids": (
+        f"/model/{ARN}/converse",
+        f"/model/{ARN.replace('999988887777', '123456789012')}/converse",
+    ),
 }
 
 
@@ -103,8 +119,18 @@ def test_paths_that_mean_the_same(one: str, other: str) -> None:
     assert facts(about(BODY, one)) == facts(about(BODY, other))
 
 
-ANY_ACCEPT = ["", "*/*", "application/json", "Application/JSON; charset=utf-8", "application/vnd.amazon.eventstream"]
-ANY_ACCEPT += ["application/json, text/plain, */*", "text/event-stream,application/json", "*/*;q=0.8"]
+ANY_ACCEPT = [
+    "",
+    "*/*",
+    "application/json",
+    "Application/JSON; charset=utf-8",
+    "application/vnd.amazon.eventstream",
+]
+ANY_ACCEPT += [
+    "application/json, text/plain, */*",
+    "text/event-stream,application/json",
+    "*/*;q=0.8",
+]
 
 
 @pytest.mark.parametrize("value", ANY_ACCEPT)
@@ -114,14 +140,18 @@ def test_an_accept_that_asks_for_nothing_in_particular(name: str, value: str) ->
 
 
 def test_other_headers_do_not_count() -> None:
-    assert key(headers={"user-agent": "x", "content-type": "text/plain", "authorization": "x"}) == key()
+    assert (
+        key(headers={"user-agent": "x", "content-type": "text/plain", "authorization": "x"})
+        == key()
+    )
 
 
-# -- different -----------------------------------------------------------------------------------------------------------
+# -- different -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "values", [["true", "1", '"1"', "null", "[]", "{}", '""', "false", "0", "[1]", '{"a":1}', "1.5"]]
+    "values",
+    [["true", "1", '"1"', "null", "[]", "{}", '""', "false", "0", "[1]", '{"a":1}', "1.5"]],
 )
 def test_values_of_different_types(values: list[str]) -> None:
     bodies_ = [f'{{"a":{value}}}' for value in values] + ["{}", "[]", "null", "", "text"]
@@ -177,7 +207,7 @@ def test_headers_that_change_the_answer(name: str) -> None:
     assert facts(about(BODY, headers={name: "DRAFT"})) != facts(about(BODY))
 
 
-# -- rules ---------------------------------------------------------------------------------------------------------------
+# -- rules -----------------------------------------------------------------------------------------
 
 CACHED = '{"messages":[{"content":[{"text":"a"},{"cachePoint":{"type":"default"}}],"cachePoint":1},{"x":1}]}'
 
@@ -192,7 +222,10 @@ CACHED = '{"messages":[{"content":[{"text":"a"},{"cachePoint":{"type":"default"}
         ("messages.*.*.*.cachePoint", CACHED.replace('"cachePoint":{"type":"default"}', "")),
         ("messages.1", CACHED.replace(',{"x":1}', "")),
         ("$.messages[0].content[1]", CACHED.replace(',{"cachePoint":{"type":"default"}}', "")),
-        ("messages.0.content.*", CACHED.replace('{"text":"a"},{"cachePoint":{"type":"default"}}', "")),
+        (
+            "messages.0.content.*",
+            CACHED.replace('{"text":"a"},{"cachePoint":{"type":"default"}}', ""),
+        ),
         ("$", CACHED),
         ("messages.9.x", CACHED),
         ("messages.0.text.x", CACHED),
@@ -234,10 +267,12 @@ def test_any_profile(prefix: str) -> None:
 
 def test_a_model_that_only_begins_like_a_profile_keeps_its_name() -> None:
     rules = MatchRules(any_profile=True)
-    assert key(path="/model/us.model/converse", rules=rules) != key(path="/model/model/converse", rules=rules)
+    assert key(path="/model/us.model/converse", rules=rules) != key(
+        path="/model/model/converse", rules=rules
+    )
 
 
-# -- whatever comes ------------------------------------------------------------------------------------------------------
+# -- whatever comes --------------------------------------------------------------------------------
 
 STRANGE = {
     "nothing": b"",
@@ -260,7 +295,13 @@ STRANGE = {
 
 @pytest.mark.parametrize("body", STRANGE.values(), ids=STRANGE)
 @pytest.mark.parametrize(
-    "rules", [DEFAULT, MatchRules(ignore=("a", "*.*.*", "0.0.0.0"), placeholders=(re.compile("a"),), any_profile=True)]
+    "rules",
+    [
+        DEFAULT,
+        MatchRules(
+            ignore=("a", "*.*.*", "0.0.0.0"), placeholders=(re.compile("a"),), any_profile=True
+        ),
+    ],
 )
 def test_strange_bodies_have_keys_too(body: bytes, rules: MatchRules) -> None:
     assert key(body, rules=rules) == key(body, rules=rules)
@@ -276,7 +317,9 @@ def test_strange_bodies_match_their_own_recording(body: bytes, exact: bool) -> N
     assert compute_request_key(recorded(body, exact=exact)) == key(body)
 
 
-def recorded(body: bytes, path: str = PATH, headers: Headers = (), *, exact: bool = False) -> Request:
+def recorded(
+    body: bytes, path: str = PATH, headers: Headers = (), *, exact: bool = False
+) -> Request:
     return build_interaction(
         method="POST",
         path=path,
@@ -326,20 +369,29 @@ def test_whatever_was_recorded_matches_itself(body: bytes, path: str) -> None:
 
 _SIMILAR = st.recursive(
     st.sampled_from([None, True, False, 0, 1, 1.0, -0.0, 0.5, "", "1", "a", ARN]),
-    lambda inner: st.one_of(st.lists(inner, max_size=2), st.dictionaries(st.sampled_from("ab"), inner, max_size=2)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=2), st.dictionaries(st.sampled_from("ab"), inner, max_size=2)
+    ),
     max_leaves=4,
 )
 _OBJECTS = st.dictionaries(st.sampled_from(["a", "b", "anthropic_version"]), _SIMILAR, max_size=2)
 _PATHS = st.sampled_from([PATH, PATH.replace("%3A", ":"), "/s/x" + PATH, PATH + "-stream", "/x"])
 _HEADERS = st.dictionaries(
-    st.sampled_from(["accept", "x-amzn-bedrock-trace"]), st.sampled_from(["*/*", "a", "A"]), max_size=1
+    st.sampled_from(["accept", "x-amzn-bedrock-trace"]),
+    st.sampled_from(["*/*", "a", "A"]),
+    max_size=1,
 )
 
 
-@settings(derandomize=True, deadline=None, max_examples=400)
+@settings(derandomize=True, deadline=None, max_examples=examples(400))
 @given(_OBJECTS, _OBJECTS, _PATHS, _PATHS, _HEADERS, _HEADERS)
 def test_keys_are_equal_exactly_where_the_canonical_requests_are(
-    one: JsonValue, other: JsonValue, path: str, other_path: str, headers: dict[str, str], other_headers: dict[str, str]
+    one: JsonValue,
+    other: JsonValue,
+    path: str,
+    other_path: str,
+    headers: dict[str, str],
+    other_headers: dict[str, str],
 ) -> None:
     first, second = bodies.compact(one), json.dumps(other).encode()
     equal = facts(about(first, path, headers)) == facts(about(second, other_path, other_headers))
@@ -349,7 +401,9 @@ def test_keys_are_equal_exactly_where_the_canonical_requests_are(
 @quick
 @given(_OBJECTS, _OBJECTS)
 def test_equal_keys_mean_equal_json(one: JsonValue, other: JsonValue) -> None:
-    """Against an independent canonical form: Python's own JSON, less the version, 1.0 as 1, accounts as one."""
+    """Against an independent canonical form: Python's own JSON, less the version,
+    1.0 as 1, accounts as one.
+    """
 
     def plain(value: JsonValue) -> JsonValue:
         match value:
@@ -365,27 +419,34 @@ def test_equal_keys_mean_equal_json(one: JsonValue, other: JsonValue) -> None:
 
     def form(value: JsonValue) -> str:
         assert isinstance(value, dict)
-        return json.dumps(plain({k: v for k, v in value.items() if k != "anthropic_version"}), sort_keys=True)
+        return json.dumps(
+            plain({k: v for k, v in value.items() if k != "anthropic_version"}), sort_keys=True
+        )
 
     assert (key(bodies.compact(one)) == key(bodies.compact(other))) == (form(one) == form(other))
 
 
-# -- recorded requests ---------------------------------------------------------------------------------------------------
+# -- recorded requests -----------------------------------------------------------------------------
 
 
 def test_a_recorded_requests_headers_are_looked_up_as_a_calls_are() -> None:
     """Whatever their case; the first of a name counts, as it does on the wire."""
     request = replace(
-        recorded(BODY), headers=(("X-Amzn-Bedrock-Trace", "ENABLED"), ("x-amzn-bedrock-trace", "DISABLED"))
+        recorded(BODY),
+        headers=(("X-Amzn-Bedrock-Trace", "ENABLED"), ("x-amzn-bedrock-trace", "DISABLED")),
     )
     assert compute_request_key(request) == key(headers={"x-amzn-bedrock-trace": "ENABLED"})
 
 
 def test_the_canonical_request_says_what_counts() -> None:
     body = orjson.dumps({"anthropic_version": "x", "arn": ARN, "n": 1.0})
-    found = about(body, f"/s/x/model/{ARN}/converse", {"accept": "image/png", "x-amzn-bedrock-trace": "ENABLED"})
+    canonical = about(
+        body,
+        f"/s/x/model/{ARN}/converse",
+        {"accept": "image/png", "x-amzn-bedrock-trace": "ENABLED"},
+    )
     clean = ARN.replace("999988887777", "123456789012")
-    assert found == Canonical(
+    assert canonical == Canonical(
         "Converse",
         clean,
         f"Converse /model/{clean}/converse",
@@ -404,9 +465,11 @@ def test_keys_stay_as_they_are() -> None:
     assert key().hex() == "b7240b00b6b41e3897c498840c1b935b"
 
 
-# -- users' own patterns ---------------------------------------------------------------------------------------
+# -- users' own patterns ---------------------------------------------------------------------------
 
-OWN = MatchRules(redact=(re.compile("Zo\u00eb"), re.compile("acme[a-z]*"), re.compile(r"(?<=\"id\": )\d+")))
+OWN = MatchRules(
+    redact=(re.compile("Zo\u00eb"), re.compile("acme[a-z]*"), re.compile(r"(?<=\"id\": )\d+"))
+)
 
 
 @pytest.mark.parametrize(
@@ -442,10 +505,18 @@ def test_a_request_hits_what_was_recorded_of_it_without_what_users_take_out(
 
 
 @quick
-@given(some.json_objects, st.sampled_from(["[a-z]+", ".+", r"\d", '"[^"]*"', r"\W", "a|b"]), st.booleans())
-def test_any_pattern_and_any_spelling_hits(value: dict[str, JsonValue], pattern: str, spaced: bool) -> None:
+@given(
+    some.json_objects,
+    st.sampled_from(["[a-z]+", ".+", r"\d", '"[^"]*"', r"\W", "a|b"]),
+    st.booleans(),
+)
+def test_any_pattern_and_any_spelling_hits(
+    value: dict[str, JsonValue], pattern: str, spaced: bool
+) -> None:
     rules = MatchRules(redact=(re.compile(pattern),))
-    body = json.dumps(value, separators=None if spaced else (",", ":")).encode(errors="surrogatepass")
+    body = json.dumps(value, separators=None if spaced else (",", ":")).encode(
+        errors="surrogatepass"
+    )
     clean = scrub(body, rules.redaction)
     recorded = Request("POST", PATH, (), bodies.read_request_body(clean))
     assert compute_request_key(recorded, rules) == key(body, PATH, rules=rules)
@@ -453,7 +524,9 @@ def test_any_pattern_and_any_spelling_hits(value: dict[str, JsonValue], pattern:
 
 def test_secrets_in_headers_make_no_difference() -> None:
     name = "x-amzn-bedrock-guardrailidentifier"
-    assert key(headers={name: ARN}) == key(headers={name: ARN.replace("999988887777", "123456789012")})
+    assert key(headers={name: ARN}) == key(
+        headers={name: ARN.replace("999988887777", "123456789012")}
+    )
 
 
 def test_without_patterns_none_are_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -462,9 +535,70 @@ def test_without_patterns_none_are_looked_for(monkeypatch: pytest.MonkeyPatch) -
     def paid(*_: object, **__: object) -> None:
         raise AssertionError("looked for patterns where there are none")
 
-    for place, name in ((scrub_module, "_redact"), (scrub_module, "redact_path"), (key_module, "redact_path")):
+    for place, name in (
+        (scrub_module, "_redact"),
+        (scrub_module, "redact_path"),
+        (key_module, "redact_path"),
+    ):
         monkeypatch.setattr(place, name, paid)
     headers = {"x-amzn-bedrock-trace": "ENABLED"}
     assert key(headers=headers) == key(BODY.replace(b":", b": "), headers=headers)
     with pytest.raises(AssertionError, match="looked for patterns"):
         key(rules=OWN)
+
+
+# -- values that differ in every call --------------------------------------------------------------
+
+
+def test_tokens_that_sdks_invent_are_not_part_of_the_key() -> None:
+    jobs, async_invoke = "/model-invocation-job", "/async-invoke"
+    for path in (jobs, async_invoke):
+        one, other = (
+            '{"clientToken":"' + token + '","clientRequestToken":"x","a":1}'
+            for token in ("one", "other")
+        )
+        assert key(one, path) == key(other, path) == key('{"a":1}', path) != key('{"a":2}', path)
+    assert key("", "/memories/m?a=1&clientToken=x", method="DELETE") == key(
+        "", "/memories/m?a=1", method="DELETE"
+    )
+    assert key("", "/memories/m?clientToken=x", method="DELETE") == key(
+        "", "/memories/m", method="DELETE"
+    )
+    # A body for a model can have any member.
+    invoke = "/model/a/invoke"
+    assert key('{"clientToken":"x"}', invoke) != key('{"clientToken":"y"}', invoke)
+
+
+def test_a_placeholder_applies_to_a_path_without_a_model() -> None:
+    rules = MatchRules(placeholders=(re.compile("[0-9]+"),))
+    agent = "/agents/A/agentAliases/B/sessions/%s/text"
+    assert (
+        key(path=agent % "1", rules=rules)
+        == key(path=agent % "22", rules=rules)
+        != key(path=agent % "x", rules=rules)
+    )
+    assert key(path="/model/a-v1/invoke", rules=rules) != key(
+        path="/model/a-v2/invoke", rules=rules
+    )
+
+
+SIGNED = {
+    "Converse": '{"reasoningContent":{"reasoningText":{"text":"%s","signature":"%s"}}}',
+    "Converse, redacted": '{"text":"%s","reasoningContent":{"redactedContent":"%s"}}',
+    "Anthropic": '{"type":"thinking","thinking":"%s","signature":"%s"}',
+    "Anthropic, redacted": '{"text":"%s","type":"redacted_thinking","data":"%s"}',
+    "Responses": '{"type":"reasoning","text":"%s","encrypted_content":"%s"}',
+}
+
+
+@pytest.mark.parametrize("block", SIGNED.values(), ids=SIGNED)
+def test_signatures_of_reasoning_are_not_part_of_the_key(block: str) -> None:
+    def ask(text: str, signature: str) -> bytes:
+        return key('{"messages":[{"content":[%s]}]}' % (block % (text, signature)))
+
+    assert ask("a", "one") == ask("a", "other") != ask("b", "one")
+
+
+def test_a_tool_that_has_a_signature_keeps_it() -> None:
+    body = '{"toolUse":{"input":{"signature":"%s","text":"t"}}}'
+    assert key(body % "one") != key(body % "other")

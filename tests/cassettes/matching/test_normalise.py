@@ -1,17 +1,20 @@
-"""From the wire to the cassette: nothing that changes by itself is kept, and nothing that counts is lost."""
+"""From the wire to the cassette: nothing that changes by itself is kept, and
+nothing that counts is lost.
+"""
 
 import json
+from random import Random
 
 import pytest
 
-from bedtape_cassettes.format.bodies import EVENT_STREAM, SERVER_SENT
+from bedtape_cassettes.format.bodies import EVENT_STREAM, SERVER_SENT, wire
 from bedtape_cassettes.matching.normalise import VOLATILE_RESPONSE_HEADERS, build_interaction
 from bedtape_cassettes.model import EMPTY, Body, Events, Headers, Interaction, event_headers
 from bedtape_cassettes.redaction.kinds import ACCESS_KEY, ACCOUNT, REDACTED
 from support import interactions as some
 
 CONVERSE = "/model/amazon.nova-lite-v1%3A0/converse"
-FRAMES = some.framed([(event_headers("chunk"), b'{"a":1,"p":"abcd"}')])
+FRAMES = some.encode_frames([(event_headers("chunk"), b'{"a":1,"p":"abcd"}')])
 
 
 def recorded(
@@ -62,9 +65,13 @@ REQUEST_HEADERS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value", "kept"), REQUEST_HEADERS, ids=[row[0] for row in REQUEST_HEADERS])
+@pytest.mark.parametrize(
+    ("name", "value", "kept"), REQUEST_HEADERS, ids=[row[0] for row in REQUEST_HEADERS]
+)
 def test_request_headers_are_kept_by_name(name: str, value: str, kept: bool) -> None:
-    assert recorded(asked=((name, value),)).request.headers == (((name.lower(), value),) if kept else ())
+    assert recorded(asked=((name, value),)).request.headers == (
+        ((name.lower(), value),) if kept else ()
+    )
 
 
 RESPONSE_HEADERS = [
@@ -96,9 +103,13 @@ RESPONSE_HEADERS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value", "kept"), RESPONSE_HEADERS, ids=[row[0] for row in RESPONSE_HEADERS])
+@pytest.mark.parametrize(
+    ("name", "value", "kept"), RESPONSE_HEADERS, ids=[row[0] for row in RESPONSE_HEADERS]
+)
 def test_no_volatile_response_header_is_kept(name: str, value: str, kept: bool) -> None:
-    assert recorded(answered=((name, value),)).response.headers == (((name.lower(), value),) if kept else ())
+    assert recorded(answered=((name, value),)).response.headers == (
+        ((name.lower(), value),) if kept else ()
+    )
 
 
 def test_the_volatile_headers_are_named_in_lower_case() -> None:
@@ -107,7 +118,12 @@ def test_the_volatile_headers_are_named_in_lower_case() -> None:
 
 def test_exact_keeps_every_header_in_case_and_order_but_no_secret() -> None:
     asked = (("User-Agent", "x"), ("Authorization", "Bearer x"), ("Accept", "a"), ("accept", "b"))
-    answered = (("x-amzn-RequestId", "1"), ("Date", "now"), ("Set-Cookie", "a=b"), ("Content-Length", "2"))
+    answered = (
+        ("x-amzn-RequestId", "1"),
+        ("Date", "now"),
+        ("Set-Cookie", "a=b"),
+        ("Content-Length", "2"),
+    )
     exact = recorded(asked=asked, answered=answered, exact=True)
     assert exact.exact
     assert exact.request.headers == (asked[0], ("Authorization", REDACTED), *asked[2:])
@@ -124,12 +140,29 @@ def test_exact_keeps_the_spelling_of_bodies_and_plain_recording_that_of_answers_
 
 def test_exact_keeps_padding() -> None:
     plain = recorded(answered=(("content-type", EVENT_STREAM),), answer=FRAMES).response.body
-    exact = recorded(answered=(("content-type", EVENT_STREAM),), answer=FRAMES, exact=True).response.body
+    exact = recorded(
+        answered=(("content-type", EVENT_STREAM),), answer=FRAMES, exact=True
+    ).response.body
     assert isinstance(plain, Events)
     assert isinstance(exact, Events)
     assert (plain.padded, plain.events[0].payload) == (True, b'{"a":1}')
     assert (exact.padded, exact.events[0].payload) == (False, b'{"a":1,"p":"abcd"}')
     assert plain.events[0].at_ms == exact.events[0].at_ms == 3
+
+
+def test_padding_is_removed_from_each_event_by_itself() -> None:
+    answer = (
+        FRAMES
+        + some.encode_frames([(event_headers("b"), b'{"b":2}')])
+        + some.encode_frames([(event_headers("c"), b'{"c":3,"p":"ab"}')])
+    )
+    body = recorded(answered=(("content-type", EVENT_STREAM),), answer=answer).response.body
+    assert isinstance(body, Events)
+    bare = {event.payload: event.bare for event in body.events if event.payload[2:3] in b"bc"}
+    assert (body.padded, bare) == (True, {b'{"b":2}': True, b'{"c":3}': False})
+    played = [wire(event, body.padded, Random(0)) for event in body.events]
+    assert [b'"p":"ab' in frame for frame in played[-2:]] == [False, True]
+    assert played[-2] == some.encode_frames([(event_headers("b"), b'{"b":2}')])
 
 
 @pytest.mark.parametrize(
@@ -151,7 +184,9 @@ def test_exact_keeps_padding() -> None:
 def test_streams_are_known_by_their_type_or_their_operation(
     path: str, status: int, kind: str, answer: bytes, events: bool
 ) -> None:
-    body = recorded(path=path, status=status, answered=(("Content-Type", kind),), answer=answer).response.body
+    body = recorded(
+        path=path, status=status, answered=(("Content-Type", kind),), answer=answer
+    ).response.body
     assert isinstance(body, Events) == events
     if isinstance(body, Body):
         assert body.data == answer
@@ -161,7 +196,11 @@ def test_operation_and_model_are_what_the_path_says() -> None:
     assert (recorded().operation, recorded().model) == ("Converse", "amazon.nova-lite-v1:0")
     assert (recorded(path="/x").operation, recorded(path="/x").model) == (None, None)
     assert recorded().response.after_ms == 12
-    assert recorded(body=b"", answer=b"").request.body == recorded(body=b"", answer=b"").response.body == EMPTY
+    assert (
+        recorded(body=b"", answer=b"").request.body
+        == recorded(body=b"", answer=b"").response.body
+        == EMPTY
+    )
 
 
 def test_secrets_go_whatever_is_asked_for() -> None:

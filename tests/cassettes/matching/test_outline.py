@@ -1,4 +1,6 @@
-"""The outline of a request: its key is the key of the body, and it contains everything but large binary data."""
+"""The outline of a request: its key is the key of the body, and it contains
+everything but large binary data.
+"""
 
 import json
 from base64 import b64encode
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from bedtape_cassettes.matching.key import compute_key
 from bedtape_cassettes.matching.outline import read_outline
 from bedtape_cassettes.operations import identify
+from support.examples import examples
 
 TARGET = identify("POST", "/model/us.amazon.nova-2-lite-v1%3A0/converse")
 IMAGE = b64encode(Random(1).randbytes(300_000)).decode()
@@ -51,7 +54,9 @@ BODIES = st.builds(
     lambda values, text, spaced: json.dumps(
         {"a": text, "z": values, "b": [1.0]}, indent=1 if spaced else None
     ).encode(),
-    st.lists(st.builds(put, st.sampled_from(VALUES), st.sampled_from(PLACES)), min_size=1, max_size=4),
+    st.lists(
+        st.builds(put, st.sampled_from(VALUES), st.sampled_from(PLACES)), min_size=1, max_size=4
+    ),
     st.text(max_size=5),
     st.booleans(),
 )
@@ -61,7 +66,7 @@ def key(body: Any) -> bytes:
     return compute_key("POST", TARGET, (), body)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(BODIES)
 def test_the_key_of_an_outline_is_the_key_of_its_body(body: bytes) -> None:
     outline = read_outline(body)
@@ -72,7 +77,8 @@ def test_the_key_of_an_outline_is_the_key_of_its_body(body: bytes) -> None:
 @pytest.mark.parametrize("place", PLACES[:4])
 def test_large_binary_data_is_left_out(place: Any) -> None:
     outlines = [
-        read_outline(json.dumps({"text": "Hello", "at": put(value, place)}).encode()).data for value in VALUES[:2]
+        read_outline(json.dumps({"text": "Hello", "at": put(value, place)}).encode()).data
+        for value in VALUES[:2]
     ]
     assert max(map(len, outlines)) < 300
     assert outlines[0] != outlines[1]

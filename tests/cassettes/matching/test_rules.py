@@ -11,7 +11,7 @@ from bedtape_cassettes.matching.rules import match_rules, render_arguments
 
 def _again(rules: MatchRules) -> MatchRules:
     """What a command makes of them."""
-    found: list[MatchRules] = []
+    rules_again: list[MatchRules] = []
     app = typer.Typer()
 
     @app.command()
@@ -21,10 +21,12 @@ def _again(rules: MatchRules) -> MatchRules:
         any_profile: AnyProfile = False,
         redact: RecordedRedact = None,
     ) -> None:
-        found.append(match_rules(ignore or (), placeholder or (), redact or (), any_profile=any_profile))
+        rules_again.append(
+            match_rules(ignore or (), placeholder or (), redact or (), any_profile=any_profile)
+        )
 
     typer.main.get_command(app)(list(render_arguments(rules)), standalone_mode=False)
-    return found[0]
+    return rules_again[0]
 
 
 @pytest.mark.parametrize(
@@ -32,7 +34,9 @@ def _again(rules: MatchRules) -> MatchRules:
     [
         DEFAULT,
         match_rules(any_profile=True),
-        match_rules(["messages.*.id", "-x"], [r"\d{4}-\d\d", "a b"], ["--secret", "é"], any_profile=True),
+        match_rules(
+            ["messages.*.id", "-x"], [r"\d{4}-\d\d", "a b"], ["--secret", "é"], any_profile=True
+        ),
     ],
 )
 def test_rules_are_said_to_another_process(rules: MatchRules) -> None:
@@ -50,6 +54,7 @@ def test_what_is_always_ignored_stays() -> None:
         ("placeholder", "a{99999999999}", "a regular expression"),
         ("redact", "(", "a regular expression"),
         ("ignore", "a..b", "members joined by dots"),
+        ("ignore", "messages.*.text,system", "one path"),
     ],
 )
 def test_a_malformed_pattern_or_path_is_refused(kind: str, value: str, expected: str) -> None:

@@ -9,8 +9,8 @@ import pytest
 from bedtape_cassettes.redaction import kinds, scrub
 
 _SHORT, _LONG = 25_000, 200_000
-# Searches of short texts take so little that their time is mostly chance. A quadratic search of the long text takes
-# more than ten seconds.
+# Searches of short texts take so little that their time is mostly chance. A quadratic search of the
+# long text takes more than ten seconds.
 _NOISE = 0.05
 _TRIES = 5
 
@@ -34,7 +34,9 @@ def measure(function: Callable[[str], object], text: str) -> float:
 
 def grows_linearly(function: Callable[[str], object], before: str, run: str) -> bool:
     for _ in range(_TRIES):
-        long, short = (measure(function, before + run * (size // len(run))) for size in (_LONG, _SHORT))
+        long, short = (
+            measure(function, before + run * (size // len(run))) for size in (_LONG, _SHORT)
+        )
         if long < _NOISE + 3 * (_LONG // _SHORT) * short:
             return True
     return False
@@ -44,7 +46,9 @@ def grows_linearly(function: Callable[[str], object], before: str, run: str) -> 
 @pytest.mark.parametrize("name", PATTERNS)
 def test_a_pattern_takes_linear_time_on_runs_of_its_own_characters(name: str) -> None:
     kind = kinds.KINDS[name]
-    runs = own_characters(kind.pattern.pattern) | {f"-{word}" for word in re.findall(r"\w{3,}", kind.pattern.pattern)}
+    runs = own_characters(kind.pattern.pattern) | {
+        f"-{word}" for word in re.findall(r"\w{3,}", kind.pattern.pattern)
+    }
     for before in ("", *kind.hints[:1]):
         for run in runs:
             assert grows_linearly(PATTERNS[name], before, run), (before, run)
@@ -52,7 +56,8 @@ def test_a_pattern_takes_linear_time_on_runs_of_its_own_characters(name: str) ->
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "run", ["\\", '"', "%", "%41", "{", "[", ",", "=", "a", "A", "/", " ", "\n", "a ", "\\/", '"a":']
+    "run",
+    ["\\", '"', "%", "%41", "{", "[", ",", "=", "a", "A", "/", " ", "\n", "a ", "\\/", '"a":'],
 )
 @pytest.mark.parametrize("before", ["", "akia", '"', '{"secretAccessKey":"', "data: "])
 def test_a_whole_search_takes_linear_time(before: str, run: str) -> None:

@@ -1,4 +1,6 @@
-"""Users' patterns: what they match is gone from what is meant, the rest keeps its bytes, and twice is once."""
+"""Users' patterns: what they match is gone from what is meant, the rest keeps its
+bytes, and twice is once.
+"""
 
 import json
 import re
@@ -12,10 +14,22 @@ from hypothesis import strategies as st
 
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.redaction.kinds import REDACTED
-from bedtape_cassettes.redaction.scrub import Redaction, read_patterns, redact_path, scrub, scrub_text
+from bedtape_cassettes.redaction.scrub import (
+    Redaction,
+    read_patterns,
+    redact_path,
+    scrub,
+    scrub_text,
+)
 from support import interactions as some
+from support.examples import examples
 
-quick = settings(derandomize=True, deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(
+    derandomize=True,
+    deadline=None,
+    max_examples=examples(150),
+    suppress_health_check=[HealthCheck.too_slow],
+)
 
 
 def of(*patterns: str) -> Redaction:
@@ -26,7 +40,7 @@ def sealed(text: str) -> str:
     return b64encode(text.encode()).decode()
 
 
-# -- what is a pattern -----------------------------------------------------------------------------------------
+# -- what is a pattern -----------------------------------------------------------------------------
 
 
 def test_every_wrong_pattern_is_told_at_once_with_its_place_and_what_fixes_it() -> None:
@@ -41,31 +55,58 @@ def test_every_wrong_pattern_is_told_at_once_with_its_place_and_what_fixes_it() 
 
 
 def test_good_patterns_are_kept_in_order() -> None:
-    assert [pattern.pattern for pattern in read_patterns(["a+", "(?i)b"]).patterns] == ["a+", "(?i)b"]
+    assert [pattern.pattern for pattern in read_patterns(["a+", "(?i)b"]).patterns] == [
+        "a+",
+        "(?i)b",
+    ]
 
 
 def test_personal_data_has_names() -> None:
     redaction = read_patterns(["{email}", "{phone}"])
-    text = b'{"text": "ada@analytical.io, +44 20 7946 0958, me@example.com, bo@a.test, (212) 555-0143"}'
+    text = (
+        b'{"text": "ada@analytical.io, +44 20 7946 0958, me@example.com, bo@a.test, (212)'
+        b' 555-0143"}'
+    )
     clean = b'{"text": "REDACTED, REDACTED, me@example.com, bo@a.test, (212) 555-0143"}'
     assert scrub(text, redaction) == clean
-    again = read_patterns(pattern.pattern for pattern in redaction.patterns)  # as another process gets them
+    # as another process gets them
+    again = read_patterns(pattern.pattern for pattern in redaction.patterns)
     assert scrub(text, again) == clean
 
 
-# -- bodies ----------------------------------------------------------------------------------------------------
+# -- bodies ----------------------------------------------------------------------------------------
 
 MEANT: dict[str, tuple[str, bytes, Any]] = {
-    "a text": ("Falcon", b'{"text": "the Falcon flies", "n": 1.50}', {"text": f"the {REDACTED} flies", "n": 1.5}),
+    "a text": (
+        "Falcon",
+        b'{"text": "the Falcon flies", "n": 1.50}',
+        {"text": f"the {REDACTED} flies", "n": 1.5},
+    ),
     "a key": ("Falcon", b'{"Falcon":1}', {REDACTED: 1}),
-    "letters that are escaped": ("Zo\u00eb", b'{"text":"Zo\\u00eb \\u00e9"}', {"text": f"{REDACTED} \u00e9"}),
-    "letters that are not": ("Zo.\\b", '{"text":"Zo\u00eb \u00e9"}'.encode(), {"text": f"{REDACTED} \u00e9"}),
+    "letters that are escaped": (
+        "Zo\u00eb",
+        b'{"text":"Zo\\u00eb \\u00e9"}',
+        {"text": f"{REDACTED} \u00e9"},
+    ),
+    "letters that are not": (
+        "Zo.\\b",
+        '{"text":"Zo\u00eb \u00e9"}'.encode(),
+        {"text": f"{REDACTED} \u00e9"},
+    ),
     "a line break": (r"Big\s+Corp", rb'{"text":"Big\nCorp"}', {"text": REDACTED}),
     "an escaped slash": ("a/b", rb'{"text":"a\/b"}', {"text": REDACTED}),
     "a number": ("4711", b'{"id": 4711, "n": 5}', {"id": REDACTED, "n": 5}),
     "a number in a list": ("4711", b"[4711,1]", [REDACTED, 1]),
-    "json in json": ("Zo\u00eb", rb'{"input":"{\"a\":\"Zo\\u00eb\"}"}', {"input": f'{{"a":"{REDACTED}"}}'}),
-    "what an escape spells is not meant": ("new|u00|n", rb'{"a":"\new","b":"\u00e9"}', {"a": "\new", "b": "\u00e9"}),
+    "json in json": (
+        "Zo\u00eb",
+        rb'{"input":"{\"a\":\"Zo\\u00eb\"}"}',
+        {"input": f'{{"a":"{REDACTED}"}}'},
+    ),
+    "what an escape spells is not meant": (
+        "new|u00|n",
+        rb'{"a":"\new","b":"\u00e9"}',
+        {"a": "\new", "b": "\u00e9"},
+    ),
     "half of a pair": ("Falcon", rb'{"a":"Falcon \ud83d"}', {"a": f"{REDACTED} \ud83d"}),
 }
 
@@ -89,7 +130,9 @@ def test_text_in_base64_is_looked_into(text: str) -> None:
 
 @pytest.mark.parametrize("text", ['{"n":1}', '{"type":"message_stop","text":"' + "x" * 99 + '"}'])
 def test_the_spelling_of_base64_is_not_meant(text: str) -> None:
-    """A short pattern matches somewhere in it by chance, and the chunk could not be read any more."""
+    """A short pattern matches somewhere in it by chance, and the chunk could
+    not be read any more.
+    """
     body = b'{"bytes":"%b"}' % sealed(text).encode()
     assert scrub(body, of("ey|Jt|J0|eX|eH|IjoxfQ")) == body
 
@@ -112,13 +155,28 @@ def test_server_sent_events_and_plascrub_text() -> None:
     assert scrub(b"\xff\xfe Falcon \x00", of("Falcon")) == b"\xff\xfe REDACTED \x00"
 
 
-PATTERNS = ["a", "[a-z]+", ".+", r"\w", r"\d", "(?i)reDACted|E", r"\W+", '"[^"]*"', "é", r"\\", "b(?=c)", "^.|.$"]
+PATTERNS = [
+    "a",
+    "[a-z]+",
+    ".+",
+    r"\w",
+    r"\d",
+    "(?i)reDACted|E",
+    r"\W+",
+    '"[^"]*"',
+    "é",
+    r"\\",
+    "b(?=c)",
+    "^.|.$",
+]
 
 
 @quick
 @given(some.json_objects, st.sampled_from(PATTERNS), st.sampled_from(PATTERNS), st.booleans())
 def test_twice_is_once(value: Any, one: str, two: str, ascii_only: bool) -> None:
-    """A request is scrubbed when it is journalled, when it is written and when it is matched: with one result."""
+    """A request is scrubbed when it is journalled, when it is written and when it is
+    matched: with one result.
+    """
     body = json.dumps(value, ensure_ascii=ascii_only).encode(errors="surrogatepass")
     redaction = of(one)
     clean = scrub(body, redaction)
@@ -128,18 +186,25 @@ def test_twice_is_once(value: Any, one: str, two: str, ascii_only: bool) -> None
 
 
 @quick
-@given(some.json_objects, st.sampled_from(["Falcon", "Zo\u00eb", "a/b", "line\nline"]), st.booleans(), st.booleans())
+@given(
+    some.json_objects,
+    st.sampled_from(["Falcon", "Zo\u00eb", "a/b", "line\nline"]),
+    st.booleans(),
+    st.booleans(),
+)
 def test_a_word_is_gone_wherever_it_stands_and_json_stays_json(
     value: dict[str, Any], word: str, ascii_only: bool, spaced: bool
 ) -> None:
     planted = {"before": value, "list": [f"x{word}", {word: word}]}
     separators = None if spaced else (",", ":")
-    body = json.dumps(planted, ensure_ascii=ascii_only, separators=separators).encode(errors="surrogatepass")
+    body = json.dumps(planted, ensure_ascii=ascii_only, separators=separators).encode(
+        errors="surrogatepass"
+    )
     clean = json.loads(scrub(body, of(re.escape(word))))
     assert clean == {"before": value, "list": [f"x{REDACTED}", {REDACTED: REDACTED}]}
 
 
-# -- texts and paths -------------------------------------------------------------------------------------------
+# -- texts and paths -------------------------------------------------------------------------------
 
 
 @quick
@@ -153,7 +218,11 @@ def test_a_placeholder_is_never_looked_into(text: str, pattern: str) -> None:
     ("pattern", "path", "meant"),
     [
         ("acme", "/model/acme.one/converse", "/model/REDACTED.one/converse"),
-        ("profile/acme", "/model/arn%3Aaws%2Fprofile%2Facme/invoke", "/model/arn:aws/REDACTED/invoke"),
+        (
+            "profile/acme",
+            "/model/arn%3Aaws%2Fprofile%2Facme/invoke",
+            "/model/arn:aws/REDACTED/invoke",
+        ),
         ("Big Corp", "/agents/Big%20Corp", "/agents/REDACTED"),
         ("Zo\u00eb", "/agents/Zo%C3%AB", "/agents/REDACTED"),
         (r"\d{2}", "/agents/a%20b", "/agents/a b"),

@@ -1,4 +1,6 @@
-"""Changed cassettes put in place: whoever is killed and whatever is full, each cassette is the old one or the new one."""
+"""Changed cassettes put in place: whoever is killed and whatever is full, each cassette is
+the old one or the new one.
+"""
 
 import errno
 import json
@@ -13,11 +15,11 @@ import pytest
 from bedtape_cassettes.errors import CassetteError, CassetteInvalid, SecretFound
 from bedtape_cassettes.foreign.exporters import FORMATS
 from bedtape_cassettes.model import Body, Cassette, Suite
-from bedtape_cassettes.storage import commit, store
+from bedtape_cassettes.storage import commit, file_names, folder_swap, store
 from bedtape_cassettes.suites import bulk
 from bedtape_cassettes.suites.timing import Retiming, retime
 from support import folders
-from support.capturing import Taken
+from support.capturing import CaptureRun
 from support.recordings import answer, converse, path, prompt
 
 GITHUB = "ghp_" + "a1B2" * 9
@@ -31,15 +33,19 @@ def write(root: Path, **texts: str) -> Suite:
 
 
 def files(root: Path) -> dict[str, bytes]:
-    return {p.relative_to(root).as_posix(): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
+    return {
+        p.relative_to(root).as_posix(): p.read_bytes()
+        for p in sorted(root.rglob("*"))
+        if p.is_file()
+    }
 
 
 def all_slower(suite: Suite) -> Suite:
     everything = {c.name: tuple(range(len(c.interactions))) for c in suite}
-    return bulk.each(suite, everything, lambda interaction: retime(interaction, Retiming(2)))
+    return bulk.change_each(suite, everything, lambda interaction: retime(interaction, Retiming(2)))
 
 
-# -- what is there afterwards ------------------------------------------------------------------------------------------
+# -- what is there afterwards ----------------------------------------------------------------------
 
 
 def test_what_is_put_is_read_and_nothing_else_is_left(tmp_path: Path) -> None:
@@ -119,20 +125,28 @@ def test_a_cassette_in_a_tape_of_the_folder_is_not_changed_there(tmp_path: Path)
 def test_what_is_written_contains_no_secret(tmp_path: Path) -> None:
     before = write(tmp_path, a="12", b="3")
     secrets = (converse("4", "4"), converse(f"my key: {GITHUB}", "5"), converse("6", f"\n{GITHUB}"))
-    after = (*before, store.number_files(Cassette("c", secrets)))
+    after = (*before, file_names.number_files(Cassette("c", secrets)))
     for place in (tmp_path, tmp_path / "a.tape"):
         commit.commit(place, before, after)
-        assert GITHUB.encode() not in b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+        assert GITHUB.encode() not in b"".join(
+            path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()
+        )
 
 
 def test_a_name_with_a_secret_is_refused_and_nothing_changes(tmp_path: Path) -> None:
     before = write(tmp_path, a="12", b="3")
     old = files(tmp_path)
-    after = (*bulk.drop(before, {"a": (0,)}), store.number_files(Cassette(f"of/{GITHUB}", (converse("4", "4"),))))
+    after = (
+        *bulk.drop(before, {"a": (0,)}),
+        file_names.number_files(Cassette(f"of/{GITHUB}", (converse("4", "4"),))),
+    )
     for place in (tmp_path, tmp_path / "a.tape"):
         with pytest.raises(SecretFound) as refused:
             commit.commit(place, before, after)
-        expected = "of/REDACTED: expected a name without a secret, found a GitHub token; choose another name"
+        expected = (
+            "of/REDACTED: expected a name without a secret, found a GitHub token; choose another"
+            " name"
+        )
         assert str(refused.value) == expected
     assert files(tmp_path) == old
 
@@ -152,7 +166,10 @@ def test_a_form_that_lies_is_refused_before_anything_is_written(tmp_path: Path) 
         with pytest.raises(CassetteError, match=r"expected an interaction that"):
             folders.write(tmp_path, Cassette("a", (good, bad)))
     with pytest.raises(CassetteInvalid, match="a method in capitals"):
-        folders.write(tmp_path, Cassette("a", (good, replace(good, request=replace(good.request, method="x")))))
+        folders.write(
+            tmp_path,
+            Cassette("a", (good, replace(good, request=replace(good.request, method="x")))),
+        )
     assert files(tmp_path) == {}
 
 
@@ -163,7 +180,9 @@ def test_names_that_leave_the_folder_are_refused(name: str, tmp_path: Path) -> N
     with pytest.raises(CassetteError, match="cassette name"):
         folders.write_tape(tmp_path / "a.tape", [Cassette(name, (converse("1", "1"),))])
     with pytest.raises(CassetteInvalid, match="names inside the folder"):
-        folders.write_tape(tmp_path / "a.tape", [Cassette("a", (replace(converse("1", "1"), file="../x.yaml"),))])
+        folders.write_tape(
+            tmp_path / "a.tape", [Cassette("a", (replace(converse("1", "1"), file="../x.yaml"),))]
+        )
     assert files(tmp_path) == {}
 
 
@@ -177,13 +196,20 @@ def test_a_file_of_another_kind_is_not_written_over(tmp_path: Path) -> None:
     assert store.read([tmp_path]) == before
 
 
-# -- one at a time, and copies -----------------------------------------------------------------------------------------
+# -- one at a time, and copies ---------------------------------------------------------------------
 
 
 def test_two_commands_do_not_change_one_folder_at_once(tmp_path: Path) -> None:
-    with commit.lock(tmp_path), pytest.raises(CassetteError, match="another command"), commit.lock(tmp_path):
+    with (
+        commit.lock(tmp_path),
+        pytest.raises(CassetteError, match="another command"),
+        commit.lock(tmp_path),
+    ):
         pass
-    left = [tmp_path / name for name in (".a.bedtape-new", ".x.tape.1.bedtape-new", ".y.tape.1.bedtape-new")]
+    left = [
+        tmp_path / name
+        for name in (".a.bedtape-new", ".x.tape.1.bedtape-new", ".y.tape.1.bedtape-new")
+    ]
     for one in left:
         one.write_text("of a killed process")
     with commit.lock(tmp_path / "x.tape"):
@@ -202,15 +228,19 @@ def test_a_folder_that_stays_empty_is_removed_again(tmp_path: Path) -> None:
 def test_a_backup_is_the_old_files_and_no_cassette(tmp_path: Path) -> None:
     before = write(tmp_path, a="12", b="3")
     old = {name: data for name, data in files(tmp_path).items() if name.startswith("a/")}
-    kept = [commit.back_up(tmp_path, commit.list_files(tmp_path, before, ["a"]), "now") for _ in "12"]
+    kept = [
+        commit.back_up(tmp_path, commit.list_files(tmp_path, before, ["a"]), "now") for _ in "12"
+    ]
     assert [folder.name for folder in kept] == ["now", "now-2"]
     assert all(files(folder) == old for folder in kept)
     assert store.read([tmp_path]) == before
     assert (tmp_path / commit.BACKUPS / ".gitignore").read_text() == "*\n"
 
 
-def test_where_folders_cannot_change_places_in_one_step_two_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commit, "_swap_folders", lambda one, other: False)
+def test_where_folders_cannot_change_places_in_one_step_two_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder_swap, "_swap_folders", lambda one, other: False)
     before = write(tmp_path, a="123")
     after = bulk.drop(all_slower(before), {"a": (0,)})
     commit.commit(tmp_path, before, after)
@@ -218,7 +248,9 @@ def test_where_folders_cannot_change_places_in_one_step_two_do(tmp_path: Path, m
     assert not list(tmp_path.glob(".*"))
 
 
-def test_where_a_folder_cannot_be_renamed_nothing_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_a_folder_cannot_be_renamed_nothing_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A container's image: folders of its lower layers cannot be renamed."""
     before = write(tmp_path, a="12")
     old = files(tmp_path)
@@ -226,14 +258,14 @@ def test_where_a_folder_cannot_be_renamed_nothing_changes(tmp_path: Path, monkey
     def refuse(*_: object) -> None:
         raise OSError(errno.EXDEV, "Invalid cross-device link")
 
-    monkeypatch.setattr(commit, "_swap_folders", lambda one, other: False)
+    monkeypatch.setattr(folder_swap, "_swap_folders", lambda one, other: False)
     monkeypatch.setattr(Path, "rename", refuse)
     with pytest.raises(CassetteError, match="change a copy of it"):
         commit.commit(tmp_path, before, bulk.drop(before, {"a": (0,)}))
     assert files(tmp_path) == old
 
 
-# -- killed, and full --------------------------------------------------------------------------------------------------
+# -- killed, and full ------------------------------------------------------------------------------
 
 
 def prepare(root: Path, user: str) -> None:
@@ -244,12 +276,19 @@ def prepare(root: Path, user: str) -> None:
     if user == "importer":
         (root / "sources").mkdir()
         for name, cassette in {"a": before[0], "b": before[2], "d": all_slower(before)[0]}.items():
-            (root / "sources" / f"{name}.yaml").write_bytes(FORMATS["vcrpy"].export(cassette, "us-east-1"))
+            (root / "sources" / f"{name}.yaml").write_bytes(
+                FORMATS["vcrpy"].export(cassette, "us-east-1")
+            )
     if user == "recorder":
-        taken = Taken()
+        taken = CaptureRun()
         for session, texts in {"a": "1xy", "b": "5", "d": "6"}.items():
             for text in texts:
-                taken.exchange(path(), prompt(text), json.dumps(answer(f"new {text}")).encode(), session=session)
+                taken.exchange(
+                    path(),
+                    prompt(text),
+                    json.dumps(answer(f"new {text}")).encode(),
+                    session=session,
+                )
         (root / "a.journal").write_bytes(taken.data)
 
 
@@ -258,14 +297,28 @@ def prepare(root: Path, user: str) -> None:
     ("user", "how"),
     [
         ("command", "two-steps"),
-        *((user, how) for user in ("command", "importer", "recorder") for how in ("killed", "full")),
+        *(
+            (user, how)
+            for user in ("command", "importer", "recorder")
+            for how in ("killed", "full")
+        ),
     ],
 )
-def test_at_whatever_step_it_ends_each_cassette_is_the_old_or_the_new_one(tmp_path: Path, user: str, how: str) -> None:
-    """Killed with SIGKILL, or the disk full: before each single step on the disk, one after the other."""
+def test_at_whatever_step_it_ends_each_cassette_is_the_old_or_the_new_one(
+    tmp_path: Path, user: str, how: str
+) -> None:
+    """Killed with SIGKILL, or the disk full: before each single step on the
+    disk, one after the other.
+    """
     root = tmp_path / "root"
     prepare(root, user)
-    command = [sys.executable, str(Path(__file__).parents[2] / "support" / "failing_writes.py"), user, how, str(root)]
+    command = [
+        sys.executable,
+        str(Path(__file__).parents[2] / "support" / "failing_writes.py"),
+        user,
+        how,
+        str(root),
+    ]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     rows = [json.loads(line) for line in result.stdout.splitlines()]
@@ -276,7 +329,7 @@ def test_at_whatever_step_it_ends_each_cassette_is_the_old_or_the_new_one(tmp_pa
     assert [row for row in rows if row[2]] == []
 
 
-# -- links -----------------------------------------------------------------------------------------------------
+# -- links -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["linked", "linked/below", "a"])
@@ -286,8 +339,11 @@ def test_nothing_is_written_through_a_link_out_of_the_folder(name: str, tmp_path
     root.mkdir()
     (root / "linked").symlink_to(outside)
     (root / "a").symlink_to(tmp_path / "gone")
-    numbered = store.number_files(Cassette(name, (converse("a", "b"),)))
-    with commit.lock(root), pytest.raises(CassetteError, match=r"expected a folder below .*, found a link to"):
+    numbered = file_names.number_files(Cassette(name, (converse("a", "b"),)))
+    with (
+        commit.lock(root),
+        pytest.raises(CassetteError, match=r"expected a folder below .*, found a link to"),
+    ):
         commit.commit(root, (), (numbered,))
     assert not list(outside.iterdir())
     assert not (tmp_path / "gone").exists()

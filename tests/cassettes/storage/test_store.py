@@ -1,4 +1,6 @@
-"""Cassettes on disk: all or nothing when read, whole files when written, and a cache that nobody can tell from none."""
+"""Cassettes on disk: all or nothing when read, whole files when written, and a cache that
+nobody can tell from none.
+"""
 
 import errno
 import os
@@ -16,11 +18,13 @@ from hypothesis import strategies as st
 
 from bedtape_cassettes.errors import CassetteInvalid, CassetteMissing, Problem
 from bedtape_cassettes.format import document, tape, yamlio
+from bedtape_cassettes.format.binary_files import Load
 from bedtape_cassettes.model import Cassette, Interaction
 from bedtape_cassettes.redaction.walk import scan, scrub_interaction
-from bedtape_cassettes.storage import store
-from support import folders
+from bedtape_cassettes.storage import file_names, store
+from support import WAIT, folders
 from support import interactions as some
+from support.examples import examples
 
 GITHUB = "ghp_" + "a1B2" * 9
 
@@ -30,7 +34,11 @@ def cassette(name: str = "weather", *texts: str) -> Cassette:
 
 
 def files(root: Path) -> dict[str, bytes]:
-    return {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
 
 
 def problems(*paths: Path, cache: Path | None = None) -> tuple[Problem, ...]:
@@ -39,7 +47,7 @@ def problems(*paths: Path, cache: Path | None = None) -> tuple[Problem, ...]:
     return refused.value.problems
 
 
-# -- both ways ---------------------------------------------------------------------------------------------------------
+# -- both ways -------------------------------------------------------------------------------------
 
 
 def test_many_cassettes_come_back_in_name_order(tmp_path: Path) -> None:
@@ -52,16 +60,29 @@ def test_many_cassettes_come_back_in_name_order(tmp_path: Path) -> None:
 _NAMES = st.from_regex(r"[a-z0-9_-]{1,8}(/[a-z0-9_-]{1,8}){0,2}", fullmatch=True)
 
 
-@settings(derandomize=True, deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    derandomize=True,
+    deadline=None,
+    max_examples=examples(40),
+    suppress_health_check=[HealthCheck.too_slow],
+)
 @given(
     st.dictionaries(
         _NAMES,
-        st.lists(some.interactions.filter(lambda i: not scan(scrub_interaction(i))), min_size=1, max_size=3),
+        st.lists(
+            some.interactions.filter(lambda i: not scan(scrub_interaction(i))),
+            min_size=1,
+            max_size=3,
+        ),
         max_size=3,
     )
 )
-def test_whatever_is_written_comes_back_from_folders_tapes_and_the_cache(found: dict[str, list[Interaction]]) -> None:
-    scrubbed = {name: tuple(map(scrub_interaction, interactions)) for name, interactions in found.items()}
+def test_whatever_is_written_comes_back_from_folders_tapes_and_the_cache(
+    suite: dict[str, list[Interaction]],
+) -> None:
+    scrubbed = {
+        name: tuple(map(scrub_interaction, interactions)) for name, interactions in suite.items()
+    }
     cassettes = tuple(Cassette(name, scrubbed[name]) for name in sorted(scrubbed))
     with TemporaryDirectory() as folder:
         root, cache = Path(folder, "cassettes"), Path(folder, "cache")
@@ -83,7 +104,11 @@ def test_whatever_is_written_comes_back_from_folders_tapes_and_the_cache(found: 
 
 def test_files_are_named_by_order_operation_and_key(tmp_path: Path) -> None:
     first, second, third = folders.write(tmp_path, cassette())
-    assert [path.name[:14] for path in (first, second, third)] == ["0001-converse-", "0002-converse-", "0003-converse-"]
+    assert [path.name[:14] for path in (first, second, third)] == [
+        "0001-converse-",
+        "0002-converse-",
+        "0003-converse-",
+    ]
     assert len({path.stem[-8:] for path in (first, second, third)}) == 3
     read = store.read([tmp_path])[0].interactions
     assert [i.file for i in read] == [f"weather/{path.name}" for path in (first, second, third)]
@@ -99,15 +124,17 @@ def test_recorded_order_is_by_number_not_by_letter(tmp_path: Path) -> None:
 
 
 def test_ten_thousand_and_one_interactions_keep_their_order() -> None:
-    names = [store.name_file(number, some.small()) for number in (2, 9999, 10000, 10001)]
-    assert sorted(names, key=store.order_of) == names
+    names = [file_names.name_file(number, some.small()) for number in (2, 9999, 10000, 10001)]
+    assert sorted(names, key=file_names.order_of) == names
     assert sorted(names) != names
 
 
 def test_a_files_name_never_leaves_its_folder() -> None:
     interaction = some.small()
-    hostile = replace(interaction, operation=None, request=replace(interaction.request, method="../../x/.."))
-    assert store.name_file(1, hostile).startswith("0001-x-")
+    hostile = replace(
+        interaction, operation=None, request=replace(interaction.request, method="../../x/..")
+    )
+    assert file_names.name_file(1, hostile).startswith("0001-x-")
 
 
 def test_files_right_in_the_folder_are_a_cassette_of_its_name(tmp_path: Path) -> None:
@@ -118,14 +145,18 @@ def test_files_right_in_the_folder_are_a_cassette_of_its_name(tmp_path: Path) ->
     assert "/" not in read.interactions[0].file
 
 
-# -- reading what is wrong -----------------------------------------------------------------------------------------------
+# -- reading what is wrong -------------------------------------------------------------------------
 
 
 def broken(path: Path) -> list[tuple[str, int]]:
     """Puts two wrong files among right ones; gives the file and line of each problem to come."""
     first, _, third = folders.write(path, cassette("a"))
     (fourth,) = folders.write(path, cassette("b", "x"))
-    first.write_text(first.read_text().replace("status: 200", "status: 20").replace("method: POST", "method: post"))
+    first.write_text(
+        first.read_text()
+        .replace("status: 200", "status: 20")
+        .replace("method: POST", "method: post")
+    )
     third.write_bytes(b"\0")
     fourth.write_text("bedtape: 1\nrequest: &a {}\n")
     lines = first.read_text().splitlines()
@@ -146,9 +177,62 @@ def test_all_problems_of_all_files_come_at_once_and_in_order(tmp_path: Path) -> 
     assert [(problem.file, problem.line) for problem in told] == expected
 
 
+_ENTRY = """
+- request:
+    method: POST
+    uri: https://bedrock-runtime.us-east-1.amazonaws.com/model/m/converse
+    body: '{}'
+    headers: {}
+  response:
+    status: {code: 200, message: OK}
+    headers: {}
+    body: {string: '{}'}
+"""
+_GO = """
+version: 2
+interactions:
+- id: 0
+  request:
+    method: POST
+    url: https://bedrock-runtime.us-east-1.amazonaws.com/model/m/converse
+    body: '{}'
+    headers: {}
+  response:
+    code: 200
+    headers: {}
+    body: '{}'
+"""
+
+
+@pytest.mark.parametrize(
+    ("recorder", "text"),
+    [
+        ("VCR.py", f"interactions:{_ENTRY}version: 1\n"),
+        ("Ruby VCR", f"---\nhttp_interactions:{_ENTRY}recorded_with: VCR 6.3.1\n"),
+        ("go-vcr", f"---{_GO}"),
+    ],
+)
+def test_a_file_of_another_recorder_is_one_problem(
+    recorder: str, text: str, tmp_path: Path
+) -> None:
+    """It lacks all that a file of bedtape's has, and a problem for each missing
+    member would hide the cause.
+    """
+    folders.write(tmp_path / "a", cassette("a"))
+    for name in ("one.yaml", "two.yml"):
+        (tmp_path / "a" / name).write_text(text)
+    told = problems(tmp_path / "a")
+    assert [(Path(problem.file).name, problem.found) for problem in told] == [
+        (name, f"a recording of {recorder}") for name in ("one.yaml", "two.yml")
+    ]
+    assert "bedtape cassette import" in told[0].fix
+
+
 def test_nothing_of_a_broken_folder_is_cached_as_right(tmp_path: Path) -> None:
     broken(tmp_path / "a")
-    assert problems(tmp_path / "a", cache=tmp_path / "cache") == problems(tmp_path / "a", cache=tmp_path / "cache")
+    assert problems(tmp_path / "a", cache=tmp_path / "cache") == problems(
+        tmp_path / "a", cache=tmp_path / "cache"
+    )
 
 
 def test_an_unreadable_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,7 +317,7 @@ def test_links_that_leave_the_folder_are_refused(link: str, tmp_path: Path) -> N
 def test_what_is_not_there_or_no_folder(tmp_path: Path) -> None:
     plain = tmp_path / "a.yaml"
     plain.write_text("a: 1")
-    with pytest.raises(CassetteMissing, match="no such folder; name a folder"):
+    with pytest.raises(CassetteMissing, match="no such file or folder; name a folder"):
         store.read([tmp_path / "gone"])
     with pytest.raises(CassetteMissing, match="name its folder"):
         store.read([plain])
@@ -251,7 +335,7 @@ def test_an_empty_folder_holds_no_cassette(tmp_path: Path) -> None:
     assert store.read([tmp_path]) == ()
 
 
-# -- several places ------------------------------------------------------------------------------------------------------
+# -- several places --------------------------------------------------------------------------------
 
 
 def test_several_folders_and_tapes_are_one_suite(tmp_path: Path) -> None:
@@ -275,7 +359,7 @@ def test_two_cassettes_of_a_name_are_refused_wherever_they_come_from(tmp_path: P
     assert [p.file for p in problems(tmp_path / "x")] == ["x"]
 
 
-# -- the cache -----------------------------------------------------------------------------------------------------------
+# -- the cache -------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -284,15 +368,17 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     real = document.read
 
-    def read(data: bytes, file: str) -> Interaction:
+    def read(data: bytes, file: str, *load: Load) -> Interaction:
         names.append(Path(file).name)
-        return real(data, file)
+        return real(data, file, *load)
 
     monkeypatch.setattr(document, "read", read)
     return names
 
 
-def test_a_second_load_parses_nothing_and_a_change_one_file(tmp_path: Path, parsed: list[str]) -> None:
+def test_a_second_load_parses_nothing_and_a_change_one_file(
+    tmp_path: Path, parsed: list[str]
+) -> None:
     root, cache = tmp_path / "cassettes", tmp_path / "cache"
     paths = folders.write(root, cassette())
     parsed.clear()
@@ -316,7 +402,9 @@ def test_a_second_load_parses_nothing_and_a_change_one_file(tmp_path: Path, pars
     assert parsed == []
 
 
-def test_the_cache_goes_by_content_wherever_the_file_is_now(tmp_path: Path, parsed: list[str]) -> None:
+def test_the_cache_goes_by_content_wherever_the_file_is_now(
+    tmp_path: Path, parsed: list[str]
+) -> None:
     root, cache = tmp_path / "cassettes", tmp_path / "cache"
     (path,) = folders.write(root, cassette("a", "x"))
     store.read([root], cache=cache)
@@ -338,7 +426,14 @@ def rotten(data: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "spoil", [lambda _: b"", lambda data: data[:-1], lambda data: b"x" + data, lambda _: tape.pack([]), rotten]
+    "spoil",
+    [
+        lambda _: b"",
+        lambda data: data[:-1],
+        lambda data: b"x" + data,
+        lambda _: tape.pack([]),
+        rotten,
+    ],
 )
 def test_a_spoilt_cache_is_no_cache_and_is_made_anew(
     spoil: Callable[[bytes], bytes], tmp_path: Path, parsed: list[str]
@@ -367,7 +462,9 @@ def failing(real: Callable[..., None], at: int, error: OSError) -> Callable[...,
     return fail
 
 
-def test_a_cache_that_cannot_be_kept_is_no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_cannot_be_kept_is_no_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root = tmp_path / "cassettes"
     folders.write(root, cassette())
     plain = store.read([root])
@@ -383,7 +480,7 @@ def test_a_cache_that_cannot_be_kept_is_no_cache(tmp_path: Path, monkeypatch: py
 READ_OFTEN = """
 import sys
 from pathlib import Path
-from bedtape_cassettes.storage import store
+from bedtape_cassettes.storage import file_names, store
 root, cache = map(Path, sys.argv[1:])
 for number in range(30):
     assert len(store.read([root], cache=cache)[0].interactions) == 3
@@ -398,7 +495,9 @@ def test_processes_that_write_the_cache_at_once_do_not_disturb_each_other(tmp_pa
     folders.write(root, cassette())
     command = [sys.executable, "-W", "error", "-c", READ_OFTEN, str(root), str(cache)]
     running = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(2)]
-    assert [(process.communicate(timeout=60)[1], process.returncode) for process in running] == [(b"", 0)] * 2
+    assert [(process.communicate(timeout=WAIT)[1], process.returncode) for process in running] == [
+        (b"", 0)
+    ] * 2
     assert [path.suffix for path in cache.iterdir()] in ([], [".tape"])
 
 
@@ -410,7 +509,7 @@ def test_where_the_cache_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     assert store.cache_folder({}) == Path("/home/me/.cache/bedtape")
 
 
-# -- watching ------------------------------------------------------------------------------------------------------------
+# -- watching --------------------------------------------------------------------------------------
 
 
 def test_the_fingerprint_changes_with_the_files_and_only_with_them(tmp_path: Path) -> None:

@@ -8,20 +8,25 @@ from hypothesis import given
 
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import Body, Cassette, Interaction
-from bedtape_cassettes.suites.diff import compare, differences, render
+from bedtape_cassettes.suites.diff import compare, find_differences, render
 from support import interactions as some
-from support.recordings import answer, converse, prompt, recorded, stream
+from support.recordings import answer, converse, prompt, record_interaction, stream
 
 
 def told(
     before: Interaction, after: Interaction, *, noise: bool = True
 ) -> list[tuple[str, str, str | None, str | None]]:
-    return [(d.section, d.where, d.before, d.after) for d in differences(before, after, noise=noise)]
+    return [
+        (d.section, d.where, d.before, d.after)
+        for d in find_differences(before, after, noise=noise)
+    ]
 
 
 def test_the_answer_is_first_and_noise_last_and_nothing_is_told_twice() -> None:
     before = converse("Rain?", "no", after_ms=5)
-    other = recorded(prompt("Snow?"), bodies.compact(answer("yes")), headers=(("Content-Type", "text/json"),))
+    other = record_interaction(
+        prompt("Snow?"), bodies.compact(answer("yes")), headers=(("Content-Type", "text/json"),)
+    )
     assert [row[:2] for row in told(before, other)] == [
         ("answer", "text"),
         ("request", "messages[0].content[0].text"),
@@ -32,17 +37,24 @@ def test_the_answer_is_first_and_noise_last_and_nothing_is_told_twice() -> None:
 
 
 def test_a_stream_cut_otherwise_and_later_is_noise_alone() -> None:
-    before, after = stream("a", ["it ", "rains"]), stream("a", ["it rains"], at_ms=[0, 50, 60, 70], after_ms=9)
+    before, after = (
+        stream("a", ["it ", "rains"]),
+        stream("a", ["it rains"], at_ms=[0, 50, 60, 70], after_ms=9),
+    )
     assert {row[0] for row in told(before, after)} == {"noise"}
     assert told(before, after, noise=False) == []
-    assert told(before, stream("a", ["it ", "pours"]), noise=False) == [("answer", "text", "it rains", "it pours")]
+    assert told(before, stream("a", ["it ", "pours"]), noise=False) == [
+        ("answer", "text", "it rains", "it pours")
+    ]
 
 
 def _calling(city: str, number: str) -> Interaction:
     said = answer("")
-    said["output"]["message"]["content"] = [{"toolUse": {"toolUseId": number, "name": "look", "input": {"city": city}}}]
+    said["output"]["message"]["content"] = [
+        {"toolUse": {"toolUseId": number, "name": "look", "input": {"city": city}}}
+    ]
     said["stopReason"] = "tool_use"
-    return recorded(prompt("a"), bodies.compact(said))
+    return record_interaction(prompt("a"), bodies.compact(said))
 
 
 def test_a_tools_arguments_are_the_answer_and_its_id_is_noise() -> None:
@@ -53,8 +65,8 @@ def test_a_tools_arguments_are_the_answer_and_its_id_is_noise() -> None:
 
 
 def test_errors_and_statuses_are_answers() -> None:
-    before = recorded(prompt("a"), b'{"message":"slow down"}', status=429)
-    after = recorded(prompt("a"), b'{"message":"no access"}', status=403)
+    before = record_interaction(prompt("a"), b'{"message":"slow down"}', status=429)
+    after = record_interaction(prompt("a"), b'{"message":"no access"}', status=403)
     assert told(before, after)[:2] == [
         ("answer", "status", "429", "403"),
         ("answer", "message", "slow down", "no access"),
@@ -62,10 +74,12 @@ def test_errors_and_statuses_are_answers() -> None:
 
 
 @given(some.interactions, some.interactions)
-def test_there_is_a_difference_exactly_where_they_differ(one: Interaction, other: Interaction) -> None:
-    assert differences(one, one) == ()
+def test_there_is_a_difference_exactly_where_they_differ(
+    one: Interaction, other: Interaction
+) -> None:
+    assert find_differences(one, one) == ()
     if (one.request.body, one.response.status) != (other.request.body, other.response.status):
-        assert differences(one, other) or _same_json(one.request.body, other.request.body)
+        assert find_differences(one, other) or _same_json(one.request.body, other.request.body)
 
 
 def _same_json(one: Body, other: Body) -> bool:
@@ -76,11 +90,14 @@ def _same_json(one: Body, other: Body) -> bool:
         return False
 
 
-# -- suites ------------------------------------------------------------------------------------------------------------
+# -- suites ----------------------------------------------------------------------------------------
 
 
 def cassette(name: str, *interactions: Interaction) -> Cassette:
-    return Cassette(name, tuple(replace(i, file=f"{name}/{n:04d}-x.yaml") for n, i in enumerate(interactions, 1)))
+    return Cassette(
+        name,
+        tuple(replace(i, file=f"{name}/{n:04d}-x.yaml") for n, i in enumerate(interactions, 1)),
+    )
 
 
 def pairs(before: Cassette, after: Cassette) -> list[tuple[str | None, str | None]]:
@@ -96,13 +113,18 @@ def test_interactions_of_one_request_belong_together_then_those_of_one_number() 
     ]
     assert pairs(cassette("a", one, two), cassette("a", two)) == [("a:1", None), ("a:2", "a:1")]
     assert pairs(cassette("a", one), cassette("a", one, new)) == [("a:1", "a:1"), (None, "a:2")]
-    assert pairs(cassette("a", one, one), cassette("a", one, one)) == [("a:1", "a:1"), ("a:2", "a:2")]
+    assert pairs(cassette("a", one, one), cassette("a", one, one)) == [
+        ("a:1", "a:1"),
+        ("a:2", "a:2"),
+    ]
 
 
 def test_two_that_are_compared_alone_are_a_pair_whatever_they_ask() -> None:
-    (found,) = compare((cassette("a", converse("one", "x")),), (cassette("b", converse("two", "x")),))
-    assert (found.before, found.after) == ("a:1", "b:1")
-    assert [d.section for d in found.differences] == ["request"]
+    (difference,) = compare(
+        (cassette("a", converse("one", "x")),), (cassette("b", converse("two", "x")),)
+    )
+    assert (difference.before, difference.after) == ("a:1", "b:1")
+    assert [d.section for d in difference.differences] == ["request"]
 
 
 def test_what_is_shown_names_what_came_and_what_went() -> None:
@@ -131,4 +153,19 @@ def test_what_is_equal_is_not_shown(same: bool) -> None:
 
 def test_a_difference_cannot_steer_the_terminal() -> None:
     hostile = (cassette("a\x1b[2J", converse("\x1b]0;x\x07", "\x1b[31m")),)
-    assert all(line.text.isprintable() for line in render(compare(hostile, (cassette("b", converse("a", "b\x9b")),))))
+    assert all(
+        line.text.isprintable()
+        for line in render(compare(hostile, (cassette("b", converse("a", "b\x9b")),)))
+    )
+
+
+def test_signatures_of_reasoning_are_no_difference() -> None:
+    def sign(signature: str) -> Interaction:
+        block = (
+            f'{{"reasoningContent":{{"reasoningText":{{"text":"Hm.","signature":"{signature}"}}}}}}'
+        )
+        request = f'{{"messages":[{{"role":"user","content":[{block}]}}]}}'
+        body = f'{{"output":{{"message":{{"content":[{block}],"role":"assistant"}}}},"stopReason":"end_turn"}}'
+        return record_interaction(request.encode(), body.encode())
+
+    assert find_differences(sign("one"), sign("other")) == ()

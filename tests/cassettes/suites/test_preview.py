@@ -8,7 +8,9 @@ from bedtape_cassettes.suites.preview import Plan, plan, render
 from bedtape_cassettes.suites.timing import Retiming, retime
 from support.recordings import converse
 
-ONE, TWO = (replace(converse(t, t, after_ms=9), file=f"a/000{n}-x.yaml") for n, t in enumerate("12", 1))
+ONE, TWO = (
+    replace(converse(t, t, after_ms=9), file=f"a/000{n}-x.yaml") for n, t in enumerate("12", 1)
+)
 SUITE = (Cassette("a", (ONE, TWO)),)
 
 
@@ -26,9 +28,14 @@ def test_each_kind_of_change_is_told_and_nothing_else() -> None:
 
 
 def test_what_changes_in_place_is_shown_as_a_diff() -> None:
-    changed = plan(SUITE, bulk.each(SUITE, {"a": (1,)}, lambda i: retime(i, Retiming(0))))
+    changed = plan(SUITE, bulk.change_each(SUITE, {"a": (1,)}, lambda i: retime(i, Retiming(0))))
     assert changed.summary == "interactions: 1 changed"
-    assert [line.text for line in render(changed)] == ["changed a/0002-x.yaml", "  noise: after_ms", "    -9", "    +0"]
+    assert [line.text for line in render(changed)] == [
+        "changed a/0002-x.yaml",
+        "  noise: after_ms",
+        "    -9",
+        "    +0",
+    ]
 
 
 def test_the_same_interaction_twice_is_moved_twice() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bedtape_cassettes.format import bodies, document, eventstream
@@ -21,8 +21,9 @@ from bedtape_cassettes.suites.assign import assign, parse_assignments
 from bedtape_cassettes.suites.secrets import Names, load_detectors, redact
 from bedtape_cassettes.suites.selector import pick
 from support.corpus import cassettes, every, exchanges, needs_corpus, sources
-from support.heard import events_heard, text_heard
-from support.recordings import converse, prompt, recorded, stream
+from support.decoding import decode_events, decode_text
+from support.examples import examples
+from support.recordings import converse, prompt, record_interaction, stream
 
 EMAIL = "ada@analytical.io"
 IBAN = "GB82WEST12345698765432"
@@ -44,13 +45,17 @@ def test_a_value_that_a_stream_cuts_is_taken_out(sizes: list[int], around: str) 
         at += size
     recording = stream("q", [*pieces, text[at:]], at_ms=range(0, 900, 10))
     made = clean(recording)
-    assert text_heard(made) == f"{around} REDACTED-email-1 {around}"
-    assert len(events_heard(made)) == len(events_heard(recording))
+    assert decode_text(made) == f"{around} REDACTED-email-1 {around}"
+    assert len(decode_events(made)) == len(decode_events(recording))
 
 
 def test_deltas_that_hold_none_of_it_stay_as_they_are() -> None:
     made = clean(stream("q", ["It is ", "ada@an", "alytica", "l.io, sir"]))
-    texts = [e["contentBlockDelta"]["delta"]["text"] for e in events_heard(made) if "contentBlockDelta" in e]
+    texts = [
+        e["contentBlockDelta"]["delta"]["text"]
+        for e in decode_events(made)
+        if "contentBlockDelta" in e
+    ]
     assert texts == ["It is ", "REDACT", "ED-emai", "l-1, sir"]
 
 
@@ -60,20 +65,23 @@ def test_agents_bytes_are_joined_too() -> None:
     data = b"".join(eventstream.encode_strings(event_headers("chunk"), frame) for frame in frames)
     url = "/agents/A/agentAliases/B/sessions/c/text"
     headers = (("Content-Type", bodies.EVENT_STREAM),)
-    made = clean(recorded(b"{}", data, url=url, headers=headers))
+    made = clean(record_interaction(b"{}", data, url=url, headers=headers))
     values = read_values(made.response.body)
     said = [value["bytes"] for value in values if isinstance(value, dict)]
     assert b"".join(b64decode(str(piece)) for piece in said) == b"mail REDACTED-email-1 now"
 
 
 def test_paths_take_whatever_is_there() -> None:
-    made = clean(converse("who?", "me"), Search(paths=("messages.*.content", "output.message.content[0].text")))
+    made = clean(
+        converse("who?", "me"),
+        Search(paths=("messages.*.content", "output.message.content[0].text")),
+    )
     assert read_values(made.request.body) == [
         {"messages": [{"role": "user", "content": [{"text": "REDACTED-path-1"}]}]}
     ]
     assert b'"text":"REDACTED-path-2"' in made.response.body.data  # type: ignore[union-attr]
     streamed = clean(stream("who?", ["on", "ly me"]), Search(paths=("delta.text",)))
-    assert text_heard(streamed) == "REDACTED-path-1"
+    assert decode_text(streamed) == "REDACTED-path-1"
 
 
 def test_the_same_value_has_the_same_placeholder_and_numbers_go_on() -> None:
@@ -83,7 +91,7 @@ def test_the_same_value_has_the_same_placeholder_and_numbers_go_on() -> None:
     one, two = (redact(converse(f"{EMAIL} c7", f"b@c.io {EMAIL}"), search, names) for _ in range(2))
     assert one == two
     assert read_values(one.request.body) == read_values(
-        recorded(prompt("REDACTED-email-5 REDACTED-pattern-1"), b"").request.body
+        record_interaction(prompt("REDACTED-email-5 REDACTED-pattern-1"), b"").request.body
     )
     assert b'"REDACTED-email-6 REDACTED-email-5"' in one.response.body.data  # type: ignore[union-attr]
     assert redact(one, search, names) is one
@@ -91,15 +99,20 @@ def test_the_same_value_has_the_same_placeholder_and_numbers_go_on() -> None:
 
 def test_a_text_of_ones_own_may_stand_there() -> None:
     assert (
-        b'"hi me@example.com"' in redact(converse("q", f"hi {EMAIL}"), ALL, Names("me@example.com")).response.body.data
+        b'"hi me@example.com"'
+        in redact(converse("q", f"hi {EMAIL}"), ALL, Names("me@example.com")).response.body.data
     )  # type: ignore[union-attr]
 
 
 def suite(*interactions: Interaction) -> Suite:
-    return (Cassette("a", tuple(replace(i, file=f"a/{n:04d}-x.yaml") for n, i in enumerate(interactions, 1))),)
+    return (
+        Cassette(
+            "a", tuple(replace(i, file=f"a/{n:04d}-x.yaml") for n, i in enumerate(interactions, 1))
+        ),
+    )
 
 
-def found(of: Suite) -> list[secrets.Found]:
+def found(of: Suite) -> list[secrets.ScanResult]:
     return secrets.scan(of, pick(of, ["*"]), ALL)
 
 
@@ -157,7 +170,9 @@ def test_what_is_not_picked_stays() -> None:
 
 def test_a_secret_header_is_found_by_its_name() -> None:
     one = converse("q", "a")
-    kept = replace(one, exact=True, request=replace(one.request, headers=(("X-Api-Key", "hunter2hunter2"),)))
+    kept = replace(
+        one, exact=True, request=replace(one.request, headers=(("X-Api-Key", "hunter2hunter2"),))
+    )
     (told,) = found(suite(kept))
     assert (told.kind, told.where) == ("secret-header", "request.headers.X-Api-Key")
 
@@ -172,9 +187,41 @@ def test_detectors_find_what_the_kinds_do_not(monkeypatch: pytest.MonkeyPatch) -
     told = {(span.kind, text[span.start : span.end]) for span in look(text)}
     assert ("basic-auth-credentials", "hunter22") in told
     assert ("secret-keyword", "correct-horse-battery") in told
-    assert list(look("Ids such as msg_bdrk_01Fa62yoE5qsW3mPG95wgFqa and AKIAIOSFODNN7EXAMPLE are none.")) == []
+    assert (
+        list(
+            look("Ids such as msg_bdrk_01Fa62yoE5qsW3mPG95wgFqa and AKIAIOSFODNN7EXAMPLE are none.")
+        )
+        == []
+    )
 
 
+@pytest.mark.slow
+@settings(
+    derandomize=True,
+    deadline=None,
+    max_examples=examples(20),
+    suppress_health_check=list(HealthCheck),
+)
+@pytest.mark.parametrize("name", secrets._HINTS)
+@given(data=st.data())
+def test_what_a_hinted_detector_finds_has_the_hint(name: str, data: st.DataObject) -> None:
+    util = pytest.importorskip("detect_secrets.core.plugins.util")
+    (kind,) = [
+        one for one in util.get_mapping_from_secret_type_to_class().values() if one.__name__ == name
+    ]
+    text = data.draw(st.one_of([st.from_regex(pattern) for pattern in kind.denylist]))
+    assert secrets._HINTS[name].search(text)
+
+
+def test_keywords_of_the_keyword_detector_are_hints_of_it() -> None:
+    keyword = pytest.importorskip("detect_secrets.plugins.keyword")
+    has_hint = secrets._find_hint("KeywordDetector")
+    assert has_hint is not None
+    assert all(has_hint(word.upper()) for word in keyword.DENYLIST)
+    assert not has_hint("cassette, tape, records")
+
+
+@pytest.mark.slow
 @needs_corpus
 @pytest.mark.corpus
 def test_real_recordings_are_clean_afterwards_and_still_load() -> None:
@@ -198,7 +245,11 @@ def test_what_real_streams_of_every_model_cut_in_pieces_is_found_and_gone() -> N
     """The planted text is cut as the model cut its own."""
     rows = [row for row in every() if row.status == 200 and row.operation in _STREAMS]
     streams = {row.model: row.interaction() for row in rows}
-    spoken = {model: i for model, i in streams.items() if isinstance(i.response.body, Events) and text_heard(i)}
+    spoken = {
+        model: i
+        for model, i in streams.items()
+        if isinstance(i.response.body, Events) and decode_text(i)
+    }
     assert len(spoken) > 15
     for interaction in spoken.values():
         planted = assign(
@@ -207,9 +258,11 @@ def test_what_real_streams_of_every_model_cut_in_pieces_is_found_and_gone() -> N
         of = suite(planted)
         assert {"email", "iban"} <= {f.kind for f in found(of) if f.where.startswith("response")}
         ((clean,),) = (c.interactions for c in secrets.redact_suite(of, {"a": (0,)}, ALL, Names()))
-        told = text_heard(clean)
+        told = decode_text(clean)
         assert told is not None
-        assert re.fullmatch(r"Mail REDACTED-email-\d+ the number REDACTED-iban-\d+, please.", told), told
+        assert re.fullmatch(
+            r"Mail REDACTED-email-\d+ the number REDACTED-iban-\d+, please.", told
+        ), told
         assert found(suite(clean)) == []
         assert isinstance(planted.response.body, Events)
         assert isinstance(clean.response.body, Events)

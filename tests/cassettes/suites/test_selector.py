@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.matching.key import compute_request_key
 from bedtape_cassettes.model import Cassette, Interaction
-from bedtape_cassettes.storage.store import name_file
-from bedtape_cassettes.suites.selector import cassettes, marks, numbers, parse, pick
-from support.recordings import MODEL, converse, recorded, stream
+from bedtape_cassettes.storage.file_names import name_file
+from bedtape_cassettes.suites.selector import find_cassettes, list_marks, list_numbers, parse, pick
+from support.recordings import MODEL, converse, record_interaction, stream
 
 HAIKU = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
 KEY = compute_request_key(converse("eggs, bacon and spam", "no").request).hex()
@@ -20,13 +20,20 @@ KEY = compute_request_key(converse("eggs, bacon and spam", "no").request).hex()
 def filed(name: str, *interactions: Interaction, numbered: tuple[int, ...] = ()) -> Cassette:
     places = numbered or range(1, len(interactions) + 1)
     return Cassette(
-        name, tuple(replace(i, file=f"{name}/{n:04d}-x.yaml") for n, i in zip(places, interactions, strict=True))
+        name,
+        tuple(
+            replace(i, file=f"{name}/{n:04d}-x.yaml")
+            for n, i in zip(places, interactions, strict=True)
+        ),
     )
 
 
 SUITE = (
     filed(
-        "menu/a", converse("eggs, bacon and spam", "no"), converse("Spam?", "yes", model=HAIKU), stream("rain", ["a"])
+        "menu/a",
+        converse("eggs, bacon and spam", "no"),
+        converse("Spam?", "yes", model=HAIKU),
+        stream("rain", ["a"]),
     ),
     filed("weather", stream("rain in Bergen", ["a"]), converse("sun", "b"), numbered=(2, 7)),
 )
@@ -56,6 +63,9 @@ SUITE = (
         (f"*:key={KEY.upper()}", {"menu/a": (0,)}),
         ("*:is=stream", {"menu/a": (2,), "weather": (0,)}),
         ("*:status=2??,7", {"weather": (1,)}),
+        ("*:answer=YES", {"menu/a": (1,)}),
+        ("*:stop=end*,answer=b", {"weather": (1,)}),
+        ("*:op=converse,stop=end_turn,answer=yes,answer=b", {"menu/a": (1,), "weather": (1,)}),
     ],
 )
 def test_a_selector_selects(selector: str, picked: dict[str, tuple[int, ...]]) -> None:
@@ -63,7 +73,10 @@ def test_a_selector_selects(selector: str, picked: dict[str, tuple[int, ...]]) -
 
 
 def test_selectors_add_up() -> None:
-    assert pick(SUITE, ["weather:7", "menu/a:1", "weather:2"]) == {"weather": (0, 1), "menu/a": (0,)}
+    assert pick(SUITE, ["weather:7", "menu/a:1", "weather:2"]) == {
+        "weather": (0, 1),
+        "menu/a": (0,),
+    }
 
 
 @pytest.mark.parametrize(
@@ -75,7 +88,8 @@ def test_selectors_add_up() -> None:
         ("*:op=CountTokens", ["2 cassettes has", "operations Converse, ConverseStream"]),
         ("weather:key=0", ["keys "]),
         ("wether:2", ["did you mean weather?"]),
-        ("zzz", ["there is menu/a, weather"]),
+        ("zzz", ["known cassettes: menu/a, weather"]),
+        ("answer=rain", ["did you mean *:answer=rain?"]),
         ("weather:two", ["expected a number", "found 'two'"]),
         ("weather:3-1", ["a range that goes up"]),
         ("weather:key=xyz", ["hexadecimal"]),
@@ -94,8 +108,8 @@ def test_what_selects_nothing_says_what_there_is(selector: str, said: list[str])
 
 def test_brackets_are_no_wildcards() -> None:
     suite = (filed("test[a]", converse("1", "1")), filed("testa", converse("1", "1")))
-    assert [c.name for c in cassettes(suite, "test[a]")] == ["test[a]"]
-    assert [c.name for c in cassettes(suite, "test[a*")] == ["test[a]"]
+    assert [c.name for c in find_cassettes(suite, "test[a]")] == ["test[a]"]
+    assert [c.name for c in find_cassettes(suite, "test[a*")] == ["test[a]"]
 
 
 def test_a_comma_of_the_prompt_is_written_with_a_backslash_where_a_term_follows() -> None:
@@ -106,14 +120,22 @@ def test_a_comma_of_the_prompt_is_written_with_a_backslash_where_a_term_follows(
 
 def test_a_prompt_is_looked_for_in_tool_results_and_bodies_of_unknown_form() -> None:
     odd = converse("a", "b")
-    odd = replace(odd, model=None, request=replace(odd.request, path="/retrieveAndGenerate"), operation=None)
+    odd = replace(
+        odd, model=None, request=replace(odd.request, path="/retrieveAndGenerate"), operation=None
+    )
     assert pick((filed("odd", odd),), ["odd:prompt=messages"]) == {"odd": (0,)}
 
 
-@pytest.mark.parametrize("names", [("a.yaml", "b.yaml"), ("0003-a.yaml", "0003-b.yaml"), ("0005-a.yaml", "b.yaml")])
-def test_without_numbers_of_their_own_interactions_have_their_places(names: tuple[str, ...]) -> None:
-    cassette = Cassette("odd", tuple(replace(converse("a", "b"), file=f"odd/{name}") for name in names))
-    assert numbers(cassette) == (1, 2)
+@pytest.mark.parametrize(
+    "names", [("a.yaml", "b.yaml"), ("0003-a.yaml", "0003-b.yaml"), ("0005-a.yaml", "b.yaml")]
+)
+def test_without_numbers_of_their_own_interactions_have_their_places(
+    names: tuple[str, ...],
+) -> None:
+    cassette = Cassette(
+        "odd", tuple(replace(converse("a", "b"), file=f"odd/{name}") for name in names)
+    )
+    assert list_numbers(cassette) == (1, 2)
 
 
 @given(st.text(alphabet="ab:,=*?-12\\prompt\n\x1b", max_size=20))
@@ -127,16 +149,16 @@ def test_whatever_is_written_is_a_selector_or_refused_in_one_line(text: str) -> 
 
 
 def test_each_flag_of_an_interaction() -> None:
-    assert marks(converse("a", "b")) == ()
-    assert marks(stream("a", ["b"])) == ("stream",)
-    assert marks(recorded(b"{}", b"{}", exact=True)) == ("exact",)
-    assert marks(replace(stream("a", ["b"]), partial=True)) == ("partial", "stream")
+    assert list_marks(converse("a", "b")) == ()
+    assert list_marks(stream("a", ["b"])) == ("stream",)
+    assert list_marks(record_interaction(b"{}", b"{}", exact=True)) == ("exact",)
+    assert list_marks(replace(stream("a", ["b"]), partial=True)) == ("partial", "stream")
 
 
 def test_a_file_is_stale_when_its_request_is_no_longer_the_one_it_is_named_after() -> None:
     interaction = converse("a", "b")
     named = replace(interaction, file=f"x/{name_file(12, interaction)}")
-    assert marks(named) == ()
-    assert marks(replace(named, request=converse("other", "b").request)) == ("stale",)
-    assert marks(replace(named, request=replace(named.request, method="PUT"))) == ("stale",)
-    assert marks(replace(interaction, file="x/by-hand.yaml")) == ()
+    assert list_marks(named) == ()
+    assert list_marks(replace(named, request=converse("other", "b").request)) == ("stale",)
+    assert list_marks(replace(named, request=replace(named.request, method="PUT"))) == ("stale",)
+    assert list_marks(replace(interaction, file="x/by-hand.yaml")) == ()

@@ -2,11 +2,15 @@
 
 import pytest
 
+from bedtape_cassettes.families.shared.service_models import load_operation
 from bedtape_cassettes.model import JsonValue
 from bedtape_cassettes.operations import OPERATIONS
-from bedtape_cassettes.suites import service_model
 from bedtape_cassettes.suites.checks import Drift
-from bedtape_cassettes.suites.service_model import find_answer_drift, find_event_drift, find_request_drift
+from bedtape_cassettes.suites.service_model import (
+    find_answer_drift,
+    find_event_drift,
+    find_request_drift,
+)
 
 RUNTIME = "bedrock-runtime"
 
@@ -21,14 +25,22 @@ RUNTIME = "bedrock-runtime"
         ),
         ({"messages": [{"content": [{"text": "a"}]}]}, [("Missing required parameter", True)]),
         ({"messages": "a"}, [("Invalid type", True)]),
-        ({"inferenceConfig": {"temperature": "hot"}, "old": 1}, [("old is not known", False), ("Invalid type", True)]),
+        (
+            {"inferenceConfig": {"temperature": "hot"}, "old": 1},
+            [("old is not known", False), ("Invalid type", True)],
+        ),
         ([], [("expected an object", True)]),
     ],
 )
-def test_requests_are_held_against_the_input(body: JsonValue, drift: list[tuple[str, bool]]) -> None:
-    found = find_request_drift(RUNTIME, "Converse", body)
-    assert len(found) == len(drift), found
-    assert all(part in one.message and one.certain == known for one, (part, known) in zip(found, drift, strict=True))
+def test_requests_are_held_against_the_input(
+    body: JsonValue, drift: list[tuple[str, bool]]
+) -> None:
+    findings = find_request_drift(RUNTIME, "Converse", body)
+    assert len(findings) == len(drift), findings
+    assert all(
+        part in one.message and one.certain == known
+        for one, (part, known) in zip(findings, drift, strict=True)
+    )
 
 
 def test_answers_may_lack_what_clients_do_without() -> None:
@@ -45,17 +57,23 @@ def test_answers_may_lack_what_clients_do_without() -> None:
 
 
 def test_events_are_held_against_their_own_shape() -> None:
-    assert find_event_drift(RUNTIME, "ConverseStream", "messageStop", {"stopReason": "end_turn"}) == []
+    assert (
+        find_event_drift(RUNTIME, "ConverseStream", "messageStop", {"stopReason": "end_turn"}) == []
+    )
     assert find_event_drift(RUNTIME, "ConverseStream", "messageStop", {"stopReason": 1})[0].certain
     assert not find_event_drift(RUNTIME, "ConverseStream", "newEvent", {})[0].certain
-    assert find_event_drift(RUNTIME, "InvokeModelWithResponseStream", "chunk", {"bytes": "e30="}) == []
+    assert (
+        find_event_drift(RUNTIME, "InvokeModelWithResponseStream", "chunk", {"bytes": "e30="}) == []
+    )
 
 
 def test_bodies_that_no_model_describes_are_not_judged() -> None:
     assert find_request_drift(RUNTIME, "InvokeModel", {"anything": 1}) == []
     assert find_request_drift("bedrock-mantle", "Responses", {"anything": 1}) == []
-    assert service_model._operation("bedrock-mantle", "Responses") is None
+    assert load_operation("bedrock-mantle", "Responses") is None
 
 
 def test_every_operation_of_aws_is_known() -> None:
-    assert all(service_model._operation(op.service, op.name) for op in OPERATIONS if op.service != "bedrock-mantle")
+    assert all(
+        load_operation(op.service, op.name) for op in OPERATIONS if op.service != "bedrock-mantle"
+    )

@@ -31,7 +31,9 @@ def times(interaction: Interaction) -> list[int]:
         (Retiming(), 300, TIMES),
     ],
 )
-def test_times_are_changed_and_nothing_else(retiming: Retiming, head: int, events: list[int]) -> None:
+def test_times_are_changed_and_nothing_else(
+    retiming: Retiming, head: int, events: list[int]
+) -> None:
     before = stream("a", ["b"], at_ms=TIMES, after_ms=300)
     after = retime(before, retiming)
     assert (after.response.after_ms, times(after)) == (head, events)
@@ -39,7 +41,9 @@ def test_times_are_changed_and_nothing_else(retiming: Retiming, head: int, event
 
 
 def test_a_whole_answer_has_only_the_time_of_its_head() -> None:
-    assert retime(converse("a", "b", after_ms=300), Retiming(cap_ms=50)) == converse("a", "b", after_ms=50)
+    assert retime(converse("a", "b", after_ms=300), Retiming(cap_ms=50)) == converse(
+        "a", "b", after_ms=50
+    )
 
 
 @given(st.lists(st.integers(0, 5000), min_size=4, max_size=4), st.integers(0, 1000))

@@ -1,6 +1,7 @@
 // OpenAI's, Anthropic's and Vercel's clients on Chat Completions, Responses and Messages.
 //
-// stdin: a JSON list of jobs {"client", "url", "stream"}; client is a name of CLIENTS, url an endpoint without a path.
+// stdin: a JSON list of jobs {"client", "url", "stream", "calls"}; client is a name of CLIENTS, url an endpoint without a
+// path. A client with `calls` sends that many, one after the other, with its default retries; without, one, without retries.
 // Each asks for the weather in Oslo and offers a tool. stdout: a JSON list with {"text", "pieces", "tools", "error"} of
 // each. `pieces` are the deltas of a stream's text, `tools` the calls, `error` has name, message, status, code and type.
 
@@ -18,7 +19,7 @@ const messages = [{ role: "user", content: QUESTION }];
 const schema = { type: "object", properties: { city: { type: "string" } } };
 const keys = { region: "us-east-1", accessKeyId: "AKIDEXAMPLE", secretAccessKey: "secret" };
 const mantle = (url) => `${url}/service/bedrock-mantle`;
-const usual = (Client, baseURL) => new Client({ baseURL, apiKey: "key", maxRetries: 0 });
+const usual = (Client, baseURL, more) => new Client({ baseURL, apiKey: "key", ...more });
 
 async function chat(client, stream, result) {
   const tools = [{ type: "function", function: { name: "weather", parameters: schema } }];
@@ -50,9 +51,9 @@ async function message(client, stream, result) {
   for (const block of content) if (block.type === "tool_use") result.tools.push({ name: block.name, input: block.input });
 }
 
-async function vercel(model, stream, result) {
+async function vercel(model, stream, result, more) {
   const tools = { weather: tool({ inputSchema: jsonSchema(schema) }) };
-  const asked = { model, prompt: QUESTION, tools, maxRetries: 0, onError: () => {} };
+  const asked = { model, prompt: QUESTION, tools, ...more, onError: () => {} };
   const answer = stream ? streamText(asked) : await generateText(asked);
   if (stream)
     for await (const part of answer.fullStream) {
@@ -64,12 +65,12 @@ async function vercel(model, stream, result) {
 }
 
 const CLIENTS = {
-  "openai chat": [chat, (url) => usual(OpenAI, `${url}/openai/v1`)],
-  "openai responses": [responses, (url) => usual(OpenAI, `${url}/openai/v1`)],
-  "openai bedrock chat": [chat, (url) => usual(BedrockOpenAI, `${mantle(url)}/openai/v1`)],
-  "openai bedrock responses": [responses, (url) => usual(BedrockOpenAI, `${mantle(url)}/openai/v1`)],
-  "anthropic messages": [message, (url) => usual(Anthropic, `${url}/anthropic`)],
-  "anthropic mantle messages": [message, (url) => usual(AnthropicBedrockMantle, `${mantle(url)}/anthropic`)],
+  "openai chat": [chat, (url, more) => usual(OpenAI, `${url}/openai/v1`, more)],
+  "openai responses": [responses, (url, more) => usual(OpenAI, `${url}/openai/v1`, more)],
+  "openai bedrock chat": [chat, (url, more) => usual(BedrockOpenAI, `${mantle(url)}/openai/v1`, more)],
+  "openai bedrock responses": [responses, (url, more) => usual(BedrockOpenAI, `${mantle(url)}/openai/v1`, more)],
+  "anthropic messages": [message, (url, more) => usual(Anthropic, `${url}/anthropic`, more)],
+  "anthropic mantle messages": [message, (url, more) => usual(AnthropicBedrockMantle, `${mantle(url)}/anthropic`, more)],
   "vercel converse": [vercel, (url) => createAmazonBedrock({ ...keys, baseURL: url })("us.amazon.nova-lite-v1:0")],
   "vercel mantle chat": [
     vercel,
@@ -86,14 +87,19 @@ const CLIENTS = {
   ],
 };
 
-async function run({ client, url, stream }) {
+async function run({ client, url, stream, calls }) {
   const [ask, make] = CLIENTS[client];
-  const result = { text: "", pieces: [], tools: [], error: null };
-  try {
-    await ask(make(url), stream, result);
-  } catch (error) {
-    const { name, message, status = error.statusCode, code, type } = error;
-    result.error = { name, message, status, code, type };
+  const more = calls ? {} : { maxRetries: 0 };
+  const made = make(url, more);
+  let result;
+  for (let call = 0; call < (calls ?? 1); call++) {
+    result = { text: "", pieces: [], tools: [], error: null };
+    try {
+      await ask(made, stream, result, more);
+    } catch (error) {
+      const { name, message, status = error.statusCode, code, type } = error;
+      result.error = { name, message, status, code, type };
+    }
   }
   return result;
 }

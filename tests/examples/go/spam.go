@@ -26,8 +26,8 @@ var (
 	dead   = []string{"ModelErrorException", "ResourceNotFoundException", "ServiceUnavailableException"}
 )
 
-// NewClient makes a client that backs off between attempts. An empty endpoint is the SDK's own choice.
-func NewClient(ctx context.Context, endpoint string) (*bedrockruntime.Client, error) {
+// NewClient makes a client that waits between attempts. Options are applied last.
+func NewClient(ctx context.Context, options ...func(*bedrockruntime.Options)) (*bedrockruntime.Client, error) {
 	settings, err := config.LoadDefaultConfig(ctx, config.WithRetryer(func() aws.Retryer {
 		return retry.NewStandard(func(o *retry.StandardOptions) {
 			o.MaxAttempts = 3
@@ -37,11 +37,7 @@ func NewClient(ctx context.Context, endpoint string) (*bedrockruntime.Client, er
 	if err != nil {
 		return nil, err
 	}
-	return bedrockruntime.NewFromConfig(settings, func(o *bedrockruntime.Options) {
-		if endpoint != "" {
-			o.BaseEndpoint = aws.String(endpoint)
-		}
-	}), nil
+	return bedrockruntime.NewFromConfig(settings, options...), nil
 }
 
 // File says where a mail goes: inbox, spam or review.

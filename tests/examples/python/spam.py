@@ -1,4 +1,6 @@
-"""Files mail: a model says whether it is spam, and a person looks at what the model is unsure of."""
+"""Files mail: a model says whether it is spam, and a person looks at what
+the model is unsure of.
+"""
 
 import json
 
@@ -16,7 +18,9 @@ RETRIES = Config(retries={"mode": "standard", "total_max_attempts": 3})
 
 def file(mail: str) -> str:
     """Where a mail goes: inbox, spam or review."""
-    label, confidence = read(ask(f'Please classify spam: answer {{"label", "confidence"}}.\n\n{mail}'))
+    label, confidence = read(
+        ask(f'Please classify spam: answer {{"label", "confidence"}}.\n\n{mail}')
+    )
     if confidence < SURE:
         return "review"
     return "spam" if label == "spam" else "inbox"
@@ -26,12 +30,16 @@ def ask(prompt: str) -> str:
     client = boto3.client("bedrock-runtime", config=RETRIES)
     for model in MODELS:
         try:
-            answer = client.converse(modelId=model, messages=[{"role": "user", "content": [{"text": prompt}]}])
+            answer = client.converse(
+                modelId=model, messages=[{"role": "user", "content": [{"text": prompt}]}]
+            )
         except ClientError as error:
             if error.response["Error"]["Code"] not in DEAD or model == MODELS[-1]:
                 raise
         else:
-            return "".join(block.get("text", "") for block in answer["output"]["message"]["content"])
+            return "".join(
+                block.get("text", "") for block in answer["output"]["message"]["content"]
+            )
     raise AssertionError("no models")
 
 

@@ -13,7 +13,9 @@ def test_mail_goes_where_the_model_says(bedrock: Bedrock) -> None:
 
 
 def test_a_person_looks_at_what_is_borderline_or_cannot_be_read(bedrock: Bedrock) -> None:
-    bedrock.respond("classify spam", answers=[{"json": {"label": "spam", "confidence": 0.55}}, "I cannot say."])
+    bedrock.respond(
+        "classify spam", answers=[{"json": {"label": "spam", "confidence": 0.55}}, "I cannot say."]
+    )
     assert [file(WIN), file(WIN)] == ["review", "review"]
 
 

@@ -1,6 +1,11 @@
 // Files mail: a model says whether it is spam, and a person looks at what the model is unsure of.
 
-import { BedrockRuntimeClient, BedrockRuntimeServiceException, ConverseCommand } from "@aws-sdk/client-bedrock-runtime";
+import {
+  BedrockRuntimeClient,
+  type BedrockRuntimeClientConfig,
+  BedrockRuntimeServiceException,
+  ConverseCommand,
+} from "@aws-sdk/client-bedrock-runtime";
 
 export type Folder = "inbox" | "spam" | "review";
 
@@ -8,9 +13,10 @@ export type Folder = "inbox" | "spam" | "review";
 export const MODELS = ["us.anthropic.claude-sonnet-4-5-20250929-v1:0", "us.amazon.nova-lite-v1:0"];
 const DEAD = ["ModelErrorException", "ResourceNotFoundException", "ServiceUnavailableException"];
 const SURE = 0.8;
+export const ATTEMPTS = 3;
 
-export function bedrock(endpoint?: string): BedrockRuntimeClient {
-  return new BedrockRuntimeClient({ endpoint, maxAttempts: 3, retryMode: "standard" }); // backs off between attempts
+export function bedrock(options: BedrockRuntimeClientConfig = {}): BedrockRuntimeClient {
+  return new BedrockRuntimeClient({ maxAttempts: ATTEMPTS, retryMode: "standard", ...options }); // waits between attempts
 }
 
 export async function file(mail: string, client: BedrockRuntimeClient): Promise<Folder> {

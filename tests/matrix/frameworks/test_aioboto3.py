@@ -11,7 +11,11 @@ import pytest
 from bedtape_replayer.engine.session import Session
 
 CLAUDE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
-MODELS = {"claude": CLAUDE, "nova": "us.amazon.nova-lite-v1:0", "llama": "us.meta.llama3-3-70b-instruct-v1:0"}
+MODELS = {
+    "claude": CLAUDE,
+    "nova": "us.amazon.nova-lite-v1:0",
+    "llama": "us.meta.llama3-3-70b-instruct-v1:0",
+}
 SAID = "Cassettes replay the same answer every time, so a failing test means that the code changed."
 
 
@@ -44,7 +48,9 @@ def test_stream(which: str, bedrock: Session) -> None:
     async def streamed(client: Any) -> list[str]:
         answer = await client.converse_stream(modelId=MODELS[which], messages=say("why record?"))
         deltas = [
-            event["contentBlockDelta"]["delta"] async for event in answer["stream"] if "contentBlockDelta" in event
+            event["contentBlockDelta"]["delta"]
+            async for event in answer["stream"]
+            if "contentBlockDelta" in event
         ]
         return [delta["text"] for delta in deltas]
 
@@ -56,7 +62,9 @@ def test_stream(which: str, bedrock: Session) -> None:
 def test_invoke(bedrock: Session) -> None:
     bedrock.respond("why record?", text=SAID)
     asked = {"role": "user", "content": "why record?"}
-    body = json.dumps({"anthropic_version": "bedrock-2023-05-31", "max_tokens": 99, "messages": [asked]})
+    body = json.dumps(
+        {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 99, "messages": [asked]}
+    )
 
     async def invoked(client: Any) -> Any:
         answer = await client.invoke_model(modelId=CLAUDE, body=body)
@@ -88,7 +96,10 @@ def test_many_at_once(bedrock: Session) -> None:
 
     async def many(client: Any) -> list[str]:
         asked = (client.converse(modelId=CLAUDE, messages=say(str(number))) for number in range(20))
-        return [answer["output"]["message"]["content"][0]["text"] for answer in await asyncio.gather(*asked)]
+        return [
+            answer["output"]["message"]["content"][0]["text"]
+            for answer in await asyncio.gather(*asked)
+        ]
 
     assert run(many) == [f"you said {number}" for number in range(20)]
 
@@ -99,7 +110,10 @@ def test_trouble(trouble: Callable[..., None]) -> None:
         async for _ in answer["stream"]:
             pass
 
-    trouble(lambda: run(lambda client: client.converse(modelId=CLAUDE, messages=say("why record?"))), lambda: run(read))
+    trouble(
+        lambda: run(lambda client: client.converse(modelId=CLAUDE, messages=say("why record?"))),
+        lambda: run(read),
+    )
 
 
 def ask_about_oslo() -> str:

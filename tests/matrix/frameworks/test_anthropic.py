@@ -1,4 +1,6 @@
-"""Anthropic's own clients, synchronous and asynchronous: for InvokeModel, for bedrock-mantle, and the usual one."""
+"""Anthropic's own clients, synchronous and asynchronous: for InvokeModel, for
+bedrock-mantle, and the usual one.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -32,7 +34,11 @@ SAID = "Cassettes replay the same answer every time, so a failing test means tha
 WEATHER = {
     "name": "weather",
     "description": "The weather of a city.",
-    "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    "input_schema": {
+        "type": "object",
+        "properties": {"city": {"type": "string"}},
+        "required": ["city"],
+    },
 }
 
 
@@ -64,7 +70,9 @@ def test_chat(kind: str, bedrock: Session) -> None:
     assert [block.text for block in message.content] == [SAID]
     assert (message.usage.input_tokens, message.usage.output_tokens) == (11, 22)
     operation = "InvokeModel" if CLIENTS[kind][1] == MODEL else "Messages"
-    bedrock.assert_called("why record?", times=1, operation=operation, system="Be brief.", max_tokens=99)
+    bedrock.assert_called(
+        "why record?", times=1, operation=operation, system="Be brief.", max_tokens=99
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -86,7 +94,10 @@ def test_tools(kind: str, bedrock: Session) -> None:
     (call,) = calling.content
     assert (calling.stop_reason, call.name, call.input) == ("tool_use", "weather", {"city": "Oslo"})
     result = {"type": "tool_result", "tool_use_id": call.id, "content": "sunny in Oslo"}
-    messages += [{"role": "assistant", "content": calling.content}, {"role": "user", "content": [result]}]
+    messages += [
+        {"role": "assistant", "content": calling.content},
+        {"role": "user", "content": [result]},
+    ]
     assert create(kind, messages=messages, tools=[WEATHER]).content[0].text == "It is sunny."
     assert [given.text for given in bedrock.calls[1].tool_results] == ["sunny in Oslo"]
 
@@ -99,11 +110,16 @@ def test_retries(kind: str, bedrock: Session) -> None:
     assert [(call.status, call.attempt) for call in bedrock.calls] == [(429, 1), (200, 2)]
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.endswith("sync") and "async" not in kind])
+@pytest.mark.parametrize(
+    "kind", [kind for kind in KINDS if kind.endswith("sync") and "async" not in kind]
+)
 def test_errors(kind: str, bedrock: Session) -> None:
     bedrock.fail("ThrottlingException", message="Slow down.", times=9)
     make, model = CLIENTS[kind]
-    with make(max_retries=0) as client, pytest.raises(RateLimitError, match=r"Slow down\.") as caught:
+    with (
+        make(max_retries=0) as client,
+        pytest.raises(RateLimitError, match=r"Slow down\.") as caught,
+    ):
         client.messages.create(model=model, max_tokens=9, messages=say("hello"))
     assert model == MODEL or caught.value.type == "rate_limit_error"
 
@@ -111,10 +127,13 @@ def test_errors(kind: str, bedrock: Session) -> None:
 def test_count_tokens(bedrock: Session) -> None:
     bedrock.respond("why record?", text=SAID, usage={"input": 11})
     with AnthropicBedrockMantle() as client:
-        assert client.messages.count_tokens(model=SHORT, messages=say("why record?")).input_tokens == 11
+        assert (
+            client.messages.count_tokens(model=SHORT, messages=say("why record?")).input_tokens
+            == 11
+        )
 
 
-@pytest.mark.parametrize("kind", ["sync", "async"])
+@pytest.mark.parametrize("kind", ["sync", "async", "mantle-sync", "mantle-async", "base-url-sync"])
 def test_trouble(kind: str, trouble: Callable[..., None]) -> None:
     asked = say("why record?")
     trouble(lambda: create(kind, messages=asked), lambda: create(kind, messages=asked, stream=True))

@@ -1,4 +1,6 @@
-"""botocore's three ways of retrying, each as far as it goes: what is asked again, how often, and what is not."""
+"""botocore's three ways of retrying, each as far as it goes: what is asked again,
+how often, and what is not.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +21,9 @@ FINAL = ["ValidationException", "AccessDeniedException", "ResourceNotFoundExcept
 
 def converse(mode: str, **retries: Any) -> str:
     client = boto3.client("bedrock-runtime", config=Config(retries={"mode": mode, **retries}))
-    answer = client.converse(modelId=MODEL, messages=[{"role": "user", "content": [{"text": "again"}]}])
+    answer = client.converse(
+        modelId=MODEL, messages=[{"role": "user", "content": [{"text": "again"}]}]
+    )
     said: str = answer["output"]["message"]["content"][0]["text"]
     return said
 
@@ -71,9 +75,16 @@ def test_reset(mode: str, bedrock: Session) -> None:
 
 @pytest.mark.parametrize("mode", [None, *MODES])
 def test_trouble(mode: str | None, trouble: Callable[..., None]) -> None:
-    client = boto3.client("bedrock-runtime", config=Config(retries={"mode": mode}) if mode else None)
-    asked: dict[str, Any] = {"modelId": MODEL, "messages": [{"role": "user", "content": [{"text": "again"}]}]}
-    trouble(lambda: client.converse(**asked), lambda: list(client.converse_stream(**asked)["stream"]))
+    client = boto3.client(
+        "bedrock-runtime", config=Config(retries={"mode": mode}) if mode else None
+    )
+    asked: dict[str, Any] = {
+        "modelId": MODEL,
+        "messages": [{"role": "user", "content": [{"text": "again"}]}],
+    }
+    trouble(
+        lambda: client.converse(**asked), lambda: list(client.converse_stream(**asked)["stream"])
+    )
 
 
 def ask_about_oslo() -> str:

@@ -1,4 +1,6 @@
-"""DSPy: its language models, which call Bedrock through LiteLLM, on Converse, InvokeModel, Chat Completions and Responses."""
+"""DSPy: its language models, which call Bedrock through LiteLLM, on Converse, InvokeModel, Chat
+Completions and Responses.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -52,8 +54,8 @@ def test_chat(which: str, bedrock: Session) -> None:
 def test_structured(which: str, bedrock: Session) -> None:
     bedrock.respond("an offer", text=write(reasoning="It sells.", spam="True"))
     with dspy.context(lm=model(which)):
-        found = dspy.ChainOfThought("mail -> spam: bool")(mail="an offer")
-    assert (found.reasoning, found.spam) == ("It sells.", True)
+        prediction = dspy.ChainOfThought("mail -> spam: bool")(mail="an offer")
+    assert (prediction.reasoning, prediction.spam) == ("It sells.", True)
     bedrock.assert_called("an offer", times=1, operation=OPERATIONS[which])
 
 
@@ -66,9 +68,13 @@ def test_stream(which: str, bedrock: Session) -> None:
     async def streamed() -> tuple[list[str], str]:
         with dspy.context(lm=model(which)):
             listener = dspy.streaming.StreamListener(signature_field_name="answer")
-            program = dspy.streamify(dspy.Predict("question -> answer"), stream_listeners=[listener])
+            program = dspy.streamify(
+                dspy.Predict("question -> answer"), stream_listeners=[listener]
+            )
             values = [value async for value in program(question="why record?")]
-        pieces = [value.chunk for value in values if isinstance(value, dspy.streaming.StreamResponse)]
+        pieces = [
+            value.chunk for value in values if isinstance(value, dspy.streaming.StreamResponse)
+        ]
         return pieces, values[-1].answer
 
     pieces, answer = asyncio.run(streamed())
@@ -89,6 +95,15 @@ def test_tools(which: str, bedrock: Session) -> None:
     assert "sunny in Oslo" in bedrock.calls[1].body.decode()
 
 
+def test_embeddings(embedding_model: tuple[str, int], bedrock: Session) -> None:
+    name, dimension = embedding_model
+    bedrock.respond(embedding="auto")
+    one, other = dspy.Embedder(f"bedrock/{name}", caching=False)(["a cat", "a tax return"])
+    assert len(one) == len(other) == dimension
+    assert list(one) != list(other)
+    assert {call.operation for call in bedrock.calls} == {"InvokeModel"}
+
+
 @pytest.mark.parametrize("which", MODELS)
 def test_retries(which: str, bedrock: Session) -> None:
     bedrock.respond("again", text=write(answer="at last"))
@@ -98,8 +113,15 @@ def test_retries(which: str, bedrock: Session) -> None:
     assert [call.status for call in bedrock.calls] == [429, 200]
 
 
+@pytest.mark.parametrize("which", MODELS)
+def test_trouble(which: str, trouble: Callable[..., None]) -> None:
+    trouble(lambda: model(which)("why record?"))
+
+
 def ask_about_oslo() -> str:
-    texts = {model(which)("Weather in Oslo?")[0] for which in ("converse", "invoke", "chat-completions")}
+    texts = {
+        model(which)("Weather in Oslo?")[0] for which in ("converse", "invoke", "chat-completions")
+    }
     return " ".join(texts)
 
 

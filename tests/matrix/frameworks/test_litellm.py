@@ -1,4 +1,6 @@
-"""LiteLLM: its routes of every inference API, which send by httpx and parse event streams by botocore's decoder."""
+"""LiteLLM: its routes of every inference API, which send by httpx and parse event
+streams by botocore's decoder.
+"""
 
 import asyncio
 import json
@@ -38,7 +40,14 @@ OPERATIONS = {
     "messages": ("Messages", "Messages"),
 }
 TOOLING = [
-    *("claude-converse", "nova-converse", "llama-converse", "gpt-oss-converse", "claude-invoke", "nova-invoke"),
+    *(
+        "claude-converse",
+        "nova-converse",
+        "llama-converse",
+        "gpt-oss-converse",
+        "claude-invoke",
+        "nova-invoke",
+    ),
     *("gpt-oss-chat", "gpt-oss-mantle-chat", "gpt-mantle-responses", "claude-mantle-messages"),
 ]
 RETRYING = ["claude-converse", "claude-invoke", *TOOLING[-4:]]
@@ -47,13 +56,20 @@ ONE_PIECE = ["titan-invoke", "kimi-invoke"]
 # It has no decoder for these chunks, recorded or rendered: what it gives is empty.
 UNSTREAMED = ["gpt-oss-invoke"]
 SAID = "Cassettes replay the same answer every time, so a failing test means that the code changed."
-ASKED: list[dict[str, Any]] = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "why record?"}]
+ASKED: list[dict[str, Any]] = [
+    {"role": "system", "content": "Be brief."},
+    {"role": "user", "content": "why record?"},
+]
 WEATHER = {
     "type": "function",
     "function": {
         "name": "weather",
         "description": "The weather of a city.",
-        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+        "parameters": {
+            "type": "object",
+            "properties": {"city": {"type": "string"}},
+            "required": ["city"],
+        },
     },
 }
 
@@ -93,14 +109,22 @@ def test_tools(streaming: bool, which: str, bedrock: Session) -> None:
     bedrock.respond("Oslo", tool={"name": "weather", "input": {"city": "Oslo"}})
 
     def ask(messages: list[Any]) -> Any:
-        answer = litellm.completion(model=MODELS[which], messages=messages, tools=[WEATHER], stream=streaming)
+        answer = litellm.completion(
+            model=MODELS[which], messages=messages, tools=[WEATHER], stream=streaming
+        )
         return litellm.stream_chunk_builder(list(answer)) if streaming else answer
 
     messages: list[Any] = [{"role": "user", "content": "What is the weather in Oslo?"}]
     calling = ask(messages).choices[0].message
     (call,) = calling.tool_calls
-    assert (call.function.name, json.loads(call.function.arguments)) == ("weather", {"city": "Oslo"})
-    messages += [calling, {"role": "tool", "tool_call_id": call.id, "name": "weather", "content": "sunny in Oslo"}]
+    assert (call.function.name, json.loads(call.function.arguments)) == (
+        "weather",
+        {"city": "Oslo"},
+    )
+    messages += [
+        calling,
+        {"role": "tool", "tool_call_id": call.id, "name": "weather", "content": "sunny in Oslo"},
+    ]
     assert ask(messages).choices[0].message.content == "It is sunny."
     first, second = bedrock.calls
     assert first.tools == ("weather",)
@@ -108,13 +132,18 @@ def test_tools(streaming: bool, which: str, bedrock: Session) -> None:
     assert [given.text for given in second.tool_results] == ["sunny in Oslo"]
 
 
-@pytest.mark.parametrize("model", ["bedrock/us.openai.gpt-5.4", "bedrock_mantle/openai.gpt-oss-120b"])
+@pytest.mark.parametrize(
+    "model", ["bedrock/us.openai.gpt-5.4", "bedrock_mantle/openai.gpt-oss-120b"]
+)
 def test_responses(model: str, bedrock: Session) -> None:
     bedrock.respond("why record?", text=SAID)
     answer = litellm.responses(model=model, input="why record?")
     assert answer.output[-1].content[0].text == SAID
     events = list(litellm.responses(model=model, input="why record?", stream=True))
-    assert "".join(event.delta for event in events if event.type == "response.output_text.delta") == SAID
+    assert (
+        "".join(event.delta for event in events if event.type == "response.output_text.delta")
+        == SAID
+    )
     bedrock.assert_called("why record?", times=2, operation="Responses")
 
 
@@ -184,7 +213,7 @@ def test_errors(which: str, bedrock: Session) -> None:
         litellm.completion(model=MODELS[which], messages=ASKED, num_retries=0)
 
 
-@pytest.mark.parametrize("which", ["claude-converse", "claude-invoke"])
+@pytest.mark.parametrize("which", RETRYING)
 def test_trouble(which: str, trouble: Callable[..., None]) -> None:
     def complete(*, stream: bool) -> None:
         answer = litellm.completion(model=MODELS[which], messages=ASKED, stream=stream)
@@ -196,7 +225,10 @@ def test_trouble(which: str, trouble: Callable[..., None]) -> None:
 
 def ask_about_oslo() -> str:
     asked = [{"role": "user", "content": "Weather in Oslo?"}]
-    texts = {litellm.completion(model=MODELS[which], messages=asked).choices[0].message.content for which in TOOLING}
+    texts = {
+        litellm.completion(model=MODELS[which], messages=asked).choices[0].message.content
+        for which in TOOLING
+    }
     return " ".join(texts)
 
 

@@ -1,4 +1,6 @@
-"""LlamaIndex: BedrockConverse and BedrockEmbedding, as its pages show them; asynchronous calls go by aioboto3."""
+"""LlamaIndex: BedrockConverse and BedrockEmbedding, as its pages show them;
+asynchronous calls go by aioboto3.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -19,7 +21,10 @@ MODELS = {
     "mistral": "mistral.mistral-large-2402-v1:0",
 }
 SAID = "Cassettes replay the same answer every time, so a failing test means that the code changed."
-ASKED = [ChatMessage(role="system", content="Be brief."), ChatMessage(role="user", content="why record?")]
+ASKED = [
+    ChatMessage(role="system", content="Be brief."),
+    ChatMessage(role="user", content="why record?"),
+]
 
 
 class Label(BaseModel):
@@ -39,14 +44,23 @@ def test_chat(which: str, bedrock: Session) -> None:
     answer = BedrockConverse(model=MODELS[which], temperature=0.5, max_tokens=99).chat(ASKED)
     assert answer.message.content == SAID
     bedrock.assert_called(
-        "why record?", times=1, operation="Converse", system="Be brief.", max_tokens=99, temperature=0.5
+        "why record?",
+        times=1,
+        operation="Converse",
+        system="Be brief.",
+        max_tokens=99,
+        temperature=0.5,
     )
 
 
 @pytest.mark.parametrize("which", MODELS)
 def test_stream(which: str, bedrock: Session) -> None:
     bedrock.respond("why record?", text=SAID)
-    pieces = list(filter(None, (piece.delta for piece in BedrockConverse(model=MODELS[which]).stream_chat(ASKED))))
+    pieces = list(
+        filter(
+            None, (piece.delta for piece in BedrockConverse(model=MODELS[which]).stream_chat(ASKED))
+        )
+    )
     assert "".join(pieces) == SAID
     assert len(pieces) > 1
     bedrock.assert_called(times=1, operation="ConverseStream")
@@ -59,7 +73,9 @@ def test_async(which: str, bedrock: Session) -> None:
     async def asked() -> tuple[str | None, str]:
         model = BedrockConverse(model=MODELS[which])
         whole = (await model.achat(ASKED)).message.content
-        return whole, "".join([piece.delta or "" async for piece in await model.astream_chat(ASKED)])
+        return whole, "".join(
+            [piece.delta or "" async for piece in await model.astream_chat(ASKED)]
+        )
 
     assert asyncio.run(asked()) == (SAID, SAID)
     assert [call.operation for call in bedrock.calls] == ["Converse", "ConverseStream"]
@@ -70,7 +86,9 @@ def test_tools(which: str, bedrock: Session) -> None:
     bedrock.respond(tool_result="weather", text="It is sunny.")
     bedrock.respond("Oslo", tool={"name": "weather", "input": {"city": "Oslo"}})
     model = BedrockConverse(model=MODELS[which])
-    answer = model.predict_and_call([FunctionTool.from_defaults(weather)], "What is the weather in Oslo?")
+    answer = model.predict_and_call(
+        [FunctionTool.from_defaults(weather)], "What is the weather in Oslo?"
+    )
     assert str(answer) == "sunny in Oslo"
     bedrock.assert_called("Oslo", times=1, tools=["weather"], stop_reason="tool_use")
 
@@ -85,12 +103,18 @@ def test_structured(which: str, bedrock: Session) -> None:
 
 @pytest.mark.parametrize(
     ("name", "dimension"),
-    [("amazon.titan-embed-text-v2:0", 1024), ("cohere.embed-english-v3", 1024), ("cohere.embed-v4:0", 1536)],
+    [
+        ("amazon.titan-embed-text-v2:0", 1024),
+        ("cohere.embed-english-v3", 1024),
+        ("cohere.embed-v4:0", 1536),
+    ],
     ids=["titan", "cohere-v3", "cohere-v4"],
 )
 def test_embeddings(name: str, dimension: int, bedrock: Session) -> None:
     bedrock.respond(embedding="auto")
-    one, other = BedrockEmbedding(model_name=name).get_text_embedding_batch(["a cat", "a tax return"])
+    one, other = BedrockEmbedding(model_name=name).get_text_embedding_batch(
+        ["a cat", "a tax return"]
+    )
     assert len(one) == len(other) == dimension
     assert one != other
 

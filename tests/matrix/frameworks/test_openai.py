@@ -1,4 +1,6 @@
-"""OpenAI's own client: for bedrock-mantle its Bedrock client and provider, for bedrock-runtime the usual client."""
+"""OpenAI's own client: for bedrock-mantle its Bedrock client and provider, for
+bedrock-runtime the usual client.
+"""
 
 import asyncio
 import json
@@ -21,11 +23,18 @@ CLIENTS: dict[str, Callable[..., OpenAI]] = {
 GPT, OSS = "openai.gpt-5.4", "openai.gpt-oss-120b"
 MODELS = {"gpt": GPT, "gpt-oss": OSS}
 SAID = "Cassettes replay the same answer every time, so a failing test means that the code changed."
-ASKED: list[Any] = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "why record?"}]
+ASKED: list[Any] = [
+    {"role": "system", "content": "Be brief."},
+    {"role": "user", "content": "why record?"},
+]
 WEATHER: Any = {
     "name": "weather",
     "description": "The weather of a city.",
-    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    "parameters": {
+        "type": "object",
+        "properties": {"city": {"type": "string"}},
+        "required": ["city"],
+    },
 }
 
 
@@ -43,12 +52,19 @@ def client(bedrock: Session, request: pytest.FixtureRequest) -> Any:
 
 def test_chat(client: OpenAI, bedrock: Session) -> None:
     bedrock.respond("why record?", text=SAID, usage={"input": 11, "output": 22})
-    answer = client.chat.completions.create(model=OSS, messages=ASKED, temperature=0.5, max_completion_tokens=99)
+    answer = client.chat.completions.create(
+        model=OSS, messages=ASKED, temperature=0.5, max_completion_tokens=99
+    )
     assert answer.choices[0].message.content == SAID
     assert answer.usage is not None
     assert (answer.usage.prompt_tokens, answer.usage.completion_tokens) == (11, 22)
     bedrock.assert_called(
-        "why record?", times=1, operation="ChatCompletions", model=OSS, system="Be brief.", max_tokens=99
+        "why record?",
+        times=1,
+        operation="ChatCompletions",
+        model=OSS,
+        system="Be brief.",
+        max_tokens=99,
     )
 
 
@@ -66,7 +82,11 @@ def test_tools(client: OpenAI, streaming: bool, bedrock: Session) -> None:
     bedrock.respond("Oslo", tool={"name": "weather", "input": {"city": "Oslo"}})
 
     def ask(messages: list[Any]) -> Any:
-        arguments: Any = {"model": OSS, "messages": messages, "tools": [{"type": "function", "function": WEATHER}]}
+        arguments: Any = {
+            "model": OSS,
+            "messages": messages,
+            "tools": [{"type": "function", "function": WEATHER}],
+        }
         if not streaming:
             return client.chat.completions.create(**arguments).choices[0].message
         with client.chat.completions.stream(**arguments) as stream:
@@ -75,7 +95,10 @@ def test_tools(client: OpenAI, streaming: bool, bedrock: Session) -> None:
     messages: list[Any] = [{"role": "user", "content": "What is the weather in Oslo?"}]
     calling = ask(messages)
     (call,) = calling.tool_calls
-    assert (call.function.name, json.loads(call.function.arguments)) == ("weather", {"city": "Oslo"})
+    assert (call.function.name, json.loads(call.function.arguments)) == (
+        "weather",
+        {"city": "Oslo"},
+    )
     messages += [calling, {"role": "tool", "tool_call_id": call.id, "content": "sunny in Oslo"}]
     assert ask(messages).content == "It is sunny."
     first, second = bedrock.calls
@@ -88,17 +111,23 @@ def test_parse(client: OpenAI, bedrock: Session) -> None:
     messages: Any = [{"role": "user", "content": "an offer"}]
     answer = client.chat.completions.parse(model=OSS, messages=messages, response_format=Label)
     assert answer.choices[0].message.parsed == Label(label="spam")
-    assert client.responses.parse(model=GPT, input="an offer", text_format=Label).output_parsed == Label(label="spam")
+    assert client.responses.parse(
+        model=GPT, input="an offer", text_format=Label
+    ).output_parsed == Label(label="spam")
 
 
 @pytest.mark.parametrize("which", MODELS)
 def test_responses(client: OpenAI, which: str, bedrock: Session) -> None:
     bedrock.respond("why record?", text=SAID, usage={"input": 11, "output": 22})
-    answer = client.responses.create(model=MODELS[which], input="why record?", instructions="Be brief.")
+    answer = client.responses.create(
+        model=MODELS[which], input="why record?", instructions="Be brief."
+    )
     assert answer.output_text == SAID
     assert answer.usage is not None
     assert (answer.usage.input_tokens, answer.usage.output_tokens) == (11, 22)
-    bedrock.assert_called("why record?", times=1, operation="Responses", model=MODELS[which], system="Be brief.")
+    bedrock.assert_called(
+        "why record?", times=1, operation="Responses", model=MODELS[which], system="Be brief."
+    )
 
 
 @pytest.mark.parametrize("which", MODELS)
@@ -119,8 +148,14 @@ def test_responses_tools(client: OpenAI, bedrock: Session) -> None:
     calling = client.responses.create(model=GPT, input="What is the weather in Oslo?", tools=tools)
     call: Any = calling.output[0]
     assert (call.name, json.loads(call.arguments)) == ("weather", {"city": "Oslo"})
-    result: Any = {"type": "function_call_output", "call_id": call.call_id, "output": "sunny in Oslo"}
-    answer = client.responses.create(model=GPT, input=[result], previous_response_id=calling.id, tools=tools)
+    result: Any = {
+        "type": "function_call_output",
+        "call_id": call.call_id,
+        "output": "sunny in Oslo",
+    }
+    answer = client.responses.create(
+        model=GPT, input=[result], previous_response_id=calling.id, tools=tools
+    )
     assert answer.output_text == "It is sunny."
     assert [given.text for given in bedrock.calls[1].tool_results] == ["sunny in Oslo"]
 
@@ -139,7 +174,10 @@ def test_async(bedrock: Session) -> None:
 def test_retries(client: OpenAI, bedrock: Session) -> None:
     bedrock.respond(text="at last")
     bedrock.fail("ThrottlingException", times=1, retry_after_ms=1)
-    assert client.chat.completions.create(model=OSS, messages=ASKED).choices[0].message.content == "at last"
+    assert (
+        client.chat.completions.create(model=OSS, messages=ASKED).choices[0].message.content
+        == "at last"
+    )
     assert client.responses.create(model=GPT, input="again").output_text == "at last"
     assert [(call.status, call.attempt) for call in bedrock.calls] == [(429, 1), (200, 2), (200, 1)]
 
@@ -151,11 +189,27 @@ def test_errors(client: OpenAI, bedrock: Session) -> None:
     assert caught.value.code == "rate_limit_exceeded"
 
 
+@pytest.mark.parametrize("which", ["BedrockOpenAI", "base URL"])
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_trouble(which: str, stream: bool, trouble: Callable[..., None]) -> None:
+    def read(answer: Any) -> None:
+        if stream:
+            list(answer)
+
+    with CLIENTS[which]() as client:
+        trouble(
+            lambda: read(client.chat.completions.create(model=OSS, messages=ASKED, stream=stream)),
+            lambda: read(client.responses.create(model=GPT, input="why record?", stream=stream)),
+        )
+
+
 def ask_about_oslo() -> str:
     with BedrockOpenAI() as client, OpenAI() as other:
         answer = client.responses.create(model=GPT, input="Weather in Oslo?")
         messages: Any = [{"role": "user", "content": "Weather in Oslo?"}]
-        assert other.chat.completions.create(model=OSS, messages=messages).choices[0].message.content
+        assert (
+            other.chat.completions.create(model=OSS, messages=messages).choices[0].message.content
+        )
         return answer.output_text
 
 

@@ -1,11 +1,20 @@
-"""The OpenAI Agents SDK: on Responses, as it does by default, and on Chat Completions, through OpenAI's Bedrock client."""
+"""The OpenAI Agents SDK: on Responses, as it does by default, and on Chat Completions, through
+OpenAI's Bedrock client.
+"""
 
 import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from agents import Agent, Model, OpenAIChatCompletionsModel, OpenAIResponsesModel, Runner, function_tool
+from agents import (
+    Agent,
+    Model,
+    OpenAIChatCompletionsModel,
+    OpenAIResponsesModel,
+    Runner,
+    function_tool,
+)
 from openai import AsyncBedrockOpenAI
 from openai.types.responses import ResponseTextDeltaEvent
 from pydantic import BaseModel
@@ -14,7 +23,9 @@ from bedtape_replayer.engine.session import Session
 
 MODELS: dict[str, Callable[[], Model]] = {
     "responses": lambda: OpenAIResponsesModel("openai.gpt-5.4", AsyncBedrockOpenAI()),
-    "chat-completions": lambda: OpenAIChatCompletionsModel("openai.gpt-oss-120b", AsyncBedrockOpenAI()),
+    "chat-completions": lambda: OpenAIChatCompletionsModel(
+        "openai.gpt-oss-120b", AsyncBedrockOpenAI()
+    ),
 }
 OPERATIONS = {"responses": "Responses", "chat-completions": "ChatCompletions"}
 SAID = "Cassettes replay the same answer every time, so a failing test means that the code changed."
@@ -65,7 +76,9 @@ def test_stream(which: str, bedrock: Session) -> None:
 def test_tools(which: str, bedrock: Session) -> None:
     bedrock.respond(tool_result="weather", text="It is sunny.")
     bedrock.respond("Oslo", tool={"name": "weather", "input": {"city": "Oslo"}})
-    assert run(which, "What is the weather in Oslo?", tools=[weather]).final_output == "It is sunny."
+    assert (
+        run(which, "What is the weather in Oslo?", tools=[weather]).final_output == "It is sunny."
+    )
     first, second = bedrock.calls
     assert first.tools == ("weather",)
     assert [given.text for given in second.tool_results] == ["sunny in Oslo"]
@@ -83,6 +96,16 @@ def test_retries(which: str, bedrock: Session) -> None:
     bedrock.fail("ThrottlingException", times=1, retry_after_ms=1)
     assert run(which, "again").final_output == "at last"
     assert [(call.status, call.attempt) for call in bedrock.calls] == [(429, 1), (200, 2)]
+
+
+@pytest.mark.parametrize("which", MODELS)
+def test_trouble(which: str, trouble: Callable[..., None]) -> None:
+    async def read() -> None:
+        streaming = Runner.run_streamed(Agent(name="Helper", model=MODELS[which]()), "why record?")
+        async for _ in streaming.stream_events():
+            pass
+
+    trouble(lambda: run(which, "why record?"), lambda: asyncio.run(read()))
 
 
 def ask_about_oslo() -> str:

@@ -1,4 +1,6 @@
-"""Pydantic AI: agents on Converse, Chat Completions, Responses and Messages, as its pages show them, and its embedder."""
+"""Pydantic AI: agents on Converse, Chat Completions, Responses and Messages, as its pages
+show them, and its embedder.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -31,10 +33,15 @@ MODELS: dict[str, Callable[[], Model]] = {
         "openai.gpt-5.4", provider=BedrockMantleProvider(openai_client=AsyncBedrockOpenAI())
     ),
     "messages": lambda: AnthropicModel(
-        "anthropic.claude-haiku-4-5", provider=AnthropicProvider(anthropic_client=AsyncAnthropicBedrockMantle())
+        "anthropic.claude-haiku-4-5",
+        provider=AnthropicProvider(anthropic_client=AsyncAnthropicBedrockMantle()),
     ),
 }
-OPERATIONS = {"chat-completions": "ChatCompletions", "responses": "Responses", "messages": "Messages"}
+OPERATIONS = {
+    "chat-completions": "ChatCompletions",
+    "responses": "Responses",
+    "messages": "Messages",
+}
 OTHERS = list(OPERATIONS)
 SAID = "Cassettes replay the same answer every time, so a failing test means that the code changed."
 
@@ -52,7 +59,9 @@ def test_chat(which: str, bedrock: Session) -> None:
     run = agent.run_sync("why record?", model_settings={"temperature": 0.5, "max_tokens": 99})
     assert run.output == SAID
     assert (run.usage.input_tokens, run.usage.output_tokens) == (11, 22)
-    bedrock.assert_called("why record?", times=1, operation=OPERATIONS.get(which, "Converse"), max_tokens=99)
+    bedrock.assert_called(
+        "why record?", times=1, operation=OPERATIONS.get(which, "Converse"), max_tokens=99
+    )
     (call,) = bedrock.calls
     assert "Be brief." in call.prompt.text
 
@@ -95,18 +104,12 @@ def test_structured(which: str, bedrock: Session) -> None:
     bedrock.assert_called("offer", times=1, tools=["final_result"])
 
 
-@pytest.mark.parametrize(
-    ("name", "dimension"),
-    [
-        ("amazon.titan-embed-text-v2:0", 1024),
-        ("cohere.embed-v4:0", 1536),
-        ("amazon.nova-2-multimodal-embeddings-v1:0", 3072),
-    ],
-    ids=["titan", "cohere", "nova"],
-)
-def test_embeddings(name: str, dimension: int, bedrock: Session) -> None:
+def test_embeddings(embedding_model: tuple[str, int], bedrock: Session) -> None:
+    name, dimension = embedding_model
     bedrock.respond(embedding="auto")
-    one, other = Embedder(f"bedrock:{name}").embed_documents_sync(["a cat", "a tax return"]).embeddings
+    one, other = (
+        Embedder(f"bedrock:{name}").embed_documents_sync(["a cat", "a tax return"]).embeddings
+    )
     assert len(one) == len(other) == dimension
     assert one != other
 
@@ -119,18 +122,21 @@ def test_retries(which: str, bedrock: Session) -> None:
     assert [(call.status, call.attempt) for call in bedrock.calls] == [(429, 1), (200, 2)]
 
 
-def test_trouble(trouble: Callable[..., None]) -> None:
-    agent = Agent(MODELS["claude"]())
+@pytest.mark.parametrize("which", ["claude", *OTHERS])
+def test_trouble(which: str, trouble: Callable[..., None]) -> None:
+    """A model keeps its client, and an asynchronous client belongs to one event loop."""
 
     async def read() -> str:
-        async with agent.run_stream("why record?") as answer:
+        async with Agent(MODELS[which]()).run_stream("why record?") as answer:
             return await answer.get_output()
 
-    trouble(lambda: agent.run_sync("why record?"), lambda: asyncio.run(read()))
+    trouble(lambda: Agent(MODELS[which]()).run_sync("why record?"), lambda: asyncio.run(read()))
 
 
 def ask_about_oslo() -> str:
-    return " ".join({Agent(MODELS[which]()).run_sync("Weather in Oslo?").output for which in MODELS})
+    return " ".join(
+        {Agent(MODELS[which]()).run_sync("Weather in Oslo?").output for which in MODELS}
+    )
 
 
 def test_bedtape_run(run_program: Callable[[Callable[[], str]], str]) -> None:

@@ -1,4 +1,6 @@
-"""What is put back into a response: Bedrock's names, case and order, padding and ids from the key."""
+"""What is put back into a response: Bedrock's names, case and order, padding
+and ids from the key.
+"""
 
 import json
 from uuid import UUID
@@ -8,7 +10,7 @@ from botocore.eventstream import EventStreamBuffer
 
 from bedtape_cassettes.format.bodies import PADDING, compact
 from bedtape_replayer.answering.reply import DATE, Reply, build_error_reply, build_reply
-from support.recordings import answer, converse, prompt, recorded, stream
+from support.recordings import answer, converse, prompt, record_interaction, stream
 
 KEY = bytes(range(16))
 
@@ -30,14 +32,26 @@ def _events(reply: Reply) -> list[dict[str, object]]:
 
 def test_converse_has_bedrocks_headers_in_its_order() -> None:
     reply = build_reply(converse("a", "1"), KEY, 0)
-    assert _names(reply) == ["Date", "Content-Type", "Content-Length", "Connection", "x-amzn-RequestId"]
+    assert _names(reply) == [
+        "Date",
+        "Content-Type",
+        "Content-Length",
+        "Connection",
+        "x-amzn-RequestId",
+    ]
     assert reply.headers[0] == (b"Date", DATE)
     assert int(_header(reply, "content-length")) == len(reply.pieces[0].data)
 
 
 def test_a_stream_is_chunked() -> None:
     reply = build_reply(stream("a", ["1", "2"]), KEY, 0)
-    assert _names(reply) == ["Date", "Content-Type", "Transfer-Encoding", "Connection", "x-amzn-RequestId"]
+    assert _names(reply) == [
+        "Date",
+        "Content-Type",
+        "Transfer-Encoding",
+        "Connection",
+        "x-amzn-RequestId",
+    ]
     assert reply.streamed
     assert len(reply.pieces) == 5
 
@@ -51,7 +65,7 @@ def test_metric_headers_get_their_case_and_order_whatever_the_recorder_made_of_t
         ("x-amzn-bedrock-invocation-latency", "4"),
         ("x-amzn-bedrock-cache-write-input-token-count", "5"),
     )
-    assert _names(build_reply(recorded(b"{}", b"{}", headers=headers), KEY, 0)) == [
+    assert _names(build_reply(record_interaction(b"{}", b"{}", headers=headers), KEY, 0)) == [
         "Date",
         "Content-Type",
         "Content-Length",
@@ -68,13 +82,15 @@ def test_metric_headers_get_their_case_and_order_whatever_the_recorder_made_of_t
 def test_an_error_has_its_type_with_the_suffix() -> None:
     kind = "ValidationException:http://internal.amazon.com/coral/com.amazon.bedrock/"
     headers = (("x-amzn-ErrorType", kind), ("Content-Type", "application/json"))
-    reply = build_reply(recorded(b"{}", b'{"message":"no"}', headers=headers, status=400), KEY, 0)
+    reply = build_reply(
+        record_interaction(b"{}", b'{"message":"no"}', headers=headers, status=400), KEY, 0
+    )
     assert _names(reply)[-2:] == ["x-amzn-RequestId", "x-amzn-ErrorType"]
     assert _header(reply, "x-amzn-errortype") == kind
 
 
 def test_mantle_has_a_second_request_id() -> None:
-    reply = build_reply(recorded(b"{}", b"{}", url="/v1/chat/completions"), KEY, 0)
+    reply = build_reply(record_interaction(b"{}", b"{}", url="/v1/chat/completions"), KEY, 0)
     assert _names(reply)[4:6] == ["x-amzn-requestid", "x-request-id"]
 
 
@@ -112,7 +128,9 @@ def test_an_exact_recording_gets_nothing_back_but_the_date() -> None:
         ("X-Odd", "2"),
         ("Date", "one too many"),
     )
-    reply = build_reply(recorded(b"{}", b'{ "a": 1}', headers=headers, exact=True), KEY, 0)
+    reply = build_reply(
+        record_interaction(b"{}", b'{ "a": 1}', headers=headers, exact=True), KEY, 0
+    )
     assert reply.headers == (
         (b"X-Odd", b"1"),
         (b"date", DATE),
@@ -125,14 +143,14 @@ def test_an_exact_recording_gets_nothing_back_but_the_date() -> None:
 
 @pytest.mark.parametrize("status", [204, 304])
 def test_a_status_without_a_body_has_no_framing(status: int) -> None:
-    reply = build_reply(recorded(b"{}", b"", status=status), KEY, 0)
+    reply = build_reply(record_interaction(b"{}", b"", status=status), KEY, 0)
     assert reply.pieces == ()
     assert not {"Content-Length", "Transfer-Encoding"} & set(_names(reply))
 
 
 def test_a_body_that_is_no_events_under_a_stream_type_is_chunked_all_the_same() -> None:
     headers = (("Content-Type", "application/vnd.amazon.eventstream"),)
-    reply = build_reply(recorded(b"{}", b"torn", headers=headers), KEY, 0)
+    reply = build_reply(record_interaction(b"{}", b"torn", headers=headers), KEY, 0)
     assert reply.streamed
     assert "Transfer-Encoding" in _names(reply)
 
@@ -146,4 +164,4 @@ def test_an_error_of_our_own_has_the_form_of_bedrocks() -> None:
 
 def test_a_body_is_sent_as_recorded() -> None:
     body = compact(answer("isn’t"))
-    assert build_reply(recorded(prompt("a"), body), KEY, 0).pieces[0].data == body
+    assert build_reply(record_interaction(prompt("a"), body), KEY, 0).pieces[0].data == body

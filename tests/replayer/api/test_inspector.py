@@ -1,15 +1,19 @@
-"""The inspector without a browser: which files are served to whom, and what the page is told of calls.
+"""The inspector without a browser: which files are served to whom, and what
+the page is told of calls.
 
-That it works in a browser is in tests/clients/test_inspector.py. The oracle for a stream's events is botocore's decoder.
+That it works in a browser is in tests/clients/test_inspector.py. The oracle for a stream's
+events is botocore's decoder.
 """
 
 import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from http.client import HTTPConnection
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 from botocore.eventstream import EventStreamBuffer
@@ -17,7 +21,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bedtape_cassettes.format import yamlio
-from bedtape_cassettes.model import Interaction
+from bedtape_cassettes.model import Cassette, Interaction
+from bedtape_replayer import Replayer
 from bedtape_replayer.answering.answer import Answer, Outcome
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head
@@ -32,19 +37,24 @@ from bedtape_replayer.overlay.document import Namer, parse_fault, parse_rule
 from bedtape_replayer.overlay.faults.error_response import Failure
 from bedtape_replayer.overlay.faults.errors import Refuse
 from bedtape_replayer.overlay.schedule import Schedule
-from support import authored, corpus
-from support.happened import BEGAN, Scene, aws, stainless
-from support.recordings import converse, stream
+from support import authored, corpus, folders
+from support.event_stream import collect
+from support.examples import examples
+from support.recordings import converse, prompt, stream
+from support.recordings import path as path_of
+from support.scene import BEGAN, Scene, aws, stainless
 
 ROOT = Path(__file__).parents[3]
 HERE = (("host", "127.0.0.1:4566"),)
 STATIC = files("bedtape_replayer.api.inspector") / "static"
 FILES = {file.name: file.read_text() for file in STATIC.iterdir()}
-CALLS = "/_bedtape/inspector/calls"
+CALL = "/_bedtape/inspector/sessions/default/calls/1"
 CLAUDE = "anthropic.claude-3-5-haiku-20241022-v1:0"
 
 
-def sent(gate: Gate, path: str, method: str = "GET", headers: tuple[tuple[str, str], ...] = HERE) -> Reply:
+def sent(
+    gate: Gate, path: str, method: str = "GET", headers: tuple[tuple[str, str], ...] = HERE
+) -> Reply:
     head = Head.of(tuple((name.encode(), value.encode()) for name, value in headers))
     reply = gate("default", method, path, head, b"")
     assert reply is not None
@@ -65,7 +75,7 @@ def call(scene: Scene, number: int) -> Any:
     return told(Gate(scene.engine), f"/_bedtape/inspector/sessions/default/calls/{number}")
 
 
-# -- the files -------------------------------------------------------------------------------------------------
+# -- the files -------------------------------------------------------------------------------------
 
 
 def test_the_page_and_all_that_it_loads_are_served() -> None:
@@ -79,9 +89,11 @@ def test_the_page_and_all_that_it_loads_are_served() -> None:
         text = reply.pieces[0].data.decode()
         named = re.findall(r'(?:href|src)="(inspector/[a-z.]+)"', text)
         imported = re.findall(r'from "\./([a-z]+\.js)"', text)
-        found = {f"/_bedtape/{name}" for name in named} | {f"/_bedtape/inspector/{name}" for name in imported}
-        waiting |= found - loaded
-        loaded |= found
+        paths = {f"/_bedtape/{name}" for name in named} | {
+            f"/_bedtape/inspector/{name}" for name in imported
+        }
+        waiting |= paths - loaded
+        loaded |= paths
     assert {path.rpartition("/")[2] or "index.html" for path in loaded} == set(FILES)
 
 
@@ -97,7 +109,8 @@ def test_the_page_and_all_that_it_loads_are_served() -> None:
 def test_browsers_are_told_what_a_file_is(path: str, kind: str) -> None:
     for method in ("GET", "HEAD"):
         assert (
-            header(sent(Gate(Scene().engine), f"/_bedtape/{path}", method), "content-type") == f"{kind}; charset=utf-8"
+            header(sent(Gate(Scene().engine), f"/_bedtape/{path}", method), "content-type")
+            == f"{kind}; charset=utf-8"
         )
 
 
@@ -109,7 +122,16 @@ def test_without_its_slash_the_page_is_one_step_away() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["page.py", "../page.py", "static/app.js", "..%2Fpage.py", "%2e%2e/page.py", "nothing.js", "__init__.py", ""],
+    [
+        "page.py",
+        "../page.py",
+        "static/app.js",
+        "..%2Fpage.py",
+        "%2e%2e/page.py",
+        "nothing.js",
+        "__init__.py",
+        "",
+    ],
 )
 def test_nothing_else_of_the_package_is_served(path: str) -> None:
     assert sent(Gate(Scene().engine), f"/_bedtape/inspector/{path}").status == 404
@@ -120,14 +142,16 @@ def test_files_are_only_read() -> None:
 
 
 def test_a_server_without_control_has_no_page() -> None:
-    answer = Engine(Library(())).answer("GET", "/_bedtape/", Head.of(((b"host", b"127.0.0.1"),)), b"")
+    answer = Engine(Library(())).answer(
+        "GET", "/_bedtape/", Head.of(((b"host", b"127.0.0.1"),)), b""
+    )
     assert answer.source == "miss"
 
 
-# -- who may ask -----------------------------------------------------------------------------------------------
+# -- who may ask -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ["/_bedtape/", "/_bedtape/inspector/app.js", CALLS])
+@pytest.mark.parametrize("path", ["/_bedtape/", "/_bedtape/inspector/app.js", CALL])
 def test_a_server_that_other_machines_can_reach_has_no_page(path: str) -> None:
     assert sent(Gate(Scene().engine, address="0.0.0.0"), path).status == 403
 
@@ -136,12 +160,17 @@ def test_with_a_token_the_files_are_for_everybody_and_what_they_ask_is_not() -> 
     gate, elsewhere = Gate(Scene().engine, "a-token-of-some-length"), (("host", "bedtape:4566"),)
     for path in ("/_bedtape/", "/_bedtape/inspector/app.js"):
         assert sent(gate, path, headers=elsewhere).status == 200
-    for path in (CALLS, "/_bedtape/inspector/sessions/default/calls/1"):
+    for path in (CALL, "/_bedtape/events"):
         assert sent(gate, path, headers=elsewhere).status == 401
-        assert sent(gate, path, headers=(*elsewhere, ("x-bedtape-token", "a-token-of-some-length"))).status != 401
+        assert (
+            sent(
+                gate, path, headers=(*elsewhere, ("x-bedtape-token", "a-token-of-some-length"))
+            ).status
+            != 401
+        )
 
 
-# -- text stays text -------------------------------------------------------------------------------------------
+# -- text stays text -------------------------------------------------------------------------------
 
 # What reads a string as markup or script.
 _SINKS = re.compile(
@@ -157,15 +186,22 @@ def test_no_file_reads_text_as_markup(name: str) -> None:
 
 @pytest.mark.parametrize("name", FILES)
 def test_no_file_names_another_host(name: str) -> None:
-    """But for the names of namespaces, which nobody asks."""
-    assert set(re.findall(r"(?:https?:)?//[\w.-]+\.\w+[^\"' ]*", FILES[name])) <= {"http://www.w3.org/2000/svg"}
+    """But for the names of namespaces, which nobody asks, and replay's own address
+    in commands of a report.
+    """
+    known = {"http://www.w3.org/2000/svg", "http://127.0.0.1:4566"}
+    assert set(re.findall(r"(?:https?:)?//[\w.-]+\.\w+[^\"' ]*", FILES[name])) <= known
 
 
 @pytest.mark.parametrize(("constant", "read"), [("RULES", parse_rule), ("FAULTS", parse_fault)])
-def test_the_documents_that_it_suggests_are_valid(constant: str, read: Callable[[Any, Namer], Any]) -> None:
+def test_the_documents_that_it_suggests_are_valid(
+    constant: str, read: Callable[[Any, Namer], Any]
+) -> None:
     """Without a value in the form, the scripts' objects are YAML too."""
     (body,) = re.findall(rf"const {constant} = \{{\n(.*?)\n\}};", FILES["layers.js"], re.DOTALL)
-    for document in re.findall(r"=> \((.*)\),$", re.sub(r"(?:Number\()?fill\)? \|\| ", "", body), re.MULTILINE):
+    for document in re.findall(
+        r"=> \((.*)\),$", re.sub(r"(?:Number\()?fill\)? \|\| ", "", body), re.MULTILINE
+    ):
         assert read(yamlio.load(document.encode(), document), str)
 
 
@@ -175,101 +211,24 @@ def test_the_page_has_no_inline_script_or_style() -> None:
     assert not re.search(r"<style|\sstyle=|\son[a-z]+=", page)
 
 
-# -- the list --------------------------------------------------------------------------------------------------
-
-
-def test_calls_are_told_as_they_end() -> None:
-    """A slow answer ends after the answer to a later call, and is not lost."""
-    scene = Scene(converse("a", "1"))
-    for at, seconds in ((0.0, 5.0), (1.0, 0.5), (2.0, 0.5)):
-        scene.send(authored.ask("a"), at=at, seconds=seconds)
-    # Histories are in the order of ends; a Scene's calls are not, so the first two are moved.
-    history = scene.session.history
-    first, *rest = [record.outcome for record in history.calls]
-    history.clear()
-    for outcome in (*rest, first):
-        history.add(outcome)
-    gate = Gate(scene.engine)
-    calls = told(gate, CALLS)["calls"]
-    assert [each["number"] for each in calls] == [2, 3, 1]
-    assert [each["number"] for each in told(gate, f"{CALLS}?since={calls[1]['ended']}")["calls"]] == [1]
-    assert told(gate, f"{CALLS}?since={calls[2]['ended']}")["calls"] == []
-
-
-def test_many_calls_come_page_by_page_and_none_is_lost() -> None:
-    scene = Scene(converse("a", "1"))
-    for number in range(1001):
-        scene.send(authored.ask("a"), at=number / 100)
-    gate, since, seen, more = Gate(scene.engine), 0, [], True
-    while more:
-        page = told(gate, f"{CALLS}?since={since}")
-        more, since = page["more"], page["calls"][-1]["ended"]
-        seen += [each["number"] for each in page["calls"]]
-    assert seen == list(range(1, 1002))
-
-
-def test_all_sessions_are_in_one_list() -> None:
-    scene = Scene(converse("a", "1"))
-    for at, session in enumerate(("default", "other", "default")):
-        scene.send(authored.ask("a"), at=float(at), headers=[("x-bedtape-session", session)])
-    scene.engine.sessions.share("alias", scene.session)
-    page = told(Gate(scene.engine), CALLS)
-    assert [each["session"] for each in page["calls"]] == ["default", "other", "default"]
-    assert [(each["name"], each["calls"]) for each in page["sessions"]] == [("default", 2), ("other", 1)]
-
-
-def test_the_page_learns_what_is_forgotten() -> None:
-    scene = Scene(converse("a", "1"))
-    scene.session.history.limit = 2
-    for number in range(5):
-        scene.send(authored.ask("a"), at=float(number))
-    page = told(Gate(scene.engine), CALLS)
-    (session,) = page["sessions"]
-    assert (session["calls"], session["forgotten"], session["oldest"]) == (2, 3, page["calls"][0]["ended"])
-    scene.session.history.clear()
-    assert told(Gate(scene.engine), CALLS)["sessions"][0]["oldest"] is None
-
-
-def test_a_row_says_what_became_of_a_call() -> None:
-    scene = Scene(converse("a", "1"), stream("b", ["2", "3"]))
-    scene.fail("ThrottlingException", times=1)
-    scene.send(authored.ask("a"), at=0.0, headers=aws("i", 1))
-    scene.send(authored.ask("a"), at=1.0, headers=aws("i", 2))
-    scene.send(authored.ask("b"), at=2.0, operation="converse-stream", complete=False, sent=2)
-    scene.send(authored.ask("x" * 500), at=3.0)
-    scene.send(b"\xff", at=4.0, url="/nothing/here")
-    fault, answered, streamed, missed, odd = told(Gate(scene.engine), CALLS)["calls"]
-    assert (fault["status"], fault["error"], fault["source"], fault["by"]) == (
-        429,
-        "ThrottlingException",
-        "fault",
-        "fault-1",
-    )
-    assert (fault["invocation"], answered["attempt"], answered["source"]) == ("i", 2, "cassette")
-    assert (streamed["events"], streamed["hung_up"], answered["events"]) == (2, True, None)
-    assert (missed["source"], missed["prompt"]) == ("miss", "x" * 160)
-    assert (odd["operation"], odd["model"]) == ("POST /nothing/here", None)
-
-
-@pytest.mark.parametrize("query", ["since=x", "since=-1", "before=1"])
-def test_a_wrong_question_is_refused(query: str) -> None:
-    assert told(Gate(Scene().engine), f"{CALLS}?{query}", 400)["problems"]
+# -- the route -------------------------------------------------------------------------------------
 
 
 def test_looking_makes_no_session_and_no_call() -> None:
     engine = Engine(Library(()))
-    for path in ("/_bedtape/", CALLS):
-        sent(Gate(engine), path)
-    assert told(Gate(engine), "/_bedtape/inspector/sessions/new/calls/1", 404)["error"]
+    sent(Gate(engine), "/_bedtape/")
+    assert told(Gate(engine), CALL.replace("default", "new"), 404)["error"]
     assert list(engine.sessions) == []
 
 
-# -- one call --------------------------------------------------------------------------------------------------
+# -- one call --------------------------------------------------------------------------------------
 
 
 def filed(*interactions: Interaction) -> Scene:
     """A scene whose recordings have files."""
-    return Scene(*(replace(each, file=f"made/{number}.yaml") for number, each in enumerate(interactions)))
+    return Scene(
+        *(replace(each, file=f"made/{number}.yaml") for number, each in enumerate(interactions))
+    )
 
 
 def test_what_a_recording_answered() -> None:
@@ -277,7 +236,9 @@ def test_what_a_recording_answered() -> None:
     scene.send(authored.ask("a"))
     one = call(scene, 1)
     assert one["call"] == json.loads(json.dumps(scene.calls[0].as_json()))
-    assert one["recording"] == {"cassette": "made", "file": "made/1.yaml"}
+    recording = one["recording"]
+    assert (recording["cassette"], recording["file"]) == ("made", "made/1.yaml")
+    assert recording["request"]["json"] == authored.ask("a")
     assert one["answer"]["blocks"] == [{"kind": "text", "text": "1"}]
     assert json.loads(one["answer"]["body"])["stopReason"] == "end_turn"
     assert (one["miss"], one["layers"], one["answer"]["events"]) == (None, [], [])
@@ -286,7 +247,11 @@ def test_what_a_recording_answered() -> None:
 def test_what_a_rule_answered_and_which_faults_happened() -> None:
     scene = Scene()
     tool = {"name": "weather", "input": {"in": "Oslo"}, "id": "t1"}
-    rule = {"answer": {"text": "Let me see.", "tool": tool}, "times": 1}
+    rule = {
+        "answer": {"text": "Let me see.", "tool": tool},
+        "times": 1,
+        "allow_unoffered_tools": True,
+    }
     scene.session.layers.add(parse_rule(rule, scene.session.layers.next_id))
     scene.send(authored.ask("a"))
     one = call(scene, 1)
@@ -300,10 +265,17 @@ def test_a_miss_comes_with_the_nearest_recordings() -> None:
     scene.send({**authored.ask("Is it cold in Rome?"), "inferenceConfig": {"maxTokens": 5}})
     miss = call(scene, 1)["miss"]
     near = miss["nearest"][0]
-    assert (miss["recordings"], [each["file"] for each in miss["nearest"]]) == (2, ["made/1.yaml", "made/0.yaml"])
+    assert (miss["recordings"], [each["file"] for each in miss["nearest"]]) == (
+        2,
+        ["made/1.yaml", "made/0.yaml"],
+    )
     assert near["cassette"] == "made"
     assert near["differences"] == [
-        {"field": "messages[0].content[0].text", "recorded": '"Is it cold in Oslo?"', "sent": '"Is it cold in Rome?"'},
+        {
+            "field": "messages[0].content[0].text",
+            "recorded": '"Is it cold in Oslo?"',
+            "sent": '"Is it cold in Rome?"',
+        },
         {"field": "inferenceConfig", "recorded": None, "sent": '{"maxTokens":5}'},
     ]
     assert near["recorded"]["json"] == authored.ask("Is it cold in Oslo?")
@@ -320,7 +292,8 @@ def test_a_recording_that_is_gone_is_still_named() -> None:
 
 
 @pytest.mark.parametrize(
-    "attempts", [[aws("i", 1), aws("i", 2), aws("i", 3)], [stainless(0), stainless(1), stainless(2)]]
+    "attempts",
+    [[aws("i", 1), aws("i", 2), aws("i", 3)], [stainless(0), stainless(1), stainless(2)]],
 )
 def test_attempts_of_one_invocation_are_grouped(attempts: list[list[tuple[str, str]]]) -> None:
     scene = Scene(converse("a", "1"))
@@ -329,8 +302,8 @@ def test_attempts_of_one_invocation_are_grouped(attempts: list[list[tuple[str, s
         scene.send(authored.ask("a"), at=float(2 * at), headers=headers)
         scene.send(authored.ask("else"), at=2 * at + 1.0)
     for number in (1, 3, 5):
-        found = call(scene, number)["attempts"]
-        assert [(each["number"], each["attempt"], each["status"]) for each in found] == [
+        group = call(scene, number)["attempts"]
+        assert [(each["number"], each["attempt"], each["status"]) for each in group] == [
             (1, 1, 429),
             (3, 2, 429),
             (5, 3, 200),
@@ -351,7 +324,9 @@ def test_a_stream_is_told_event_by_event() -> None:
 
 def test_the_chunks_of_invoke_model_are_opened() -> None:
     scene = Scene(authored.invoke_stream(CLAUDE, "a", ["1"]))
-    scene.send(authored.say("a"), url=f"/model/{CLAUDE.replace(':', '%3A')}/invoke-with-response-stream")
+    scene.send(
+        authored.say("a"), url=f"/model/{CLAUDE.replace(':', '%3A')}/invoke-with-response-stream"
+    )
     events = call(scene, 1)["answer"]["events"]
     assert {each["kind"] for each in events} == {"chunk"}
     assert [json.loads(each["payload"])["type"] for each in events][-1] == "message_stop"
@@ -364,34 +339,47 @@ def test_a_long_stream_is_cut_and_says_so() -> None:
     assert (len(answer["events"]), answer["more_events"]) == (2000, 1003)
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(st.binary(), st.sampled_from(["converse", "converse-stream", "invoke"]))
 def test_whatever_is_sent_can_be_shown(body: bytes, operation: str) -> None:
     scene = Scene(converse("a", "1"))
     scene.send(body, operation=operation, headers=[("user-agent", "ü")])
     assert call(scene, 1)["call"]["number"] == 1
-    assert len(told(Gate(scene.engine), CALLS)["calls"]) == 1
+    assert [data["number"] for name, data in collect(Gate(scene.engine)) if name == "ended"] == [1]
 
 
 @pytest.mark.slow
 @corpus.needs_corpus
 @pytest.mark.corpus
 def test_every_real_exchange_can_be_shown() -> None:
-    """And the events of every real stream have the types that botocore's decoder finds in the bytes."""
+    """And the events of every real stream have the types that botocore's
+    decoder finds in the bytes.
+    """
     scene, streams = Scene(), 0
     for number, exchange in enumerate(corpus.every(), 1):
         interaction = exchange.interaction()
-        head = Head.of(tuple((n.lower().encode("latin-1"), v.encode()) for n, v in exchange.request_headers))
-        request = Call("default", exchange.method, exchange.path, head, exchange.request_body, number)
+        head = Head.of(
+            tuple((n.lower().encode("latin-1"), v.encode()) for n, v in exchange.request_headers)
+        )
+        request = Call(
+            "default", exchange.method, exchange.path, head, exchange.request_body, number
+        )
         reply = build_reply(interaction, b"", 0)
-        outcome = Outcome(Answer(request, reply, "cassette", "f", interaction.response), BEGAN, 0.0, True, 1)
+        outcome = Outcome(
+            Answer(request, reply, "cassette", "f", interaction.response), BEGAN, 0.0, True, 1
+        )
         shown: Any = render_detail(Record(outcome), scene.session, scene.engine.library)
         json.dumps(shown, allow_nan=False).encode()
-        if shown["answer"]["events"] and header(reply, "content-type") == "application/vnd.amazon.eventstream":
+        if (
+            shown["answer"]["events"]
+            and header(reply, "content-type") == "application/vnd.amazon.eventstream"
+        ):
             buffer = EventStreamBuffer()
             for piece in reply.pieces:
                 buffer.add_data(piece.data)
-            kinds = [m.headers.get(":event-type") or m.headers.get(":exception-type") for m in buffer]
+            kinds = [
+                m.headers.get(":event-type") or m.headers.get(":exception-type") for m in buffer
+            ]
             assert [each["kind"] for each in shown["answer"]["events"]] == kinds[:2000]
             streams += 1
     assert streams > 100
@@ -400,9 +388,36 @@ def test_every_real_exchange_can_be_shown() -> None:
 def test_every_shortcut_is_on_the_page_and_in_the_docs() -> None:
     shown = set(re.findall(r"<kbd>(.+?)</kbd>", FILES["index.html"]))
     (docs,) = re.findall(
-        r"## Keys\n(.+?)\n\n[A-Z]", (ROOT / "docs" / "reference" / "inspector.md").read_text(), re.DOTALL
+        r"## Keys\n(.+?)\n\n[A-Z]",
+        (ROOT / "docs" / "reference" / "inspector.md").read_text(),
+        re.DOTALL,
     )
     assert set(re.findall(r"`(.+?)`", docs)) == shown
     (keys,) = re.findall(r"const KEYS = \{(.+?)\n\};", FILES["app.js"], re.DOTALL)
     assert set(re.findall(r'^  "?(.)"?: ', keys, re.MULTILINE)) <= shown
     assert len(shown) > 10
+
+
+# -- calls that run --------------------------------------------------------------------------------
+
+
+def test_a_stream_that_hangs_has_its_own_times(tmp_path: Path) -> None:
+    folders.write(
+        tmp_path, Cassette("it", (stream("Tell a story", ["It was", " a dark", " night."]),))
+    )
+    with Replayer(tmp_path) as bedrock:
+        bedrock.fault(stall={"after_events": 3})
+        connection = HTTPConnection("127.0.0.1", bedrock.port)
+        connection.request("POST", path_of("converse-stream"), prompt("Tell a story"))
+        answer = connection.getresponse()
+        assert answer.read(10)
+        answer.close()
+        connection.close()
+        (ended,) = bedrock.calls
+        assert ended.hung_up
+        with urlopen(f"{bedrock.url}{CALL}") as told:
+            events = json.load(told)["answer"]["events"]
+        times = [event["sent_ms"] for event in events]
+        assert times[:3] == sorted(times[:3])
+        assert times[3:] == [None] * (len(events) - 3)
+        assert len(events) > 3

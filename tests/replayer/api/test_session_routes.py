@@ -1,6 +1,8 @@
-"""The control API without a socket: who may ask, what is answered, and that its OpenAPI document says so.
+"""The control API without a socket: who may ask, what is answered, and that its
+OpenAPI document says so.
 
-The oracles are jsonschema and openapi-spec-validator, which read the document as other people's tools do.
+The oracles are jsonschema and openapi-spec-validator, which read the document as
+other people's tools do.
 """
 
 import json
@@ -15,35 +17,58 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from bedtape_cassettes.model import Interaction
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.answering.reply import Reply
 from bedtape_replayer.api.gate import Gate
 from bedtape_replayer.api.schemas import NAMED
 from bedtape_replayer.api.session_routes import ROUTES
+from bedtape_replayer.engine.editor import EditableText
 from bedtape_replayer.engine.engine import Engine
+from bedtape_replayer.engine.live import DelayedReply
 from bedtape_replayer.engine.session import Session
 from bedtape_replayer.overlay.document import parse_overlay
 from bedtape_replayer.overlay.schema import OVERLAY
 from support.authored import ask
 from support.contents import JSON
-from support.happened import Scene, aws
+from support.event_stream import collect
 from support.recordings import converse, stream
+from support.scene import Scene, aws
 
 HERE = (("host", "127.0.0.1:4566"),)
 S = "/_bedtape/sessions"
 RULE: dict[str, Any] = {"when": {"prompt_contains": "spam"}, "answer": {"text": "ham"}}
 FAULT: dict[str, Any] = {"error": "ThrottlingException", "times": 1}
-LAID: dict[str, Any] = {"bedtape-overlay": 1, "seed": 7, "rules": [{**RULE, "name": "mine"}], "faults": [FAULT]}
+LAID: dict[str, Any] = {
+    "bedtape-overlay": 1,
+    "seed": 7,
+    "rules": [{**RULE, "name": "mine"}],
+    "faults": [FAULT],
+}
 
 
 def sent(
-    gate: Gate, method: str, path: str, body: object = b"", headers: tuple[tuple[str, str], ...] = HERE
+    gate: Gate,
+    method: str,
+    path: str,
+    body: object = b"",
+    headers: tuple[tuple[str, str], ...] = HERE,
 ) -> tuple[Reply, Any]:
-    """The reply to a request, and its JSON. body: bytes, or what becomes JSON."""
+    """The reply to a request, also one that the server makes in a thread, and its JSON. body:
+    bytes, or what becomes JSON.
+    """
     head = Head.of(tuple((name.encode(), value.encode("latin-1")) for name, value in headers))
-    reply = gate("default", method, path, head, body if isinstance(body, bytes) else json.dumps(body).encode())
+    reply = gate(
+        "default",
+        method,
+        path,
+        head,
+        body if isinstance(body, bytes) else json.dumps(body).encode(),
+    )
     assert reply is not None
+    if isinstance(reply, DelayedReply):
+        reply = reply.work()
     return reply, json.loads(reply.pieces[0].data)
 
 
@@ -51,6 +76,19 @@ def got(gate: Gate, method: str, path: str, body: object = b"", status: int = 20
     reply, value = sent(gate, method, path, body)
     assert reply.status == status, value
     return value
+
+
+class Edited:
+    """An editor that writes nothing."""
+
+    def read(self, file: str) -> EditableText | None:
+        return EditableText(file, "text", "1")
+
+    def write(self, edited: EditableText) -> EditableText:
+        return edited
+
+    def keep(self, cassette: str, interaction: Interaction) -> str:
+        return f"{cassette}/{interaction.operation}.yaml"
 
 
 def talk() -> tuple[Scene, Gate]:
@@ -61,8 +99,11 @@ def talk() -> tuple[Scene, Gate]:
     turns = [{"role": "assistant", "content": [use]}, {"role": "user", "content": [result]}]
     scene.send(ask("a"), headers=aws("i-1", 1))
     scene.send(ask("b"), operation="converse-stream", headers=[("authorization", "Bearer secret")])
-    scene.send({"messages": turns, "system": [{"text": "Hm."}], "inferenceConfig": {"temperature": 0.5}})
+    scene.send(
+        {"messages": turns, "system": [{"text": "Hm."}], "inferenceConfig": {"temperature": 0.5}}
+    )
     scene.send(b"\xff", complete=False)
+    scene.engine.editor = Edited()
     return scene, Gate(scene.engine)
 
 
@@ -93,17 +134,23 @@ def validator(document: Any, schema: Any) -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator({**schema, "components": document["components"]})
 
 
-def answers(document: Any, name: str, kind: str = "200") -> jsonschema.Draft202012Validator:
-    (found,) = [operation for _, _, operation in operations(document) if operation["operationId"] == name]
-    return validator(document, found["responses"][kind]["content"]["application/json"]["schema"])
+def answers(
+    document: Any, name: str, kind: str = "200", media: str = "application/json"
+) -> jsonschema.Draft202012Validator:
+    (described,) = [
+        operation for _, _, operation in operations(document) if operation["operationId"] == name
+    ]
+    return validator(document, described["responses"][kind]["content"][media]["schema"])
 
 
 def takes(document: Any, name: str) -> jsonschema.Draft202012Validator:
-    (found,) = [operation for _, _, operation in operations(document) if operation["operationId"] == name]
-    return validator(document, found["requestBody"]["content"]["application/json"]["schema"])
+    (described,) = [
+        operation for _, _, operation in operations(document) if operation["operationId"] == name
+    ]
+    return validator(document, described["requestBody"]["content"]["application/json"]["schema"])
 
 
-# -- the document ----------------------------------------------------------------------------------------------
+# -- the document ----------------------------------------------------------------------------------
 
 
 def test_it_is_an_openapi_document(document: Any) -> None:
@@ -111,7 +158,9 @@ def test_it_is_an_openapi_document(document: Any) -> None:
 
 
 def test_every_route_is_in_it_and_none_more(document: Any) -> None:
-    assert {(method, path) for method, path, _ in operations(document)} == {(r.method, r.path) for r in ROUTES}
+    assert {(method, path) for method, path, _ in operations(document)} == {
+        (r.method, r.path) for r in ROUTES
+    }
     names = [operation["operationId"] for _, _, operation in operations(document)]
     assert len(set(names)) == len(names)
     assert all(re.fullmatch(r"[a-z][a-zA-Z]*", name) for name in names)
@@ -122,7 +171,18 @@ def test_every_component_is_referred_to(document: Any) -> None:
     text = json.dumps(document)
     for name in NAMED:
         assert f'"#/components/schemas/{name}"' in text, name
-    for name in ("Call", "Session", "Rule", "Fault", "Answer", "When", "Cassette", "Finding", "Overlay", "Error"):
+    for name in (
+        "Call",
+        "Session",
+        "Rule",
+        "Fault",
+        "Answer",
+        "When",
+        "Cassette",
+        "Finding",
+        "Overlay",
+        "Error",
+    ):
         assert name in document["components"]["schemas"]
 
 
@@ -141,6 +201,14 @@ ASKED: list[tuple[str, str, str, Any]] = [
     ("advanceClock", "POST", "/_bedtape/clock", {"advance": 0.5}),
     ("cassettes", "GET", "/_bedtape/cassettes", b""),
     ("cassette", "GET", "/_bedtape/cassettes/made", b""),
+    ("recordingText", "GET", "/_bedtape/recordings/made%2F1.yaml", b""),
+    (
+        "setRecordingText",
+        "PUT",
+        "/_bedtape/recordings/made%2F1.yaml",
+        {"text": "new", "version": "1"},
+    ),
+    ("keepCall", "POST", f"{S}/default/calls/1/keep", {"cassette": "made"}),
     ("addRule", "POST", f"{S}/default/rules", RULE),
     (
         "addRule",
@@ -149,7 +217,12 @@ ASKED: list[tuple[str, str, str, Any]] = [
         {"answers": [{"text": "a"}, {"error": "ConflictException"}], "name": "turns"},
     ),
     ("addFault", "POST", f"{S}/default/faults", FAULT),
-    ("addFault", "POST", f"{S}/default/faults", {"latency": {"first_byte_ms": 1}, "when": {"turn": 9}}),
+    (
+        "addFault",
+        "POST",
+        f"{S}/default/faults",
+        {"latency": {"first_byte_ms": 1}, "when": {"turn": 9}},
+    ),
     ("sessions", "GET", S, b""),
     ("session", "GET", f"{S}/default", b""),
     ("setSession", "PUT", f"{S}/default", {"cassette": "made", "strict": True}),
@@ -160,7 +233,10 @@ ASKED: list[tuple[str, str, str, Any]] = [
     ("assert", "POST", f"{S}/default/assert", {"not_called": {"prompt_contains": "a"}}),
     ("verdict", "GET", f"{S}/default/verdict", b""),
     ("unplayed", "GET", f"{S}/default/unplayed", b""),
+    ("unused", "GET", f"{S}/default/unused", b""),
+    ("summary", "GET", f"{S}/default/summary", b""),
     ("setOverlay", "PUT", f"{S}/default/overlay", LAID),
+    ("setSimulate", "PUT", f"{S}/default/simulate", {"limits": {"context_tokens": 9}}),
     ("removeLayer", "DELETE", f"{S}/default/layers/mine", b""),
     ("clearOverlay", "DELETE", f"{S}/default/overlay", b""),
     ("forgetCalls", "DELETE", f"{S}/default/calls", b""),
@@ -173,7 +249,17 @@ ASKED: list[tuple[str, str, str, Any]] = [
 def test_every_answer_is_as_the_document_says(document: Any, gate: Gate) -> None:
     for name, method, path, body in ASKED:
         answers(document, name).validate(got(gate, method, path, body))
-    assert {name for name, *_ in ASKED} == {route.name for route in ROUTES}
+    assert {name for name, *_ in ASKED} == {
+        route.name for route in ROUTES if route.media == "application/json"
+    }
+
+
+def test_every_event_is_as_the_document_says(document: Any, gate: Gate) -> None:
+    valid = answers(document, "events", media="text/event-stream")
+    events = collect(gate)
+    for _, data in events:
+        valid.validate(data)
+    assert {name for name, _ in events} == {"sessions", "ended", "ready"}
 
 
 def test_a_verdict_is_as_the_document_says(document: Any) -> None:
@@ -218,28 +304,51 @@ def test_all_of_a_call_is_told(gate: Gate) -> None:
         (3, 400, "miss", None),
         (4, 400, "miss", None),
     ]
-    assert (calls[0]["invocation_id"], calls[0]["user_agent"], calls[0]["last_prompt"]) == ("i-1", "Boto3/1.44", "a")
+    assert (calls[0]["invocation_id"], calls[0]["user_agent"], calls[0]["last_prompt"]) == (
+        "i-1",
+        "Boto3/1.44",
+        "a",
+    )
     assert calls[0]["usage"] == {"input": 1, "output": 1, "cache_read": 0, "cache_write": 0}
     assert "secret" not in json.dumps(calls[1]["headers"])
-    assert calls[2]["messages"][0]["calls"] == [{"name": "weather", "input": {"city": "Lyon"}, "id": "t1"}]
+    assert calls[2]["messages"][0]["calls"] == [
+        {"name": "weather", "input": {"city": "Lyon"}, "id": "t1"}
+    ]
     assert calls[2]["tool_results"] == [{"id": "t1", "text": "sunny", "name": "weather"}]
     assert (calls[2]["system"], calls[2]["temperature"]) == ("Hm.", 0.5)
     assert (calls[3]["body"], calls[3]["body_base64"], calls[3]["hung_up"]) == (None, "/w==", True)
     assert json.loads(calls[0]["body"]) == ask("a")
 
 
+def test_a_summary_names_calls_that_were_forgotten() -> None:
+    """A miss among them must not make a test of Go or Java pass."""
+    scene, gate = talk()
+    session = scene.engine.sessions.get("default")
+    session.history.limit = 4
+    for _ in range(3):
+        scene.send(ask("a"))
+    told = got(gate, "GET", f"{S}/default/summary")
+    assert told["text"].startswith("after 3 older calls, 4 calls:")
+    assert any("3 older calls were forgotten" in problem for problem in told["problems"])
+
+
 # Each method of a session in Python, and its route for other languages.
 SAME = {
     "respond": {"addRule"},
+    "script": {"addRule"},
     "fail": {"addFault"},
     "fault": {"addFault"},
     "overlay": {"setOverlay", "overlay", "clearOverlay"},
+    "simulate": {"setSimulate"},
     "remove": {"removeLayer"},
-    "calls": {"calls", "call", "forgetCalls"},
+    "calls": {"calls", "call", "forgetCalls", "summary"},
     "assert_called": {"assert"},
     "assert_not_called": {"assert"},
     "assert_sequence": {"assert"},
+    "assert_cached": {"assert"},
     "assert_all_played": {"assert", "unplayed"},
+    "assert_all_used": {"assert"},
+    "unused": {"unused"},
     "verdict": {"verdict"},
     "play": {"setSession", "cassettes", "cassette"},
     "advance": {"advanceClock", "clock"},
@@ -250,18 +359,38 @@ SAME = {
 
 def test_all_that_python_can_do_any_language_can() -> None:
     assert {name for name in vars(Session) if not name.startswith("_")} <= SAME.keys()
-    described = {"openapi", "overlaySchema"}
+    # In Python, events are the observer of a Replayer, and a program changes cassettes
+    # with bedtape_cassettes.
+    described = {
+        "openapi",
+        "overlaySchema",
+        "events",
+        "keepCall",
+        "recordingText",
+        "setRecordingText",
+    }
     assert set().union(*SAME.values()) | described == {route.name for route in ROUTES}
 
 
-# -- what is taken ---------------------------------------------------------------------------------------------
+# -- what is taken ---------------------------------------------------------------------------------
 
 TAKING: dict[str, tuple[str, str, Any]] = {
+    "setRecordingText": (
+        "PUT",
+        "/_bedtape/recordings/made%2F1.yaml",
+        {"text": "new", "version": "1"},
+    ),
+    "keepCall": ("POST", f"{S}/default/calls/1/keep", {"cassette": "made"}),
     "advanceClock": ("POST", "/_bedtape/clock", {"advance": 1}),
     "setSession": ("PUT", f"{S}/default", {"cassette": "made", "strict": None}),
     "setOverlay": ("PUT", f"{S}/default/overlay", LAID),
+    "setSimulate": ("PUT", f"{S}/default/simulate", {"limits": {"context_tokens": 9}}),
     "addRule": ("POST", f"{S}/default/rules", {**RULE, "times": 2, "probability": 0.5}),
-    "addFault": ("POST", f"{S}/default/faults", {**FAULT, "message": "m", "when": {"operation": "Converse"}}),
+    "addFault": (
+        "POST",
+        f"{S}/default/faults",
+        {**FAULT, "message": "m", "when": {"operation": "Converse"}},
+    ),
     "assert": ("POST", f"{S}/default/assert", {"called": {"prompt_contains": "a", "times": 1}}),
 }
 
@@ -287,15 +416,18 @@ def _changed(value: Any, path: tuple[Any, ...], other: Any, more: str) -> Any:
 
 
 _OTHERS = JSON | st.sampled_from([None, True, 0, 1, -1, 1.0, 1.5, "", "x", [], {}, {"turn": 1}])
-_MORE = st.sampled_from(["x", "when", "answer", "times", "turn", "stall", "status", "name", "sequence"])
+_MORE = st.sampled_from(
+    ["x", "when", "answer", "times", "turn", "stall", "status", "name", "sequence"]
+)
 _CHANGES = st.lists(st.tuples(st.integers(0, 1000), _OTHERS, _MORE), max_size=2)
 
 
 # What no JSON Schema says: these are refused although their schema holds.
 _BEYOND = re.compile(
-    "expected (a fault that can|a number of calls|one kind of answer|status only|message only|a name of its own|times, or at_least|at_most"
-    "|a regular expression|a family that|one of text|\\w+ beside error|\\w+ only with|exactly one of text|an exception)"
-    "|no cassette is named|a layer is named|json_path"
+    "expected (a fault that can|a number of calls|one kind of answer|status only|message only|a"
+    " name of its own|times, or at_least|at_most|a regular expression|a family that|one of"
+    " text|\\w+ beside error|\\w+ only with|exactly one of text|an exception)|no cassette is"
+    " named|a layer is named|json_path"
 )
 
 
@@ -308,9 +440,14 @@ def test_schemas_refuse_what_routes_refuse(name: str, changes: list[tuple[int, A
     for at, other, more in changes:
         places = list(_places(body))
         body = _changed(body, places[at % len(places)], other, more)
-    reply, told = sent(Gate(Scene(converse("a", "1")).engine), method, path, body)
+    scene = Scene(converse("a", "1"))
+    scene.engine.editor = Edited()
+    scene.send(ask("a"))
+    reply, told = sent(Gate(scene.engine), method, path, body)
     if takes(served(), name).is_valid(body):
-        assert reply.status == 200 or (reply.status in (400, 404, 409) and _BEYOND.search(told["error"])), told
+        assert reply.status == 200 or (
+            reply.status in (400, 404, 409) and _BEYOND.search(told["error"])
+        ), told
     else:
         assert reply.status == 400, (body, told)
 
@@ -328,15 +465,13 @@ def test_whatever_is_asked_is_answered(method: str, path: str, query: str, body:
     assert reply.status == 200 or told["error"]
 
 
-@pytest.mark.parametrize(
-    "body", [b'{"answer":{"text":"\\ud800"}}', b'{"answer":{"json":[1e400]}}', b'{"answer":{"json":' + b"[" * 100 + b"]" * 100 + b"}}"]
-)  # fmt: skip
-def test_what_no_answer_can_hold_does_no_harm(body: bytes, gate: Gate) -> None:
+def test_deep_json_does_no_harm(gate: Gate) -> None:
+    body = b'{"answer":{"json":' + b"[" * 100 + b"]" * 100 + b"}}"
     assert got(gate, "POST", f"{S}/default/rules", body)["name"] == "rule-1"
     assert got(gate, "GET", f"{S}/default/overlay")["rules"]
 
 
-# -- who may ask -----------------------------------------------------------------------------------------------
+# -- who may ask -----------------------------------------------------------------------------------
 
 TOKEN = "tök3n-of-16-characters"
 WIRE = TOKEN.encode().decode("latin-1")  # as its bytes come in headers
@@ -357,27 +492,38 @@ WIRE = TOKEN.encode().decode("latin-1")  # as its bytes come in headers
         ({}, 401),
     ],
 )
-def test_whoever_brings_the_token_may_ask(host: str | None, headers: dict[str, str], status: int) -> None:
+def test_whoever_brings_the_token_may_ask(
+    host: str | None, headers: dict[str, str], status: int
+) -> None:
     gate = Gate(Scene().engine, TOKEN)
     named = {**headers, **({} if host is None else {"host": host})}
     reply, told = sent(gate, "GET", "/_bedtape/health", headers=tuple(named.items()))
     assert reply.status == status
     if status == 401:
         assert dict(reply.headers)[b"WWW-Authenticate"] == b"Bearer"
-        assert told["error"].endswith("found another" if any(named.get(n, "")[7:] for n in headers) else "found none")
+        assert told["error"].endswith(
+            "found another" if any(named.get(n, "")[7:] for n in headers) else "found none"
+        )
         assert TOKEN not in told["error"]
 
 
 def test_a_server_that_other_machines_can_reach_answers_health_alone() -> None:
     gate = Gate(Scene().engine, address="0.0.0.0")
     assert sent(gate, "GET", "/_bedtape/health?a")[0].status == 200
-    for method, path in (("POST", "/_bedtape/reset"), ("GET", f"{S}/default/calls"), ("POST", "/_reset")):
+    for method, path in (
+        ("POST", "/_bedtape/reset"),
+        ("GET", f"{S}/default/calls"),
+        ("POST", "/_reset"),
+    ):
         reply, told = sent(gate, method, path)
         assert (reply.status, "--control-token" in told["error"]) == (403, True)
-    assert sent(Gate(Scene().engine, TOKEN, address="0.0.0.0"), "GET", "/_bedtape/health")[0].status == 401
+    assert (
+        sent(Gate(Scene().engine, TOKEN, address="0.0.0.0"), "GET", "/_bedtape/health")[0].status
+        == 401
+    )
 
 
-# -- requests -----------------------------------------------------------------------------------------------------
+# -- requests --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -397,7 +543,9 @@ def test_other_paths_are_no_business_of_the_desk(path: str, gate: Gate) -> None:
         ("HEAD", f"{S}/x/rules", b"POST"),
     ],
 )
-def test_a_wrong_method_is_told_the_right_ones(method: str, path: str, allowed: bytes, gate: Gate) -> None:
+def test_a_wrong_method_is_told_the_right_ones(
+    method: str, path: str, allowed: bytes, gate: Gate
+) -> None:
     reply, told = sent(gate, method, path)
     assert (reply.status, dict(reply.headers)[b"Allow"]) == (405, allowed)
     assert told["error"] == f"expected {allowed.decode()} for {path}, found {method}"
@@ -409,7 +557,6 @@ def test_a_wrong_method_is_told_the_right_ones(method: str, path: str, allowed: 
         ("POST", "/_bedtape", "openapi.json has all"),
         ("GET", "/_bedtape/nosuch?x=1", "no such path: /_bedtape/nosuch;"),
         ("GET", "/_bedtape/cassettes/nosuch", "no cassette is named 'nosuch'"),
-        ("DELETE", f"{S}/nosuch", "no session is named 'nosuch'"),
         ("DELETE", f"{S}/nosuch/layers/rule-1", "no layer of its own named 'rule-1'"),
         ("GET", f"{S}/default/calls/9", "no call numbered '9'"),
         ("GET", f"{S}/default/calls/01", "no call numbered '01'"),
@@ -420,11 +567,19 @@ def test_what_is_not_there(method: str, path: str, said: str, gate: Gate) -> Non
 
 
 def test_every_problem_is_told_at_once_with_its_place(gate: Gate, document: Any) -> None:
-    told = got(gate, "PUT", f"{S}/new/overlay", {**LAID, "rules": [{"when": {"turn": 0}}], "fault": []}, status=400)
+    told = got(
+        gate,
+        "PUT",
+        f"{S}/new/overlay",
+        {**LAID, "rules": [{"when": {"turn": 0}}], "fault": []},
+        status=400,
+    )
     answers(document, "setOverlay", "default").validate(told)
-    assert [(problem["where"], problem["expected"], problem["fix"]) for problem in told["problems"]] == [
+    assert [
+        (problem["where"], problem["expected"], problem["fix"]) for problem in told["problems"]
+    ] == [
         ("rules[0].when.turn", "a number from 1", ""),
-        ("rules[0]", "exactly one of answer, answers", ""),
+        ("rules[0]", "exactly one of answer, answers, script", ""),
         ("fault", "no key 'fault'", "did you mean faults?"),
     ]
     assert told["error"].splitlines()[0] == "rules[0].when.turn: expected a number from 1, found 0"
@@ -495,7 +650,10 @@ def test_a_page_is_the_latest_hundred() -> None:
         ({"not_called": {"prompt_contains": "eggs"}}, None),
         ({"not_called": {"prompt_contains": "a"}}, "Expected no call"),
         ({"sequence": [{"prompt_contains": "a"}, {"temperature": 0.5}]}, None),
-        ({"sequence": [{"temperature": 0.5}, {"prompt_contains": "a"}]}, "Expected 2 calls in order, found 1."),
+        (
+            {"sequence": [{"temperature": 0.5}, {"prompt_contains": "a"}]},
+            "Expected 2 calls in order, found 1.",
+        ),
         ({"consecutive": [{"prompt_contains": "a"}, {"prompt_contains": "b"}]}, None),
         (
             {"consecutive": [{"prompt_contains": "a"}, {"temperature": 0.5}]},
@@ -510,10 +668,30 @@ def test_assertions(assertion: Any, report: str | None, gate: Gate) -> None:
     assert told["report"] is None if report is None else report in told["report"]
 
 
+def test_layers_that_never_acted(gate: Gate) -> None:
+    got(
+        gate,
+        "POST",
+        f"{S}/default/rules",
+        {"when": {"prompt_contains": "refund"}, "answer": {"text": "no"}},
+    )
+    assert got(gate, "GET", f"{S}/default/unused", b"") == ['rule-1 (prompt_contains="refund")']
+    told = got(gate, "POST", f"{S}/default/assert", {"all_used": True})
+    assert (told["passed"], "found 1 that never acted" in told["report"]) == (False, True)
+    got(gate, "DELETE", f"{S}/default/overlay")
+    assert got(gate, "POST", f"{S}/default/assert", {"all_used": True})["passed"]
+
+
 @pytest.mark.parametrize(
     ("assertion", "said"),
     [
-        ({}, "expected exactly one of called, not_called, sequence, consecutive, all_played, found none"),
+        (
+            {},
+            (
+                "expected exactly one of called, not_called, sequence, consecutive, cached, all_played,"
+                " all_used, found none"
+            ),
+        ),
         ({"called": {}, "not_called": {}}, "exactly one of called"),
         ({"all_played": False}, "all_played"),
         ({"sequence": []}, "at least 1 item"),
@@ -526,11 +704,32 @@ def test_assertions_that_cannot_be(assertion: Any, said: str, gate: Gate) -> Non
     assert said in got(gate, "POST", f"{S}/default/assert", assertion, status=400)["error"]
 
 
-# -- sessions and layers ---------------------------------------------------------------------------------------
+def test_a_summary_shows_the_calls_and_why_a_test_must_fail() -> None:
+    scene, gate = talk()
+    assert got(gate, "GET", f"{S}/quiet/summary") == {"text": "0 calls", "problems": []}
+    got(
+        gate,
+        "POST",
+        f"{S}/default/rules",
+        {"script": [{"answer": {"text": "a"}}, {"answer": {"text": "b"}}]},
+    )
+    scene.send(ask("first"))
+    summary = got(gate, "GET", f"{S}/default/summary")
+    assert summary["text"].startswith("5 calls:\n  1  Converse ")
+    assert summary["text"].splitlines()[-1] == "never acted: rule-1 (1 of 2 turns came)"
+    misses = [
+        call["miss"]
+        for call in got(gate, "GET", f"{S}/default/calls")["calls"]
+        if call["source"] == "miss"
+    ]
+    assert summary["problems"] == [*misses, "a script did not end: rule-1 (1 of 2 turns came)"]
+
+
+# -- sessions and layers ---------------------------------------------------------------------------
 
 
 def test_to_look_at_a_session_makes_none(gate: Gate) -> None:
-    for path in ("", "/overlay", "/calls", "/verdict", "/unplayed"):
+    for path in ("", "/overlay", "/calls", "/verdict", "/unplayed", "/unused", "/summary"):
         got(gate, "GET", f"{S}/new{path}")
     got(gate, "POST", f"{S}/new/assert", {"called": {"prompt_contains": "a"}})
     got(gate, "DELETE", f"{S}/new/calls")
@@ -555,7 +754,8 @@ def test_a_session_plays_what_it_is_told() -> None:
     assert got(gate, "PUT", f"{S}/default", {"cassette": "made"})["cassette"] == "made"
     assert got(gate, "PUT", f"{S}/default", {"strict": True})["cassette"] == "made"
     assert scene.send(ask("a")).status == 400  # it has been played once
-    assert got(gate, "PUT", f"{S}/default", {"cassette": None})["strict"] is True  # what is not named stays
+    # what is not named stays
+    assert got(gate, "PUT", f"{S}/default", {"cassette": None})["strict"] is True
     assert got(gate, "PUT", f"{S}/default", {"strict": None, "cassette": None})["strict"] is None
     assert scene.send(ask("a")).status == 200
 
@@ -563,7 +763,11 @@ def test_a_session_plays_what_it_is_told() -> None:
 def test_layers_answer_and_tell_how_often() -> None:
     scene, gate = talk()
     assert got(gate, "POST", f"{S}/default/rules", RULE) == {**RULE, "name": "rule-1", "fired": 0}
-    assert got(gate, "POST", f"{S}/default/faults", FAULT) == {**FAULT, "name": "fault-1", "fired": 0}
+    assert got(gate, "POST", f"{S}/default/faults", FAULT) == {
+        **FAULT,
+        "name": "fault-1",
+        "fired": 0,
+    }
     assert scene.send(ask("spam")).error == "ThrottlingException"
     assert scene.send(ask("spam")).text == "ham"
     told = got(gate, "GET", f"{S}/default/overlay")
@@ -577,17 +781,26 @@ def test_layers_answer_and_tell_how_often() -> None:
 
 
 def test_names_are_of_one_layer_alone() -> None:
-    shared = parse_overlay({"bedtape-overlay": 1, "rules": [{"name": "of-the-file", "answer": {"text": "x"}}]})
+    shared = parse_overlay(
+        {"bedtape-overlay": 1, "rules": [{"name": "of-the-file", "answer": {"text": "x"}}]}
+    )
     gate = Gate(Engine(Library(()), overlay=shared))
     for name in ("mine", "of-the-file"):
-        first = got(gate, "POST", f"{S}/s/rules", {**RULE, "name": "mine"}) if name == "mine" else None
+        first = (
+            got(gate, "POST", f"{S}/s/rules", {**RULE, "name": "mine"}) if name == "mine" else None
+        )
         told = got(gate, "POST", f"{S}/s/faults", {**FAULT, "name": name}, status=409)
         assert f"a layer has the name {name!r} already" in told["error"]
         assert first is None or first["name"] == "mine"
     laid = {**LAID, "rules": [{**RULE, "name": "of-the-file"}]}
     assert "'of-the-file'" in got(gate, "PUT", f"{S}/s/overlay", laid, status=409)["error"]
-    assert [rule["name"] for rule in got(gate, "GET", f"{S}/s/overlay")["rules"]] == ["mine", "of-the-file"]
-    assert [rule["name"] for rule in got(gate, "GET", f"{S}/other/overlay")["rules"]] == ["of-the-file"]
+    assert [rule["name"] for rule in got(gate, "GET", f"{S}/s/overlay")["rules"]] == [
+        "mine",
+        "of-the-file",
+    ]
+    assert [rule["name"] for rule in got(gate, "GET", f"{S}/other/overlay")["rules"]] == [
+        "of-the-file"
+    ]
 
 
 def test_resets() -> None:
@@ -601,6 +814,23 @@ def test_resets() -> None:
     scene.send(ask("a"))
     got(gate, "POST", "/_bedtape/reset")
     assert got(gate, "GET", S) == []
+
+
+@pytest.mark.parametrize("path", ["", "/calls", "/overlay"])
+def test_a_delete_can_be_repeated(path: str, gate: Gate, document: Any) -> None:
+    """Cleanup after a test succeeds whether or not the test used its
+    session, and creates no session.
+    """
+    name = {"": "dropSession", "/calls": "forgetCalls", "/overlay": "clearOverlay"}[path]
+    sessions = got(gate, "GET", S)
+    told = got(gate, "DELETE", f"{S}/unused{path}")
+    answers(document, name).validate(told)
+    assert got(gate, "DELETE", f"{S}/unused{path}") == told
+    assert got(gate, "GET", S) == sessions
+    got(gate, "POST", f"{S}/used/rules", RULE)
+    for _ in range(2):
+        assert got(gate, "DELETE", f"{S}/used{path}") == told
+    assert got(gate, "GET", f"{S}/used")["rules"] == (1 if path == "/calls" else 0)
 
 
 def test_the_clock_moves_on_and_never_back(gate: Gate) -> None:
@@ -622,3 +852,25 @@ def test_cassettes(gate: Gate) -> None:
     }
     interactions = got(gate, "GET", "/_bedtape/cassettes/made")
     assert [len(each["response"].get("events", [])) for each in interactions] == [0, 5, 0]
+
+
+@pytest.mark.parametrize("path", ["rules", "faults"])
+@pytest.mark.parametrize(
+    "value", [rb'"cut \ud83d"', b"NaN", b"1e999", b"-1e999", b"1" + b"0" * 400]
+)
+def test_what_cannot_be_sent_is_refused_by_the_control_api(path: str, value: bytes) -> None:
+    """Python, overlay files and functions of rules are tested beside
+    `overlay.document` and `engine.session`.
+    """
+    layers = {
+        "rules": b'{"answer": {"json": {"x": %b}}}',
+        "faults": b'{"http": {"status": 500, "json": {"x": %b}}}',
+    }
+    gate = talk()[1]
+    refusal = got(gate, "POST", f"{S}/default/{path}", layers[path] % value, 400)
+    assert "expected" in refusal["error"]
+    assert (
+        "surrogate" in refusal["error"]
+        or "JSON" in refusal["error"]
+        or "number" in refusal["error"]
+    )

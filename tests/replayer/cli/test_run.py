@@ -1,7 +1,10 @@
-"""The command `bedtape run`, as the tests of any language are run by it; the child is Python, with nothing of ours in it."""
+"""The command `bedtape run`, as the tests of any language are run by it; the child is Python,
+with nothing of ours in it.
+"""
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,18 +14,17 @@ from pathlib import Path
 import pytest
 
 from bedtape_cassettes.model import Cassette
-from support import folders
+from support import WAIT, folders
 from support.commands import run_program
 from support.recordings import converse, path, prompt
 
 _COMMAND = [sys.executable, "-c", "from bedtape_cassettes.cli.main import main; main()", "run"]
-_DEADLINE = 60.0
 # A program that asks over plain HTTP, where its environment says.
 _ASK = f"""
 import http.client, os, sys, urllib.parse
 url = urllib.parse.urlsplit(os.environ["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"])
 for body in sys.argv[1:]:
-    connection = http.client.HTTPConnection(url.hostname, url.port, timeout=30)
+    connection = http.client.HTTPConnection(url.hostname, url.port, timeout={WAIT})
     connection.request("POST", url.path + {path()!r}, body.encode(), {{"content-type": "application/json"}})
     response = connection.getresponse()
     print(response.status, response.read().decode())
@@ -35,7 +37,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 def run(tmp_path: Path) -> Run:
     def begin(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "BEDTAPE_CACHE_DIR": "", **more}
-        return run_program([*_COMMAND, *arguments], environment, tmp_path, seconds=_DEADLINE)
+        return run_program([*_COMMAND, *arguments], environment, tmp_path)
 
     return begin
 
@@ -65,14 +67,27 @@ def test_a_program_finds_the_cassettes_by_its_environment(
     """All of them, one after another, or that of the session alone."""
     done = run(*options, *_asking("hi", "hi"))
     assert done.returncode == 0, done.stderr
-    assert [text in line for text, line in zip(said, done.stdout.splitlines(), strict=True)] == [True, True]
+    assert [text in line for text, line in zip(said, done.stdout.splitlines(), strict=True)] == [
+        True,
+        True,
+    ]
     assert done.stderr == "bedtape: 2 calls: 2 played\n"
 
 
-def test_the_program_has_keys_and_a_region_and_nobodys_credentials(run: Run, tmp_path: Path) -> None:
-    names = ("AWS_ACCESS_KEY_ID", "AWS_REGION", "AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_BEARER_TOKEN_BEDROCK")
+def test_the_program_has_keys_and_a_region_and_nobodys_credentials(
+    run: Run, tmp_path: Path
+) -> None:
+    names = (
+        "AWS_ACCESS_KEY_ID",
+        "AWS_REGION",
+        "AWS_PROFILE",
+        "AWS_SESSION_TOKEN",
+        "AWS_BEARER_TOKEN_BEDROCK",
+    )
     code = f"import os; print([os.environ.get(name) for name in {names}])"
-    secrets = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_BEARER_TOKEN_BEDROCK"), "x")
+    secrets = dict.fromkeys(
+        ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_BEARER_TOKEN_BEDROCK"), "x"
+    )
     done = run(*_python(code), **secrets)
     assert done.stdout == "['bedtape', 'us-east-1', None, None, None]\n"
     assert "0 calls came here" in done.stderr
@@ -112,11 +127,21 @@ _MESSAGE = {
 }
 
 
-@pytest.mark.parametrize("host", ["bedrock-mantle.us-east-1.api.aws", "bedrock-runtime.us-east-1.amazonaws.com"])
-def test_clients_of_several_hosts_are_redirected_if_they_call_bedrock(run: Run, tmp_path: Path, host: str) -> None:
+@pytest.mark.parametrize(
+    "host",
+    [
+        "bedrock-mantle.us-east-1.api.aws",
+        pytest.param("bedrock-runtime.us-east-1.amazonaws.com", marks=pytest.mark.slow),
+    ],
+)
+def test_clients_of_several_hosts_are_redirected_if_they_call_bedrock(
+    run: Run, tmp_path: Path, host: str
+) -> None:
     overlay = {"bedtape-overlay": 1, "rules": [{"answer": {"raw": {"json": _MESSAGE}}}]}
     (tmp_path / "o.json").write_text(json.dumps(overlay))
-    done = run("--overlay", "o.json", *_python(_CLIENTS), ANTHROPIC_BASE_URL=f"https://{host}/anthropic")
+    done = run(
+        "--overlay", "o.json", *_python(_CLIENTS), ANTHROPIC_BASE_URL=f"https://{host}/anthropic"
+    )
     assert (done.returncode, done.stdout) == (0, "hello\n" * 3), done.stderr
     assert "3 calls: 3 from rules" in done.stderr
 
@@ -128,7 +153,10 @@ def test_misses_are_told_with_what_differs_and_once(run: Run, tapes: Path) -> No
     assert done.stderr.count('recorded "hi", sent "hello"') == 1
 
 
-def test_strict_plays_each_recording_once_and_fails_where_anything_missed(run: Run, tapes: Path) -> None:
+@pytest.mark.slow
+def test_strict_plays_each_recording_once_and_fails_where_anything_missed(
+    run: Run, tapes: Path
+) -> None:
     fine = run("--strict", "--session", "two", *_asking("hi"))
     assert fine.returncode == 0, fine.stderr
     again = run("--strict", "--session", "two", *_asking("hi", "hi"))
@@ -136,6 +164,7 @@ def test_strict_plays_each_recording_once_and_fails_where_anything_missed(run: R
     assert "1 played, 1 missed" in again.stderr
 
 
+@pytest.mark.slow
 def test_requests_are_the_same_as_the_options_say(run: Run, tmp_path: Path) -> None:
     folders.write(tmp_path / "cassettes", Cassette("one", (converse("on 2024-01-01", "of one"),)))
     asking = _asking("on 2026-11-28")
@@ -145,6 +174,7 @@ def test_requests_are_the_same_as_the_options_say(run: Run, tmp_path: Path) -> N
     assert "1 played" in run(*asking, BEDTAPE_PLACEHOLDER=r"\d{4}-\d\d-\d\d").stderr
 
 
+@pytest.mark.slow
 def test_what_bedrock_would_refuse_is_refused_as_the_options_say(run: Run, tmp_path: Path) -> None:
     (tmp_path / "o.yaml").write_text("bedtape-overlay: 1\nrules: [{answer: {text: hi}}]\n")
     wrong = ("--overlay", "o.yaml", "--", sys.executable, "-c", _ASK, '{"messages": 3}')
@@ -152,24 +182,48 @@ def test_what_bedrock_would_refuse_is_refused_as_the_options_say(run: Run, tmp_p
     assert "1 from rules" in run("--validate", "never", *wrong).stderr
 
 
+@pytest.mark.slow
 def test_ids_are_unique_as_the_options_say(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "o.yaml").write_text("bedtape-overlay: 1\nrules: [{answer: {tool: {name: weather}}}]\n")
+    (tmp_path / "o.yaml").write_text(
+        "bedtape-overlay: 1\nrules: [{answer: {tool: {name: weather}}, allow_unoffered_tools:"
+        " true}]\n"
+    )
     asking = ("--overlay", "o.yaml", *_asking("hi", "hi"))
     assert len(set(run(*asking).stdout.splitlines())) == 1
     assert len(set(run("--ids", "unique", *asking).stdout.splitlines())) == 2
     assert len(set(run(*asking, BEDTAPE_RUN_IDS="unique").stdout.splitlines())) == 2
 
 
-@pytest.mark.parametrize(("option", "value"), [("speed", "0"), ("placeholder", "("), ("redact", "(")])
-def test_an_option_that_cannot_be_is_told_and_nothing_runs(run: Run, option: str, value: str) -> None:
+@pytest.mark.slow
+def test_features_are_simulated_as_the_options_say(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "o.yaml").write_text("bedtape-overlay: 1\nrules: [{answer: {text: one two}}]\n")
+    body = {
+        "messages": [{"role": "user", "content": [{"text": "hi"}]}],
+        "inferenceConfig": {"maxTokens": 1},
+    }
+    asking = ("--overlay", "o.yaml", "--", sys.executable, "-c", _ASK, json.dumps(body))
+    assert "max_tokens" in run("--simulate", "limits", *asking).stdout
+    assert "max_tokens" in run(*asking, BEDTAPE_RUN_SIMULATE="limits").stdout
+    assert "max_tokens" not in run(*asking).stdout
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("speed", "0"), ("placeholder", "("), ("redact", "(")]
+)
+def test_an_option_that_cannot_be_is_told_and_nothing_runs(
+    run: Run, option: str, value: str
+) -> None:
     done = run(f"--{option}", value, *_python("print('ran')"))
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"bedtape: --{option}: expected ")
 
 
+@pytest.mark.slow
 def test_the_pace_is_that_of_the_recording_where_it_is_asked_for(run: Run, tmp_path: Path) -> None:
-    folders.write(tmp_path / "cassettes", Cassette("one", (converse("hi", "of one", after_ms=3_600_000),)))
-    impatient = _ASK.replace("timeout=30", "timeout=0.2")
+    folders.write(
+        tmp_path / "cassettes", Cassette("one", (converse("hi", "of one", after_ms=3_600_000),))
+    )
+    impatient = _ASK.replace(f"timeout={WAIT}", "timeout=0.2")
     done = run("--speed", "1", "--", sys.executable, "-c", impatient, prompt("hi").decode())
     assert "TimeoutError" in done.stderr
     assert run(*_asking("hi")).returncode == 0
@@ -185,20 +239,25 @@ def test_cassettes_are_where_it_is_told(run: Run, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("code", "expected"),
-    [("raise SystemExit(7)", 7), ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", 128 + signal.SIGKILL)],
+    [
+        ("raise SystemExit(7)", 7),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", 128 + signal.SIGKILL),
+    ],
 )
 def test_the_exit_code_is_the_programs(run: Run, code: str, expected: int) -> None:
     assert run(*_python(code)).returncode == expected
 
 
-def test_the_code_of_a_program_that_failed_is_kept_under_strict_where_nothing_missed(run: Run) -> None:
+def test_the_code_of_a_program_that_failed_is_kept_under_strict_where_nothing_missed(
+    run: Run,
+) -> None:
     assert run("--strict", *_python("raise SystemExit(7)")).returncode == 7
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--cassettes", "absent", "--", "true"], "absent: no such folder"),
+        (["--cassettes", "absent", "--", "true"], "absent: no such file or folder"),
         (["--overlay", "absent.yaml", "--", "true"], "absent.yaml: expected an overlay file"),
         (["--", "./absent-program"], "cannot run ./absent-program"),
     ],
@@ -219,17 +278,18 @@ def test_words_of_a_request_do_not_steer_the_terminal(run: Run, tapes: Path) -> 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signals_are_the_programs_to_decide_on(tmp_path: Path, number: int) -> None:
-    """SIGTERM is passed on; Ctrl-C reaches the whole group by itself. Either way the summary is told at the end."""
+    """SIGTERM is passed on; Ctrl-C reaches the whole group by itself.
+
+    Either way the summary is told at the end.
+    """
     code = (
         "import signal\n"
-        "def end(*_):\n"
-        "    print('ended in order', flush=True)\n"
-        "    raise SystemExit(5)\n"
-        "for number in (signal.SIGTERM, signal.SIGINT):\n"
-        "    signal.signal(number, end)\n"
+        "numbers = (signal.SIGTERM, signal.SIGINT)\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, numbers)\n"
         "print('ready', flush=True)\n"
-        "while True:\n"
-        "    signal.pause()\n"
+        "signal.sigwait(numbers)\n"
+        "print('ended in order', flush=True)\n"
+        "raise SystemExit(5)\n"
     )
     with subprocess.Popen(
         [*_COMMAND, *_python(code)],
@@ -245,7 +305,55 @@ def test_signals_are_the_programs_to_decide_on(tmp_path: Path, number: int) -> N
             os.killpg(process.pid, number)
         else:
             process.send_signal(number)
-        out, err = process.communicate(timeout=_DEADLINE)
+        out, err = process.communicate(timeout=WAIT)
     assert out == "ended in order\n"
     assert process.returncode == 5
     assert "bedtape: 0 calls came here" in err
+
+
+# -- for CI ----------------------------------------------------------------------------------------
+
+
+def test_the_report_is_one_page(run: Run, tapes: Path, tmp_path: Path) -> None:
+    done = run("--report", "out/calls.html", *_asking("hi", "nothing of this kind"))
+    assert done.stderr.splitlines()[-1] == "bedtape: report: out/calls.html"
+    text = (tmp_path / "out/calls.html").read_text()
+    match = re.search(
+        r'<script type="application/json" id="report">(.*?)</script>', text, re.DOTALL
+    )
+    assert match is not None
+    calls = json.loads(match[1])["answers"]["events"]["calls"]
+    assert [call["source"] for call in calls] == ["cassette", "miss"]
+
+
+def test_a_report_that_cannot_be_written_is_an_error(run: Run, tapes: Path) -> None:
+    done = run("--report", "cassettes", *_asking("hi"))
+    assert done.returncode == 2
+    assert (
+        "cannot write the report cassettes: Is a directory; choose another file with --report"
+        in done.stderr
+    )
+
+
+def test_misses_are_annotations_on_github(run: Run, tapes: Path) -> None:
+    asked = _asking("nothing: of, 100%\nthis kind")
+    assert "::error" not in run(*asked).stderr
+    (line,) = [
+        line
+        for line in run(*asked, GITHUB_ACTIONS="true").stderr.splitlines()
+        if line.startswith("::")
+    ]
+    assert line.startswith(
+        "::error title=a Bedrock call without an answer::No recording answers Converse"
+    )
+    assert "100%25" in line
+
+
+def test_recordings_that_were_not_played_are_listed_and_fail(run: Run, tapes: Path) -> None:
+    ended = run("--session", "one", "--fail-unplayed", *_asking("hi"))
+    assert ended.returncode == 1
+    files = re.findall(r"never played: (\w+)/000(\d)", ended.stderr)
+    assert files == [("one", "2"), ("two", "1")]
+    assert "never played" not in run("--session", "one", *_asking("hi")).stderr
+    alone = run("--cassettes", str(tapes / "two"), "--fail-unplayed", *_asking("hi"))
+    assert (alone.returncode, "never played" in alone.stderr) == (0, False), alone.stderr

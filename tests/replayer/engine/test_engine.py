@@ -10,7 +10,10 @@ import pytest
 
 import bedtape_replayer
 from bedtape_cassettes.families.content import Embeddings, Message, Text
-from bedtape_cassettes.model import Body, Cassette, Response
+from bedtape_cassettes.format import eventstream
+from bedtape_cassettes.format.bodies import EVENT_STREAM
+from bedtape_cassettes.matching.key import MatchRules
+from bedtape_cassettes.model import Body, Cassette, Response, event_headers
 from bedtape_replayer.answering.answer import Answer, Outcome
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head
@@ -25,7 +28,7 @@ from bedtape_replayer.overlay.faults.errors import Refuse
 from bedtape_replayer.overlay.overlay import Fault
 from bedtape_replayer.overlay.rule import Rule
 from bedtape_replayer.overlay.schedule import Schedule
-from support.recordings import converse, path, prompt
+from support.recordings import converse, path, prompt, record_interaction
 
 
 def _engine(*cassettes: Cassette, strict: bool = False) -> Engine:
@@ -64,14 +67,18 @@ def test_the_last_answer_repeats_unless_strict() -> None:
 
 
 def test_a_session_plays_the_cassette_of_its_name_else_all() -> None:
-    engine = _engine(Cassette("a", (converse("q", "from a"),)), Cassette("b/c", (converse("q", "from b"),)))
+    engine = _engine(
+        Cassette("a", (converse("q", "from a"),)), Cassette("b/c", (converse("q", "from b"),))
+    )
     assert _said(_ask(engine, "q")) == "from a"
     assert _said(_ask(engine, "q", "/s/b%2Fc")) == "from b"
     assert [_said(_ask(engine, "q", "/s/other")) for _ in range(2)] == ["from a", "from b"]
 
 
 def test_the_default_session_plays_all_even_where_a_cassette_is_called_default() -> None:
-    engine = _engine(Cassette("a", (converse("q", "from a"),)), Cassette("default", (converse("r", "from d"),)))
+    engine = _engine(
+        Cassette("a", (converse("q", "from a"),)), Cassette("default", (converse("r", "from d"),))
+    )
     assert _said(_ask(engine, "q")) == "from a"
 
 
@@ -87,6 +94,7 @@ def test_replies_are_rendered_once() -> None:
     assert _ask(engine, "a").reply is _ask(engine, "a").reply
 
 
+@pytest.mark.slow
 def test_kept_replies_are_bounded_in_bytes() -> None:
     big = [converse(str(n), "x" * 1_000_000) for n in range(60)]
     engine = _engine(Cassette("c", tuple(big)))
@@ -95,7 +103,7 @@ def test_kept_replies_are_bounded_in_bytes() -> None:
     assert sum(reply.size for reply in engine._replies.values()) <= 33 * 1024 * 1024
 
 
-# -- the overlay -----------------------------------------------------------------------------------------------
+# -- the overlay -----------------------------------------------------------------------------------
 
 
 class Shout(FaultKind):
@@ -103,7 +111,11 @@ class Shout(FaultKind):
 
     def on_response(self, response: Response, call: Call, context: FaultContext) -> Response:
         assert isinstance(response.body, Body)
-        return Response(response.status, response.headers, Body("json", response.body.data.replace(b"one", b"ONE!")))
+        return Response(
+            response.status,
+            response.headers,
+            Body("json", response.body.data.replace(b"one", b"ONE!")),
+        )
 
 
 class Mark(FaultKind):
@@ -130,7 +142,10 @@ def test_a_rule_goes_before_the_cassette_and_takes_nothing_from_it() -> None:
     engine = _laid(Rule("r", (Message((Text("ruled"),)),), schedule=Schedule(times=1)))
     answers = [_ask(engine, "a") for _ in range(3)]
     assert [_said(answer) for answer in answers] == ["ruled", "one", "two"]
-    assert [(answer.source, answer.by) for answer in answers[:2]] == [("rule", "r"), ("cassette", answers[1].file)]
+    assert [(answer.source, answer.by) for answer in answers[:2]] == [
+        ("rule", "r"),
+        ("cassette", answers[1].file),
+    ]
 
 
 def test_an_error_goes_before_rules_and_takes_nothing_from_them() -> None:
@@ -141,9 +156,10 @@ def test_an_error_goes_before_rules_and_takes_nothing_from_them() -> None:
     answers = [_ask(engine, "a") for _ in range(3)]
     assert [_said(answer) for answer in answers] == ["slow down", "1", "2"]
     assert answers[0].reply.status == 429
-    assert (b"x-amzn-ErrorType", b"ThrottlingException:http://internal.amazon.com/coral/com.amazon.bedrock/") in (
-        answers[0].reply.headers
-    )
+    assert (
+        b"x-amzn-ErrorType",
+        b"ThrottlingException:http://internal.amazon.com/coral/com.amazon.bedrock/",
+    ) in (answers[0].reply.headers)
 
 
 def test_harms_change_what_is_said_its_bytes_and_its_steps() -> None:
@@ -194,7 +210,9 @@ def test_calls_become_history_when_they_are_over() -> None:
 
 
 @pytest.mark.parametrize("drops", [False, True])
-def test_a_call_that_ends_after_its_session_was_reset_or_dropped_is_not_in_the_new_one(drops: bool) -> None:
+def test_a_call_that_ends_after_its_session_was_reset_or_dropped_is_not_in_the_new_one(
+    drops: bool,
+) -> None:
     engine = _laid()
     answer = _ask(engine, "a", "/s/x")
     assert not drops or engine.sessions.drop("x")
@@ -238,3 +256,22 @@ def test_the_desk_is_asked_first_and_leaves_no_history() -> None:
     engine.finish(Outcome(answer, 1.0, 0.5, True, 1))
     assert [session.name for session in engine.sessions] == ["default"]
     assert engine.answer("GET", "/_other", host, b"").source == "miss"
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+def test_an_agent_answers_with_the_session_id_that_was_sent(streamed: bool) -> None:
+    agent = "/agents/A/agentAliases/B/sessions/{}/text"
+    trace = b'{"sessionId":"session-recorded"}'
+    body = eventstream.encode_strings(event_headers("trace"), trace) if streamed else trace
+    kind = EVENT_STREAM if streamed else "application/json"
+    headers = (("content-type", kind), ("x-amz-bedrock-agent-session-id", "session-recorded"))
+    tape = record_interaction(
+        b'{"inputText":"hello"}', body, url=agent.format("session-recorded"), headers=headers
+    )
+    rules = MatchRules(placeholders=(re.compile("session-[a-z]+"),))
+    engine = Engine(Library([Cassette("c", (tape,))], rules))
+    for session in ("session-sent", "session-recorded", "session-sent"):
+        answer = engine.answer("POST", agent.format(session), Head.of(()), b'{"inputText":"hello"}')
+        assert answer.source == "cassette", answer.miss
+        assert (b"x-amz-bedrock-agent-session-id", session.encode()) in answer.reply.headers
+        assert session.encode() in b"".join(piece.data for piece in answer.reply.pieces)

@@ -1,5 +1,6 @@
 """A session as a test holds it, over a real server and boto3."""
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
@@ -7,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from bedtape_cassettes.families.content import Message, Text
 from bedtape_cassettes.model import Cassette
 from bedtape_replayer import Replayer
+from bedtape_replayer.answering.call import Call
 from bedtape_replayer.engine.session import Session
 from bedtape_replayer.overlay.document import OverlayInvalid
-from support import folders
+from bedtape_replayer.server import thread as server_thread
+from support import WAIT, folders
 from support.boto import boto3_client
 from support.calls import CLAUDE
 from support.recordings import converse
@@ -66,10 +70,103 @@ def test_when_means_what_it_means_in_a_file(bedrock: Session) -> None:
     assert [call.by for call in bedrock.calls] == ["rule-3", "rule-1", "fault-1", "rule-2"]
 
 
+def test_a_script_expects_and_answers_each_turn(bedrock: Session) -> None:
+    bedrock.script(
+        [
+            ("weather", {"tool": {"name": "look"}}),
+            {
+                "expect": {"tool_result": "look", "question_contains": "weather"},
+                "answer": "It is sunny.",
+            },
+            ("", {"error": "ValidationException"}),
+        ]
+    )
+    tools = {"tools": [{"toolSpec": {"name": "look", "inputSchema": {"json": {}}}}]}
+    client: Any = boto3_client(bedrock.url)
+    messages: list[Any] = [{"role": "user", "content": [{"text": "weather in Lyon?"}]}]
+    first = client.converse(modelId=CLAUDE, messages=messages, toolConfig=tools)["output"][
+        "message"
+    ]
+    expected = 'tool_result="look", question_contains="weather"'
+    assert bedrock.unused == (f"script-1 (1 of 3 turns came; the next expects {expected})",)
+    with pytest.raises(
+        ClientError,
+        match=r"departs from the script at turn 2 of 3: question_contains expected.*found",
+    ):
+        ask(bedrock, "something else")
+    use = first["content"][0]["toolUse"]["toolUseId"]
+    result = {"toolResult": {"toolUseId": use, "content": [{"text": "sunny"}]}}
+    messages += [first, {"role": "user", "content": [result]}]
+    answer = client.converse(modelId=CLAUDE, messages=messages, toolConfig=tools)
+    assert answer["output"]["message"]["content"][0]["text"] == "It is sunny."
+    with pytest.raises(AssertionError, match=r"script-1 \(2 of 3 turns came; the next expects "):
+        bedrock.assert_all_used()
+    with pytest.raises(ClientError, match="ValidationException"):
+        ask(bedrock, "thanks")
+    bedrock.assert_all_used()
+    with pytest.raises(ClientError, match="script-1: used up, times=3"):
+        ask(bedrock, "one more")
+
+
+def test_an_invalid_script_is_refused_with_every_problem(bedrock: Session) -> None:
+    turns: Any = [("a", {"txt": "b"}), "c", {"expect": {"promt": "d"}, "answer": "e"}]
+    with pytest.raises(OverlayInvalid) as refused:
+        bedrock.script(turns)
+    for place in ("script[0].answer.txt", "script[1]", "script[2].expect.promt"):
+        assert place in str(refused.value)
+    with pytest.raises(OverlayInvalid, match="at least 1 item"):
+        bedrock.script([])
+
+
+def test_alternatives_and_what_must_not_match(bedrock: Session) -> None:
+    """Of equal requests, only one may match an alternative that concerns the
+    attempt or the number of the call.
+    """
+    bedrock.respond(
+        text="first",
+        any_of=[{"call": 1}, {"prompt_contains": "again"}],
+        none_of=[{"model": "*nova*"}],
+    )
+    bedrock.respond(text="rest", when={"none_of": [{"prompt_contains": "nobody"}]})
+    assert [ask(bedrock, text) for text in ("a", "a", "again")] == ["first", "rest", "first"]
+    assert ask(bedrock, "again", "us.amazon.nova-lite-v1:0") == "rest"
+    with pytest.raises(ClientError, match="rule-2: none_of"):
+        ask(bedrock, "nobody")
+    bedrock.assert_called(times=2, any_of=[{"call": 2}, {"prompt_equals": "nobody"}])
+    with pytest.raises(OverlayInvalid, match=r"none_of\[0\].*turns"):
+        bedrock.respond("a", "b", none_of=[{"turns": 1}])  # type: ignore[typeddict-unknown-key]
+
+
+def test_the_question_is_the_last_text_of_the_user(bedrock: Session) -> None:
+    bedrock.respond(text="found", question_contains="weather", tool_result="*")
+    use = {"toolUse": {"toolUseId": "t1", "name": "look", "input": {}}}
+    result = {"toolResult": {"toolUseId": "t1", "content": [{"text": "sunny"}]}}
+    messages = [
+        {"role": "user", "content": [{"text": "weather in Lyon?"}]},
+        {"role": "assistant", "content": [use]},
+        {"role": "user", "content": [result]},
+    ]
+    tools = [{"toolSpec": {"name": "look", "inputSchema": {"json": {}}}}]
+    client: Any = boto3_client(bedrock.url)
+    answer = client.converse(modelId=CLAUDE, messages=messages, toolConfig={"tools": tools})
+    assert answer["output"]["message"]["content"][0]["text"] == "found"
+
+
 def test_answers_in_turn_may_be_text(bedrock: Session) -> None:
     bedrock.respond("a", answers=["1", {"error": "ThrottlingException", "retry_after_ms": 1}, "2"])
     assert [ask(bedrock, "a") for _ in range(3)] == ["1", "2", "2"]
     assert [call.status for call in bedrock.calls] == [200, 429, 200, 200]
+
+
+def test_answers_can_end_with_a_miss(bedrock: Session) -> None:
+    bedrock.respond("a", answers=["1", "2"], then="miss")
+    assert [ask(bedrock, "a") for _ in range(2)] == ["1", "2"]
+    with pytest.raises(ClientError, match="rule-1: used up, 2 answers, then=miss"):
+        ask(bedrock, "a")
+    bedrock.respond("a", "3")
+    assert ask(bedrock, "a") == "3"
+    with pytest.raises(OverlayInvalid, match="then: expected"):
+        bedrock.respond("a", answers=["1"], then="stop")  # type: ignore[call-arg, arg-type]
 
 
 def test_functions_answer(bedrock: Session) -> None:
@@ -79,11 +176,70 @@ def test_functions_answer(bedrock: Session) -> None:
     assert ask(bedrock, "x") == bedrock.name
 
 
+def test_a_function_returns_an_answer_as_a_rule_has_it(bedrock: Session) -> None:
+    """An object with keys of an answer is an answer; every other object is JSON text."""
+
+    async def wait(call: Call) -> dict[str, Any]:
+        await asyncio.sleep(0)
+        return {"text": f"waited for {call.prompt.messages[-1].text}", "stop_reason": "max_tokens"}
+
+    answers: dict[str, Any] = {
+        "tool": {"tool": {"name": "now"}},
+        "error": {"error": "ValidationException", "message": "too hot"},
+        "other": {"text": "a", "label": 1},
+        "status": {"json": {"status": "ok"}},
+    }
+    bedrock.respond(wait, prompt_contains="wait")
+    bedrock.respond(lambda call: answers[call.prompt.last])
+    tools = [{"toolSpec": {"name": "now", "inputSchema": {"json": {}}}}]
+    client = boto3_client(bedrock.url)
+
+    def send(text: str) -> Any:
+        messages = [{"role": "user", "content": [{"text": text}]}]
+        return client.converse(modelId=CLAUDE, messages=messages, toolConfig={"tools": tools})
+
+    assert send("tool")["output"]["message"]["content"][0]["toolUse"]["name"] == "now"
+    with pytest.raises(ClientError, match=r"ValidationException.*too hot"):
+        send("error")
+    assert json.loads(send("other")["output"]["message"]["content"][0]["text"]) == {
+        "text": "a",
+        "label": 1,
+    }
+    assert json.loads(send("status")["output"]["message"]["content"][0]["text"]) == {"status": "ok"}
+    waited = send("wait")
+    assert (waited["output"]["message"]["content"][0]["text"], waited["stopReason"]) == (
+        "waited for wait",
+        "max_tokens",
+    )
+
+
+@pytest.mark.parametrize(
+    ("returned", "problem"),
+    [
+        ({"tool": {"input": 1}}, "tool: "),
+        ({"text": "a", "status": 500}, "status only with an error"),
+        (["a"], "expected its function to return text"),
+        (object(), "expected its function to return text"),
+        ("\ud83d", "surrogate"),
+        ({"a": float("nan")}, "nan"),
+    ],
+)
+def test_a_function_that_returns_what_no_rule_can_answer(
+    bedrock: Session, returned: Any, problem: str
+) -> None:
+    bedrock.respond(lambda _: returned)
+    with pytest.raises(ClientError, match=f"OverlayException.*{problem}"):
+        ask(bedrock, "a")
+
+
 def test_it_fails_once_unless_told_otherwise(bedrock: Session) -> None:
     bedrock.respond(text="at last")
     assert bedrock.fail("ThrottlingException", retry_after_ms=1) == "fault-1"
     assert ask(bedrock, "a") == "at last"
-    assert [(call.status, call.source, call.attempt) for call in bedrock.calls] == [(429, "fault", 1), (200, "rule", 2)]
+    assert [(call.status, call.source, call.attempt) for call in bedrock.calls] == [
+        (429, "fault", 1),
+        (200, "rule", 2),
+    ]
     assert bedrock.verdict == ()
 
 
@@ -178,10 +334,15 @@ def test_an_overlay_for_every_session(tmp_path: Path) -> None:
     file.write_text("bedtape-overlay: 1\nrules:\n- answer: {text: from the file}\n")
     with Replayer((), overlay=file) as bedrock:
         assert ask(bedrock.session("a"), "x") == "from the file"
-    with Replayer((), overlay={"bedtape-overlay": 1, "rules": [{"answer": {"text": "given"}}]}) as bedrock:
+    with Replayer(
+        (), overlay={"bedtape-overlay": 1, "rules": [{"answer": {"text": "given"}}]}
+    ) as bedrock:
         assert ask(bedrock, "x") == "given"
     file.write_text("bedtape-overlay: 1\nrules: {}\n")
-    with pytest.raises(OverlayInvalid, match=r"o\.yaml:2: expected a list"), Replayer((), overlay=file):
+    with (
+        pytest.raises(OverlayInvalid, match=r"o\.yaml:2: expected a list"),
+        Replayer((), overlay=file),
+    ):
         pass
 
 
@@ -191,10 +352,59 @@ def test_a_function_may_use_its_own_session(bedrock: Session) -> None:
     assert [ask(bedrock, "a") for _ in range(2)] == ["0 before", "1 before"]
 
 
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_function_that_takes_long_is_named_while_it_runs(
+    bedrock: Session,
+    is_async: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The function returns when the log names its rule: a function that waits for its
+    own server never returns.
+    """
+    monkeypatch.setattr(server_thread, "_SLOW", 0.01)
+    named = threading.Event()
+    caplog.handler.addFilter(lambda record: named.set() or True)
+
+    def answer(_: Call) -> str:
+        return "named" if named.wait(WAIT) else "not named"
+
+    async def answer_later(call: Call) -> str:
+        return answer(call)
+
+    bedrock.respond(answer_later if is_async else answer, name="waits", prompt_contains="slow")
+    bedrock.respond(lambda _: "at once")
+    assert ask(bedrock, "slow") == "named"
+    (record,) = caplog.records
+    assert record.getMessage().startswith(
+        "expected the function of waits to return, found that it has run for 0.01 s;"
+    )
+
+
+_SLOW = {"prompt_regex": "(x+x+)+y"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "when", [_SLOW, {"any_of": [{"call": 99}, _SLOW]}, {"none_of": [{"attempt": 9}, _SLOW]}]
+)
+def test_a_slow_pattern_is_named_with_its_rule(bedrock: Session, when: Any) -> None:
+    """In the answer and in the history, also inside alternatives that are
+    compared for every call.
+    """
+    bedrock.respond(text="a", name="slow", when=when)
+    with pytest.raises(ClientError, match=r"slow: expected a pattern .* found '\(x\+x\+\)\+y'"):
+        ask(bedrock, "x" * 100_000)
+    (call,) = bedrock.calls
+    assert (call.by or "").startswith("slow: expected a pattern")
+
+
 def test_many_threads_at_once(bedrock: Session) -> None:
     bedrock.respond(lambda call: call.prompt.last)
     said: list[str] = []
-    threads = [threading.Thread(target=lambda n=n: said.append(ask(bedrock, str(n)))) for n in range(8)]
+    threads = [
+        threading.Thread(target=lambda n=n: said.append(ask(bedrock, str(n)))) for n in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

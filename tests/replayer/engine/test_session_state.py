@@ -12,14 +12,23 @@ from bedtape_replayer.overlay.rule import Rule
 from support.recordings import converse
 
 
-def _play(session: SessionState, index: Index, key: bytes, *, strict: bool, times: int) -> list[int | None]:
-    found = (session.next(index, key, strict=strict) for _ in range(times))
-    return [recording.number if recording else None for recording in found]
+def _play(
+    session: SessionState, index: Index, key: bytes, *, strict: bool, times: int
+) -> list[int | None]:
+    recordings = (session.next(index, key, strict=strict) for _ in range(times))
+    return [recording.number if recording else None for recording in recordings]
 
 
 @pytest.fixture
 def index() -> Index:
-    return Index([Cassette("c", (converse("a", "1"), converse("b", "x"), converse("a", "2"), converse("a", "3")))])
+    return Index(
+        [
+            Cassette(
+                "c",
+                (converse("a", "1"), converse("b", "x"), converse("a", "2"), converse("a", "3")),
+            )
+        ]
+    )
 
 
 def test_recordings_play_in_order_then_the_last_again(index: Index) -> None:
@@ -60,7 +69,10 @@ def test_what_was_never_asked_for_is_known(index: Index) -> None:
 
 def test_a_chosen_cassette_goes_before_that_of_the_name() -> None:
     library = Library(
-        [Cassette("s", (converse("a", "1"),)), Cassette("other", (converse("b", "2"), converse("c", "3")))]
+        [
+            Cassette("s", (converse("a", "1"),)),
+            Cassette("other", (converse("b", "2"), converse("c", "3"))),
+        ]
     )
     session = SessionState("s")
     assert len(session.index(library).interactions) == 1
@@ -87,7 +99,12 @@ def test_reset_forgets_all_but_the_cassette(index: Index) -> None:
     fresh = sessions.reset("alias")
     assert fresh is sessions.get("s")
     assert fresh is old
-    assert (fresh.cassette, fresh.strict, bool(fresh.layers), len(fresh.history)) == ("c", True, False, 0)
+    assert (fresh.cassette, fresh.strict, bool(fresh.layers), len(fresh.history)) == (
+        "c",
+        True,
+        False,
+        0,
+    )
     assert _play(fresh, index, key, strict=False, times=1) == [0]
     assert fresh.call("GET", "/", Head.of(()), b"").number == 1
 

@@ -13,8 +13,8 @@ from bedtape_replayer.history.assertions import (
 )
 from bedtape_replayer.history.calls import Calls, ConditionInvalid
 from bedtape_replayer.history.history import History
-from support.happened import Scene, aws
 from support.recordings import converse, path, prompt
+from support.scene import Scene, aws
 
 _CLAUDE = "anthropic.claude-3-5-haiku-20241022-v1:0"
 
@@ -53,9 +53,14 @@ def _failure(asserting: Any, *arguments: Any, **named: Any) -> CallsMismatch:
 def test_how_often(numbers: dict[str, int], passes: bool) -> None:
     calls = _asked("yes 1", "no", "yes 2")
     if passes:
-        assert [call.number for call in assert_called(calls, prompt_contains="yes", **numbers)] == [1, 3]
+        assert [call.number for call in assert_called(calls, prompt_contains="yes", **numbers)] == [
+            1,
+            3,
+        ]
     else:
-        assert "found 2 of 3 calls" in str(_failure(assert_called, calls, prompt_contains="yes", **numbers))
+        assert "found 2 of 3 calls" in str(
+            _failure(assert_called, calls, prompt_contains="yes", **numbers)
+        )
 
 
 def test_at_most_may_be_none_at_all() -> None:
@@ -82,9 +87,14 @@ def test_a_failure_shows_the_nearest_call_and_how_it_differs() -> None:
     scene = Scene()
     scene.send({**_body("Summarise the red book"), "inferenceConfig": {"temperature": 0.5}})
     scene.send(_body("Tell me a joke"), url=path("converse", _CLAUDE))
-    error = _failure(assert_called, scene.calls, prompt_contains="the blue book", model="*nova*", temperature=0)
+    error = _failure(
+        assert_called, scene.calls, prompt_contains="the blue book", model="*nova*", temperature=0
+    )
     assert str(error).splitlines() == [
-        'Expected at least 1 call with prompt_contains="the blue book", model="*nova*", temperature=0, found 0 of 2 calls.',
+        (
+            'Expected at least 1 call with prompt_contains="the blue book", model="*nova*",'
+            " temperature=0, found 0 of 2 calls."
+        ),
         "Nearest: call 1: Converse of us.amazon.nova-lite-v1:0 -> 400 CassetteMissException",
         '  prompt_contains: expected "the blue book", found "Summarise the red book"',
         "  temperature: expected 0, found 0.5",
@@ -94,7 +104,10 @@ def test_a_failure_shows_the_nearest_call_and_how_it_differs() -> None:
         "  temperature: expected 0, found null",
     ]
     near = error.nearest[0]
-    assert (near.record.number, [each.field for each in near.differences]) == (1, ["prompt_contains", "temperature"])
+    assert (near.record.number, [each.field for each in near.differences]) == (
+        1,
+        ["prompt_contains", "temperature"],
+    )
 
 
 def _body(text: str) -> dict[str, Any]:
@@ -103,11 +116,16 @@ def _body(text: str) -> dict[str, Any]:
 
 def test_the_nearest_shares_the_most_words() -> None:
     calls = _asked("the weather in Oslo", "something else", "another thing")
-    assert _failure(assert_called, calls, prompt_contains="weather in Rome").nearest[0].record.number == 1
+    assert (
+        _failure(assert_called, calls, prompt_contains="weather in Rome").nearest[0].record.number
+        == 1
+    )
 
 
 def test_no_calls_at_all_is_said() -> None:
-    assert "this session received no calls" in str(_failure(assert_called, Calls(), prompt_contains="x"))
+    assert "this session received no calls" in str(
+        _failure(assert_called, Calls(), prompt_contains="x")
+    )
 
 
 def test_what_was_not_to_be_called_is_shown() -> None:
@@ -134,7 +152,9 @@ def test_forgotten_calls_are_said() -> None:
     error = _failure(assert_called, scene.calls, prompt_contains="a")
     assert "3 older calls were forgotten" in str(error)
     assert error.forgotten == 3
-    assert "3 older calls were forgotten" in str(_failure(assert_not_called, scene.calls, prompt_contains="e"))
+    assert "3 older calls were forgotten" in str(
+        _failure(assert_not_called, scene.calls, prompt_contains="e")
+    )
 
 
 def test_a_report_is_a_screen_at_most() -> None:
@@ -142,11 +162,15 @@ def test_a_report_is_a_screen_at_most() -> None:
     calls = _asked(*("word " * 5000 + str(number) for number in range(60)))
     report = str(_failure(assert_called, calls, times=7, prompt_contains="word"))
     assert "… and 50 more" in report
-    report = str(_failure(assert_called, calls, prompt_contains="nothing " * 500, temperature=1, tools=["a" * 999]))
+    report = str(
+        _failure(
+            assert_called, calls, prompt_contains="nothing " * 500, temperature=1, tools=["a" * 999]
+        )
+    )
     assert max(map(len, report.splitlines())) < 600
 
 
-# -- sequences -------------------------------------------------------------------------------------------------
+# -- sequences -------------------------------------------------------------------------------------
 
 
 def _steps(*prompts: str) -> list[dict[str, str]]:
@@ -174,14 +198,16 @@ def test_steps_in_order(wanted: str, gaps: bool, consecutive: bool) -> None:
     calls = _asked("a", "b", "c", "a", "a", "b")
     for passes, option in ((gaps, False), (consecutive, True)):
         if passes:
-            found = assert_sequence(calls, _steps(*wanted), consecutive=option)
-            assert [call.last_prompt for call in found] == list(wanted)
+            matches = assert_sequence(calls, _steps(*wanted), consecutive=option)
+            assert [call.last_prompt for call in matches] == list(wanted)
         else:
             _failure(assert_sequence, calls, _steps(*wanted), consecutive=option)
 
 
 def test_a_sequence_that_breaks_off_says_where() -> None:
-    error = _failure(assert_sequence, _asked("first", "third", "second"), _steps("first", "second", "third"))
+    error = _failure(
+        assert_sequence, _asked("first", "third", "second"), _steps("first", "second", "third")
+    )
     assert str(error).splitlines() == [
         "Expected 3 calls in order, found 2.",
         "  1. call 1: Converse of us.amazon.nova-lite-v1:0 -> 400 CassetteMissException",
@@ -198,7 +224,7 @@ def test_a_sequence_refuses_what_is_no_condition() -> None:
         assert_sequence(_asked("a"), [{"prompt_contains": "zzz"}, {"modle": "x"}])
 
 
-# -- recordings ------------------------------------------------------------------------------------------------
+# -- recordings ------------------------------------------------------------------------------------
 
 
 def test_every_recording_was_asked_for() -> None:

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from bedtape_replayer.history.calls import Calls, ConditionInvalid
-from support.happened import Scene, aws
 from support.recordings import converse, path, prompt
+from support.scene import Scene, aws
 
 _CLAUDE = "anthropic.claude-3-5-haiku-20241022-v1:0"
 _TOOLS = [{"toolSpec": {"name": name, "inputSchema": {"json": {}}}} for name in ("weather", "time")]
@@ -70,14 +70,18 @@ def _numbers(calls: Calls) -> list[int]:
         ({"tools": "time"}, []),
     ],
 )
-def test_all_conditions_must_hold(calls: Calls, conditions: dict[str, Any], expected: list[int]) -> None:
+def test_all_conditions_must_hold(
+    calls: Calls, conditions: dict[str, Any], expected: list[int]
+) -> None:
     assert _numbers(calls.filter(**conditions)) == expected
 
 
 def test_attempts_are_those_of_a_whole_sdk_call() -> None:
     """Each SDK call that took so many is there once: as its last attempt."""
     scene = Scene()
-    for at, (invocation, attempt) in enumerate([("a", 1), ("b", 1), ("a", 2), ("a", 3), ("c", 1), ("c", 2)]):
+    for at, (invocation, attempt) in enumerate(
+        [("a", 1), ("b", 1), ("a", 2), ("a", 3), ("c", 1), ("c", 2)]
+    ):
         scene.send(prompt(invocation), at=at, headers=aws(invocation, attempt))
     assert [_numbers(scene.calls.filter(attempts=n)) for n in (1, 2, 3, 4)] == [[2], [6], [4], []]
     assert _numbers(scene.calls.filter(attempt=1)) == [1, 2, 5]
@@ -100,7 +104,9 @@ def test_attempts_are_those_of_a_whole_sdk_call() -> None:
         ({"tools": 5}, "tools: expected a string or a list of strings, found 5"),
     ],
 )
-def test_what_is_no_condition_is_refused(calls: Calls, conditions: dict[str, Any], said: str) -> None:
+def test_what_is_no_condition_is_refused(
+    calls: Calls, conditions: dict[str, Any], said: str
+) -> None:
     with pytest.raises(ConditionInvalid, match=said):
         calls.filter(**conditions)
 

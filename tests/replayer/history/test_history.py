@@ -1,4 +1,6 @@
-"""A session's history keeps the last calls within its bounds, and says what it let go."""
+"""A session's history keeps the last calls within its limit, counts what it
+dropped, and counts its bytes.
+"""
 
 import pytest
 from hypothesis import given, settings
@@ -7,10 +9,12 @@ from hypothesis import strategies as st
 from bedtape_replayer.answering.answer import Answer, Outcome
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head
+from bedtape_replayer.answering.memory import Memory
 from bedtape_replayer.answering.reply import Piece, Reply
 from bedtape_replayer.history.history import History
-from support.happened import Scene
+from support.examples import examples
 from support.recordings import converse, prompt
+from support.scene import Scene
 
 
 def _outcome(number: int, body: bytes = b"", reply: Reply | None = None) -> Outcome:
@@ -40,70 +44,73 @@ def test_the_oldest_go_and_are_counted() -> None:
 
 
 @pytest.mark.parametrize("sizes", [(15_000,), (5_000, 2_500)])
-def test_bodies_are_bounded_too(sizes: tuple[int, ...]) -> None:
-    """A stream's pieces count twice, for its chunks are kept beside them; and what is beside the bytes counts too."""
-    history = History(max_bytes=100_000)
+def test_bodies_are_counted(sizes: tuple[int, ...]) -> None:
+    """A stream's pieces count twice, because the answer keeps its chunks too;
+    Python's objects also count.
+    """
+    memory = Memory()
+    history = History(limit=2, memory=memory)
     for number in range(1, 6):
         history.add(_outcome(number, bytes(20_000), _reply(*sizes)))
-    assert [call.number for call in history.calls] == [4, 5]
-    assert history.forgotten == 3
-    assert 70_000 < history.kept_bytes < 76_000
+    assert 70_000 < memory.used < 78_000
+    assert memory.forgotten == history.forgotten == 3
 
 
-def test_the_newest_call_stays_whatever_its_size() -> None:
-    history = History(max_bytes=10)
-    history.add(_outcome(1))
-    history.add(_outcome(2, bytes(1000)))
-    assert [call.number for call in history.calls] == [2]
-
-
-def test_a_reply_that_many_calls_got_counts_once() -> None:
+def test_a_reply_that_many_calls_of_many_sessions_got_counts_once() -> None:
     """A recording is in memory once, however often it is played."""
-    history, reply = History(limit=2), _reply(100_000)
+    memory, reply = Memory(), _reply(100_000)
+    histories = [History(2, memory) for _ in range(3)]
     for number in range(1, 6):
-        history.add(_outcome(number, b"x", reply))
-    assert 100_000 < history.kept_bytes < 110_000
+        for history in histories:
+            history.add(_outcome(number, b"x", reply))
+    assert 100_000 < memory.used < 120_000
+    for history in histories:
+        assert memory.used > 100_000
+        history.clear()
+    assert (memory.used, memory.bodies) == (0, {})
 
 
-@settings(derandomize=True, max_examples=100)
-@given(
-    st.lists(st.tuples(st.integers(0, 50), st.integers(0, 4)), max_size=40), st.integers(1, 10), st.integers(1, 20_000)
-)
-def test_what_is_counted_is_what_is_kept(sent: list[tuple[int, int]], limit: int, most: int) -> None:
-    history = History(limit, most)
+@settings(derandomize=True, max_examples=examples(100))
+@given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 4)), max_size=40), st.integers(1, 10))
+def test_what_is_counted_is_what_is_kept(sent: list[tuple[int, int]], limit: int) -> None:
+    memory = Memory()
+    history = History(limit, memory)
     replies = [_reply(size) for size in (0, 10, 20, 100, 300)]
     for number, (size, which) in enumerate(sent, 1):
         history.add(_outcome(number, bytes(size), replies[which]))
     kept = [call.outcome.answer for call in history.calls]
     held = {answer.reply for answer in kept}
-    anew = History()
+    again = Memory()
+    anew = History(memory=again)
     for call in history.calls:
         anew.add(call.outcome)
-    assert history.kept_bytes == anew.kept_bytes
-    bodies = sum(len(answer.call.body) for answer in kept) + sum(len(p.data) for r in held for p in r.pieces)
-    assert history.kept_bytes > bodies or not kept
+    assert memory.used == again.used
+    bodies = sum(len(answer.call.body) for answer in kept) + sum(
+        len(p.data) for r in held for p in r.pieces
+    )
+    assert memory.used > bodies or not kept
     assert len(kept) <= limit
-    assert history.kept_bytes <= most or len(kept) == 1
     assert len(kept) + history.forgotten == len(sent)
-    assert [answer.call.number for answer in kept] == list(range(len(sent) - len(kept) + 1, len(sent) + 1))
+    assert [answer.call.number for answer in kept] == list(
+        range(len(sent) - len(kept) + 1, len(sent) + 1)
+    )
 
 
 def test_a_cleared_history_begins_anew() -> None:
-    history = History(limit=1)
+    memory = Memory()
+    history = History(limit=1, memory=memory)
     history.add(_outcome(1, b"abc"))
     history.add(_outcome(2, b"abc"))
     history.clear()
-    assert (len(history.calls), history.forgotten, history.kept_bytes) == (0, 0, 0)
+    assert (len(history.calls), history.forgotten, memory.used) == (0, 0, 0)
     history.add(_outcome(3, b"abc"))
-    anew = History()
-    anew.add(_outcome(3, b"abc"))
-    assert history.kept_bytes == anew.kept_bytes > 3
+    assert memory.used > 3
 
 
-@pytest.mark.parametrize(("limit", "most"), [(0, 1), (-1, 1), (1, 0)])
-def test_a_history_of_nothing_is_refused(limit: int, most: int) -> None:
+@pytest.mark.parametrize("limit", [0, -1])
+def test_a_history_of_nothing_is_refused(limit: int) -> None:
     with pytest.raises(ValueError, match="at least 1 call"):
-        History(limit, most)
+        History(limit)
 
 
 def test_the_engine_adds_every_call_to_its_session() -> None:

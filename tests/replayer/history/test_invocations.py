@@ -3,12 +3,15 @@
 import pytest
 
 from bedtape_replayer.history.invocations import group_invocations
-from support.happened import Scene, aws, stainless
 from support.recordings import converse, prompt, stream
+from support.scene import Scene, aws, stainless
 
 
 def _numbers(scene: Scene) -> list[list[int]]:
-    return [[record.number for record in found.attempts] for found in group_invocations(scene.calls)]
+    return [
+        [record.number for record in invocation.attempts]
+        for invocation in group_invocations(scene.calls)
+    ]
 
 
 def _throttled() -> Scene:
@@ -29,13 +32,17 @@ def test_attempts_share_their_invocation_id() -> None:
 
 def test_retry_counts_go_on_where_the_same_request_failed() -> None:
     scene = _throttled()
-    for at, (text, count) in enumerate([("x", 0), ("y", 0), ("x", 1), ("x", 0), ("y", 1), ("x", 2)]):
+    for at, (text, count) in enumerate(
+        [("x", 0), ("y", 0), ("x", 1), ("x", 0), ("y", 1), ("x", 2)]
+    ):
         scene.send(prompt(text), at=at, headers=stainless(count))
     assert _numbers(scene) == [[1, 3, 6], [2, 5], [4]]
 
 
 def test_the_oldest_failure_is_retried_first() -> None:
-    """Of the same requests at the same time nobody knows which is which; so each has the longest wait that can be."""
+    """Of the same requests at the same time nobody knows which is which; so each has the
+    longest wait that can be.
+    """
     scene = _throttled()
     for at, count in ((0.0, 0), (0.5, 0), (0.6, 1), (1.6, 1)):
         scene.send(prompt("x"), at=at, headers=stainless(count))
@@ -63,7 +70,8 @@ def test_a_call_ends_with_a_success_or_a_final_error(first: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"), [("true", [[1, 3], [2]]), ("false", [[1], [2, 3]]), ("other", [[1], [2, 3]])]
+    ("told", "expected"),
+    [("true", [[1, 3], [2]]), ("false", [[1], [2, 3]]), ("other", [[1], [2, 3]])],
 )
 def test_an_answer_can_say_whether_it_is_final(told: str, expected: list[list[int]]) -> None:
     scene = Scene()
@@ -75,10 +83,14 @@ def test_an_answer_can_say_whether_it_is_final(told: str, expected: list[list[in
 
 
 @pytest.mark.parametrize(("sent", "expected"), [(0, [[1, 3], [2]]), (3, [[1], [2, 3]])])
-def test_a_client_that_stopped_reading_a_stream_does_not_retry(sent: int, expected: list[list[int]]) -> None:
+def test_a_client_that_stopped_reading_a_stream_does_not_retry(
+    sent: int, expected: list[list[int]]
+) -> None:
     """It retries an answer that came too late."""
     scene = Scene(stream("x", ["Once", " upon"]))
-    scene.send(prompt("x"), headers=stainless(0), operation="converse-stream", complete=False, sent=sent)
+    scene.send(
+        prompt("x"), headers=stainless(0), operation="converse-stream", complete=False, sent=sent
+    )
     scene.fail("ThrottlingException", times=1)
     for at, count in ((1, 0), (2, 1)):
         scene.send(prompt("x"), at=at, headers=stainless(count), operation="converse-stream")
@@ -98,13 +110,13 @@ def test_calls_without_either_are_on_their_own() -> None:
     for at in range(3):
         scene.send(prompt("x"), at=at)
     assert _numbers(scene) == [[1], [2], [3]]
-    assert [found.attempt_count for found in group_invocations(scene.calls)] == [1, 1, 1]
+    assert [invocation.attempt_count for invocation in group_invocations(scene.calls)] == [1, 1, 1]
 
 
 def test_a_forgotten_attempt_leaves_a_gap() -> None:
     scene = Scene()
     for at, attempt in ((0.0, 1), (2.0, 3), (4.0, 4)):
         scene.send(prompt("x"), at=at, headers=aws("a", attempt))
-    [found] = group_invocations(scene.calls)
-    assert [(one.attempt, retry.attempt) for one, retry in found.retries] == [(3, 4)]
-    assert found.attempt_count == 4
+    [invocation] = group_invocations(scene.calls)
+    assert [(one.attempt, retry.attempt) for one, retry in invocation.retries] == [(3, 4)]
+    assert invocation.attempt_count == 4

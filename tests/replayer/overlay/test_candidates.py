@@ -2,12 +2,14 @@
 
 import base64
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bedtape_replayer import Replayer
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.overlay.candidates import CandidateFinder, Candidates
 from bedtape_replayer.overlay.faults.error_response import Failure
@@ -17,6 +19,8 @@ from bedtape_replayer.overlay.overlay import Fault, Overlay
 from bedtape_replayer.overlay.rule import Rule
 from bedtape_replayer.overlay.when import When
 from support.calls import call, head, model_path
+from support.client import Http1
+from support.examples import examples
 
 REFUSE = Refuse(Failure("ThrottlingException"))
 # Characters that JSON writes in several ways, or joins texts with, among those that it does not.
@@ -45,24 +49,73 @@ WHENS = (
 )
 
 
-def written(texts: list[str], system: str, *, ascii_only: bool, odd: bool) -> bytes:
+def converse(texts: list[str], system: str) -> dict[str, Any]:
+    return {
+        "messages": [{"role": "user", "content": [{"text": text} for text in texts]}],
+        "system": [{"text": system}],
+    }
+
+
+def chat(texts: list[str], system: str) -> dict[str, Any]:
+    content = [{"type": "text", "text": text} for text in texts]
+    return {
+        "model": "m",
+        "messages": [
+            {"role": "developer", "content": system},
+            {"role": "user", "content": content},
+        ],
+    }
+
+
+def messages(texts: list[str], system: str) -> dict[str, Any]:
+    result = {
+        "type": "tool_result",
+        "tool_use_id": "a/b",
+        "content": [{"type": "text", "text": "a/b"}],
+    }
+    content = [result, *({"type": "text", "text": text} for text in texts)]
+    return {
+        "model": "us.claude",
+        "messages": [{"role": "user", "content": content}],
+        "system": [{"text": system}],
+    }
+
+
+def responses(texts: list[str], system: str) -> dict[str, Any]:
+    content = [{"type": "input_text", "text": text} for text in texts]
+    return {"model": "m", "input": [{"role": "user", "content": content}], "instructions": system}
+
+
+FORMS: dict[str, Callable[[list[str], str], dict[str, Any]]] = {
+    **{model_path(end): converse for end in ("converse", "converse-stream", "invoke")},
+    "/openai/v1/chat/completions": chat,
+    "/anthropic/v1/messages": messages,
+    "/v1/responses": responses,
+}
+
+
+def written(value: object, *, ascii_only: bool, odd: bool) -> bytes:
     """A request with a prompt of some blocks, its JSON in one spelling of many."""
-    content = [{"text": text} for text in texts]
-    said = {"messages": [{"role": "user", "content": content}], "system": [{"text": system}]}
     try:
-        body = json.dumps(said, ensure_ascii=ascii_only).encode()
+        body = json.dumps(value, ensure_ascii=ascii_only).encode()
     except UnicodeEncodeError:
-        body = json.dumps(said).encode()
-    return body.replace(b"a", b"\\u0061").replace(b"/", b"\\/") if odd else body.replace(b"/", b"\\/")
+        body = json.dumps(value).encode()
+    return (
+        body.replace(b"a", b"\\u0061").replace(b"/", b"\\/") if odd else body.replace(b"/", b"\\/")
+    )
 
 
 @st.composite
 def calls(draw: st.DrawFn) -> Call:
     texts = draw(st.lists(TEXT, max_size=3))
-    body = written(texts, draw(TEXT), ascii_only=draw(st.booleans()), odd=draw(st.booleans()))
-    path = model_path(draw(st.sampled_from(["converse", "converse-stream", "invoke"])))
+    path = draw(st.sampled_from(sorted(FORMS)))
+    body = written(
+        FORMS[path](texts, draw(TEXT)), ascii_only=draw(st.booleans()), odd=draw(st.booleans())
+    )
     headers = head(amz_sdk_request="attempt=2", x_tenant="acme")
-    return Call(draw(st.sampled_from(["s", "tu"])), "POST", path, headers, body, draw(st.integers(1, 2)))
+    return Call(
+        draw(st.sampled_from(["s", "tu"])), "POST", path, headers, body, draw(st.integers(1, 2))
+    )
 
 
 def matching(overlay: Overlay, asked: Call) -> list[Any]:
@@ -70,20 +123,41 @@ def matching(overlay: Overlay, asked: Call) -> list[Any]:
 
 
 @pytest.mark.slow
-@settings(derandomize=True, deadline=None, max_examples=500)
+@settings(derandomize=True, deadline=None, max_examples=examples(500))
 @given(st.lists(WHENS, max_size=6), st.lists(calls(), min_size=1, max_size=3), st.booleans())
-def test_who_takes_a_call_is_among_them(whens: list[When], asked: list[Call], several: bool) -> None:
-    """Asked twice, for the second answer is remembered; after many bodies too, when texts are looked for otherwise."""
+def test_who_takes_a_call_is_among_them(
+    whens: list[When], asked: list[Call], several: bool
+) -> None:
+    """Asked twice, for the second answer is remembered; after many bodies too, when texts
+    are looked for otherwise.
+    """
     rules = tuple(Rule(f"rule-{n}", (), when) for n, when in enumerate(whens))
-    others = tuple(Rule(f"other-{n}", (), When(text_contains=f"other {n}")) for n in range(10 * several))
-    overlay = Overlay((*rules, *others), tuple(Fault(f"fault-{n}", REFUSE, when) for n, when in enumerate(whens)))
+    others = tuple(
+        Rule(f"other-{n}", (), When(text_contains=f"other {n}")) for n in range(10 * several)
+    )
+    overlay = Overlay(
+        (*rules, *others), tuple(Fault(f"fault-{n}", REFUSE, when) for n, when in enumerate(whens))
+    )
     candidates = CandidateFinder(overlay)
     for number in range(40 * several):
-        candidates(call(f"body {number}", operation=asked[0].path.rpartition("/")[2]))
+        first = asked[0]
+        candidates(
+            Call(
+                "s",
+                "POST",
+                first.path,
+                first.head,
+                written(FORMS[first.path]([f"body {number}"], ""), ascii_only=True, odd=False),
+            )
+        )
     for one in [*asked, *asked]:
         again = Call(one.session, one.method, one.path, one.head, one.body, one.number)
-        found = candidates(again)
-        among = [layer for layer in (*found.rules, *found.answering_faults) if layer.when.matches(one)]
+        selection = candidates(again)
+        among = [
+            layer
+            for layer in (*selection.rules, *selection.answering_faults)
+            if layer.when.matches(one)
+        ]
         assert among == matching(overlay, one)
 
 
@@ -106,14 +180,25 @@ def test_who_is_about_something_else_is_not(when: When) -> None:
 
 def test_a_call_need_not_be_read_to_find_that_a_text_is_not_in_it() -> None:
     asked = call("hello")
-    assert CandidateFinder(Overlay((Rule("r", (), When(prompt_contains="other")),)))(asked) == Candidates()
+    assert (
+        CandidateFinder(Overlay((Rule("r", (), When(prompt_contains="other")),)))(asked)
+        == Candidates()
+    )
     assert "prompt" not in vars(asked)
 
 
-@settings(derandomize=True, deadline=None, max_examples=500)
+@settings(derandomize=True, deadline=None, max_examples=examples(500))
 @given(st.lists(TEXT, min_size=3, max_size=3), st.booleans(), st.booleans())
-def test_a_text_is_found_however_its_json_is_written(texts: list[str], ascii_only: bool, odd: bool) -> None:
-    asked = Call("s", "POST", model_path("converse"), head(), written(texts, "", ascii_only=ascii_only, odd=odd))
+def test_a_text_is_found_however_its_json_is_written(
+    texts: list[str], ascii_only: bool, odd: bool
+) -> None:
+    asked = Call(
+        "s",
+        "POST",
+        model_path("converse"),
+        head(),
+        written(converse(texts, ""), ascii_only=ascii_only, odd=odd),
+    )
     prompt = asked.prompt.last
     rules = tuple(Rule(f"{n}", (), When(prompt_contains=prompt[n:])) for n in range(len(prompt)))
     assert CandidateFinder(Overlay(rules))(asked).rules == rules
@@ -122,12 +207,20 @@ def test_a_text_is_found_however_its_json_is_written(texts: list[str], ascii_onl
 def test_the_same_body_to_another_model_is_another_call() -> None:
     rule = Rule("r", (), When(model="*claude*"))
     candidates = CandidateFinder(Overlay((rule,)))
-    assert [candidates(call(model=model)).rules for model in ("a.claude", "nova", "a.claude")] == [(rule,), (), (rule,)]
+    assert [candidates(call(model=model)).rules for model in ("a.claude", "nova", "a.claude")] == [
+        (rule,),
+        (),
+        (rule,),
+    ]
 
 
 def test_texts_that_do_not_stand_in_the_body_are_found_too() -> None:
-    """A request that counts the tokens of another, which it holds in base64; a prompt cut out of a template."""
-    inner = base64.b64encode(json.dumps({"messages": [{"role": "user", "content": "hello"}]}).encode()).decode()
+    """A request that counts the tokens of another, which it holds in base64; a
+    prompt cut out of a template.
+    """
+    inner = base64.b64encode(
+        json.dumps({"messages": [{"role": "user", "content": "hello"}]}).encode()
+    ).decode()
     counting = Call(
         "s",
         "POST",
@@ -145,7 +238,9 @@ def test_texts_that_do_not_stand_in_the_body_are_found_too() -> None:
 
 
 def test_what_may_be_dear_is_not_asked() -> None:
-    """A rule behind the one that answers is never asked, and its regular expression may take a minute."""
+    """A rule behind the one that answers is never asked, and its regular
+    expression may take a minute.
+    """
     rules = tuple(Rule(f"{n}", (), When(prompt_regex="(a+)+$", session="other")) for n in range(40))
     asked = call("a" * 100 + "!")
     assert CandidateFinder(Overlay(rules))(asked).rules == rules
@@ -165,7 +260,9 @@ def test_many_texts_are_looked_for_at_once_where_many_bodies_come() -> None:
 def test_faults_that_answer_are_told_from_those_that_harm() -> None:
     instead, harming = Fault("i", REFUSE), Fault("h", Delay(1))
     rule = Rule("r", ())
-    assert CandidateFinder(Overlay((rule,), (harming, instead)))(call()) == Candidates((instead,), (rule,), (harming,))
+    assert CandidateFinder(Overlay((rule,), (harming, instead)))(call()) == Candidates(
+        (instead,), (rule,), (harming,)
+    )
 
 
 def test_what_is_remembered_of_paths_is_bounded() -> None:
@@ -173,3 +270,34 @@ def test_what_is_remembered_of_paths_is_bounded() -> None:
     for number in range(3000):
         candidates(call(model=f"m{number}"))
     assert 0 < len(candidates._by_path) <= 1024
+
+
+AUTOMATION = (
+    "GetDataAutomationStatus",
+    "InvokeDataAutomationAsync",
+    "ListTagsForResource",
+    "TagResource",
+)
+AGENTS = (("bedrock-agent", "PrepareAgent"), ("bedrock-agent-runtime", "InvokeInlineAgent"))
+
+
+@pytest.mark.parametrize(
+    "requests",
+    [
+        [
+            ("/", {"x-amz-target": f"AmazonBedrockKeystoneRuntimeService.{name}"}, name)
+            for name in AUTOMATION
+        ],
+        [(f"/service/{service}/agents/ABCDEFGHIJ/", {}, name) for service, name in AGENTS],
+    ],
+)
+def test_equal_requests_to_one_path_get_the_answer_of_their_operation(
+    requests: list[tuple[str, dict[str, str], str]],
+) -> None:
+    """The prefix of the path or X-Amz-Target names the operation."""
+    with Replayer((), validate="never") as server, Http1(server.url) as connection:
+        for _, _, name in requests:
+            server.respond(operation=name, raw={"json": {"of": name}})
+        for path, headers, name in requests * 2:
+            answer = connection.request("POST", path, list(headers.items()), b"{}")
+            assert json.loads(answer.body) == {"of": name}

@@ -28,7 +28,13 @@ from bedtape_cassettes.families.content import (
 from bedtape_replayer import Replayer
 from bedtape_replayer.api.fakecloud import ROUTES as FAKECLOUD
 from bedtape_replayer.api.session_routes import ROUTES as OWN
-from bedtape_replayer.overlay.document import OverlayInvalid, parse_fault, parse_overlay, parse_rule, read
+from bedtape_replayer.overlay.document import (
+    OverlayInvalid,
+    parse_fault,
+    parse_overlay,
+    parse_rule,
+    read,
+)
 from bedtape_replayer.overlay.faults.corruption import Corrupt
 from bedtape_replayer.overlay.faults.error_response import Failure
 from bedtape_replayer.overlay.faults.errors import Refuse
@@ -41,10 +47,12 @@ from bedtape_replayer.overlay.faults.reset import BreakOff
 from bedtape_replayer.overlay.faults.semantic import Misanswer
 from bedtape_replayer.overlay.faults.stall import Silence
 from bedtape_replayer.overlay.faults.truncation import Truncate
-from bedtape_replayer.overlay.raw import Raw
+from bedtape_replayer.overlay.outputs.raw import Raw
 from bedtape_replayer.overlay.schedule import Schedule
 from bedtape_replayer.overlay.schema import FAULT, OVERLAY, RULE
 from bedtape_replayer.overlay.when import When
+
+VALID_RULE, VALID_FAULT = map(jsonschema.Draft202012Validator, (RULE, FAULT))
 
 PNG = b64encode(b"\x89PNG....").decode()
 
@@ -65,7 +73,10 @@ def named(kind: str) -> str:
         ({"text": "hi", "usage": {"input": 3}}, Message((Text("hi"),), usage=Usage(3, 0))),
         ({"tool": {"name": "t"}}, Message((ToolUse("t", {}),), "tool_use")),
         (
-            {"text": "let me", "tool": [{"name": "t", "input": {"a": 1}, "id": "x"}, {"name": "u"}]},
+            {
+                "text": "let me",
+                "tool": [{"name": "t", "input": {"a": 1}, "id": "x"}, {"name": "u"}],
+            },
             Message((Text("let me"), ToolUse("t", {"a": 1}, "x"), ToolUse("u", {})), "tool_use"),
         ),
         ({"reasoning": "hm", "text": "so"}, Message((Reasoning("hm"), Text("so")))),
@@ -76,8 +87,17 @@ def named(kind: str) -> str:
             Message((CitedText("so", (Citation("a", "t"),)),)),
         ),
         (
-            {"blocks": [{"text": "a"}, {"image": PNG}, {"tool": {"name": "t"}}, {"reasoning": "r"}]},
-            Message((Text("a"), Image(b"\x89PNG...."), ToolUse("t", {}), Reasoning("r")), "tool_use"),
+            {
+                "blocks": [
+                    {"text": "a"},
+                    {"image": PNG},
+                    {"tool": {"name": "t"}},
+                    {"reasoning": "r"},
+                ]
+            },
+            Message(
+                (Text("a"), Image(b"\x89PNG...."), ToolUse("t", {}), Reasoning("r")), "tool_use"
+            ),
         ),
         ({"guardrail": "no"}, Message((Text("no"),), "guardrail_intervened")),
         ({"embedding": "auto"}, Embeddings()),
@@ -108,7 +128,7 @@ def named(kind: str) -> str:
 )
 def test_answers(answer: dict[str, Any], given: Any) -> None:
     document = {"answer": answer}
-    jsonschema.validate(document, RULE)
+    VALID_RULE.validate(document)
     rule = parse_rule(document, named)
     assert rule.answers == (given,)
     assert (rule.id, rule.document) == ("rule-1", document)
@@ -125,7 +145,7 @@ def test_a_rule_has_conditions_a_schedule_a_family_and_a_name() -> None:
         "family": "llama",
         "answers": [{"text": "a"}, {"error": "ThrottlingException"}],
     }
-    jsonschema.validate(document, RULE)
+    VALID_RULE.validate(document)
     rule = parse_rule(document, named)
     assert rule.id == "spam"
     assert rule.when == When(("Converse",), prompt_contains="x", header={"x-tenant": "a*"})
@@ -139,7 +159,11 @@ FAULTS: list[tuple[dict[str, Any], Any]] = [
     ({"error": "Own", "status": 418, "message": "m"}, Refuse(Failure("Own", "m", 418))),
     ({"error": "ThrottlingException", "after_events": 2}, Raise("ThrottlingException", 2)),
     (
-        {"error": "ModelStreamErrorException", "after_events": 0, "members": {"originalStatusCode": 500}},
+        {
+            "error": "ModelStreamErrorException",
+            "after_events": 0,
+            "members": {"originalStatusCode": 500},
+        },
         Raise("ModelStreamErrorException", 0, None, {"originalStatusCode": 500}),
     ),
     ({"http": {"status": 503, "text": "<html>"}}, Refuse(Failure(status=503, body=b"<html>"))),
@@ -158,13 +182,16 @@ FAULTS: list[tuple[dict[str, Any], Any]] = [
     ({"reset": {"code": 8}}, BreakOff(code=8)),
     ({"quota": {"requests_per_minute": 5}}, Quota(5)),
     ({"misanswer": "max_tokens"}, Misanswer("max_tokens")),
-    ({"misanswer": {"what": "content_filtered", "text": "no"}}, Misanswer("content_filtered", "no")),
+    (
+        {"misanswer": {"what": "content_filtered", "text": "no"}},
+        Misanswer("content_filtered", "no"),
+    ),
 ]
 
 
 @pytest.mark.parametrize(("document", "harm"), FAULTS)
 def test_faults(document: dict[str, Any], harm: Any) -> None:
-    jsonschema.validate(document, FAULT)
+    VALID_FAULT.validate(document)
     fault = parse_fault({**document, "times": 3}, named)
     assert fault.kind == harm
     assert (fault.id, fault.schedule.times) == ("fault-1", 3)
@@ -187,29 +214,65 @@ def problems(document: Any) -> list[str]:
 @pytest.mark.parametrize(
     ("document", "said"),
     [
-        ({"rules": [{"answer": {}}]}, "rules[0].answer: expected at least 1 of text, json"),
-        ({"rules": [{}]}, "rules[0]: expected exactly one of answer, answers, found none"),
-        ({"rules": [{"answer": {"text": "a"}, "answers": [{"text": "a"}]}]}, "exactly one of answer, answers"),
-        ({"rules": [{"answer": {"text": "a", "embedding": "auto"}}]}, "expected one kind of answer"),
-        ({"rules": [{"answer": {"error": "Throtling"}}]}, "expected an error among AccessDeniedException"),
+        ({"rules": [{"answer": {}}]}, "rules[0].answer: expected at least 1 of text, json, pieces"),
+        ({"rules": [{}]}, "rules[0]: expected exactly one of answer, answers, script, found none"),
+        (
+            {"rules": [{"answer": {"text": "a"}, "answers": [{"text": "a"}]}]},
+            "exactly one of answer, answers",
+        ),
+        (
+            {"rules": [{"answer": {"text": "a", "embedding": "auto"}}]},
+            "expected one kind of answer",
+        ),
+        (
+            {"rules": [{"answer": {"error": "Throtling"}}]},
+            "expected an error among AccessDeniedException",
+        ),
         (
             {"rules": [{"answer": {"text": "a", "json": 1}}]},
-            "expected one of text, json and refusal, found text and json",
+            "expected one of text, pieces, json and refusal, found text and json",
         ),
-        ({"rules": [{"answer": {"text": "a", "status": 400}}]}, "expected status only with an error"),
-        ({"rules": [{"answer": {"embedding": "auto", "stop_reason": "end_turn"}}]}, "expected stop_reason only with"),
-        ({"rules": [{"answer": {"text": "a", "stop_reason": "end"}}]}, "rules[0].answer.stop_reason: expected one of"),
-        ({"rules": [{"answer": {"blocks": [{"text": "a", "image": PNG}]}}]}, "exactly one of text, reasoning, tool"),
+        (
+            {"rules": [{"answer": {"text": "a", "status": 400}}]},
+            "expected status only with an error",
+        ),
+        (
+            {"rules": [{"answer": {"embedding": "auto", "stop_reason": "end_turn"}}]},
+            "expected stop_reason only with",
+        ),
+        (
+            {"rules": [{"answer": {"text": "a", "stop_reason": "end"}}]},
+            "rules[0].answer.stop_reason: expected one of",
+        ),
+        (
+            {"rules": [{"answer": {"blocks": [{"text": "a", "image": PNG}]}}]},
+            "exactly one of text, reasoning, tool",
+        ),
         ({"rules": [{"answer": {"blocks": [{"citations": []}]}}]}, "citations of a text"),
-        ({"rules": [{"answer": {"text": "a"}, "family": "lama"}]}, "rules[0].family: expected a family that is known"),
-        ({"rules": [{"answer": {"text": "a"}, "when": {"prompt_regex": "("}}]}, "expected a regular expression"),
-        ({"rules": [{"answer": {"text": "a"}, "when": {}}]}, "rules[0].when: expected at least 1 of operation"),
-        ({"rules": [{"answer": {"text": "a"}, "when": {"operation": []}}]}, "rules[0].when.operation"),
+        (
+            {"rules": [{"answer": {"text": "a"}, "family": "lama"}]},
+            "rules[0].family: expected a family that is known",
+        ),
+        (
+            {"rules": [{"answer": {"text": "a"}, "when": {"prompt_regex": "("}}]},
+            "expected a regular expression",
+        ),
+        (
+            {"rules": [{"answer": {"text": "a"}, "when": {}}]},
+            "rules[0].when: expected at least 1 of operation",
+        ),
+        (
+            {"rules": [{"answer": {"text": "a"}, "when": {"operation": []}}]},
+            "rules[0].when.operation",
+        ),
         ({"rules": [{"answer": {"image": "?"}}]}, "rules[0].answer.image"),
         ({"faults": [{"error": "A", "stall": {}}]}, "faults[0]: expected exactly one of error"),
         ({"faults": [{"latency": {}}]}, "faults[0].latency: expected a fault that can be"),
         ({"faults": [{"stall": {}, "status": 4}]}, "faults[0].status"),
-        ({"faults": [{"stall": {}, "message": "m"}]}, "expected message beside error only, found it beside stall"),
+        (
+            {"faults": [{"stall": {}, "message": "m"}]},
+            "expected message beside error only, found it beside stall",
+        ),
         (
             {"faults": [{"error": "ExpiredTokenException", "after_events": 1}]},
             "expected an exception that streams have",
@@ -217,24 +280,43 @@ def problems(document: Any) -> list[str]:
         (
             {
                 "faults": [
-                    {"error": "ModelTimeoutException", "after_events": 1, "when": {"operation": "ConverseStream"}}
+                    {
+                        "error": "ModelTimeoutException",
+                        "after_events": 1,
+                        "when": {"operation": "ConverseStream"},
+                    }
                 ]
             },
             "ModelTimeoutException is in the streams of InvokeModelWithResponseStream",
         ),
-        ({"faults": [{"error": "ThrottlingException", "after_events": 1, "status": 429}]}, "status with after_events"),
+        (
+            {"faults": [{"error": "ThrottlingException", "after_events": 1, "status": 429}]},
+            "status with after_events",
+        ),
         (
             {"rules": [{"answer": {"text": "a"}, "when": {"json_path": {"a[": 1}}}]},
             "expected a JSON path, found expected",
         ),
         ({"faults": [{"stall": {}, "when": {"json_path": {"a..b": 1}}}]}, "members joined by dots"),
-        ({"rules": [{"answer": {"raw": {"text": "a", "headers": {"a": "b\n"}}}}]}, "what an HTTP header can hold"),
+        (
+            {"rules": [{"answer": {"raw": {"text": "a", "headers": {"a": "b\n"}}}}]},
+            "what an HTTP header can hold",
+        ),
         ({"rules": [{"answer": {"raw": {"text": "a", "status": 204}}}]}, "that may have a body"),
         ({"rules": [{"answer": {"raw": {"events": [{"a": 1, "b": 2}]}}}]}, "2 types in one"),
         ({"faults": [{"http": {"status": 500, "text": "a", "json": 1}}]}, "a body is one of them"),
-        ({"faults": [{"misanswer": {"what": "max_tokens", "family": "lama"}}]}, "expected a family among"),
+        (
+            {"faults": [{"misanswer": {"what": "max_tokens", "family": "lama"}}]},
+            "expected a family among",
+        ),
         ({"rule": []}, "rule: expected no key 'rule', found []; did you mean rules?"),
-        ({"rules": [{"name": "a", "answer": {"text": "x"}}], "faults": [{"name": "a", "stall": {}}]}, "rename one"),
+        (
+            {
+                "rules": [{"name": "a", "answer": {"text": "x"}}],
+                "faults": [{"name": "a", "stall": {}}],
+            },
+            "rename one",
+        ),
         ({"seed": "x"}, "seed: expected a whole number"),
         ({"ids": "other"}, "ids: expected one of equal, unique"),
     ],
@@ -245,7 +327,8 @@ def test_what_is_wrong_is_said(document: Any, said: str) -> None:
 
 def test_a_file_is_read_and_layers_are_named() -> None:
     overlay = read(
-        b"bedtape-overlay: 1\nseed: 7\nids: unique\nrules:\n- answer: {text: a}\n- {name: own, answer: {text: b}}\nfaults:\n- stall: {}\n",
+        b"bedtape-overlay: 1\nseed: 7\nids: unique\nrules:\n- answer: {text: a}\n- {name: own,"
+        b" answer: {text: b}}\nfaults:\n- stall: {}\n",
         "o",
     )
     assert [rule.id for rule in overlay.rules] == ["file-rule-1", "own"]
@@ -254,24 +337,34 @@ def test_a_file_is_read_and_layers_are_named() -> None:
 
 
 def test_every_problem_of_a_file_has_its_line() -> None:
-    text = b"bedtape-overlay: 1\nrules:\n- when:\n    turn: 0\n  answer: {text: a}\nfaults:\n- eror: X\n- stall: {after: 1}\n"
+    text = (
+        b"bedtape-overlay: 1\nrules:\n- when:\n    turn: 0\n  answer: {text: a}\nfaults:\n- eror:"
+        b" X\n- stall: {after: 1}\n"
+    )
     with pytest.raises(OverlayInvalid) as caught:
         read(text, "faults.yaml")
     assert str(caught.value).splitlines() == [
         "faults.yaml:4: expected a number from 1 at rules[0].when.turn, found 0",
         "faults.yaml:7: expected no key 'eror' at faults[0].eror, found \"X\"; did you mean error?",
-        "faults.yaml:7: expected exactly one of " + ", ".join(KINDS) + " at faults[0], found none of them",
-        "faults.yaml:8: expected no key 'after' at faults[1].stall.after, found 1; known are after_events",
+        "faults.yaml:7: expected exactly one of "
+        + ", ".join(KINDS)
+        + " at faults[0], found none of them",
+        (
+            "faults.yaml:8: expected no key 'after' at faults[1].stall.after, found 1; known are"
+            " after_events"
+        ),
     ]
 
 
-@pytest.mark.parametrize("text", [b"- a\n", b"bedtape-overlay: 2\n", b"rules: []\n", b"a: &x 1\nb: *x\n", b"\xff"])
+@pytest.mark.parametrize(
+    "text", [b"- a\n", b"bedtape-overlay: 2\n", b"rules: []\n", b"a: &x 1\nb: *x\n", b"\xff"]
+)
 def test_what_is_no_overlay_is_refused(text: bytes) -> None:
     with pytest.raises((OverlayInvalid, CassetteInvalid)):
         read(text, "o")
 
 
-# -- bounds ----------------------------------------------------------------------------------------------------
+# -- bounds ----------------------------------------------------------------------------------------
 
 
 def _numbers(schema: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -296,7 +389,11 @@ REQUESTS = {
 
 @pytest.mark.parametrize("name", REQUESTS)
 def test_every_number_has_bounds(name: str) -> None:
-    unbounded = [path for path, schema in _numbers(REQUESTS[name]) if not {"minimum", "maximum"} <= schema.keys()]
+    unbounded = [
+        path
+        for path, schema in _numbers(REQUESTS[name])
+        if not {"minimum", "maximum"} <= schema.keys()
+    ]
     assert not unbounded
 
 
@@ -338,7 +435,9 @@ def test_a_number_of_400_digits_is_one_problem(layer: str, digits: str) -> None:
 )
 def test_what_cannot_be_sent_is_refused_where_it_is_said(layer: dict[str, Any], place: str) -> None:
     parse = parse_rule if "answer" in layer else parse_fault
-    with pytest.raises(OverlayInvalid, match=r"expected (text that UTF-8 can hold|a finite number)") as caught:
+    with pytest.raises(
+        OverlayInvalid, match=r"expected (text that UTF-8 can hold|a finite number)"
+    ) as caught:
         parse(layer, lambda kind: f"{kind}-1")
     assert str(caught.value).startswith(place)
 

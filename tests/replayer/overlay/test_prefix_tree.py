@@ -5,16 +5,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bedtape_replayer.overlay.prefix_tree import any_of
+from support.examples import examples
 
 TEXTS = st.lists(
-    st.one_of(st.binary(min_size=1, max_size=4), st.text("ab.|(", min_size=1, max_size=14).map(str.encode)),
+    st.one_of(
+        st.binary(min_size=1, max_size=4), st.text("ab.|(", min_size=1, max_size=14).map(str.encode)
+    ),
     min_size=1,
     max_size=8,
 )
 
 
-@settings(derandomize=True, deadline=None, max_examples=500)
-@given(TEXTS, st.one_of(st.binary(max_size=20), st.text("ab.|(", max_size=20).map(str.encode)), st.integers(0, 20))
+@settings(derandomize=True, deadline=None, max_examples=examples(500))
+@given(
+    TEXTS,
+    st.one_of(st.binary(max_size=20), st.text("ab.|(", max_size=20).map(str.encode)),
+    st.integers(0, 20),
+)
 def test_it_finds_what_looking_for_each_finds(texts: list[bytes], data: bytes, at: int) -> None:
     pattern = any_of(texts)
     for searched in (data, data[:at] + texts[0] + data[at:]):

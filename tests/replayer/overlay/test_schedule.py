@@ -12,12 +12,12 @@ from bedtape_replayer.overlay.schedule import Counter, Schedule
 def taken(schedule: Schedule, calls: int = 12, seed: int = 1) -> list[int]:
     """The numbers of the calls that it takes, from 1."""
     counter = Counter()
-    found = []
+    numbers = []
     for n in range(1, calls + 1):
         if counter.match(schedule, Random(f"{seed}/{n}").random):
             counter.record_fired()
-            found.append(n)
-    return found
+            numbers.append(n)
+    return numbers
 
 
 @pytest.mark.parametrize(

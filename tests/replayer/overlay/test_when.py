@@ -82,14 +82,18 @@ def test_all_that_is_named_must_hold(condition: dict[str, Any], expected: bool) 
 
 
 def test_tool_results_are_known_by_id_and_name() -> None:
-    told = call(messages=[{"role": "assistant", "content": [USE]}, {"role": "user", "content": [RESULT]}])
+    told = call(
+        messages=[{"role": "assistant", "content": [USE]}, {"role": "user", "content": [RESULT]}]
+    )
     assert When(tool_result="*").matches(told)
     assert When(tool_result="tooluse_1").matches(told)
     assert When(tool_result="weather").matches(told)
     assert not When(tool_result="clock").matches(told)
 
 
-@pytest.mark.parametrize("body", [b"", b"\xff", b"[]", b"null", b'"text"', b"{", b'{"messages": 1}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"\xff", b"[]", b"null", b'"text"', b"{", b'{"messages": 1}']
+)
 def test_any_body_can_be_asked_about(body: bytes) -> None:
     odd = Call("s", "POST", "/model/x/converse", head(), body)
     assert ANY.matches(odd)

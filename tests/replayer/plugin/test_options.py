@@ -1,4 +1,6 @@
-"""The plugin's settings as its users have them: a mark before the command line, a variable, a file, the default."""
+"""The plugin's settings as its users have them: a mark before the command line, a
+variable, a file, the default.
+"""
 
 import json
 import re
@@ -42,7 +44,7 @@ def _refused(result: pytest.RunResult) -> str:
     return result.stderr.str()
 
 
-# -- how tests are played --------------------------------------------------------------------------------------
+# -- how tests are played --------------------------------------------------------------------------
 
 STRICT = """
     def test_silent(bedrock):
@@ -57,10 +59,20 @@ STRICT = """
 
 
 @pytest.mark.parametrize(
-    ("file", "variable", "silent"), [("true", None, "strict"), ("true", "0", "not"), ("false", "1", "strict")]
+    ("file", "variable", "silent"),
+    [
+        ("true", "0", "not"),
+        pytest.param("true", None, "strict", marks=pytest.mark.slow),
+        pytest.param("false", "1", "strict", marks=pytest.mark.slow),
+    ],
 )
 def test_a_mark_before_a_variable_before_the_file(
-    run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, file: str, variable: str | None, silent: str
+    run: Run,
+    pytester: pytest.Pytester,
+    monkeypatch: pytest.MonkeyPatch,
+    file: str,
+    variable: str | None,
+    silent: str,
 ) -> None:
     _write(pytester.path, "test_it/test_silent", converse("hi", "one"))
     _put(pytester.path, f"[pytest]\nstrict = {file}\n")
@@ -68,7 +80,9 @@ def test_a_mark_before_a_variable_before_the_file(
         monkeypatch.setenv("BEDTAPE_PYTEST_STRICT", variable)
     for marked in (True, False):
         result = run({"test_it.py": STRICT.format(marked)})
-        result.assert_outcomes(passed=(silent == "not") + (not marked), failed=(silent == "strict") + marked)
+        result.assert_outcomes(
+            passed=(silent == "not") + (not marked), failed=(silent == "strict") + marked
+        )
         assert "No recording is left" in _said(result) or (silent == "not" and not marked)
 
 
@@ -105,7 +119,9 @@ def test_misses_and_pace_may_be_set_for_all(run: Run, pytester: pytest.Pytester)
     run({"test_it.py": code}).assert_outcomes(passed=3)
 
 
-def test_what_makes_requests_the_same_is_said_once_for_all(run: Run, pytester: pytest.Pytester) -> None:
+def test_what_makes_requests_the_same_is_said_once_for_all(
+    run: Run, pytester: pytest.Pytester
+) -> None:
     _write(pytester.path, "test_it/test_it", converse("on 2024-01-01 ticket-1", "one"))
     code = """
         def test_it(bedrock):
@@ -121,7 +137,8 @@ def test_what_makes_requests_the_same_is_said_once_for_all(run: Run, pytester: p
     run({"test_it.py": code}).assert_outcomes(failed=1)
     _put(
         pytester.path,
-        "placeholder = ['\\d{4}-\\d\\d-\\d\\d']\nany-profile = true\npytest.ignore = ['requestMetadata']\n",
+        "placeholder = ['\\d{4}-\\d\\d-\\d\\d']\nany-profile = true\npytest.ignore ="
+        " ['requestMetadata']\n",
     )
     run({}).assert_outcomes(passed=1)
 
@@ -151,7 +168,9 @@ def test_one_overlay_lies_below_that_of_every_test(run: Run, pytester: pytest.Py
     assert "Traceback" not in _said(result)
 
 
-def test_requests_are_validated_and_calls_forgotten_as_it_is_set(run: Run, pytester: pytest.Pytester) -> None:
+def test_requests_are_validated_and_calls_forgotten_as_it_is_set(
+    run: Run, pytester: pytest.Pytester
+) -> None:
     _put(pytester.path, "[pytest]\nvalidate = 'never'\nhistory = 2\n")
     code = """
         def test_it(bedrock):
@@ -170,7 +189,7 @@ def test_ids_are_unique_as_it_is_set(run: Run, pytester: pytest.Pytester) -> Non
     _put(pytester.path, "[pytest]\nids = 'unique'\n")
     code = """
         def test_it(bedrock):
-            bedrock.respond(tool={"name": "weather"})
+            bedrock.respond(tool={"name": "weather"}, allow_unoffered_tools=True)
             client = bedrock.client()
             asked = [{"role": "user", "content": [{"text": "hi"}]}]
             answers = [client.converse(modelId=MODEL, messages=asked) for _ in range(2)]
@@ -182,22 +201,85 @@ def test_ids_are_unique_as_it_is_set(run: Run, pytester: pytest.Pytester) -> Non
     run({}).assert_outcomes(failed=1)
 
 
+def test_features_are_simulated_as_it_is_set(run: Run, pytester: pytest.Pytester) -> None:
+    _put(pytester.path, "[pytest]\nsimulate = ['limits']\n")
+    code = """
+        def test_it(bedrock):
+            bedrock.respond(text="one two three four")
+            asked = [{"role": "user", "content": [{"text": "hi"}]}]
+            limits = {"maxTokens": 1}
+            answer = bedrock.client().converse(modelId=MODEL, messages=asked, inferenceConfig=limits)
+            assert answer["stopReason"] == "max_tokens"
+        """
+    run({"test_it.py": code}).assert_outcomes(passed=1)
+    _put(pytester.path, "")
+    run({}).assert_outcomes(failed=1)
+
+
+TLS = """
+    import os
+    import boto3
+
+    BUNDLE = os.environ.get("AWS_CA_BUNDLE")
+    MESSAGES = [{"role": "user", "content": [{"text": "hi"}]}]
+    EARLY = boto3.client("bedrock-runtime", region_name="us-east-1")  # made before the test sets anything
+
+    def ask(client):
+        return client.converse(modelId=MODEL, messages=MESSAGES)["output"]["message"]["content"][0]["text"]
+
+    def test_it(bedrock):
+        bedrock.respond(text="hello")
+        assert bedrock.url.startswith("https://")
+        assert os.environ["AWS_BEARER_TOKEN_BEDROCK"] == "bedtape"
+        sent = []
+        own = bedrock.client()
+        own.meta.events.register("before-send.*", lambda request, **_: sent.append(request.headers["Authorization"]))
+        assert [ask(client) for client in (own, boto3.client("bedrock-runtime"), EARLY)] == ["hello"] * 3
+        assert sent == [b"Bearer bedtape"]
+
+    def test_after():
+        assert os.environ["AWS_BEARER_TOKEN_BEDROCK"] == "a-real-key"
+        assert os.environ.get("AWS_CA_BUNDLE") == BUNDLE
+"""
+
+
+def test_a_test_has_tls_as_it_is_set(
+    run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _put(pytester.path, "[pytest]\ntls = true\n")
+    monkeypatch.setenv("BEDTAPE_STATE_DIR", str(pytester.path / "state"))
+    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "a-real-key")
+    run({"test_it.py": TLS}).assert_outcomes(passed=2)
+    (pytester.path / "state" / "tls-authority.pem").write_text("damaged")
+    result = run({})
+    result.assert_outcomes(errors=1, passed=1)
+    assert "expected bedtape's certificate authority, found another content" in _said(result)
+
+
+@pytest.mark.slow
 def test_workers_have_the_same_settings(run: Run, pytester: pytest.Pytester) -> None:
     pytest.importorskip("xdist")
     _write(pytester.path / "tests", "test_it/test_silent", converse("hi", "one"))
     _put(pytester.path / "tests", "pytest.strict = true\n")
     code = STRICT.format(False)
-    run({"tests/test_it.py": code}, "-p", "xdist", "-n2", "tests").assert_outcomes(passed=1, failed=1)
+    run({"tests/test_it.py": code}, "-p", "xdist", "-n2", "tests").assert_outcomes(
+        passed=1, failed=1
+    )
 
 
-# -- which file ------------------------------------------------------------------------------------------------
+# -- which file ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_file_is_looked_for_from_the_tests_upwards(run: Run, pytester: pytest.Pytester) -> None:
     for name, strict in (("a", "false"), ("b", "true")):
         _write(pytester.path / name, f"test_{name}/test_it", converse("hi", "one"))
-        (pytester.path / name / "pyproject.toml").write_text(f"[tool.bedtape.pytest]\nstrict = {strict}\n")
-    code = "def test_it(bedrock): assert [ask(bedrock.client(), 'hi') for _ in 'ab'] == ['one', 'one']"
+        (pytester.path / name / "pyproject.toml").write_text(
+            f"[tool.bedtape.pytest]\nstrict = {strict}\n"
+        )
+    code = (
+        "def test_it(bedrock): assert [ask(bedrock.client(), 'hi') for _ in 'ab'] == ['one', 'one']"
+    )
     run({"a/test_a.py": code, "b/test_b.py": code}, "a").assert_outcomes(passed=1)
     run({}, "b/test_b.py::test_it").assert_outcomes(failed=1)
     run({}, "a", "b").assert_outcomes(passed=2)
@@ -218,7 +300,9 @@ def test_the_folder_from_which_other_tests_are_run_has_no_say(
     assert "stirct" in _refused(run({}, "../a"))
 
 
-def test_settings_that_are_wrong_refuse_the_run_and_are_all_told(run: Run, pytester: pytest.Pytester) -> None:
+def test_settings_that_are_wrong_refuse_the_run_and_are_all_told(
+    run: Run, pytester: pytest.Pytester
+) -> None:
     _put(pytester.path, "[pytest]\nstirct = true\n[replay]\nport = 'x'\n")
     told = _refused(run({"test_it.py": PASSED}))
     assert "did you mean strict?" in told
@@ -226,24 +310,32 @@ def test_settings_that_are_wrong_refuse_the_run_and_are_all_told(run: Run, pytes
     assert "Traceback" not in told
 
 
-def test_a_variable_that_nobody_reads_is_told_at_the_end(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_that_nobody_reads_is_told_at_the_end(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("BEDTAPE_PYTEST_STIRCT", "1")
     result = run({"test_it.py": PASSED}, "-q", "-W", "error")
     result.assert_outcomes(passed=1)
-    assert "BEDTAPE_PYTEST_STIRCT is set, and nothing reads it; did you mean BEDTAPE_PYTEST_STRICT?" in _said(result)
+    assert (
+        "BEDTAPE_PYTEST_STIRCT is set, and nothing reads it; did you mean BEDTAPE_PYTEST_STRICT?"
+        in _said(result)
+    )
 
 
-# -- recording and real Bedrock --------------------------------------------------------------------------------
+# -- recording and real Bedrock --------------------------------------------------------------------
 
 ASKS = """
     from bedtape_replayer.plugin.blocking import RealBedrockBlocked
 
     def test_it():
-        with pytest.raises(Exception) as told:
+        refuse_lookups()
+        with pytest.raises(BaseException) as told:
             ask(boto3.client("bedrock-runtime", region_name="us-east-1", aws_access_key_id="a",
-                aws_secret_access_key="b", config=Config(proxies={{"https": "http://127.0.0.1:9"}},
-                retries={{"total_max_attempts": 1}})), "hi")
+                aws_secret_access_key="b", config=Config(retries={{"total_max_attempts": 1}})), "hi")
         assert (told.type is RealBedrockBlocked) is {}
+
+    def test_uses(bedrock):
+        pass
 """
 
 
@@ -276,7 +368,7 @@ def test_whether_real_calls_are_refused(
         monkeypatch.setenv("BEDTAPE_PYTEST_BLOCK", variable)
     if file is not None:
         _put(pytester.path, f"pytest.block = {file}\n")
-    run({"test_it.py": ASKS.format(blocks)}, *arguments).assert_outcomes(passed=1)
+    run({"test_it.py": ASKS.format(blocks)}, *arguments).assert_outcomes(passed=2)
 
 
 @pytest.mark.parametrize("key", ["block", "record"])
@@ -285,7 +377,9 @@ def test_what_both_files_say_is_refused(run: Run, pytester: pytest.Pytester, key
     _put(pytester.path, f"pytest.{key} = {'true' if key == 'block' else repr('true')}\n")
     told = _refused(run({"test_it.py": PASSED}))
     assert re.search(
-        rf"expected bedtape_{key} in one file, found it in .+pytest.ini, and {key} in .+bedtape.toml:1", told
+        rf"expected bedtape_{key} in one file, found it in .+pytest.ini, and {key} in"
+        r" .+bedtape.toml:1",
+        told,
     )
 
 
@@ -294,10 +388,13 @@ RECORDER = shlex.join(
     [
         sys.executable,
         "-c",
-        "import json, os, pathlib, signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit());"
-        "said = {n: v for n, v in os.environ.items() if n.startswith('BEDTAPE_')};"
-        "pathlib.Path('started.json').write_text(json.dumps([sys.argv[1:], said]));"
-        "print('export AWS_ENDPOINT_URL_BEDROCK_RUNTIME=http://127.0.0.1:9', flush=True); signal.pause()",
+        (
+            "import json, os, pathlib, signal, sys; signal.pthread_sigmask(signal.SIG_BLOCK,"
+            " [signal.SIGTERM]);said = {n: v for n, v in os.environ.items() if"
+            " n.startswith('BEDTAPE_')};pathlib.Path('started.json').write_text(json.dumps([sys.argv[1:],"
+            " said]));print('export AWS_ENDPOINT_URL_BEDROCK_RUNTIME=http://127.0.0.1:9',"
+            " flush=True); signal.sigwait([signal.SIGTERM])"
+        ),
     ]
 )
 
@@ -305,8 +402,15 @@ RECORDER = shlex.join(
 def test_a_file_says_what_is_recorded_and_opens_no_gate(
     run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _put(pytester.path, f"[pytest]\nbedtape = 'new'\nrecord = {json.dumps(RECORDER)}\n[record]\nregion = 'eu-west-1'\n")
-    code = "def test_it(bedrock): assert bedrock.recorded is (os.environ.get('RUN_REAL_BEDROCK_TESTS') == '1')"
+    _put(
+        pytester.path,
+        f"[pytest]\nbedtape = 'new'\nrecord = {json.dumps(RECORDER)}\n[record]\nregion ="
+        " 'eu-west-1'\n",
+    )
+    code = (
+        "def test_it(bedrock): assert bedrock.recorded is (os.environ.get('RUN_REAL_BEDROCK_TESTS')"
+        " == '1')"
+    )
     run({"test_it.py": code}).assert_outcomes(passed=1)
     assert not (pytester.path / "started.json").exists()
     monkeypatch.setenv("RUN_REAL_BEDROCK_TESTS", "1")
@@ -323,20 +427,70 @@ def test_a_file_says_what_is_recorded_and_opens_no_gate(
 
 
 @pytest.mark.parametrize("by", ["--bedtape", "BEDTAPE_PYTEST_BEDTAPE"])
-def test_who_asks_to_record_with_the_gate_shut_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch, by: str) -> None:
+def test_who_asks_to_record_with_the_gate_shut_is_refused(
+    run: Run, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
     if by == "--bedtape":
         told = _refused(run({"test_it.py": PASSED}, "--bedtape=once"))
     else:
         monkeypatch.setenv(by, "once")
         told = _refused(run({"test_it.py": PASSED}))
-    assert f"{by}=once calls real Amazon Bedrock, which costs money: set RUN_REAL_BEDROCK_TESTS=1" in told
+    assert (
+        f"{by}=once calls real Amazon Bedrock, which costs money: set RUN_REAL_BEDROCK_TESTS=1"
+        in told
+    )
 
 
 def test_every_key_of_the_plugin_is_one_of_its_options_or_of_a_tests(run: Run) -> None:
-    """The other tests here show that each is heard; this one that none is missing, on either side."""
+    """The other tests here show that each is heard; this one that none is
+    missing, on either side.
+    """
     helped = _said(run({}, "--help"))
     own = {"block", "record", "bedtape"}
     assert all(f"bedtape_{key}" in helped or f"--{key}=" in helped for key in own)
-    marks = {name.replace("_", "-") for name in PlayRequest.__slots__} - {"test", "folder", "cassette", "match"}
+    marks = {name.replace("_", "-") for name in PlayRequest.__slots__} - {
+        "test",
+        "fixture",
+        "folder",
+        "cassette",
+        "match",
+    }
     matching = {"ignore", "placeholder", "any-profile", "redact"}
-    assert set(TABLES["pytest"]) == own | marks | matching | {"validate", "ids", "history"}
+    assert set(TABLES["pytest"]) == own | marks | matching | {
+        "validate",
+        "ids",
+        "simulate",
+        "tls",
+        "history",
+        "report",
+        "vcr",
+    }
+
+
+def test_a_kept_endpoint_is_seen_and_calls_are_redirected(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BEDTAPE_PYTEST_ENDPOINT", "kept")
+    code = """
+        import subprocess, sys
+        READ = "import os; print(os.environ['AWS_ENDPOINT_URL_BEDROCK_RUNTIME'])"
+
+        def test_it(bedrock):
+            bedrock.respond(text="ok")
+            client = boto3.client("bedrock-runtime")
+            assert client.meta.endpoint_url == "https://bedrock-runtime.us-east-1.amazonaws.com"
+            assert ask(client, "hi") == "ok"
+            child = subprocess.run([sys.executable, "-c", READ], capture_output=True, text=True)
+            assert child.stdout.startswith("http://127.0.0.1:"), child.stderr
+            assert bedrock.calls[0].path.startswith("/model/")
+    """
+    run({"test_it.py": code}).assert_outcomes(passed=1)
+
+
+def test_vcr_py_is_missing(run: Run, pytester: pytest.Pytester) -> None:
+    (pytester.path / "sitecustomize.py").write_text("import sys\nsys.modules['vcr'] = None\n")
+    result = run({"test_it.py": "def test_it(): pass"}, "--bedtape-vcr")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ["ERROR: --bedtape-vcr: expected the package vcrpy, found none; pip install vcrpy"]
+    )

@@ -1,4 +1,6 @@
-"""What a test asks for and what a run adds up: the parts of the pytest plugin that need no pytest."""
+"""What a test asks for and what a run adds up: the parts of the pytest plugin
+that need no pytest.
+"""
 
 import os
 from pathlib import Path
@@ -12,9 +14,9 @@ from bedtape_cassettes.model import Cassette
 from bedtape_cassettes.names import cassette_name, is_safe_name
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.engine.engine import Engine
-from bedtape_replayer.plugin.bedrock import PatchedEnvironment
 from bedtape_replayer.plugin.loading import load_library
 from bedtape_replayer.plugin.marks import MarkInvalid, read_marks
+from bedtape_replayer.plugin.patched_environment import PatchedEnvironment
 from bedtape_replayer.plugin.summary import Summary
 from support import folders
 from support.calls import head
@@ -27,7 +29,7 @@ def _asked(*names: str, marks: Any = ()) -> Any:
     return read_marks("id", FILE, names, marks)
 
 
-# -- the cassette's name ---------------------------------------------------------------------------------------
+# -- the cassette's name ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -39,8 +41,8 @@ def _asked(*names: str, marks: Any = ()) -> Any:
     ],
 )
 def test_plain_ids_are_names_as_they_are(names: tuple[str, ...], cassette: str) -> None:
-    found = _asked(*names)
-    assert (found.folder, found.cassette) == (FILE.parent / "cassettes", cassette)
+    marks = _asked(*names)
+    assert (marks.folder, marks.cassette) == (FILE.parent / "cassettes", cassette)
 
 
 ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300)
@@ -61,16 +63,28 @@ def test_ids_alike_up_to_what_is_cut_or_replaced_are_told_apart() -> None:
     assert len({_asked(f"test[{name}]").cassette for name in names}) == len(names)
 
 
-# -- marks -----------------------------------------------------------------------------------------------------
+# -- marks -----------------------------------------------------------------------------------------
 
 
 def test_the_nearest_mark_wins_and_what_it_leaves_open_is_the_classs() -> None:
-    found = _asked("T", "test", marks=[((), {"strict": False}), (("shared/one",), {"strict": True, "speed": 2})])
-    assert (found.cassette, found.strict, found.speed, found.allow_misses) == ("shared/one", False, 2, False)
+    marks = _asked(
+        "T",
+        "test",
+        marks=[((), {"strict": False}), (("shared/one",), {"strict": True, "speed": 2})],
+    )
+    assert (marks.cassette, marks.strict, marks.speed, marks.allow_misses) == (
+        "shared/one",
+        False,
+        2,
+        False,
+    )
 
 
 def test_an_overlay_file_is_beside_the_test_and_a_document_is_itself() -> None:
-    assert _asked("test", marks=[((), {"overlay": "faults.yaml"})]).overlay == FILE.parent / "faults.yaml"
+    assert (
+        _asked("test", marks=[((), {"overlay": "faults.yaml"})]).overlay
+        == FILE.parent / "faults.yaml"
+    )
     document = {"rules": []}
     assert _asked("test", marks=[((), {"overlay": document})]).overlay is document
 
@@ -91,13 +105,15 @@ def test_an_overlay_file_is_beside_the_test_and_a_document_is_itself() -> None:
         (((), {"allow_misses": None}), "allow_misses: found None"),
     ],
 )
-def test_a_mark_that_cannot_be_is_refused_and_shown_as_it_should_be(mark: Any, message: str) -> None:
+def test_a_mark_that_cannot_be_is_refused_and_shown_as_it_should_be(
+    mark: Any, message: str
+) -> None:
     with pytest.raises(MarkInvalid, match=message) as refused:
         _asked("test", marks=[mark])
     assert "@pytest.mark.bedrock(" in str(refused.value)
 
 
-# -- cassettes -------------------------------------------------------------------------------------------------
+# -- cassettes -------------------------------------------------------------------------------------
 
 
 def _files(library: Library | None) -> list[str]:
@@ -134,7 +150,7 @@ def test_what_has_changed_on_disk_is_taken_anew(tmp_path: Path) -> None:
     assert len(_files(load_library(tmp_path, "one"))) == 2
 
 
-# -- the session's pace ----------------------------------------------------------------------------------------
+# -- the session's pace ----------------------------------------------------------------------------
 
 
 def test_a_session_has_a_pace_of_its_own_in_all_its_answers_and_keeps_it_when_it_is_reset() -> None:
@@ -150,7 +166,7 @@ def test_a_session_has_a_pace_of_its_own_in_all_its_answers_and_keeps_it_when_it
     assert speed("other", prompt("hi")) is None
 
 
-# -- the environment -------------------------------------------------------------------------------------------
+# -- the environment -------------------------------------------------------------------------------
 
 
 def test_only_what_differs_is_set_and_it_is_restored(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,7 +174,10 @@ def test_only_what_differs_is_set_and_it_is_restored(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("BT_CHANGED", "before")
     monkeypatch.setenv("BT_GONE", "before")
     monkeypatch.delenv("BT_NEW", raising=False)
-    wanted = {k: v for k, v in os.environ.items() if k != "BT_GONE"} | {"BT_CHANGED": "in", "BT_NEW": "in"}
+    wanted = {k: v for k, v in os.environ.items() if k != "BT_GONE"} | {
+        "BT_CHANGED": "in",
+        "BT_NEW": "in",
+    }
     around = PatchedEnvironment(wanted)
     around.enter()
     assert dict(os.environ) == wanted
@@ -167,17 +186,30 @@ def test_only_what_differs_is_set_and_it_is_restored(monkeypatch: pytest.MonkeyP
     around.enter()
     assert os.environ["BT_NEW"] == "in"
     around.leave()
-    found = {name: os.environ.get(name) for name in ("BT_KEPT", "BT_CHANGED", "BT_GONE", "BT_NEW")}
-    assert found == {"BT_KEPT": "the test's own", "BT_CHANGED": "before", "BT_GONE": "before", "BT_NEW": None}
+    values = {name: os.environ.get(name) for name in ("BT_KEPT", "BT_CHANGED", "BT_GONE", "BT_NEW")}
+    assert values == {
+        "BT_KEPT": "the test's own",
+        "BT_CHANGED": "before",
+        "BT_GONE": "before",
+        "BT_NEW": None,
+    }
 
 
-# -- counts ----------------------------------------------------------------------------------------------------
+# -- counts ----------------------------------------------------------------------------------------
 
 
 def test_processes_add_up_and_a_recording_that_any_played_was_played() -> None:
     total = Summary()
-    total.add(Summary(tests=1, answered=2, missed=1, held={"a", "b", "/project/c"}, played={"a"}).as_plain())
-    total.add(Summary(tests=1, answered=1, ruled=3, recorded=4, held={"a", "b"}, played={"b"}, failed=True).as_plain())
+    total.add(
+        Summary(
+            tests=1, answered=2, missed=1, held={"a", "b", "/project/c"}, played={"a"}
+        ).as_plain()
+    )
+    total.add(
+        Summary(
+            tests=1, answered=1, ruled=3, recorded=4, held={"a", "b"}, played={"b"}, failed=True
+        ).as_plain()
+    )
     assert list(total.lines("/project")) == [
         "bedtape: 3 played, 3 from rules and faults, 4 recorded, 1 missed, 1 never played",
         "  never played: c",

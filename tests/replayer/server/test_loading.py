@@ -6,12 +6,11 @@ from pathlib import Path
 import pytest
 
 from bedtape_cassettes.errors import CassetteError, CassetteInvalid, CassetteMissing
-from bedtape_cassettes.matching.key import MatchRules
 from bedtape_cassettes.model import Cassette
 from bedtape_cassettes.storage import store
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.server import loading
-from support import folders
+from support import WAIT, folders
 from support.recordings import converse
 
 
@@ -27,7 +26,9 @@ def test_a_broken_file_is_never_partly_loaded(tmp_path: Path) -> None:
         loading.load([tmp_path])
 
 
-def test_a_watch_reports_what_changed_and_what_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_watch_reports_what_changed_and_what_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(loading, "_INTERVAL", 0.01)
     folders.write(tmp_path, Cassette("c", (converse("a", "1"),)))
     seen = store.fingerprint([tmp_path])
@@ -36,17 +37,21 @@ def test_a_watch_reports_what_changed_and_what_cannot_be_read(tmp_path: Path, mo
     async def run() -> None:
         watching = asyncio.create_task(
             loading.watch(
-                [tmp_path], seen, rules=MatchRules(), cache=None, changed=told.put_nowait, failed=told.put_nowait
+                [tmp_path],
+                seen,
+                read=lambda: loading.load([tmp_path]),
+                changed=told.put_nowait,
+                failed=told.put_nowait,
             )
         )
         folders.write(tmp_path, Cassette("d", (converse("b", "2"),)))
-        library = await asyncio.wait_for(told.get(), 30)
+        library = await asyncio.wait_for(told.get(), WAIT)
         while isinstance(library, Library) and len(library) != 2:  # files come one by one
-            library = await asyncio.wait_for(told.get(), 30)
-        (tmp_path / "c" / "9.yaml").write_text("x")
-        assert isinstance(await asyncio.wait_for(told.get(), 30), CassetteInvalid)
+            library = await asyncio.wait_for(told.get(), WAIT)
+        store.replace_file(tmp_path / "c" / "9.yaml", b"x")
+        assert isinstance(await asyncio.wait_for(told.get(), WAIT), CassetteInvalid)
         (tmp_path / "c" / "9.yaml").unlink()
-        assert isinstance(await asyncio.wait_for(told.get(), 30), Library)
+        assert isinstance(await asyncio.wait_for(told.get(), WAIT), Library)
         watching.cancel()
 
     asyncio.run(run())

@@ -1,4 +1,6 @@
-"""The HTTP/1.1 reader and writer: tables of bytes and what comes of them, and h11 as a second opinion."""
+"""The HTTP/1.1 reader and writer: tables of bytes and what comes of them, and
+h11 as a second opinion.
+"""
 
 import json
 import re
@@ -16,7 +18,8 @@ from hypothesis import strategies as st
 from bedtape_replayer.answering.reply import DATE, Piece, Reply
 from bedtape_replayer.wire.http1 import MAX_DRAINED, Http1Connection
 from bedtape_replayer.wire.http1_grammar import MAX_CHUNK_LINE, MAX_HEAD, MAX_TRAILERS
-from bedtape_replayer.wire.messages import RequestReceived
+from bedtape_replayer.wire.messages import Received, RequestReceived
+from support.examples import examples
 
 MAX_BODY = 1000
 OK = ((b"Content-Type", b"text/plain"), (b"Content-Length", b"2"), (b"Connection", b"keep-alive"))
@@ -37,7 +40,9 @@ GOOD = Asked(b"GET", b"/good", b"")
 
 
 class Heard(NamedTuple):
-    """What a reader made of all bytes: the requests, the status it refused with, whether it wants to close."""
+    """What a reader made of all bytes: the requests, the status it refused with,
+    whether it wants to close.
+    """
 
     asked: list[Asked]
     refused: int | None = None
@@ -53,10 +58,11 @@ def asked(request: RequestReceived) -> Asked:
     return Asked(request.method, request.target, request.body)
 
 
-def answered(connection: Http1Connection, requests: list[RequestReceived]) -> Iterator[RequestReceived]:
+def answered(connection: Http1Connection, requests: list[Received]) -> Iterator[RequestReceived]:
     """The requests, each answered before the next one is begun."""
     while requests:
         for request in requests:
+            assert isinstance(request, RequestReceived)
             yield request
             connection.respond(request.stream, 200, OK, b"ok")
         requests = connection.receive(b"")
@@ -64,12 +70,12 @@ def answered(connection: Http1Connection, requests: list[RequestReceived]) -> It
 
 def fed(pieces: Iterable[bytes], *, max_body: int = MAX_BODY) -> Heard:
     connection = Http1Connection(max_body=max_body)
-    found: list[Asked] = []
+    requests: list[Asked] = []
     out = b""
     for piece in pieces:
-        found += [asked(request) for request in answered(connection, connection.receive(piece))]
+        requests += [asked(request) for request in answered(connection, connection.receive(piece))]
         out += connection.take()
-    return Heard(found, statuses(out)[-1] if connection.lingering else None, connection.closing)
+    return Heard(requests, statuses(out)[-1] if connection.lingering else None, connection.closing)
 
 
 def statuses(out: bytes) -> list[int]:
@@ -90,7 +96,7 @@ def message(connection: Http1Connection) -> tuple[int, str]:
     return statuses(head)[-1], json.loads(body)["message"]
 
 
-# -- requests --------------------------------------------------------------------------------------------------
+# -- requests --------------------------------------------------------------------------------------
 
 POST = b"POST /p HTTP/1.1\r\nHost: a\r\n"
 posted = partial(Asked, b"POST", b"/p")
@@ -99,12 +105,22 @@ VALID: dict[str, tuple[bytes, Asked]] = {
     "no headers but the host": (b"GET / HTTP/1.1\r\nhost:\r\n\r\n", Asked(b"GET", b"/", b"")),
     "content-length": (POST + b"Content-Length: 5\r\n\r\nhello", posted(b"hello")),
     "content-length of nothing": (POST + b"Content-Length: 0\r\n\r\n", posted(b"")),
-    "content-length with spaces and zeros": (POST + b"content-length:\t 003 \r\n\r\nabc", posted(b"abc")),
-    "a body that looks like a request": (POST + b"Content-Length: %d\r\n\r\n%b" % (len(GET), GET), posted(GET)),
-    "chunked": (POST + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\n\r\n\r\n0\r\n\r\n", posted(b"abc\r\n")),
+    "content-length with spaces and zeros": (
+        POST + b"content-length:\t 003 \r\n\r\nabc",
+        posted(b"abc"),
+    ),
+    "a body that looks like a request": (
+        POST + b"Content-Length: %d\r\n\r\n%b" % (len(GET), GET),
+        posted(GET),
+    ),
+    "chunked": (
+        POST + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\n\r\n\r\n0\r\n\r\n",
+        posted(b"abc\r\n"),
+    ),
     "chunked and empty": (POST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", posted(b"")),
     "chunked in capitals, with extensions": (
-        POST + b'TRANSFER-ENCODING:CHUNKED\r\n\r\n0A;name=value;q="a;b"\r\n0123456789\r\n1 ;x\r\nz\r\n000\r\n\r\n',
+        POST + b'TRANSFER-ENCODING:CHUNKED\r\n\r\n0A;name=value;q="a;b"\r\n0123456789\r\n1'
+        b" ;x\r\nz\r\n000\r\n\r\n",
         posted(b"0123456789z"),
     ),
     "chunked with trailers": (
@@ -114,28 +130,63 @@ VALID: dict[str, tuple[bytes, Asked]] = {
     ),
     "head": (b"HEAD /h HTTP/1.1\r\nHost: a\r\n\r\n", Asked(b"HEAD", b"/h", b"")),
     "a method nobody knows": (b"B!X~ / HTTP/1.1\r\nHost: a\r\n\r\n", Asked(b"B!X~", b"/", b"")),
-    "options of the server": (b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", Asked(b"OPTIONS", b"*", b"")),
+    "options of the server": (
+        b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
+        Asked(b"OPTIONS", b"*", b""),
+    ),
     "http/1.2 is read as 1.1": (b"GET / HTTP/1.2\r\nHost: a\r\n\r\n", Asked(b"GET", b"/", b"")),
-    "http/1.0 with keep-alive": (b"GET / HTTP/1.0\r\nConnection: x, Keep-Alive\r\n\r\n", Asked(b"GET", b"/", b"")),
-    "absolute form": (b"GET http://a:1/p?q=/x HTTP/1.1\r\nHost: a\r\n\r\n", Asked(b"GET", b"/p?q=/x", b"")),
-    "absolute form of https": (b"GET HTTPS://[::1]:1/p HTTP/1.1\r\nHost: a\r\n\r\n", Asked(b"GET", b"/p", b"")),
-    "absolute form without a path": (b"GET http://a HTTP/1.1\r\nHost: a\r\n\r\n", Asked(b"GET", b"/", b"")),
-    "absolute form with a query alone": (b"GET http://a?x=1 HTTP/1.1\r\nHost: a\r\n\r\n", Asked(b"GET", b"/?x=1", b"")),
-    "a path that begins like a scheme": (b"GET hello HTTP/1.1\r\nHost: a\r\n\r\n", Asked(b"GET", b"hello", b"")),
-    "a url in the path": (b"GET /http://b/ HTTP/1.1\r\nHost: a\r\n\r\n", Asked(b"GET", b"/http://b/", b"")),
+    "http/1.0 with keep-alive": (
+        b"GET / HTTP/1.0\r\nConnection: x, Keep-Alive\r\n\r\n",
+        Asked(b"GET", b"/", b""),
+    ),
+    "absolute form": (
+        b"GET http://a:1/p?q=/x HTTP/1.1\r\nHost: a\r\n\r\n",
+        Asked(b"GET", b"/p?q=/x", b""),
+    ),
+    "absolute form of https": (
+        b"GET HTTPS://[::1]:1/p HTTP/1.1\r\nHost: a\r\n\r\n",
+        Asked(b"GET", b"/p", b""),
+    ),
+    "absolute form without a path": (
+        b"GET http://a HTTP/1.1\r\nHost: a\r\n\r\n",
+        Asked(b"GET", b"/", b""),
+    ),
+    "absolute form with a query alone": (
+        b"GET http://a?x=1 HTTP/1.1\r\nHost: a\r\n\r\n",
+        Asked(b"GET", b"/?x=1", b""),
+    ),
+    "a path that begins like a scheme": (
+        b"GET hello HTTP/1.1\r\nHost: a\r\n\r\n",
+        Asked(b"GET", b"hello", b""),
+    ),
+    "a url in the path": (
+        b"GET /http://b/ HTTP/1.1\r\nHost: a\r\n\r\n",
+        Asked(b"GET", b"/http://b/", b""),
+    ),
     "percent encoding is left alone": (
         b"GET /model/a%2Fb%3A0/converse HTTP/1.1\r\nHost: a\r\n\r\n",
         Asked(b"GET", b"/model/a%2Fb%3A0/converse", b""),
     ),
-    "bytes above ASCII": (b"GET /\xc3\xbc HTTP/1.1\r\nHost: \xfc\r\n\r\n", Asked(b"GET", b"/\xc3\xbc", b"")),
+    "bytes above ASCII": (
+        b"GET /\xc3\xbc HTTP/1.1\r\nHost: \xfc\r\n\r\n",
+        Asked(b"GET", b"/\xc3\xbc", b""),
+    ),
     "an empty line before it": (b"\r\n\r\n" + GET, GOOD),
     "names that only look like framing": (
-        b"GET /good HTTP/1.1\r\nHost: a\r\nX-Content-Length: 5\r\nContent-Length-X: 5\r\n"
-        b"Transfer_Encoding: chunked\r\nX: Transfer-Encoding: chunked\r\n\r\n",
+        (
+            b"GET /good HTTP/1.1\r\nHost: a\r\nX-Content-Length: 5\r\nContent-Length-X: 5\r\n"
+            b"Transfer_Encoding: chunked\r\nX: Transfer-Encoding: chunked\r\n\r\n"
+        ),
         GOOD,
     ),
-    "connection stands twice": (b"GET /good HTTP/1.1\r\nHost: a\r\nConnection: a\r\nConnection: b\r\n\r\n", GOOD),
-    "expect, with the body at once": (POST + b"Expect: 100-Continue\r\nContent-Length: 2\r\n\r\nab", posted(b"ab")),
+    "connection stands twice": (
+        b"GET /good HTTP/1.1\r\nHost: a\r\nConnection: a\r\nConnection: b\r\n\r\n",
+        GOOD,
+    ),
+    "expect, with the body at once": (
+        POST + b"Expect: 100-Continue\r\nContent-Length: 2\r\n\r\nab",
+        posted(b"ab"),
+    ),
     "http/1.0 expects nothing": (
         b"POST /p HTTP/1.0\r\nConnection: keep-alive\r\nExpect: x\r\nContent-Length: 2\r\n\r\nab",
         posted(b"ab"),
@@ -153,12 +204,18 @@ def test_a_request_whole_byte_by_byte_and_in_two_pieces(data: bytes, expected: A
 @valid
 def test_a_request_between_others(data: bytes, expected: Asked) -> None:
     conversation = GET + data + data + GET
-    for pieces in ([conversation], one_by_one(conversation), [GET, data + data[:7], data[7:] + GET]):
+    for pieces in (
+        [conversation],
+        one_by_one(conversation),
+        [GET, data + data[:7], data[7:] + GET],
+    ):
         assert fed(pieces) == Heard([GOOD, expected, expected, GOOD])
 
 
 @valid
-def test_a_request_cut_off_is_none(connection: Http1Connection, data: bytes, expected: Asked) -> None:
+def test_a_request_cut_off_is_none(
+    connection: Http1Connection, data: bytes, expected: Asked
+) -> None:
     assert connection.receive(data[:-1]) == []
     assert connection.incomplete
     connection.receive_eof()
@@ -169,7 +226,9 @@ def test_a_request_cut_off_is_none(connection: Http1Connection, data: bytes, exp
 LAST: dict[str, bytes] = {
     "http/1.1 with close": b"GET /good HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
     "close among others": b"GET /good HTTP/1.1\r\nHost: a\r\nConnection: TE,\tClose , x\r\n\r\n",
-    "close in a second line": b"GET /good HTTP/1.1\r\nHost: a\r\nConnection: TE\r\nConnection: close\r\n\r\n",
+    "close in a second line": (
+        b"GET /good HTTP/1.1\r\nHost: a\r\nConnection: TE\r\nConnection: close\r\n\r\n"
+    ),
     "http/1.0": b"GET /good HTTP/1.0\r\n\r\n",
     "http/1.0 with another option": b"GET /good HTTP/1.0\r\nConnection: upgrade\r\n\r\n",
     "http/1.0 that wants both": b"GET /good HTTP/1.0\r\nConnection: keep-alive, close\r\n\r\n",
@@ -193,10 +252,14 @@ def test_the_fields_are_the_lines_as_they_came() -> None:
 
 def test_streams_are_numbered() -> None:
     connection = Http1Connection(max_body=0)
-    assert [request.stream for request in answered(connection, connection.receive(GET * 3))] == [1, 2, 3]
+    assert [request.stream for request in answered(connection, connection.receive(GET * 3))] == [
+        1,
+        2,
+        3,
+    ]
 
 
-# -- what two readers might read differently -------------------------------------------------------------------
+# -- what two readers might read differently -------------------------------------------------------
 
 
 def post(*lines: bytes, body: bytes = b"") -> bytes:
@@ -209,7 +272,10 @@ def chunks(body: bytes) -> bytes:
 
 REFUSED: dict[str, tuple[bytes, int]] = {
     # Where the request ends
-    "both lengths": (post(b"Content-Length: 5", b"Transfer-Encoding: chunked", body=b"0\r\n\r\n"), 400),
+    "both lengths": (
+        post(b"Content-Length: 5", b"Transfer-Encoding: chunked", body=b"0\r\n\r\n"),
+        400,
+    ),
     "both lengths, the other way round": (
         post(b"Transfer-Encoding: chunked", b"Content-Length: 5", body=b"0\r\n"),
         400,
@@ -237,22 +303,37 @@ REFUSED: dict[str, tuple[bytes, int]] = {
         post(b"Transfer-Encoding: chunked", b"Transfer-Encoding: chunked", body=b"0\r\n\r\n"),
         400,
     ),
-    "chunked, then another": (post(b"Transfer-Encoding: chunked", b"Transfer-Encoding: x", body=b"0\r\n\r\n"), 400),
+    "chunked, then another": (
+        post(b"Transfer-Encoding: chunked", b"Transfer-Encoding: x", body=b"0\r\n\r\n"),
+        400,
+    ),
     "xchunked": (post(b"Transfer-Encoding: xchunked", body=b"0\r\n\r\n"), 501),
     "chunked with a parameter": (post(b"Transfer-Encoding: chunked;q=1", body=b"0\r\n\r\n"), 501),
     "chunked in quotes": (post(b'Transfer-Encoding: "chunked"', body=b"0\r\n\r\n"), 501),
     "chunked and a comma": (post(b"Transfer-Encoding: chunked,", body=b"0\r\n\r\n"), 501),
     "an empty coding": (post(b"Transfer-Encoding:", body=b"0\r\n\r\n"), 501),
-    "a vertical tab before chunked": (post(b"Transfer-Encoding: \x0bchunked", body=b"0\r\n\r\n"), 400),
-    "a no-break space before chunked": (post(b"Transfer-Encoding: \xa0chunked", body=b"0\r\n\r\n"), 501),
-    "chunked over http/1.0": (b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+    "a vertical tab before chunked": (
+        post(b"Transfer-Encoding: \x0bchunked", body=b"0\r\n\r\n"),
+        400,
+    ),
+    "a no-break space before chunked": (
+        post(b"Transfer-Encoding: \xa0chunked", body=b"0\r\n\r\n"),
+        501,
+    ),
+    "chunked over http/1.0": (
+        b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        400,
+    ),
     # Lines and names
     "a space before the colon": (post(b"Transfer-Encoding : chunked", body=b"0\r\n\r\n"), 400),
     "a tab before the colon": (post(b"Content-Length\t: 5", body=b"hello"), 400),
     "a folded line": (post(b"X: a", b" b"), 400),
     "a folded coding": (post(b"Transfer-Encoding:", b" chunked", body=b"0\r\n\r\n"), 400),
     "a folded first line": (b"POST / HTTP/1.1\r\n Host: a\r\n\r\n", 400),
-    "a line feed in the headers": (b"POST / HTTP/1.1\r\nHost: a\r\nX: a\nContent-Length: 5\r\n\r\nhello", 400),
+    "a line feed in the headers": (
+        b"POST / HTTP/1.1\r\nHost: a\r\nX: a\nContent-Length: 5\r\n\r\nhello",
+        400,
+    ),
     "line feeds alone": (b"POST / HTTP/1.1\nHost: a\n\n", 400),
     "a line feed after the request line": (b"POST / HTTP/1.1\nHost: a\r\n\r\n", 400),
     "an empty line of a line feed": (b"POST / HTTP/1.1\r\nHost: a\r\n\nX: y\r\n\r\n", 400),
@@ -288,8 +369,14 @@ REFUSED: dict[str, tuple[bytes, int]] = {
     "tls that holds line ends": (b"\x16\x03\x01\r\n\r\n" + bytes(30), 400),
     "http/2.0": (b"GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505),
     "http/0.9": (b"GET / HTTP/0.9\r\n\r\n", 505),
-    "an expectation nobody knows": (post(b"Expect: 200-ok", b"Content-Length: 5", body=b"hello"), 417),
-    "two expectations": (post(b"Expect: 100-continue", b"Expect: 100-continue", body=b"hello"), 400),
+    "an expectation nobody knows": (
+        post(b"Expect: 200-ok", b"Content-Length: 5", body=b"hello"),
+        417,
+    ),
+    "two expectations": (
+        post(b"Expect: 100-continue", b"Expect: 100-continue", body=b"hello"),
+        400,
+    ),
     # Chunks
     "a chunk size with 0x": (chunks(b"0x5\r\nhello\r\n0\r\n\r\n"), 400),
     "a chunk size with a sign": (chunks(b"+5\r\nhello\r\n0\r\n\r\n"), 400),
@@ -305,7 +392,10 @@ REFUSED: dict[str, tuple[bytes, int]] = {
     "a line feed in an extension": (chunks(b"5;a\nb\r\nhello\r\n0\r\n\r\n"), 400),
     "a carriage return in an extension": (chunks(b"5;a\rb\r\nhello\r\n0\r\n\r\n"), 400),
     "a null in an extension": (chunks(b"5;\0\r\nhello\r\n0\r\n\r\n"), 400),
-    "a chunk line too long": (chunks(b"5;" + b"x" * MAX_CHUNK_LINE + b"\r\nhello\r\n0\r\n\r\n"), 400),
+    "a chunk line too long": (
+        chunks(b"5;" + b"x" * MAX_CHUNK_LINE + b"\r\nhello\r\n0\r\n\r\n"),
+        400,
+    ),
     "a chunk longer than its size": (chunks(b"4\r\nhello\r\n0\r\n\r\n"), 400),
     "a chunk shorter than its size": (chunks(b"6\r\nhello\r\n0\r\n\r\n"), 400),
     "a chunk that a line feed ends": (chunks(b"5\r\nhello\n0\r\n\r\n"), 400),
@@ -317,7 +407,10 @@ REFUSED: dict[str, tuple[bytes, int]] = {
     "a body too large": (post(b"Content-Length: %d" % (MAX_BODY + 1)), 413),
     "a chunk too large": (chunks(b"%x\r\n" % (MAX_BODY + 1)), 413),
     "chunks too large together": (chunks(b"%x\r\n%b\r\n1\r\n" % (MAX_BODY, b"x" * MAX_BODY)), 413),
-    "too large, though it would wait for our leave": (post(b"Expect: 100-continue", b"Content-Length: 5000"), 413),
+    "too large, though it would wait for our leave": (
+        post(b"Expect: 100-continue", b"Content-Length: 5000"),
+        413,
+    ),
 }
 refused = pytest.mark.parametrize(("data", "status"), REFUSED.values(), ids=REFUSED)
 
@@ -358,7 +451,7 @@ def test_a_refusal_says_why(connection: Http1Connection, data: bytes, words: str
     assert words in message(connection)[1]
 
 
-# -- limits ----------------------------------------------------------------------------------------------------
+# -- limits ----------------------------------------------------------------------------------------
 
 
 def head_of(size: int) -> bytes:
@@ -368,7 +461,10 @@ def head_of(size: int) -> bytes:
 
 
 def test_the_longest_head() -> None:
-    for head, heard in ((head_of(MAX_HEAD), Heard([GOOD])), (head_of(MAX_HEAD + 1), Heard([], 431))):
+    for head, heard in (
+        (head_of(MAX_HEAD), Heard([GOOD])),
+        (head_of(MAX_HEAD + 1), Heard([], 431)),
+    ):
         cuts = ([head[:cut], head[cut:]] for cut in (1, 3, 1000, MAX_HEAD + 1, MAX_HEAD + 3))
         assert all(fed(pieces) == heard for pieces in ([head], one_by_one(head), *cuts))
 
@@ -395,7 +491,10 @@ def test_the_longest_trailers(from_end: int) -> None:
 @pytest.mark.parametrize("cut", [1, 700, MAX_CHUNK_LINE + 1])
 def test_the_longest_chunk_line(cut: int) -> None:
     head, longest = chunks(b""), b"1;" + b"x" * (MAX_CHUNK_LINE - 2)
-    for line, heard in ((longest, Heard([Asked(b"POST", b"/", b"a")])), (longest + b"x", Heard([], 400))):
+    for line, heard in (
+        (longest, Heard([Asked(b"POST", b"/", b"a")])),
+        (longest + b"x", Heard([], 400)),
+    ):
         rest = line + b"\r\na\r\n0\r\n\r\n"
         assert fed([head + rest]) == fed([head, rest[:cut], rest[cut:]]) == heard
 
@@ -429,7 +528,9 @@ def test_memory_is_bounded(connection: Http1Connection, start: bytes, more: byte
         for request in answered(connection, connection.receive(start)):
             assert request.method
         for _ in range(60):
-            assert all(request.method for request in answered(connection, connection.receive(piece)))
+            assert all(
+                request.method for request in answered(connection, connection.receive(piece))
+            )
             assert connection.buffered_bytes <= MAX_HEAD + len(piece)
             connection.take()
         assert tracemalloc.get_traced_memory()[1] < 5 * MAX_HEAD
@@ -470,7 +571,8 @@ SPACED = [
 ]
 
 
-@pytest.mark.timeout(20)  # they take milliseconds, and took a minute where the work grew with the square
+# they take milliseconds, and took a minute where the work grew with the square
+@pytest.mark.timeout(20)
 @pytest.mark.parametrize(("name", "heard"), SPACED)
 def test_spaces_cost_nothing(name: bytes, heard: Heard) -> None:
     line = name + b": x" + b" \t" * 30_000 + b"x\r\n"
@@ -489,13 +591,14 @@ def test_many_small_pieces_cost_no_more_than_their_sum() -> None:
     assert len(request.body) == 100_000
 
 
-# -- expect ----------------------------------------------------------------------------------------------------
+# -- expect ----------------------------------------------------------------------------------------
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 @pytest.mark.parametrize(
-    ("lines", "body"), [((b"Content-Length: 2",), b"ab"), ((b"Transfer-Encoding: chunked",), b"2\r\nab\r\n0\r\n\r\n")]
+    ("lines", "body"),
+    [((b"Content-Length: 2",), b"ab"), ((b"Transfer-Encoding: chunked",), b"2\r\nab\r\n0\r\n\r\n")],
 )
 def test_a_client_that_waits_for_leave_gets_it(
     connection: Http1Connection, lines: Sequence[bytes], body: bytes
@@ -521,7 +624,7 @@ def test_no_leave_is_given_that_nobody_waits_for(connection: Http1Connection, da
     assert connection.take() == b""
 
 
-# -- the client's end ------------------------------------------------------------------------------------------
+# -- the client's end ------------------------------------------------------------------------------
 
 
 def test_all_pipelined_requests_are_answered_after_the_end(connection: Http1Connection) -> None:
@@ -559,7 +662,9 @@ def test_the_end_of_an_idle_connection(connection: Http1Connection) -> None:
     assert connection.take() == b""
 
 
-def test_what_comes_after_a_refusal_is_thrown_away_up_to_a_limit(connection: Http1Connection) -> None:
+def test_what_comes_after_a_refusal_is_thrown_away_up_to_a_limit(
+    connection: Http1Connection,
+) -> None:
     connection.receive(post(b"Content-Length: 1000000"))
     piece = bytes(1 << 24)
     for _ in range(MAX_DRAINED // len(piece)):
@@ -586,7 +691,7 @@ def test_unfinished_is_what_patience_is_for(connection: Http1Connection) -> None
     assert connection.incomplete
 
 
-# -- answers ---------------------------------------------------------------------------------------------------
+# -- answers ---------------------------------------------------------------------------------------
 
 
 class Understood(NamedTuple):
@@ -604,7 +709,10 @@ class Understood(NamedTuple):
 def understood(
     data: bytes, method: bytes, version: bytes = b"1.1", headers: Sequence[tuple[str, str]] = ()
 ) -> Understood:
-    """The one answer in `data`, after which the connection is closed. Anything that h11 minds fails the test."""
+    """The one answer in `data`, after which the connection is closed.
+
+    Anything that h11 minds fails the test.
+    """
     client = h11.Connection(h11.CLIENT)
     client.send(h11.Request(method=method, target=b"/", headers=[("host", "a"), *headers]))
     client.send(h11.EndOfMessage())
@@ -641,7 +749,9 @@ REQUESTS = {
 
 
 @pytest.mark.parametrize(("data", "method", "keeps"), REQUESTS.values(), ids=REQUESTS)
-def test_an_answer_with_a_length(connection: Http1Connection, data: bytes, method: bytes, keeps: bool) -> None:
+def test_an_answer_with_a_length(
+    connection: Http1Connection, data: bytes, method: bytes, keeps: bool
+) -> None:
     (request,) = connection.receive(data)
     connection.respond(request.stream, 200, OK, b"ok")
     answer = understood(connection.take(), method)
@@ -653,7 +763,9 @@ def test_an_answer_with_a_length(connection: Http1Connection, data: bytes, metho
 
 
 @pytest.mark.parametrize(("data", "method", "keeps"), REQUESTS.values(), ids=REQUESTS)
-def test_an_answer_in_chunks(connection: Http1Connection, data: bytes, method: bytes, keeps: bool) -> None:
+def test_an_answer_in_chunks(
+    connection: Http1Connection, data: bytes, method: bytes, keeps: bool
+) -> None:
     (request,) = connection.receive(data)
     taken = []
     connection.start(request.stream, 200, CHUNKED)
@@ -664,7 +776,11 @@ def test_an_answer_in_chunks(connection: Http1Connection, data: bytes, method: b
     taken.append(connection.take())
     answer = understood(b"".join(taken), method)
     assert answer.pieces == (
-        [] if method == b"HEAD" else [b"one", b"x" * 300] if b"1.1" in data else [b"onex" + b"x" * 299]
+        []
+        if method == b"HEAD"
+        else [b"one", b"x" * 300]
+        if b"1.1" in data
+        else [b"onex" + b"x" * 299]
     )
     assert ((b"transfer-encoding", b"chunked") in answer.response.headers) is (b"1.1" in data)
     assert connection.closing is answer.closes is (not keeps or b"1.0" in data)
@@ -673,8 +789,10 @@ def test_an_answer_in_chunks(connection: Http1Connection, data: bytes, method: b
 def test_an_answer_as_bytes(connection: Http1Connection) -> None:
     connection.receive(GET)
     connection.respond(1, 200, OK, b"ok")
-    assert connection.take() == (
-        b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\nok"
+    assert (
+        connection.take()
+        == b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\nConnection:"
+        b" keep-alive\r\n\r\nok"
     )
     assert connection.take() == b""
 
@@ -682,9 +800,10 @@ def test_an_answer_as_bytes(connection: Http1Connection) -> None:
 def test_the_headers_own_case_and_order_stay_when_closing(connection: Http1Connection) -> None:
     connection.receive(LAST["http/1.1 with close"])
     connection.respond(1, 429, (*OK, (b"x-amzn-RequestId", b"1")), b"ok")
-    assert connection.take() == (
-        b"HTTP/1.1 429 Too Many Requests\r\nContent-Type: text/plain\r\nContent-Length: 2\r\nx-amzn-RequestId: 1\r\n"
-        b"Connection: close\r\n\r\nok"
+    assert (
+        connection.take()
+        == b"HTTP/1.1 429 Too Many Requests\r\nContent-Type: text/plain\r\nContent-Length:"
+        b" 2\r\nx-amzn-RequestId: 1\r\nConnection: close\r\n\r\nok"
     )
 
 
@@ -729,13 +848,13 @@ def test_an_answer_to_nobody_is_not_sent(connection: Http1Connection) -> None:
     assert connection.take().endswith(b"\r\n\r\nok")
 
 
-# -- any split, any bytes --------------------------------------------------------------------------------------
+# -- any split, any bytes --------------------------------------------------------------------------
 
 CONVERSATION = b"".join(data for data, _ in VALID.values())
 EXPECTED = Heard([expected for _, expected in VALID.values()])
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
+@settings(derandomize=True, deadline=None, max_examples=examples(200))
 @given(st.lists(st.integers(0, len(CONVERSATION)), max_size=40).map(sorted))
 def test_any_split_means_the_same(cuts: list[int]) -> None:
     edges = [0, *cuts, len(CONVERSATION)]
@@ -748,19 +867,44 @@ CODINGS = [b"Transfer-Encoding: chunked\r\n", b"transfer-encoding: x\r\n"]
 CONNECTIONS = [b"Connection: close\r\n", b"Connection: keep-alive\r\n", b"Expect: 100-continue\r\n"]
 FIELDS = [HOST, *LENGTHS, *CODINGS, *CONNECTIONS, b"X: y\r\n"]
 CHUNKS = [b"3\r\nabc\r\n", b"0\r\n\r\n", b"0\r\n", b"c\r\nabcabcabcabc\r\n"]
-WORDS = [*REQUEST_LINES, *FIELDS, b"\r\n", b"\n", b"\r", b" ", b":", b"abc", *CHUNKS, b"\x00", b"\x16", b"\xff"]
+WORDS = [
+    *REQUEST_LINES,
+    *FIELDS,
+    b"\r\n",
+    b"\n",
+    b"\r",
+    b" ",
+    b":",
+    b"abc",
+    *CHUNKS,
+    b"\x00",
+    b"\x16",
+    b"\xff",
+]
 
 
 def lines() -> st.SearchStrategy[bytes]:
     """Bytes that go far before they go wrong."""
-    return st.lists(st.one_of(st.sampled_from(WORDS), st.binary(max_size=4)), max_size=24).map(b"".join)
+    return st.lists(st.one_of(st.sampled_from(WORDS), st.binary(max_size=4)), max_size=24).map(
+        b"".join
+    )
 
 
 def requests() -> st.SearchStrategy[bytes]:
-    """Mostly valid requests, their headers in any order and number, with a body that may not fit."""
+    """Mostly valid requests, their headers in any order and number, with a
+    body that may not fit.
+    """
     heads = st.lists(st.sampled_from(FIELDS), max_size=4).map(b"".join)
     bodies = st.sampled_from(
-        [b"", b"", b"abc", b"abcabcabcabc", b"3\r\nabc\r\n0\r\n\r\n", b"0\r\nX: y\r\n\r\n", b"0\r\n"]
+        [
+            b"",
+            b"",
+            b"abc",
+            b"abcabcabcabc",
+            b"3\r\nabc\r\n0\r\n\r\n",
+            b"0\r\nX: y\r\n\r\n",
+            b"0\r\n",
+        ]
     )
     one = st.builds(
         lambda line, host, head, body: line + host + head + b"\r\n" + body,
@@ -772,8 +916,11 @@ def requests() -> st.SearchStrategy[bytes]:
     return st.lists(one, min_size=1, max_size=4).map(b"".join)
 
 
-@settings(derandomize=True, deadline=None, max_examples=600)
-@given(st.one_of(lines(), requests(), st.binary(max_size=300)), st.lists(st.integers(0, 400), max_size=10).map(sorted))
+@settings(derandomize=True, deadline=None, max_examples=examples(600))
+@given(
+    st.one_of(lines(), requests(), st.binary(max_size=300)),
+    st.lists(st.integers(0, 400), max_size=10).map(sorted),
+)
 def test_any_bytes_mean_the_same_however_they_are_cut(data: bytes, cuts: list[int]) -> None:
     whole = fed([data])
     assert fed(one_by_one(data)) == whole
@@ -783,21 +930,21 @@ def test_any_bytes_mean_the_same_however_they_are_cut(data: bytes, cuts: list[in
     assert fed([GET + data]) == whole._replace(asked=[GOOD, *whole.asked])
 
 
-# -- a second opinion ------------------------------------------------------------------------------------------
+# -- a second opinion ------------------------------------------------------------------------------
 
 
 def heard_by_h11(data: bytes) -> list[tuple[Asked, tuple[tuple[str, str], ...]]]:
     """The requests that h11 accepts, up to the first one that it minds."""
     server = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
     server.receive_data(data)
-    found: list[tuple[Asked, tuple[tuple[str, str], ...]]] = []
+    requests: list[tuple[Asked, tuple[tuple[str, str], ...]]] = []
     request: h11.Request | None = None
     body = b""
     while True:
         try:
             event = server.next_event()
         except h11.RemoteProtocolError:
-            return found
+            return requests
         match event:
             case h11.Request():
                 request, body = event, b""
@@ -805,20 +952,26 @@ def heard_by_h11(data: bytes) -> list[tuple[Asked, tuple[tuple[str, str], ...]]]
                 body += piece
             case h11.EndOfMessage():
                 assert request is not None
-                headers = tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in request.headers.raw_items())
-                found.append((Asked(request.method, request.target, body), headers))
+                headers = tuple(
+                    (n.decode("latin-1"), v.decode("latin-1"))
+                    for n, v in request.headers.raw_items()
+                )
+                requests.append((Asked(request.method, request.target, body), headers))
                 server.send(h11.Response(status_code=200, headers=[("content-length", "0")]))
                 server.send(h11.EndOfMessage())
                 if server.our_state is not h11.DONE or server.their_state is not h11.DONE:
-                    return found
+                    return requests
                 server.start_next_cycle()
             case _:
-                return found
+                return requests
 
 
 def heard_by_us(data: bytes) -> list[tuple[Asked, tuple[tuple[str, str], ...]]]:
     connection = Http1Connection(max_body=MAX_BODY)
-    return [(asked(request), request.head.pairs()) for request in answered(connection, connection.receive(data))]
+    return [
+        (asked(request), request.head.pairs())
+        for request in answered(connection, connection.receive(data))
+    ]
 
 
 def agree(data: bytes) -> int:
@@ -829,20 +982,28 @@ def agree(data: bytes) -> int:
     return both
 
 
-@pytest.mark.parametrize("name", [name for name in VALID if "absolute" not in name])  # h11 keeps scheme and host
+# h11 keeps scheme and host
+@pytest.mark.parametrize("name", [name for name in VALID if "absolute" not in name])
 def test_h11_reads_the_same(name: str) -> None:
     assert agree(VALID[name][0]) == (
-        name not in ("an empty line before it", "bytes above ASCII", "chunked in capitals, with extensions")
+        name
+        not in (
+            "an empty line before it",
+            "bytes above ASCII",
+            "chunked in capitals, with extensions",
+        )
     )
 
 
 @refused
 def test_what_h11_accepts_of_a_refused_request_we_do_not(data: bytes, status: int) -> None:
-    """Where h11 is more lenient, the one request is all it may see: we never read another instead."""
+    """Where h11 is more lenient, the one request is all it may see: we never
+    read another instead.
+    """
     assert agree(GET + data) == 1
 
 
-@settings(derandomize=True, deadline=None, max_examples=800)
+@settings(derandomize=True, deadline=None, max_examples=examples(800))
 @given(st.one_of(requests(), lines()))
 def test_h11_agrees_on_every_request_that_both_accept(data: bytes) -> None:
     agree(GET + data)
@@ -862,7 +1023,7 @@ def test_the_second_opinion_is_asked_often() -> None:
     assert max(counts) >= 2
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
+@settings(derandomize=True, deadline=None, max_examples=examples(200))
 @given(st.lists(st.binary(max_size=50), max_size=8), st.sampled_from(sorted(REQUESTS)))
 def test_h11_reads_whatever_we_write(pieces: list[bytes], name: str) -> None:
     data, method, _ = REQUESTS[name]
@@ -872,12 +1033,18 @@ def test_h11_reads_whatever_we_write(pieces: list[bytes], name: str) -> None:
     for piece in pieces:
         connection.send(request.stream, piece)
     connection.finish(request.stream)
-    assert understood(connection.take(), method).body == (b"" if method == b"HEAD" else b"".join(pieces))
+    assert understood(connection.take(), method).body == (
+        b"" if method == b"HEAD" else b"".join(pieces)
+    )
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
-@given(st.lists(st.binary(max_size=50), max_size=8), st.sampled_from(sorted(REQUESTS)), st.booleans())
-def test_a_stream_at_once_is_the_stream_piece_by_piece(pieces: list[bytes], name: str, last: bool) -> None:
+@settings(derandomize=True, deadline=None, max_examples=examples(200))
+@given(
+    st.lists(st.binary(max_size=50), max_size=8), st.sampled_from(sorted(REQUESTS)), st.booleans()
+)
+def test_a_stream_at_once_is_the_stream_piece_by_piece(
+    pieces: list[bytes], name: str, last: bool
+) -> None:
     data, _, _ = REQUESTS[name]
     slow, fast = Http1Connection(max_body=MAX_BODY), Http1Connection(max_body=MAX_BODY)
     for connection in (slow, fast):
@@ -888,8 +1055,14 @@ def test_a_stream_at_once_is_the_stream_piece_by_piece(pieces: list[bytes], name
     for piece in pieces:
         slow.send(1, piece)
     slow.finish(1)
-    fast.respond_stream(1, Reply(200, CHUNKED, tuple(Piece(0, piece) for piece in pieces), streamed=True))
-    assert (fast.take(), fast.closing, fast.incomplete) == (slow.take(), slow.closing, slow.incomplete)
+    fast.respond_stream(
+        1, Reply(200, CHUNKED, tuple(Piece(0, piece) for piece in pieces), streamed=True)
+    )
+    assert (fast.take(), fast.closing, fast.incomplete) == (
+        slow.take(),
+        slow.closing,
+        slow.incomplete,
+    )
     fast.respond_stream(1, Reply(200, CHUNKED, (Piece(0, b"to nobody"),), streamed=True))
     assert fast.take() == b""
 

@@ -1,4 +1,6 @@
-"""The server's side of HTTP/2, against the h2 library as its client and against frames that no client should send."""
+"""The server's side of HTTP/2, against the h2 library as its client and against frames
+that no client should send.
+"""
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -47,6 +49,7 @@ from bedtape_replayer.wire.http2.frames import (
 from bedtape_replayer.wire.http2.headers import MAX_HEADER_LIST_SIZE, RequestHead, encode_response
 from bedtape_replayer.wire.http2.settings import CONNECTION_WINDOW, MAX_SETTINGS, MAX_STREAMS
 from bedtape_replayer.wire.messages import Received, RequestReceived, StreamClosed
+from support.examples import examples
 
 MAX_BODY = 4 << 20
 REQUEST = (
@@ -63,11 +66,15 @@ LOWER_JSON = [(b"content-type", b"application/json"), (b"x-amzn-requestid", b"ab
 
 
 class Client:
-    """The h2 library, talking to one connection of ours; what either says is carried over at once."""
+    """The h2 library, talking to one connection of ours; what either says is
+    carried over at once.
+    """
 
     def __init__(self, server: Http2Connection | None = None, **initial: int) -> None:
         self.server = server or Http2Connection(max_body=MAX_BODY)
-        self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True, header_encoding=None))
+        self.h2 = h2.connection.H2Connection(
+            h2.config.H2Configuration(client_side=True, header_encoding=None)
+        )
         if initial:
             codes = {h2.settings.SettingCodes[name]: value for name, value in initial.items()}
             self.h2.local_settings = h2.settings.Settings(client=True, initial_values=codes)
@@ -88,19 +95,31 @@ class Client:
                 return
             for event in self.h2.receive_data(theirs) if theirs else ():
                 self.events.append(event)
-                if isinstance(event, h2.events.DataReceived) and self.acknowledge and event.flow_controlled_length:
+                if (
+                    isinstance(event, h2.events.DataReceived)
+                    and self.acknowledge
+                    and event.flow_controlled_length
+                ):
                     self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
 
-    def request(self, stream: int, body: bytes = b"", headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+    def request(
+        self, stream: int, body: bytes = b"", headers: Sequence[tuple[bytes, bytes]] = ()
+    ) -> None:
         self.h2.send_headers(stream, [*REQUEST, *headers], end_stream=not body)
         self.upload(stream, body)
 
     def upload(self, stream: int, body: bytes, *, end: bool = True) -> None:
         while body:
-            size = min(self.h2.local_flow_control_window(stream), self.h2.max_outbound_frame_size, len(body))
+            size = min(
+                self.h2.local_flow_control_window(stream),
+                self.h2.max_outbound_frame_size,
+                len(body),
+            )
             if size == 0:
                 self.exchange()
-                assert self.h2.local_flow_control_window(stream) > 0, "the server does not open its window"
+                assert self.h2.local_flow_control_window(stream) > 0, (
+                    "the server does not open its window"
+                )
                 continue
             self.h2.send_data(stream, body[:size], end_stream=end and size == len(body))
             body = body[size:]
@@ -108,7 +127,9 @@ class Client:
 
     def body(self, stream: int) -> bytes:
         return b"".join(
-            e.data for e in self.events if isinstance(e, h2.events.DataReceived) and e.stream_id == stream and e.data
+            e.data
+            for e in self.events
+            if isinstance(e, h2.events.DataReceived) and e.stream_id == stream and e.data
         )
 
     def of(self, kind: type, stream: int) -> list[h2.events.Event]:
@@ -130,24 +151,26 @@ class Frame(NamedTuple):
 
 
 def frames(data: bytes) -> list[Frame]:
-    found = []
+    frame_list = []
     while data:
         length = int.from_bytes(data[:3], "big")
-        found.append(Frame(data[3], data[4], int.from_bytes(data[5:9], "big"), data[9 : 9 + length]))
-        assert len(found[-1].payload) == length
+        frame_list.append(
+            Frame(data[3], data[4], int.from_bytes(data[5:9], "big"), data[9 : 9 + length])
+        )
+        assert len(frame_list[-1].payload) == length
         data = data[9 + length :]
-    return found
+    return frame_list
 
 
 def verdicts(data: bytes) -> list[tuple[str, int, int]]:
     """The errors among our frames: ("goaway", 0, code) and ("reset", stream, code)."""
-    found = []
+    endings = []
     for kind, _, stream, payload in frames(data):
         if kind == GOAWAY:
-            found.append(("goaway", 0, int.from_bytes(payload[4:8], "big")))
+            endings.append(("goaway", 0, int.from_bytes(payload[4:8], "big")))
         elif kind == RST_STREAM:
-            found.append(("reset", stream, int.from_bytes(payload, "big")))
-    return found
+            endings.append(("reset", stream, int.from_bytes(payload, "big")))
+    return endings
 
 
 def block(*fields: tuple[bytes, bytes]) -> bytes:
@@ -155,7 +178,9 @@ def block(*fields: tuple[bytes, bytes]) -> bytes:
     return Encoder().encode([(name, value, True) for name, value in fields])
 
 
-def headers(stream: int, *extra: tuple[bytes, bytes], flags: int = END_STREAM, base: object = REQUEST) -> bytes:
+def headers(
+    stream: int, *extra: tuple[bytes, bytes], flags: int = END_STREAM, base: object = REQUEST
+) -> bytes:
     return frame(HEADERS, flags | END_HEADERS, stream, block(*base, *extra))  # type: ignore[misc]
 
 
@@ -166,9 +191,18 @@ TABLE_GONE = frame(SETTINGS, ACK, 0)
 def greeted(max_body: int = MAX_BODY, *settings_: tuple[int, int]) -> Http2Connection:
     """A connection whose client has said hello, in raw frames."""
     connection = Http2Connection(max_body=max_body)
-    assert connection.receive(PREFACE + frame(SETTINGS, 0, 0, b"".join(SETTING.pack(*s) for s in settings_))) == []
+    assert (
+        connection.receive(
+            PREFACE + frame(SETTINGS, 0, 0, b"".join(SETTING.pack(*s) for s in settings_))
+        )
+        == []
+    )
     greeting, window, acknowledged = frames(connection.take())
-    assert (greeting.kind, window.kind, acknowledged) == (SETTINGS, WINDOW_UPDATE, Frame(SETTINGS, ACK, 0, b""))
+    assert (greeting.kind, window.kind, acknowledged) == (
+        SETTINGS,
+        WINDOW_UPDATE,
+        Frame(SETTINGS, ACK, 0, b""),
+    )
     return connection
 
 
@@ -186,16 +220,26 @@ def client() -> Client:
 
 
 def test_a_request_and_its_answer(client: Client) -> None:
-    client.request(1, b'{"messages": []}', [(b"content-type", b"application/json"), (b"x-amz-date", b"now")])
+    client.request(
+        1, b'{"messages": []}', [(b"content-type", b"application/json"), (b"x-amz-date", b"now")]
+    )
     (request,) = client.received
     assert request == RequestReceived(
         stream=1,
         method=b"POST",
         target=b"/model/m/converse",
-        head=Head.of(((b"host", b"localhost:4566"), (b"content-type", b"application/json"), (b"x-amz-date", b"now"))),
+        head=Head.of(
+            (
+                (b"host", b"localhost:4566"),
+                (b"content-type", b"application/json"),
+                (b"x-amz-date", b"now"),
+            )
+        ),
         body=b'{"messages": []}',
     )
-    client.server.respond(1, 200, [*JSON, (b"Content-Length", b"2"), (b"Connection", b"keep-alive")], b"{}")
+    client.server.respond(
+        1, 200, [*JSON, (b"Content-Length", b"2"), (b"Connection", b"keep-alive")], b"{}"
+    )
     client.exchange()
     assert client.headers(1) == [(b":status", b"200"), *LOWER_JSON, (b"content-length", b"2")]
     assert (client.body(1), client.ended(1)) == (b"{}", True)
@@ -211,7 +255,10 @@ def test_a_host_header_is_kept_and_not_doubled(connection: Http2Connection) -> N
 def test_an_answer_takes_two_frames(connection: Http2Connection) -> None:
     connection.receive(headers(1))
     connection.respond(1, 200, JSON, b"{}")
-    assert [(f.kind, f.flags) for f in frames(connection.take())] == [(HEADERS, END_HEADERS), (DATA, END_STREAM)]
+    assert [(f.kind, f.flags) for f in frames(connection.take())] == [
+        (HEADERS, END_HEADERS),
+        (DATA, END_STREAM),
+    ]
 
 
 @pytest.mark.parametrize("status", [200, 204, 299, 400, 404, 429, 503])
@@ -267,7 +314,13 @@ def test_many_streams_at_once_do_not_starve_each_other() -> None:
     for stream, body in bodies.items():
         client.server.respond(stream, 200, JSON, body)
     client.exchange()
-    assert [len(client.body(stream)) for stream in (1, 3, 5, 7, 9)] == [16384, 16384, 16384, 16383, 0]
+    assert [len(client.body(stream)) for stream in (1, 3, 5, 7, 9)] == [
+        16384,
+        16384,
+        16384,
+        16383,
+        0,
+    ]
     client.acknowledge = True
     client.h2.increment_flow_control_window(1 << 20)
     client.exchange()
@@ -404,7 +457,8 @@ def test_a_shrunk_window_may_be_negative() -> None:
     connection.receive(headers(1))
     connection.respond(1, 200, JSON, bytes(250))
     assert len(frames(connection.take())[-1].payload) == 100
-    connection.receive(frame(SETTINGS, 0, 0, SETTING.pack(Setting.INITIAL_WINDOW_SIZE, 0)))  # now -100
+    # now -100
+    connection.receive(frame(SETTINGS, 0, 0, SETTING.pack(Setting.INITIAL_WINDOW_SIZE, 0)))
     connection.receive(frame(WINDOW_UPDATE, 0, 1, pack_number(100)))
     assert [f.kind for f in frames(connection.take())] == [SETTINGS]
     connection.receive(frame(WINDOW_UPDATE, 0, 1, pack_number(1)))
@@ -472,7 +526,11 @@ def test_windows_are_reopened_for_streams_that_are_gone(connection: Http2Connect
     reopened = 0
     for _ in range(3 * CONNECTION_WINDOW // 16384):
         assert connection.receive(frame(DATA, 0, 1, bytes(16384))) == []
-        reopened += sum(int.from_bytes(f.payload, "big") for f in frames(connection.take()) if f.kind == WINDOW_UPDATE)
+        reopened += sum(
+            int.from_bytes(f.payload, "big")
+            for f in frames(connection.take())
+            if f.kind == WINDOW_UPDATE
+        )
     assert not connection.closing
     assert reopened >= 2 * CONNECTION_WINDOW
 
@@ -510,21 +568,34 @@ def test_the_hpack_library_reads_our_blocks(status: int, fields: list[tuple[byte
     decoder = Decoder(max_header_list_size=1 << 20)
     decoder.header_table_size = 0
     decoder.max_allowed_table_size = 0
-    decoded = [(bytes(n), bytes(v)) for n, v in decoder.decode(encode_response(status, fields), raw=True)]
-    assert decoded == [(b":status", b"%d" % status), *((name.lower(), value) for name, value in fields)]
+    decoded = [
+        (bytes(n), bytes(v)) for n, v in decoder.decode(encode_response(status, fields), raw=True)
+    ]
+    assert decoded == [
+        (b":status", b"%d" % status),
+        *((name.lower(), value) for name, value in fields),
+    ]
 
 
 @pytest.mark.parametrize("date", [b"", b"Sun, 06 Nov 1994 08:49:37 GMT", b"x" * 300])
 def test_the_present_date_stands_where_its_header_waits_for_it(date: bytes) -> None:
     fields = [(b"a", b"1"), (b"Date", DATE), (b"b", b"2")]
-    assert encode_response(200, fields, date) == encode_response(200, [(n, v or date) for n, v in fields])
-    assert encode_response(200, [(b"date", b"then")], date) == encode_response(200, [(b"date", b"then")])
+    assert encode_response(200, fields, date) == encode_response(
+        200, [(n, v or date) for n, v in fields]
+    )
+    assert encode_response(200, [(b"date", b"then")], date) == encode_response(
+        200, [(b"date", b"then")]
+    )
     twice = [(b"Date", DATE), (b"a", b"1"), (b"date", DATE)]
-    assert encode_response(200, twice, date) == encode_response(200, [(b"date", date), (b"a", b"1"), (b"date", b"")])
+    assert encode_response(200, twice, date) == encode_response(
+        200, [(b"date", date), (b"a", b"1"), (b"date", b"")]
+    )
 
 
 def test_every_name_of_the_static_table_is_read_back() -> None:
-    fields = [(name.title(), b"v") for name, _ in Decoder().header_table.STATIC_TABLE if name[:1] != b":"]
+    fields = [
+        (name.title(), b"v") for name, _ in Decoder().header_table.STATIC_TABLE if name[:1] != b":"
+    ]
     decoded = list(Decoder().decode(encode_response(200, fields), raw=True))
     assert decoded[1:] == [(n.lower(), v) for n, v in fields if n.lower() != b"transfer-encoding"]
 
@@ -547,8 +618,15 @@ def test_a_client_resets_a_stream_that_is_answered(client: Client) -> None:
     assert client.server.take() == b""
 
 
-def test_a_reset_before_the_end_of_the_request_is_nobodys_business(connection: Http2Connection) -> None:
-    assert connection.receive(headers(1, flags=0) + frame(RST_STREAM, 0, 1, pack_number(ErrorCode.CANCEL))) == []
+def test_a_reset_before_the_end_of_the_request_is_nobodys_business(
+    connection: Http2Connection,
+) -> None:
+    assert (
+        connection.receive(
+            headers(1, flags=0) + frame(RST_STREAM, 0, 1, pack_number(ErrorCode.CANCEL))
+        )
+        == []
+    )
     assert not connection.closing
 
 
@@ -628,8 +706,15 @@ def test_a_body_that_grows_too_large() -> None:
     assert connection.receive(headers(1, flags=0) + frame(DATA, 0, 1, bytes(10))) == []
     assert connection.take() == b""
     assert connection.receive(frame(DATA, 0, 1, b"!")) == []
-    assert refusal(connection) == (b"413", b"ValidationException", TOO_LARGE, [("reset", 1, ErrorCode.NO_ERROR)])
-    assert connection.receive(frame(DATA, 0, 1, bytes(16384)) * 100 + frame(DATA, END_STREAM, 1)) == []
+    assert refusal(connection) == (
+        b"413",
+        b"ValidationException",
+        TOO_LARGE,
+        [("reset", 1, ErrorCode.NO_ERROR)],
+    )
+    assert (
+        connection.receive(frame(DATA, 0, 1, bytes(16384)) * 100 + frame(DATA, END_STREAM, 1)) == []
+    )
     assert verdicts(connection.take()) == []
     assert len(connection.receive(headers(3))) == 1, "the connection goes on"
 
@@ -652,7 +737,10 @@ def test_a_refusal_waits_for_the_window_and_drops_the_body_meanwhile() -> None:
     connection.receive(headers(1, flags=0) + frame(DATA, 0, 1, bytes(11)))
     first = connection.take()
     assert [f.kind for f in frames(first)] == [HEADERS]
-    assert connection.receive(frame(DATA, 0, 1, bytes(11)) + frame(DATA, END_STREAM, 1, bytes(11))) == []
+    assert (
+        connection.receive(frame(DATA, 0, 1, bytes(11)) + frame(DATA, END_STREAM, 1, bytes(11)))
+        == []
+    )
     connection.receive(frame(WINDOW_UPDATE, 0, 1, pack_number(1000)))
     assert frames(connection.take()) == [Frame(DATA, END_STREAM, 1, TOO_LARGE)]
 
@@ -671,11 +759,17 @@ LONG = tuple((b"x-%d" % i, b"v" * 4000) for i in range(18))
 def test_headers_that_are_too_large(connection: Http2Connection, flags: int) -> None:
     whole = block(*REQUEST, *LONG)
     pieces = [whole[i : i + 16384] for i in range(0, len(whole), 16384)]
-    sent = frame(HEADERS, flags, 1, pieces[0]) + b"".join(frame(CONTINUATION, 0, 1, p) for p in pieces[1:])
+    sent = frame(HEADERS, flags, 1, pieces[0]) + b"".join(
+        frame(CONTINUATION, 0, 1, p) for p in pieces[1:]
+    )
     assert connection.receive(sent + frame(CONTINUATION, END_HEADERS, 1)) == []
     status, kind, body, errors = refusal(connection)
     assert (status, kind) == (b"431", b"ValidationException")
-    assert body == b'{"message":"bedtape: The request\'s headers are longer than %d bytes."}' % MAX_HEADER_LIST_SIZE
+    assert (
+        body
+        == b'{"message":"bedtape: The request\'s headers are longer than %d bytes."}'
+        % MAX_HEADER_LIST_SIZE
+    )
     assert errors == ([] if flags else [("reset", 1, ErrorCode.NO_ERROR)])
     assert len(connection.receive(headers(3))) == 1, "the connection goes on"
 
@@ -715,10 +809,16 @@ MALFORMED: dict[str, tuple[bytes, list[tuple[str, int, int]]]] = {
     "no path": (headers(1, base=without(b":path")), reset(ErrorCode.PROTOCOL)),
     "empty path": (headers(1, (b":path", b""), base=without(b":path")), reset(ErrorCode.PROTOCOL)),
     "no headers at all": (frame(HEADERS, END_HEADERS, 1), reset(ErrorCode.PROTOCOL)),
-    "connect": (headers(1, base=((b":method", b"CONNECT"), (b":authority", b"a:1"))), reset(ErrorCode.PROTOCOL)),
+    "connect": (
+        headers(1, base=((b":method", b"CONNECT"), (b":authority", b"a:1"))),
+        reset(ErrorCode.PROTOCOL),
+    ),
     "extended connect": (headers(1, (b":protocol", b"websocket")), reset(ErrorCode.PROTOCOL)),
     "pseudo-header twice": (headers(1, (b":path", b"/")), reset(ErrorCode.PROTOCOL)),
-    "pseudo-header late": (headers(1, (b"a", b"b"), REQUEST[2], base=without(b":path")), reset(ErrorCode.PROTOCOL)),
+    "pseudo-header late": (
+        headers(1, (b"a", b"b"), REQUEST[2], base=without(b":path")),
+        reset(ErrorCode.PROTOCOL),
+    ),
     "pseudo-header of a response": (headers(1, (b":status", b"200")), reset(ErrorCode.PROTOCOL)),
     "upper case": (headers(1, (b"Accept", b"*/*")), reset(ErrorCode.PROTOCOL)),
     "empty name": (headers(1, (b"", b"v")), reset(ErrorCode.PROTOCOL)),
@@ -728,12 +828,21 @@ MALFORMED: dict[str, tuple[bytes, list[tuple[str, int, int]]]] = {
     "nul in a value": (headers(1, (b"a", b"\0")), reset(ErrorCode.PROTOCOL)),
     "space before a value": (headers(1, (b"a", b" v")), reset(ErrorCode.PROTOCOL)),
     "tab after a value": (headers(1, (b"a", b"v\t")), reset(ErrorCode.PROTOCOL)),
-    "line feed in the path": (headers(1, (b":path", b"/\n"), base=without(b":path")), reset(ErrorCode.PROTOCOL)),
+    "line feed in the path": (
+        headers(1, (b":path", b"/\n"), base=without(b":path")),
+        reset(ErrorCode.PROTOCOL),
+    ),
     "connection": (headers(1, (b"connection", b"close")), reset(ErrorCode.PROTOCOL)),
-    "transfer-encoding": (headers(1, (b"transfer-encoding", b"chunked")), reset(ErrorCode.PROTOCOL)),
+    "transfer-encoding": (
+        headers(1, (b"transfer-encoding", b"chunked")),
+        reset(ErrorCode.PROTOCOL),
+    ),
     "te": (headers(1, (b"te", b"gzip")), reset(ErrorCode.PROTOCOL)),
     "te: trailers is allowed": (headers(1, (b"te", b"trailers")), []),
-    "two lengths": (headers(1, (b"content-length", b"0"), (b"content-length", b"1")), reset(ErrorCode.PROTOCOL)),
+    "two lengths": (
+        headers(1, (b"content-length", b"0"), (b"content-length", b"1")),
+        reset(ErrorCode.PROTOCOL),
+    ),
     "length of words": (headers(1, (b"content-length", b"+1")), reset(ErrorCode.PROTOCOL)),
     "length without body": (headers(1, (b"content-length", b"1")), reset(ErrorCode.PROTOCOL)),
     "body too short": (
@@ -744,15 +853,24 @@ MALFORMED: dict[str, tuple[bytes, list[tuple[str, int, int]]]] = {
         headers(1, (b"content-length", b"2"), flags=0) + frame(DATA, 0, 1, b"123"),
         reset(ErrorCode.PROTOCOL),
     ),
-    "trailers that do not end": (OPEN + headers(1, base=((b"a", b"b"),), flags=0), reset(ErrorCode.PROTOCOL)),
+    "trailers that do not end": (
+        OPEN + headers(1, base=((b"a", b"b"),), flags=0),
+        reset(ErrorCode.PROTOCOL),
+    ),
     "trailers with a pseudo-header": (OPEN + headers(1), reset(ErrorCode.PROTOCOL)),
     # Streams: section 5.1
     "even stream": (headers(2), goaway(ErrorCode.PROTOCOL)),
     "stream 0": (headers(0), goaway(ErrorCode.PROTOCOL)),
     "a stream that was passed over": (headers(5) + headers(3), goaway(ErrorCode.PROTOCOL)),
-    "headers after the end": (WHOLE + headers(1, base=((b"a", b"b"),)), reset(ErrorCode.STREAM_CLOSED)),
+    "headers after the end": (
+        WHOLE + headers(1, base=((b"a", b"b"),)),
+        reset(ErrorCode.STREAM_CLOSED),
+    ),
     "data after the end": (WHOLE + frame(DATA, 0, 1, b"x"), reset(ErrorCode.STREAM_CLOSED)),
-    "data after a reset": (OPEN + CANCELLED + frame(DATA, 0, 1, b"x"), reset(ErrorCode.STREAM_CLOSED)),
+    "data after a reset": (
+        OPEN + CANCELLED + frame(DATA, 0, 1, b"x"),
+        reset(ErrorCode.STREAM_CLOSED),
+    ),
     "headers after a reset": (OPEN + CANCELLED + headers(1), goaway(ErrorCode.STREAM_CLOSED)),
     "data before headers": (frame(DATA, 0, 1, b"x"), goaway(ErrorCode.PROTOCOL)),
     "data on stream 0": (frame(DATA, 0, 0, b"x"), goaway(ErrorCode.PROTOCOL)),
@@ -768,8 +886,14 @@ MALFORMED: dict[str, tuple[bytes, list[tuple[str, int, int]]]] = {
     "reserved bit": (headers(0x80000001), []),
     "padding without length": (OPEN + frame(DATA, PADDED, 1), goaway(ErrorCode.FRAME_SIZE)),
     "padding too long": (OPEN + frame(DATA, PADDED, 1, b"\x03ab"), goaway(ErrorCode.PROTOCOL)),
-    "padding too long for headers": (frame(HEADERS, PADDED | 4, 1, b"\x02a"), goaway(ErrorCode.PROTOCOL)),
-    "headers too short for priority": (frame(HEADERS, PRIORITY_FLAG | 4, 1, b"abc"), goaway(ErrorCode.FRAME_SIZE)),
+    "padding too long for headers": (
+        frame(HEADERS, PADDED | 4, 1, b"\x02a"),
+        goaway(ErrorCode.PROTOCOL),
+    ),
+    "headers too short for priority": (
+        frame(HEADERS, PRIORITY_FLAG | 4, 1, b"abc"),
+        goaway(ErrorCode.FRAME_SIZE),
+    ),
     "priority": (frame(PRIORITY, 0, 3, bytes(5)), []),
     "priority of 4 octets": (frame(PRIORITY, 0, 1, bytes(4)), reset(ErrorCode.FRAME_SIZE)),
     "priority on stream 0": (frame(PRIORITY, 0, 0, bytes(5)), goaway(ErrorCode.PROTOCOL)),
@@ -779,7 +903,10 @@ MALFORMED: dict[str, tuple[bytes, list[tuple[str, int, int]]]] = {
     "settings ack with payload": (frame(SETTINGS, ACK, 0, bytes(6)), goaway(ErrorCode.FRAME_SIZE)),
     "unknown setting": (setting(999, 1), []),
     "push of 2": (setting(Setting.ENABLE_PUSH, 2), goaway(ErrorCode.PROTOCOL)),
-    "window of 2^31": (setting(Setting.INITIAL_WINDOW_SIZE, 1 << 31), goaway(ErrorCode.FLOW_CONTROL)),
+    "window of 2^31": (
+        setting(Setting.INITIAL_WINDOW_SIZE, 1 << 31),
+        goaway(ErrorCode.FLOW_CONTROL),
+    ),
     "frames of 16383": (setting(Setting.MAX_FRAME_SIZE, 16383), goaway(ErrorCode.PROTOCOL)),
     "frames of 2^24": (setting(Setting.MAX_FRAME_SIZE, 1 << 24), goaway(ErrorCode.PROTOCOL)),
     "push promise": (WHOLE + frame(PUSH_PROMISE, 4, 1, pack_number(2)), goaway(ErrorCode.PROTOCOL)),
@@ -788,7 +915,10 @@ MALFORMED: dict[str, tuple[bytes, list[tuple[str, int, int]]]] = {
     "ping ack that nobody asked for": (frame(PING, ACK, 0, bytes(8)), []),
     "goaway on a stream": (frame(GOAWAY, 0, 1, bytes(8)), goaway(ErrorCode.PROTOCOL)),
     "goaway of 7 octets": (frame(GOAWAY, 0, 0, bytes(7)), goaway(ErrorCode.FRAME_SIZE)),
-    "window update of 3 octets": (frame(WINDOW_UPDATE, 0, 0, bytes(3)), goaway(ErrorCode.FRAME_SIZE)),
+    "window update of 3 octets": (
+        frame(WINDOW_UPDATE, 0, 0, bytes(3)),
+        goaway(ErrorCode.FRAME_SIZE),
+    ),
     "window update of 0": (window(0, 0), goaway(ErrorCode.PROTOCOL)),
     "window update of 0 for a stream": (WHOLE + window(1, 0), reset(ErrorCode.PROTOCOL)),
     "window too large": (window(0, MAX_WINDOW), goaway(ErrorCode.FLOW_CONTROL)),
@@ -801,16 +931,28 @@ MALFORMED: dict[str, tuple[bytes, list[tuple[str, int, int]]]] = {
     "more data than the first window": (OPEN + frame(DATA, 0, 1, bytes(16384)) * 100, []),
     # Header blocks: sections 4.3 and 6.10
     "continuation alone": (frame(CONTINUATION, END_HEADERS, 1, b""), goaway(ErrorCode.PROTOCOL)),
-    "continuation after the end": (WHOLE + frame(CONTINUATION, END_HEADERS, 1, b""), goaway(ErrorCode.PROTOCOL)),
-    "continuation of another stream": (SHORT + frame(CONTINUATION, END_HEADERS, 3, b""), goaway(ErrorCode.PROTOCOL)),
+    "continuation after the end": (
+        WHOLE + frame(CONTINUATION, END_HEADERS, 1, b""),
+        goaway(ErrorCode.PROTOCOL),
+    ),
+    "continuation of another stream": (
+        SHORT + frame(CONTINUATION, END_HEADERS, 3, b""),
+        goaway(ErrorCode.PROTOCOL),
+    ),
     "ping among continuation": (SHORT + frame(PING, 0, 0, bytes(8)), goaway(ErrorCode.PROTOCOL)),
     "headers among continuation": (SHORT + headers(3), goaway(ErrorCode.PROTOCOL)),
     "unknown among continuation": (SHORT + frame(99, 0, 1), goaway(ErrorCode.PROTOCOL)),
     "index 0": (frame(HEADERS, 5, 1, b"\x80"), goaway(ErrorCode.COMPRESSION)),
     "index of nothing": (frame(HEADERS, 5, 1, b"\xff\xff\x03"), goaway(ErrorCode.COMPRESSION)),
-    "endless integer": (frame(HEADERS, 5, 1, b"\xff" + b"\x80" * 10), goaway(ErrorCode.COMPRESSION)),
+    "endless integer": (
+        frame(HEADERS, 5, 1, b"\xff" + b"\x80" * 10),
+        goaway(ErrorCode.COMPRESSION),
+    ),
     "truncated block": (frame(HEADERS, 5, 1, b"\x00\x05ab"), goaway(ErrorCode.COMPRESSION)),
-    "bad Huffman": (frame(HEADERS, 5, 1, b"\x00\x84\xff\xff\xff\xff\x00"), goaway(ErrorCode.COMPRESSION)),
+    "bad Huffman": (
+        frame(HEADERS, 5, 1, b"\x00\x84\xff\xff\xff\xff\x00"),
+        goaway(ErrorCode.COMPRESSION),
+    ),
     "table update too late": (frame(HEADERS, 5, 1, b"\x82\x20"), goaway(ErrorCode.COMPRESSION)),
     "table too large": (frame(HEADERS, 5, 1, b"\x3f\xe2\x1f"), goaway(ErrorCode.COMPRESSION)),
     "table not given up": (TABLE_GONE + headers(1), goaway(ErrorCode.COMPRESSION)),
@@ -831,7 +973,11 @@ def test_malformed(connection: Http2Connection, case: str, feed: str) -> None:
     sent, expected = MALFORMED[case]
     if feed == "byte by byte" and len(sent) > 20_000:
         sent = sent[:20_000]  # enough to see the frame's header
-    for piece in {"whole": [sent], "frame by frame": split_frames(sent), "byte by byte": one_by_one(sent)}[feed]:
+    for piece in {
+        "whole": [sent],
+        "frame by frame": split_frames(sent),
+        "byte by byte": one_by_one(sent),
+    }[feed]:
         connection.receive(piece)
     assert verdicts(connection.take()) == expected
     assert connection.closing == any(kind == "goaway" for kind, _, _ in expected)
@@ -869,7 +1015,9 @@ def test_a_connection_begins_with_the_preface_and_settings(sent: bytes) -> None:
 
 def test_a_broken_stream_that_is_being_answered_is_closed(connection: Http2Connection) -> None:
     connection.receive(WHOLE)
-    assert connection.receive(frame(DATA, 0, 1, b"late")) == [StreamClosed(1, ErrorCode.STREAM_CLOSED)]
+    assert connection.receive(frame(DATA, 0, 1, b"late")) == [
+        StreamClosed(1, ErrorCode.STREAM_CLOSED)
+    ]
     assert connection.receive(frame(DATA, 0, 1, b"under way")) == [], "what we reset is dropped"
     assert connection.receive(headers(1)) == []
     assert verdicts(connection.take()) == reset(ErrorCode.STREAM_CLOSED)
@@ -877,7 +1025,9 @@ def test_a_broken_stream_that_is_being_answered_is_closed(connection: Http2Conne
 
 @pytest.mark.parametrize("stream_only", [True, False])
 def test_data_beyond_a_window(stream_only: bool) -> None:
-    """Nobody could overrun windows that are reopened at once: so this client's frame is larger than what is left."""
+    """Nobody could overrun windows that are reopened at once: so this client's frame is
+    larger than what is left.
+    """
     connection = greeted(1 << 40)
     connection.receive(OPEN)
     if stream_only:
@@ -931,13 +1081,25 @@ FLOODS: dict[str, tuple[Callable[[], Iterable[bytes]], int]] = {
     "empty continuation": (lambda: continuations(0), http2_reader.MAX_CONTINUATIONS),
     "large continuation": (lambda: continuations(16384), http2_reader.MAX_BLOCK // 16384),
     "empty data": (lambda: again(frame(DATA, 0, 1), OPEN), http2_floods.MAX_EMPTY_FRAMES),
-    "padding only": (lambda: again(frame(DATA, PADDED, 1, b"\x01\0"), OPEN), http2_floods.MAX_EMPTY_FRAMES),
-    "priority": (lambda: again(frame(PRIORITY, 0, 1, bytes(5))), http2_floods.MAX_IGNORED_PER_STREAM),
+    "padding only": (
+        lambda: again(frame(DATA, PADDED, 1, b"\x01\0"), OPEN),
+        http2_floods.MAX_EMPTY_FRAMES,
+    ),
+    "priority": (
+        lambda: again(frame(PRIORITY, 0, 1, bytes(5))),
+        http2_floods.MAX_IGNORED_PER_STREAM,
+    ),
     "unknown": (lambda: again(frame(99, 0, 0)), http2_floods.MAX_IGNORED_PER_STREAM),
-    "goaway": (lambda: again(frame(GOAWAY, 0, 0, bytes(8)), OPEN), 2 * http2_floods.MAX_IGNORED_PER_STREAM),
+    "goaway": (
+        lambda: again(frame(GOAWAY, 0, 0, bytes(8)), OPEN),
+        2 * http2_floods.MAX_IGNORED_PER_STREAM,
+    ),
     "ping ack": (lambda: again(frame(PING, ACK, 0, bytes(8))), http2_floods.MAX_IGNORED_PER_STREAM),
     "settings ack": (lambda: again(frame(SETTINGS, ACK, 0)), http2_floods.MAX_IGNORED_PER_STREAM),
-    "window update": (lambda: again(frame(WINDOW_UPDATE, 0, 0, pack_number(1))), http2_floods.MAX_WINDOW_UPDATES),
+    "window update": (
+        lambda: again(frame(WINDOW_UPDATE, 0, 0, pack_number(1))),
+        http2_floods.MAX_WINDOW_UPDATES,
+    ),
 }
 
 
@@ -956,7 +1118,9 @@ def test_a_flood_is_calmed(connection: Http2Connection, case: str) -> None:
 
 
 @pytest.mark.parametrize("sent", [frame(PING, 0, 0, bytes(8)), frame(SETTINGS, 0, 0)])
-def test_acknowledgements_that_nobody_takes_are_bounded(connection: Http2Connection, sent: bytes) -> None:
+def test_acknowledgements_that_nobody_takes_are_bounded(
+    connection: Http2Connection, sent: bytes
+) -> None:
     for _ in range(5):
         connection.receive(sent * http2_floods.MAX_WAITING_ACKS)
         assert not connection.closing
@@ -978,7 +1142,9 @@ def test_a_client_that_works_may_reset_and_update_for_ever(connection: Http2Conn
     for stream in range(1, 4 * 3 * http2_floods.MAX_RESETS, 4):
         assert len(connection.receive(headers(stream) + updates)) == 1
         connection.respond(stream, 200, JSON, b"{}")
-        connection.receive(headers(stream + 2) + frame(RST_STREAM, 0, stream + 2, pack_number(ErrorCode.CANCEL)))
+        connection.receive(
+            headers(stream + 2) + frame(RST_STREAM, 0, stream + 2, pack_number(ErrorCode.CANCEL))
+        )
         connection.take()
     assert not connection.closing
 
@@ -998,7 +1164,9 @@ def test_what_is_done_is_forgotten(connection: Http2Connection) -> None:
 
 
 def clumsy_frames() -> st.SearchStrategy[bytes]:
-    """Frames that are nearly right: every type and flag, few streams, payloads of likely sizes and contents."""
+    """Frames that are nearly right: every type and flag, few streams, payloads of
+    likely sizes and contents.
+    """
     likely = st.sampled_from(
         [
             b"",
@@ -1037,7 +1205,7 @@ def serve(connection: Http2Connection, received: Iterable[Received]) -> None:
             connection.send(event.stream, b"event")
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
+@settings(derandomize=True, deadline=None, max_examples=examples(300))
 @given(st.lists(st.one_of(clumsy_frames(), st.binary(max_size=30)), max_size=40))
 def test_nothing_raises_and_everything_is_bounded(sent: list[bytes]) -> None:
     connection = Http2Connection(max_body=1000)
@@ -1055,7 +1223,7 @@ def test_nothing_raises_and_everything_is_bounded(sent: list[bytes]) -> None:
         assert connection.take() == b""
 
 
-@settings(derandomize=True, deadline=None, max_examples=150)
+@settings(derandomize=True, deadline=None, max_examples=examples(150))
 @given(st.binary(max_size=2000))
 def test_bytes_after_the_preface_never_raise(sent: bytes) -> None:
     connection = greeted()
@@ -1075,7 +1243,10 @@ def conversation() -> bytes:
         frame(CONTINUATION, 0, 1, long[20:50]),
         frame(CONTINUATION, END_HEADERS, 1, long[50:]),
         frame(
-            HEADERS, END_HEADERS | PADDED | PRIORITY_FLAG, 3, b"\x02" + bytes(5) + encoder.encode(REQUEST) + bytes(2)
+            HEADERS,
+            END_HEADERS | PADDED | PRIORITY_FLAG,
+            3,
+            b"\x02" + bytes(5) + encoder.encode(REQUEST) + bytes(2),
         ),
         frame(DATA, PADDED, 3, b"\x01body \0"),
         frame(PING, 0, 0, b"12345678"),
@@ -1119,11 +1290,17 @@ def test_the_conversation_is_valid() -> None:
         ("RequestReceived", 7),
         ("RequestReceived", 9),
     ]
-    assert [e.body for e in received if isinstance(e, RequestReceived)] == [b"", b"body of three", b"", b"four", b""]
+    assert [e.body for e in received if isinstance(e, RequestReceived)] == [
+        b"",
+        b"body of three",
+        b"",
+        b"four",
+        b"",
+    ]
     assert verdicts(taken) == []
 
 
-@settings(derandomize=True, deadline=None, max_examples=100)
+@settings(derandomize=True, deadline=None, max_examples=examples(100))
 @given(st.lists(st.integers(0, len(CONVERSATION)), max_size=30).map(sorted))
 def test_any_split_means_the_same(cuts: list[int]) -> None:
     edges = [0, *cuts, len(CONVERSATION)]

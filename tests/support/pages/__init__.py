@@ -1,4 +1,5 @@
-"""The documentation as tests: every fenced block of a page is run or checked, in the order in which a reader meets them.
+"""The documentation as tests: every fenced block of a page is run or checked, in the order in
+which a reader meets them.
 
 A page's blocks share one scratch project. How a block is written is in CONTRIBUTING.md.
 """

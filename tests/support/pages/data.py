@@ -1,4 +1,6 @@
-"""What a block of data is held to: an overlay, a cassette's file, a configuration; anything else is to be read as what it is."""
+"""What a block of data is held to: an overlay, a cassette's file, a configuration; anything else is
+to be read as what it is.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,8 @@ from support.pages.page import Block
 def check(block: Block, *, asked: bool = False) -> None:
     """Raises PageInvalid, or what the reader of such a document raises.
 
-    asked: whether a command follows, which reads settings itself, and may be there to show what is wrong with them.
+    asked: whether a command follows, which reads settings itself, and may be there to show
+    what is wrong with them.
     """
     value = READERS[block.language](block.text)
     if not value:
@@ -37,7 +40,10 @@ def _check_known(block: Block, value: Mapping[str, Any]) -> None:
         assert overlay.rules or overlay.faults, block.where
     elif "bedtape" in value and "request" in value:
         assert document.read(block.text.encode(), block.where).request
-    for section in (value.get("pytest"), value.get("tool", {}).get("pytest", {}).get("ini_options")):
+    for section in (
+        value.get("pytest"),
+        value.get("tool", {}).get("pytest", {}).get("ini_options"),
+    ):
         _check_pytest(block, section or {})
 
 
@@ -54,7 +60,10 @@ def _check_pytest(block: Block, options: Mapping[str, Any]) -> None:
     pytest_plugin.pytest_addoption(known)  # type: ignore[arg-type]
     unknown = {name for name in options if name.startswith("bedtape")} - known.ini
     if unknown:
-        raise block.refuse(f"expected options of pytest's configuration {sorted(known.ini)}, found {sorted(unknown)}")
+        raise block.refuse(
+            f"expected options of pytest's configuration {sorted(known.ini)}, found"
+            f" {sorted(unknown)}"
+        )
 
 
 class _Options:

@@ -1,4 +1,7 @@
-"""A page of Markdown as its fenced blocks, each with the notes that stand above it as comments. Nothing is run here."""
+"""A page of Markdown as its fenced blocks, each with the notes that stand above it as comments.
+
+Nothing is run here.
+"""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +22,9 @@ class PageInvalid(AssertionError):
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block. where: page and line. notes: what the comments directly above it say, by their first words."""
+    """A fenced block. where: page and line. notes: what the comments directly above it
+    say, by their first words.
+    """
 
     where: str
     language: str
@@ -48,18 +53,21 @@ class Page:
 
     def projects(self) -> Iterator[Sequence[Block]]:
         """The blocks by project: one that says what it begins with begins a new one."""
-        found: list[Block] = []
+        blocks: list[Block] = []
         for block in self.blocks:
-            if found and "begins with" in block.notes:
-                yield found
-                found = []
-            found.append(block)
-        if found:
-            yield found
+            if blocks and "begins with" in block.notes:
+                yield blocks
+                blocks = []
+            blocks.append(block)
+        if blocks:
+            yield blocks
 
 
 def read(path: Path, shown: str = "") -> Page:
-    """The page. shown: its name in messages. Raises PageInvalid where a block is not written as they are."""
+    """The page. shown: its name in messages.
+
+    Raises PageInvalid where a block is not written as they are.
+    """
     return Page(path, tuple(_blocks(path.read_text(), shown or path.name)))
 
 
@@ -72,11 +80,18 @@ def _blocks(text: str, page: str) -> Iterator[Block]:
             at += 1
             continue
         where = f"{page}:{at + 1}"
-        end = next((i for i in range(at + 1, len(lines)) if lines[i].strip() == opened["fence"]), None)
+        end = next(
+            (i for i in range(at + 1, len(lines)) if lines[i].strip() == opened["fence"]), None
+        )
         if end is None:
-            raise PageInvalid(f"{where}: expected the block to end with {opened['fence']}, found the page's end")
+            raise PageInvalid(
+                f"{where}: expected the block to end with {opened['fence']}, found the page's end"
+            )
         if not opened["language"] or opened["rest"].strip():
-            raise PageInvalid(f"{where}: expected a language and nothing else after ```, found {lines[at].strip()!r}")
+            raise PageInvalid(
+                f"{where}: expected a language and nothing else after ```, found"
+                f" {lines[at].strip()!r}"
+            )
         body = "".join(f"{line.removeprefix(opened['indent'])}\n" for line in lines[at + 1 : end])
         yield Block(where, opened["language"], body, dict(_notes(lines[:at], where)))
         at = end + 1
@@ -84,9 +99,12 @@ def _blocks(text: str, page: str) -> Iterator[Block]:
 
 def _notes(above: Sequence[str], where: str) -> Iterator[tuple[str, str]]:
     for line in reversed(above):
-        said = _NOTE.match(line)
-        if said is None:
+        match = _NOTE.match(line)
+        if match is None:
             return
-        if said["word"] not in NOTES:
-            raise PageInvalid(f"{where}: no comment above a block says {said['word']!r}; there are {sorted(NOTES)}")
-        yield said["word"], said["value"] or ""
+        if match["word"] not in NOTES:
+            raise PageInvalid(
+                f"{where}: no comment above a block says {match['word']!r}; there are"
+                f" {sorted(NOTES)}"
+            )
+        yield match["word"], match["value"] or ""

@@ -1,4 +1,7 @@
-"""Runs a page: its blocks in order, each as its language says. A block without a meaning is refused."""
+"""Runs a page: its blocks in order, each as its language says.
+
+A block without a meaning is refused.
+"""
 
 import re
 import shutil
@@ -8,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from support.pages import data
+from support.pages.output import agrees, begins
 from support.pages.page import Block, Page
-from support.pages.printed import agrees, begins
-from support.pages.project import RECORDER, ROOT, opened
+from support.pages.project import RECORDER, ROOT, open_project
 from support.pages.shell import Server, Shell, commands, goes_on
 
 # Programs, whose blocks are files that a command runs or parts of files that are tested.
@@ -21,7 +24,10 @@ _LISTENING = "listening on"
 
 
 def run(page: Page, folder: Path) -> None:
-    """Runs the page's blocks. Raises AssertionError with where and what; skips where a tool is not installed."""
+    """Runs the page's blocks.
+
+    Raises AssertionError with where and what; skips where a tool is not installed.
+    """
     for number, blocks in enumerate(page.projects()):
         _Run(blocks, folder / str(number)).run()
 
@@ -41,9 +47,13 @@ class _Run:
         self._server: Server | None = None
 
     def run(self) -> None:
-        begins_with = [name for name in self._blocks[0].notes.get("begins with", "").split() if name != "nothing"]
+        begins_with = [
+            name
+            for name in self._blocks[0].notes.get("begins with", "").split()
+            if name != "nothing"
+        ]
         with (
-            opened(self._folder, begins_with, records=self._records()) as self._project,
+            open_project(self._folder, begins_with, records=self._records()) as self._project,
             Shell(self._project.folder, self._project.environ) as self._shell,
         ):
             for at, block in enumerate(self._blocks):
@@ -53,10 +63,18 @@ class _Run:
                     self._printed = None
 
     def _records(self) -> bool:
-        typed = "".join(block.text for block in self._blocks if block.language == "console" and is_run(block))
-        records = re.search(r"bedtape record (?!.*--(?:help|print-addon))|--bedtape=(?!none)", typed) is not None
+        typed = "".join(
+            block.text for block in self._blocks if block.language == "console" and is_run(block)
+        )
+        records = (
+            re.search(r"bedtape record (?!.*--(?:help|print-addon))|--bedtape=(?!none)", typed)
+            is not None
+        )
         if records and not RECORDER.exists():
-            pytest.skip("no recorder is installed: `make test` makes .venv-record with bedtape[record] in it")
+            pytest.skip(
+                "no recorder is installed: `make test` makes .venv-record with bedtape[record]"
+                " in it"
+            )
         return records
 
     def _take(self, block: Block, later: Sequence[Block]) -> None:
@@ -70,14 +88,17 @@ class _Run:
             case "python" if "from" not in block.notes:
                 self._run_python(block, later)
             case language if language in data.READERS:
-                data.check(block, asked=any(each.language == "console" and is_run(each) for each in later))
+                data.check(
+                    block, asked=any(each.language == "console" and is_run(each) for each in later)
+                )
                 self._printed = None
             case language if language in _PROGRAMS or language == "python":
                 self._check_program(block, later)
                 self._printed = None
             case _:
                 raise block.refuse(
-                    f"nothing tests {block.language!r}; see CONTRIBUTING.md, or say <!-- not run: why -->"
+                    f"nothing tests {block.language!r}; see CONTRIBUTING.md, or say <!-- not run:"
+                    " why -->"
                 )
 
     # -- commands
@@ -95,23 +116,25 @@ class _Run:
 
     def _run_command(self, block: Block, command: str, shown: str, expected: int) -> None:
         self._needs(command)
-        code, self._printed = self._shell.run(self._project.meant(command))
+        code, self._printed = self._shell.run(self._project.replace_port(command))
         if code != expected:
-            raise block.refuse(f"expected `{command}` to exit with {expected}, found {code}:\n{self._printed}")
+            raise block.refuse(
+                f"expected `{command}` to exit with {expected}, found {code}:\n{self._printed}"
+            )
         if shown:
             self._hold(block, command, shown)
 
     def _serve(self, block: Block, command: str, shown: str) -> None:
         if self._server is not None and not command.rstrip().endswith("&"):
             self._shell.stop()
-        self._server = self._shell.serve(self._project.meant(command))
+        self._server = self._shell.serve(self._project.replace_port(command))
         self._printed = None
         if shown or "bedtape" in command:
-            self._heard(block, shown or f"…{_LISTENING}…")
+            self._check_server(block, shown or f"…{_LISTENING}…")
 
     def _needs(self, command: str) -> None:
-        asked = re.match(r"(?:\w+=\S+ +)*(?:bedtape (?:run|record)\b.*? -- )?([\w.-]+)", command)
-        program = asked[1] if asked else ""
+        match = re.match(r"(?:\w+=\S+ +)*(?:bedtape (?:run|record)\b.*? -- )?([\w.-]+)", command)
+        program = match[1] if match else ""
         if program in _TOOLS and shutil.which(program, path=self._project.environ["PATH"]) is None:
             pytest.skip(f"{program} is not installed")
 
@@ -121,11 +144,16 @@ class _Run:
         if block.name is not None:
             return
         if "said by the server" in block.notes:
-            self._heard(block, block.text)
+            self._check_server(block, block.text)
         elif "run" in block.notes:
-            self._run_command(block, block.notes["run"], block.text, int(block.notes.get("exits", "0")))
+            self._run_command(
+                block, block.notes["run"], block.text, int(block.notes.get("exits", "0"))
+            )
         elif self._printed is None:
-            raise block.refuse("expected to follow what prints it, or <!-- run: COMMAND --> or <!-- not run: why -->")
+            raise block.refuse(
+                "expected to follow what prints it, or <!-- run: COMMAND --> or <!-- not run:"
+                " why -->"
+            )
         else:
             self._hold(block, "the block before", block.text)
 
@@ -134,11 +162,13 @@ class _Run:
         if not agrees(shown, printed):
             raise block.refuse(f"expected of {command}:\n{shown}\nfound:\n{printed}")
 
-    def _heard(self, block: Block, shown: str) -> None:
+    def _check_server(self, block: Block, shown: str) -> None:
         if self._server is None:
             raise block.refuse("expected a server that a block before has started, found none")
         if not self._server.wait_for(lambda printed: begins(shown, printed)):
-            raise block.refuse(f"expected of {self._server.command}:\n{shown}\nfound:\n{self._server.printed}")
+            raise block.refuse(
+                f"expected of {self._server.command}:\n{shown}\nfound:\n{self._server.printed}"
+            )
 
     # -- programs
 
@@ -150,7 +180,12 @@ class _Run:
             return
         name = block.name or f"{'test_' if tests else ''}block_{block.where.rpartition(':')[2]}.py"
         path = self._project.write(name, block.text)
-        self._run_command(block, f"{'pytest -q' if tests else 'python'} {name}", "", int(block.notes.get("exits", "0")))
+        self._run_command(
+            block,
+            f"{'pytest -q' if tests else 'python'} {name}",
+            "",
+            int(block.notes.get("exits", "0")),
+        )
         if block.name is None:
             path.unlink()
 
@@ -162,7 +197,8 @@ class _Run:
                 raise block.refuse(f"expected a part of {source}, found other lines")
         elif block.name is None or not _is_used(block.name, later):
             raise block.refuse(
-                f"{block.language} needs <!-- from: FILE -->, or a name and a later command that runs it"
+                f"{block.language} needs <!-- from: FILE -->, or a name and a later command that"
+                " runs it"
             )
 
 

@@ -1,6 +1,8 @@
-"""A bash that a page's commands are typed into, one after the other; what they leave, the next ones find.
+"""A bash that a page's commands are typed into, one after the other; what they
+leave, the next ones find.
 
-Nothing here knows what a page is. Waiting is reading: a command ends with a mark that it prints itself.
+Nothing here knows what a page is. Waiting is reading: a command ends with a
+mark that it prints itself.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from queue import Empty, Queue
 from threading import Thread
 from typing import IO
 
-_DEADLINE = 100.0
+from support import WAIT
 
 
 class Shell:
@@ -36,7 +38,8 @@ class Shell:
         self._pipes = tempfile.TemporaryDirectory(prefix="bedtape-pages-")
         self._servers: list[Server] = []
         self._said = _reading(self._bash.stdout)
-        self._type("set -m")  # each server is a process group of its own, and takes Ctrl-C as in a terminal
+        # each server is a process group of its own, and takes Ctrl-C as in a terminal
+        self._type("set -m")
 
     def run(self, command: str) -> tuple[int, str]:
         """Types a command and waits for its end: its exit code, and what it printed."""
@@ -46,7 +49,7 @@ class Shell:
             if line.startswith("\001"):
                 return int(line[1:]), "".join(lines).removesuffix("\n")
             lines.append(line)
-        raise AssertionError(f"bash ended at {command!r}: {''.join(lines)}{self._complained()}")
+        raise AssertionError(f"bash ended at {command!r}: {''.join(lines)}{self._read_stderr()}")
 
     def serve(self, command: str) -> Server:
         """Types a command that goes on. It ends when it is stopped, or with the shell."""
@@ -64,16 +67,18 @@ class Shell:
 
     def _next(self, command: str) -> str | None:
         try:
-            return self._said.get(timeout=_DEADLINE)
+            return self._said.get(timeout=WAIT)
         except Empty:
-            raise AssertionError(f"{command!r} has not ended; does it serve? Then end it with &") from None
+            raise AssertionError(
+                f"{command!r} has not ended; does it serve? Then end it with &"
+            ) from None
 
     def _type(self, text: str) -> None:
         assert self._bash.stdin is not None
         self._bash.stdin.write(f"{text}\n")
         self._bash.stdin.flush()
 
-    def _complained(self) -> str:
+    def _read_stderr(self) -> str:
         self._complaints.seek(0)
         return self._complaints.read()
 
@@ -101,10 +106,12 @@ class Server:
         self._lines = _reading(self._file)
 
     def wait_for(self, enough: Callable[[str], bool]) -> bool:
-        """Reads on until it has said enough; False where it ends, or nothing comes any more, before."""
+        """Reads on until it has said enough; False where it ends, or
+        nothing comes any more, before.
+        """
         while not enough(self.printed):
             try:
-                line = self._lines.get(timeout=_DEADLINE / 4)
+                line = self._lines.get(timeout=WAIT)
             except Empty:
                 return False
             if line is None:
@@ -134,18 +141,20 @@ def _reading(file: IO[str] | None) -> Queue[str | None]:
 
 
 def commands(text: str) -> list[tuple[str, str]]:
-    """What is typed in a console block, and what each command prints: `$ ` begins one, and `> ` or a `\\` goes on with it."""
-    found: list[tuple[str, str]] = []
+    """What is typed in a console block, and what each command prints: `$ ` begins one, and `> `
+    or a `\\` goes on with it.
+    """
+    pairs: list[tuple[str, str]] = []
     for line in text.splitlines():
         if line.startswith("$ "):
-            found.append((line[2:], ""))
-        elif found and not found[-1][1] and (line.startswith("> ") or found[-1][0].endswith("\\")):
-            found[-1] = (f"{found[-1][0]}\n{line.removeprefix('> ')}", "")
-        elif found:
-            found[-1] = (found[-1][0], f"{found[-1][1]}{line}\n")
+            pairs.append((line[2:], ""))
+        elif pairs and not pairs[-1][1] and (line.startswith("> ") or pairs[-1][0].endswith("\\")):
+            pairs[-1] = (f"{pairs[-1][0]}\n{line.removeprefix('> ')}", "")
+        elif pairs:
+            pairs[-1] = (pairs[-1][0], f"{pairs[-1][1]}{line}\n")
         else:
             raise ValueError(f"expected `$ ` before the first command, found {line!r}")
-    return found
+    return pairs
 
 
 def goes_on(command: str) -> bool:

@@ -1,16 +1,18 @@
-"""A stand-in for AWS on loopback: it checks every signature as AWS does, answers as told, and keeps what it saw.
+"""A stand-in for AWS on loopback: it checks every signature as AWS does, answers as
+told, and keeps what it saw.
 
     with Upstream([answer_of(row, delays=0.01)]) as upstream:
         ...  # clients that trust upstream.ca and sign with upstream.credentials call upstream.url
         assert not upstream.failures
 
-It never guesses: what it was not told to answer is refused, and so is what is not signed to the byte.
+It never guesses: what it was not told to answer is refused, and so is what
+is not signed to the byte.
 """
 
 from support.upstream.answers import Answer, answer_of, frames_of
-from support.upstream.log import Failure, Request, Sent
+from support.upstream.log import Failure, Request, SentAnswer
 from support.upstream.server import BEARER_TOKEN, CREDENTIALS, Upstream
-from support.upstream.sigv4 import Credentials, Keys, Refused, verify
+from support.upstream.sigv4 import Credentials, Keys, SignatureRefused, verify
 from support.upstream.tls import HOSTS, VPC_ENDPOINT
 
 __all__ = [
@@ -22,9 +24,9 @@ __all__ = [
     "Credentials",
     "Failure",
     "Keys",
-    "Refused",
     "Request",
-    "Sent",
+    "SentAnswer",
+    "SignatureRefused",
     "Upstream",
     "answer_of",
     "frames_of",

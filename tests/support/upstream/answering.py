@@ -6,9 +6,9 @@ from typing import Protocol
 
 from bedtape_cassettes.model import Headers
 from support.upstream.answers import Answer
-from support.upstream.log import End, Request, Sent
+from support.upstream.log import End, Request, SentAnswer
 from support.upstream.service import Service, echo, exception_event
-from support.upstream.sigv4 import EventChain, Refused
+from support.upstream.sigv4 import EventChain, SignatureRefused
 from support.upstream.wire import Wire
 
 _FRAMING = ("content-length", "transfer-encoding")
@@ -45,18 +45,18 @@ class Answering:
         self._line = line
         self._stream = stream
         self._service = line.service
-        self._sent = Sent(request, status)
+        self._sent = SentAnswer(request, status)
         self._service.log.sent.append(self._sent)
 
     async def play(self, answer: Answer) -> None:
         """Sends the answer, up to where it is told to go wrong."""
-        await self._guarded(self._play(answer))
+        await self._guard(self._play(answer))
 
     async def echo(self, chain: EventChain, pieces: asyncio.Queue[bytes]) -> None:
         """Sends back each event that comes, until the client ends or signs one badly."""
-        await self._guarded(self._echo(chain, pieces))
+        await self._guard(self._echo(chain, pieces))
 
-    async def _guarded(self, sending: Coroutine[object, object, None]) -> None:
+    async def _guard(self, sending: Coroutine[object, object, None]) -> None:
         try:
             await sending
         except asyncio.CancelledError:
@@ -71,16 +71,18 @@ class Answering:
             await self._line.resumed.acquire()
         await asyncio.sleep(answer.after)
         self._head(answer)
-        for delay, frame in answer.paced():
+        for delay, frame in answer.pace():
             if await self._went_wrong(answer, frame):
                 return
             await asyncio.sleep(delay)
             self._frame(frame)
         if not await self._went_wrong(answer, b""):
-            self._whole()
+            self._whole(answer.trailers)
 
     async def _went_wrong(self, answer: Answer, following: bytes) -> bool:
-        """Does what the answer is told to do after as many frames as are sent; whether that was its end."""
+        """Does what the answer is told to do after as many frames as are sent;
+        whether that was its end.
+        """
         count = len(self._sent.frames)
         if count in answer.stall_after:
             await self._line.resumed.acquire()
@@ -97,8 +99,12 @@ class Answering:
                 for event in chain.feed(piece, self._service.utc_now()):
                     self._frame(event)
             if not chain.ended:
-                raise Refused(403, "InvalidSignatureException", "the client's events ended without an empty one")
-        except Refused as refused:
+                raise SignatureRefused(
+                    403,
+                    "InvalidSignatureException",
+                    "the client's events ended without an empty one",
+                )
+        except SignatureRefused as refused:
             self._service.refusal(self._sent.request, refused)
             self._frame(exception_event(refused))
         self._whole()
@@ -106,18 +112,19 @@ class Answering:
     def _head(self, answer: Answer) -> None:
         length = None if answer.streamed else sum(map(len, answer.frames))
         self._sent.head_at = self._service.monotonic()
-        self._line.wire.head(self._stream, answer.status, _unframed(answer.headers), length)
+        self._line.wire.head(self._stream, answer.status, _drop_framing(answer.headers), length)
         self._service.log.notify()
 
     def _frame(self, frame: bytes) -> None:
-        self._sent.frames.append(self._service.monotonic())  # first: what a client has had is always logged
+        # first: what a client has had is always logged
+        self._sent.frames.append(self._service.monotonic())
         self._line.wire.data(self._stream, frame)
         self._service.log.notify()
 
-    def _whole(self) -> None:
+    def _whole(self, trailers: Headers = ()) -> None:
         self._line.ending(self._stream)
         self._end("whole")
-        self._line.wire.end(self._stream)
+        self._line.wire.end(self._stream, trailers)
         self._line.over()
 
     def _cut(self, partial: bytes) -> None:
@@ -136,6 +143,6 @@ class Answering:
         self._service.log.notify()
 
 
-def _unframed(headers: Headers) -> Headers:
+def _drop_framing(headers: Headers) -> Headers:
     """Without those that say how the recorded body was framed: this one may be framed otherwise."""
     return tuple((name, value) for name, value in headers if name.lower() not in _FRAMING)

@@ -1,4 +1,7 @@
-"""What the upstream is to answer, and which of its answers a request gets. Pure; the pieces are sent elsewhere."""
+"""What the upstream is to answer, and which of its answers a request gets.
+
+Pure; the pieces are sent elsewhere.
+"""
 
 import json
 import re
@@ -18,13 +21,15 @@ EVENT_STREAM = "application/vnd.amazon.eventstream"
 class Answer:
     """The answer to one request, and how it goes wrong. Times are seconds, counts are of frames.
 
-    path: the target, compared percent-decoded. request: JSON that is equal counts as equal; None matches any body.
-    frames: each is an HTTP chunk or DATA frame of its own; one alone that is not `streamed` has a Content-Length.
-    after: before the head. delays: before each frame, or one for all.
+    path: the target, compared percent-decoded. request: JSON that is equal counts as equal; None
+    matches any body. frames: each is an HTTP chunk or DATA frame of its own; one alone that is not
+    `streamed` has a Content-Length. after: before the head. delays: before each frame, or one for
+    all.
 
-    cut_after: after so many frames and `cut_bytes` of the next, the TCP connection is closed. reset_after: TCP RST, over
-    HTTP/2 RST_STREAM; reset_before: with no response. stall_after: after each of these counts nothing comes until
-    `Upstream.resume`; stall_before: no response until then.
+    cut_after: after so many frames and `cut_bytes` of the next, the TCP connection is closed.
+    reset_after: TCP RST, over HTTP/2 RST_STREAM; reset_before: with no response. stall_after: after
+    each of these counts nothing comes until `Upstream.resume`; stall_before: no response until
+    then.
     """
 
     path: str
@@ -42,8 +47,9 @@ class Answer:
     reset_before: bool = False
     stall_after: Collection[int] = ()
     stall_before: bool = False
+    trailers: Headers = ()
 
-    def paced(self) -> Iterator[tuple[float, bytes]]:
+    def pace(self) -> Iterator[tuple[float, bytes]]:
         """Each frame, with the seconds before it."""
         delays = self.delays
         for index, frame in enumerate(self.frames):
@@ -53,8 +59,8 @@ class Answer:
                 yield delays, frame
 
 
-class Recorded(Protocol):
-    """An exchange of the corpus, or `sdk.Recorded`; without a `method` it is a POST."""
+class RecordedExchange(Protocol):
+    """An exchange of the corpus, or `sdk.RecordedCall`; without a `method` it is a POST."""
 
     @property
     def path(self) -> str: ...
@@ -68,11 +74,13 @@ class Recorded(Protocol):
     def response_body(self) -> bytes: ...
 
 
-def answer_of(recorded: Recorded, **options: Any) -> Answer:
+def answer_of(recorded: RecordedExchange, **options: Any) -> Answer:
     """The answer that was recorded; the options are Answer's."""
-    kind = next((value for name, value in recorded.response_headers if name.lower() == "content-type"), "")
+    kind = next(
+        (value for name, value in recorded.response_headers if name.lower() == "content-type"), ""
+    )
     kind = kind.partition(";")[0]
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "path": recorded.path,
         "request": recorded.request_body,
         "method": getattr(recorded, "method", "POST"),
@@ -81,7 +89,7 @@ def answer_of(recorded: Recorded, **options: Any) -> Answer:
         "frames": tuple(frames_of(kind, recorded.response_body)),
         "streamed": kind in (EVENT_STREAM, "text/event-stream"),
     }
-    return Answer(**(told | options))
+    return Answer(**(fields | options))
 
 
 def frames_of(content_type: str, body: bytes) -> Iterator[bytes]:
@@ -105,10 +113,14 @@ _Place: TypeAlias = tuple[str, str]
 
 
 class Answers:
-    """The answers by the request they are for; those for the same one are given in order, the last again and again."""
+    """The answers by the request they are for; those for the same one are given in order,
+    the last again and again.
+    """
 
     def __init__(self, answers: Iterable[Answer] = ()) -> None:
-        self._queues: dict[_Place, dict[Hashable, list[Answer]]] = defaultdict(lambda: defaultdict(list))
+        self._queues: dict[_Place, dict[Hashable, list[Answer]]] = defaultdict(
+            lambda: defaultdict(list)
+        )
         self.add(answers)
 
     def add(self, answers: Iterable[Answer]) -> None:

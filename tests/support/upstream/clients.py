@@ -1,4 +1,5 @@
-"""Clients that sign with botocore's signer and then send, over TLS, exactly what they are told to; HTTP/1.1 and HTTP/2.
+"""Clients that sign with botocore's signer and then send, over TLS, exactly what they are told
+to; HTTP/1.1 and HTTP/2.
 
 They take a port and the CA to trust, so that they talk to an upstream or to what stands before it.
 """
@@ -18,6 +19,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
 
 from bedtape_cassettes.model import Headers
+from support import WAIT
 from support.client import Connection
 from support.upstream.server import CREDENTIALS
 from support.upstream.sigv4 import Credentials
@@ -28,7 +30,7 @@ JSON = (("Content-Type", "application/json"),)
 Pairs: TypeAlias = list[tuple[str, str]]
 
 
-def signed(
+def sign_headers(
     path: str,
     body: bytes = b"",
     *,
@@ -39,17 +41,21 @@ def signed(
     region: str = "us-east-1",
     service: str = "bedrock",
 ) -> Pairs:
-    """The headers of a request with its Host and botocore's signature; what frames the body is not among them."""
-    request = AWSRequest(method=method, url=f"https://{host}{path}", headers=dict(headers), data=body)
+    """The headers of a request with its Host and botocore's signature; what frames
+    the body is not among them.
+    """
+    request = AWSRequest(
+        method=method, url=f"https://{host}{path}", headers=dict(headers), data=body
+    )
     SigV4Auth(ReadOnlyCredentials(*credentials), service, region).add_auth(request)
     return [("Host", host), *request.headers.items()]
 
 
-def secured(port: int, ca: Path, *alpn: str, host: str = RUNTIME) -> ssl.SSLSocket:
+def connect_tls(port: int, ca: Path, *alpn: str, host: str = RUNTIME) -> ssl.SSLSocket:
     """A TLS connection to a port of loopback as if it were `host`."""
     context = ssl.create_default_context(cafile=str(ca))
     context.set_alpn_protocols(alpn)
-    connection = socket.create_connection(("127.0.0.1", port), timeout=30)
+    connection = socket.create_connection(("127.0.0.1", port), timeout=WAIT)
     try:
         return context.wrap_socket(connection, server_hostname=host)
     except BaseException:
@@ -59,7 +65,9 @@ def secured(port: int, ca: Path, *alpn: str, host: str = RUNTIME) -> ssl.SSLSock
 
 @dataclass(frozen=True)
 class Response:
-    """A response as it came; `chunks` are those of its body, or the body alone if it was not chunked."""
+    """A response as it came; `chunks` are those of its body, or the body
+    alone if it was not chunked.
+    """
 
     status: int
     headers: Headers
@@ -79,8 +87,12 @@ class Plain(Connection):
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
 
-    def send(self, method: str, path: str, headers: Iterable[tuple[str, str]], body: bytes = b"") -> None:
-        """Sends a request with the headers as they are, and Content-Length behind them unless they frame the body."""
+    def send(
+        self, method: str, path: str, headers: Iterable[tuple[str, str]], body: bytes = b""
+    ) -> None:
+        """Sends a request with the headers as they are, and Content-Length behind them
+        unless they frame the body.
+        """
         pairs = list(headers)
         if not {name.lower() for name, _ in pairs} & {"content-length", "transfer-encoding"}:
             pairs.append(("Content-Length", str(len(body))))
@@ -105,7 +117,9 @@ class Plain(Connection):
     def response(self) -> Response:
         """The whole response."""
         status, headers = self.head()
-        length = next((int(value) for name, value in headers if name.lower() == "content-length"), None)
+        length = next(
+            (int(value) for name, value in headers if name.lower() == "content-length"), None
+        )
         chunks = (self.read(length),) if length is not None else tuple(iter(self.chunk, b""))
         return Response(status, headers, chunks)
 
@@ -126,7 +140,9 @@ class Plain(Connection):
 
 
 class Streams(Connection):
-    """HTTP/2 with h2's events in the order in which they came; `h2` may be told to send anything else."""
+    """HTTP/2 with h2's events in the order in which they came; `h2` may be
+    told to send anything else.
+    """
 
     def __init__(self, connection: socket.socket, host: str = RUNTIME) -> None:
         self._socket = connection
@@ -146,7 +162,12 @@ class Streams(Connection):
     def begin(self, path: str, headers: Iterable[tuple[str, str]]) -> int:
         """Sends the head of a POST and returns its stream."""
         stream = self.h2.get_next_available_stream_id()
-        pseudo = [(":method", "POST"), (":scheme", "https"), (":path", path), (":authority", self._host)]
+        pseudo = [
+            (":method", "POST"),
+            (":scheme", "https"),
+            (":path", path),
+            (":authority", self._host),
+        ]
         rest = [(name.lower(), value) for name, value in headers if name.lower() != "host"]
         self.h2.send_headers(stream, [*pseudo, *rest])
         self.flush()
@@ -154,7 +175,7 @@ class Streams(Connection):
 
     def ask(self, path: str, body: bytes) -> int:
         """Sends a signed POST, whole, and returns its stream."""
-        stream = self.begin(path, signed(path, body, host=self._host))
+        stream = self.begin(path, sign_headers(path, body, host=self._host))
         self.h2.send_data(stream, body, end_stream=True)
         self.flush()
         return stream
@@ -167,7 +188,9 @@ class Streams(Connection):
         events = list(self.h2.receive_data(data))
         for event in events:
             if isinstance(event, h2.events.DataReceived):
-                self.h2.acknowledge_received_data(event.flow_controlled_length or 0, event.stream_id or 0)
+                self.h2.acknowledge_received_data(
+                    event.flow_controlled_length or 0, event.stream_id or 0
+                )
         self.flush()
         return events
 

@@ -1,4 +1,6 @@
-"""One client's connection: the TLS handshake, then requests in and paced answers out, each in a task of its own."""
+"""One client's connection: the TLS handshake, then requests in and paced answers out,
+each in a task of its own.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +17,12 @@ from support.upstream.http1 import Http1
 from support.upstream.http2 import Http2
 from support.upstream.log import Request
 from support.upstream.service import Service, is_bidirectional
-from support.upstream.sigv4 import Refused
+from support.upstream.sigv4 import SignatureRefused
 from support.upstream.wire import Began, DataCame, Dropped, Ended, Event, Wire
 
 _PREFACE = b"PRI * HTTP/2.0"
-# What ends a connection with a TCP RST: it is closed with nothing left to send, and no time to linger.
+# What ends a connection with a TCP RST: it is closed with nothing left to send,
+# and no time to linger.
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 
@@ -30,9 +33,9 @@ class Owner(Protocol):
     context: ssl.SSLContext | None
     resumed: asyncio.Semaphore
 
-    def opened(self, connection: Connection) -> None: ...
-    def closed(self, connection: Connection) -> None: ...
-    def broke(self, error: BaseException) -> None: ...
+    def add_connection(self, connection: Connection) -> None: ...
+    def remove_connection(self, connection: Connection) -> None: ...
+    def add_error(self, error: BaseException) -> None: ...
 
 
 @dataclass
@@ -64,7 +67,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
-        self._owner.opened(self)
+        self._owner.add_connection(self)
         if self._owner.context is None:
             self._ready = True
         else:
@@ -72,7 +75,9 @@ class Connection(asyncio.Protocol):
             self._spawn(self._shake_hands(self._owner.context))
 
     async def _shake_hands(self, context: ssl.SSLContext) -> None:
-        """Not left to the server: a handshake that is still going on when it stops would be left open."""
+        """Not left to the server: a handshake that is still going on when it
+        stops would be left open.
+        """
         loop = asyncio.get_running_loop()
         try:
             secured = await loop.start_tls(self._transport, self, context, server_side=True)
@@ -80,7 +85,7 @@ class Connection(asyncio.Protocol):
                 raise ConnectionAbortedError("the client left in the handshake")
         except (OSError, ConnectionError) as error:
             self.service.log.handshakes_failed.append(error)
-            self._gone()
+            self._end_exchanges()
             return
         self._transport = secured
         self._ready = True
@@ -94,14 +99,14 @@ class Connection(asyncio.Protocol):
             self._wire = Http1(self._write)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._gone()
+        self._end_exchanges()
 
-    def _gone(self) -> None:
+    def _end_exchanges(self) -> None:
         for stream in tuple(self._exchanges):
-            self._dropped(stream)
+            self._drop(stream)
         for task in self._tasks:
             task.cancel()
-        self._owner.closed(self)
+        self._owner.remove_connection(self)
 
     def abort(self) -> None:
         """Closes the TCP connection at once, without a word of TLS."""
@@ -114,13 +119,13 @@ class Connection(asyncio.Protocol):
     def _spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._finished)
+        task.add_done_callback(self._end_task)
         return task
 
-    def _finished(self, task: asyncio.Task[None]) -> None:
+    def _end_task(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
-            self._owner.broke(error)
+            self._owner.add_error(error)
             self.abort()
 
     # -- requests
@@ -135,7 +140,7 @@ class Connection(asyncio.Protocol):
                 for event in self._wire.receive(data):
                     self._came(event)
             except Exception as error:  # noqa: BLE001 - whatever it is, the test is told
-                self._owner.broke(error)
+                self._owner.add_error(error)
                 self.abort()
 
     def _came(self, event: Event) -> None:
@@ -145,23 +150,24 @@ class Connection(asyncio.Protocol):
                 if is_bidirectional(event.target):
                     begun.task = self._spawn(self._converse(event.stream, begun))
             case DataCame(stream, data):
-                if exchange := self._exchanges.get(stream):  # none, where the answer did not wait for the end
+                # none, where the answer did not wait for the end
+                if exchange := self._exchanges.get(stream):
                     exchange.body += data
                     exchange.pieces.put_nowait(data)
             case Ended(stream):
                 if exchange := self._exchanges.get(stream):
-                    self._ended(stream, exchange)
+                    self._end_request(stream, exchange)
             case Dropped(stream):
-                self._dropped(stream)
+                self._drop(stream)
 
-    def _ended(self, stream: int, exchange: _Exchange) -> None:
+    def _end_request(self, stream: int, exchange: _Exchange) -> None:
         exchange.pieces.put_nowait(b"")
         if exchange.task is None:
             exchange.task = self._spawn(self._respond(stream, exchange))
         else:
             self._log(exchange, self._request(exchange))
 
-    def _dropped(self, stream: int) -> None:
+    def _drop(self, stream: int) -> None:
         exchange = self._exchanges.pop(stream, None)
         if exchange and exchange.task:
             exchange.task.cancel()
@@ -171,7 +177,16 @@ class Connection(asyncio.Protocol):
         """As much of it as has come."""
         began, headers = exchange.began, exchange.began.headers
         body, ended = bytes(exchange.body), self.service.monotonic()
-        return Request(self.number, self.wire.version, began.method, began.target, headers, body, exchange.at, ended)
+        return Request(
+            self.number,
+            self.wire.version,
+            began.method,
+            began.target,
+            headers,
+            body,
+            exchange.at,
+            ended,
+        )
 
     def _log(self, exchange: _Exchange, request: Request) -> None:
         """Logs the request, unless it is already."""
@@ -193,7 +208,7 @@ class Connection(asyncio.Protocol):
         request = self._request(exchange)
         try:
             chain = self.service.chain(request)
-        except Refused as refused:
+        except SignatureRefused as refused:
             answer = self.service.refusal(request, refused)
             await Answering(self, stream, request, answer.status).play(answer)
         else:

@@ -12,7 +12,10 @@ from support.upstream.wire import Began, DataCame, Ended, Event, octets, text
 
 
 class Http1:
-    """One connection. Its requests are streams 1, 2, 3, ...; the next is not read before the last is answered."""
+    """One connection.
+
+    Its requests are streams 1, 2, 3, ...; the next is not read before the last is answered.
+    """
 
     version: Literal["1.1"] = "1.1"
 
@@ -28,8 +31,8 @@ class Http1:
     def receive(self, data: bytes) -> list[Event]:
         self._held += data
         events: list[Event] = []
-        while found := self._step():
-            events += found
+        while more := self._step():
+            events += more
         return events
 
     def _take(self, size: int) -> bytes:
@@ -51,7 +54,9 @@ class Http1:
 
     def _expect_body(self, named: dict[str, str]) -> None:
         self._length = int(named.get("content-length", "0"))
-        self._step = self._read_chunk if named.get("transfer-encoding") == "chunked" else self._read_body
+        self._step = (
+            self._read_chunk if named.get("transfer-encoding") == "chunked" else self._read_body
+        )
         if named.get("expect") == "100-continue":
             self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
@@ -90,8 +95,13 @@ class Http1:
 
     def head(self, stream: int, status: int, headers: Headers, length: int | None) -> None:
         self._chunked_answer = length is None
-        framing = ("Transfer-Encoding", "chunked") if length is None else ("Content-Length", str(length))
-        lines = [f"HTTP/1.1 {status} {_reason(status)}", *(f"{name}: {value}" for name, value in (*headers, framing))]
+        framing = (
+            ("Transfer-Encoding", "chunked") if length is None else ("Content-Length", str(length))
+        )
+        lines = [
+            f"HTTP/1.1 {status} {_reason(status)}",
+            *(f"{name}: {value}" for name, value in (*headers, framing)),
+        ]
         self._write(octets("\r\n".join([*lines, "", ""])))
 
     def data(self, stream: int, data: bytes) -> None:
@@ -100,9 +110,12 @@ class Http1:
         elif data:  # an empty chunk would be the last
             self._write(b"%x\r\n%b\r\n" % (len(data), data))
 
-    def end(self, stream: int) -> None:
+    def end(self, stream: int, trailers: Headers = ()) -> None:
         if self._chunked_answer:
-            self._write(b"0\r\n\r\n")
+            self._write(
+                b"0\r\n%b\r\n"
+                % b"".join(octets(f"{name}: {value}\r\n") for name, value in trailers)
+            )
         self._answered = True
 
     def reset(self, stream: int) -> bool:

@@ -19,9 +19,13 @@ _CONNECTION_ONLY = {"connection", "keep-alive", "proxy-connection", "transfer-en
 
 
 class _Graceful(h2.connection.H2Connection):
-    """A client that will open no more streams still reads those it opened (RFC 9113, 6.8); h2 closes all of them."""
+    """A client that will open no more streams still reads those it opened (RFC 9113,
+    6.8); h2 closes all of them.
+    """
 
-    def _receive_goaway_frame(self, frame: GoAwayFrame) -> tuple[list[Frame], list[h2.events.Event]]:
+    def _receive_goaway_frame(
+        self, frame: GoAwayFrame
+    ) -> tuple[list[Frame], list[h2.events.Event]]:
         if frame.error_code == h2.errors.ErrorCodes.NO_ERROR:
             return [], []
         return super()._receive_goaway_frame(frame)
@@ -56,7 +60,11 @@ class Http2:
     def _send_held(self, stream: int) -> None:
         held = self._held[stream]
         while held:
-            size = min(self._h2.local_flow_control_window(stream), self._h2.max_outbound_frame_size, len(held[0]))
+            size = min(
+                self._h2.local_flow_control_window(stream),
+                self._h2.max_outbound_frame_size,
+                len(held[0]),
+            )
             if size <= 0 < len(held[0]):
                 return
             frame = held.popleft()
@@ -72,15 +80,21 @@ class Http2:
         self._last.discard(stream)
 
     def receive(self, data: bytes) -> list[Event]:
-        events = [event for came in self._h2.receive_data(data) for event in self._told(came)]
+        events = [event for came in self._h2.receive_data(data) for event in self._translate(came)]
         self._flush()
         return events
 
-    def _told(self, came: h2.events.Event) -> list[Event]:
+    def _translate(self, came: h2.events.Event) -> list[Event]:
         match came:
             case h2.events.RequestReceived(stream_id=stream, headers=headers) if stream:
-                return [self._began(stream, tuple((text(bytes(n)), text(bytes(v))) for n, v in headers or ()))]
-            case h2.events.DataReceived(stream_id=stream, data=data, flow_controlled_length=length) if stream:
+                return [
+                    self._began(
+                        stream, tuple((text(bytes(n)), text(bytes(v))) for n, v in headers or ())
+                    )
+                ]
+            case h2.events.DataReceived(
+                stream_id=stream, data=data, flow_controlled_length=length
+            ) if stream:
                 self._h2.acknowledge_received_data(length or 0, stream)
                 return [DataCame(stream, data or b"")]
             case h2.events.StreamEnded(stream_id=stream) if stream:
@@ -89,7 +103,7 @@ class Http2:
                 self._forget(stream)
                 return [Dropped(stream)]
             case h2.events.ConnectionTerminated():
-                return self._terminated()
+                return self._drop_all()
         return []
 
     def _began(self, stream: int, headers: Headers) -> Began:
@@ -97,13 +111,15 @@ class Http2:
         self._held[stream] = deque()
         return Began(stream, named[":method"], named[":path"], headers)
 
-    def _terminated(self) -> list[Event]:
+    def _drop_all(self) -> list[Event]:
         dropped = [Dropped(stream) for stream in self._held]
         self._held.clear()
         return list[Event](dropped)
 
     def head(self, stream: int, status: int, headers: Headers, length: int | None) -> None:
-        kept = [(octets(n.lower()), octets(v)) for n, v in headers if n.lower() not in _CONNECTION_ONLY]
+        kept = [
+            (octets(n.lower()), octets(v)) for n, v in headers if n.lower() not in _CONNECTION_ONLY
+        ]
         framing = [] if length is None else [(b"content-length", b"%d" % length)]
         self._h2.send_headers(stream, [(b":status", b"%d" % status), *kept, *framing])
         self._flush()
@@ -112,7 +128,7 @@ class Http2:
         self._held[stream].append(data)
         self._flush()
 
-    def end(self, stream: int) -> None:
+    def end(self, stream: int, trailers: Headers = ()) -> None:
         self._last.add(stream)
         self._flush()
 

@@ -1,4 +1,7 @@
-"""What the upstream saw and did, for tests to read while it runs. Times are `time.monotonic()` seconds."""
+"""What the upstream saw and did, for tests to read while it runs.
+
+Times are `time.monotonic()` seconds.
+"""
 
 import threading
 from collections.abc import Callable
@@ -12,10 +15,11 @@ End: TypeAlias = Literal["", "whole", "cut", "reset", "dropped"]
 
 @dataclass(frozen=True)
 class Request:
-    """A request as it came: header names in their case and order, over HTTP/2 with the pseudo-headers among them.
+    """A request as it came: header names in their case and order, over HTTP/2 with the
+    pseudo-headers among them.
 
-    Bytes that are not UTF-8 are surrogates (PEP 383). at: when its head was whole; ended: when its body was. A
-    bidirectional one is as much as came before its answer ended.
+    Bytes that are not UTF-8 are surrogates (PEP 383). at: when its head was whole; ended: when its
+    body was. A bidirectional one is as much as came before its answer ended.
     """
 
     connection: int
@@ -42,11 +46,12 @@ class Request:
 
 
 @dataclass
-class Sent:
-    """An answer on its way: `head_at` and `frames` tell when each piece was about to be written to the connection.
+class SentAnswer:
+    """An answer on its way: `head_at` and `frames` tell when each piece was about to be
+    written to the connection.
 
-    request: without its body where that was still to come (a bidirectional stream). end: "" while it runs, "dropped"
-    when the client left first.
+    request: without its body where that was still to come (a bidirectional stream). end: "" while
+    it runs, "dropped" when the client left first.
     """
 
     request: Request
@@ -78,7 +83,7 @@ class Log:
         """Forgets all that was seen so far."""
         with self.changed:
             self.requests: list[Request] = []
-            self.sent: list[Sent] = []
+            self.sent: list[SentAnswer] = []
             self.failures: list[Failure] = []
             self.unmatched: list[Request] = []
             self.handshakes_failed: list[BaseException] = []
@@ -91,4 +96,6 @@ class Log:
         """Returns when the predicate holds, asked at every change. Raises TimeoutError."""
         with self.changed:
             if not self.changed.wait_for(predicate, timeout):
-                raise TimeoutError(f"the upstream has seen {len(self.requests)} requests, sent {self.sent}")
+                raise TimeoutError(
+                    f"the upstream has seen {len(self.requests)} requests, sent {self.sent}"
+                )

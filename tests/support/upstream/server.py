@@ -1,4 +1,7 @@
-"""The upstream's thread: listens on loopback, on a port that the system chooses. The only file here that opens one."""
+"""The upstream's thread: listens on loopback, on a port that the system chooses.
+
+The only file here that opens one.
+"""
 
 import asyncio
 import ssl
@@ -8,11 +11,13 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from itertools import count
 from pathlib import Path
+from random import Random
 from typing import Self
 
-from support.upstream.answers import Answer, Answers, Recorded, answer_of
+from support import WAIT
+from support.upstream.answers import Answer, Answers, RecordedExchange, answer_of
 from support.upstream.connection import Connection
-from support.upstream.log import Failure, Log, Request, Sent
+from support.upstream.log import Failure, Log, Request, SentAnswer
 from support.upstream.service import Service
 from support.upstream.sigv4 import Credentials, Keys
 from support.upstream.tls import server_context
@@ -24,24 +29,29 @@ BEARER_TOKEN = "bedrock-api-key-of-no-one"
 class Upstream:
     """A running upstream, as a context manager; what it saw can still be read when it is closed.
 
-    exchanges: Answers, or what `answer_of` takes. alpn: what it offers in TLS; without TLS, HTTP/2 is had by prior
-    knowledge. ca: the PEM file that clients are to trust (with TLS; gone when the upstream is closed).
+    exchanges: Answers, or what `answer_of` takes. alpn: what it offers in TLS; without TLS, HTTP/2
+    is had by prior knowledge. varying: changes ids, latencies and times in every answer. ca: the
+    PEM file that clients are to trust (with TLS; gone when the upstream is closed).
     """
 
     def __init__(
         self,
-        exchanges: Iterable[Answer | Recorded] = (),
+        exchanges: Iterable[Answer | RecordedExchange] = (),
         *,
         credentials: Sequence[Credentials] = (CREDENTIALS,),
         bearer_tokens: Iterable[str] = (BEARER_TOKEN,),
         tls: bool = True,
         alpn: Sequence[str] = ("h2", "http/1.1"),
+        varying: Random | None = None,
     ) -> None:
         self.credentials = credentials[0]
         self.log = Log()
         self._answers = Answers()
         self.add(*exchanges)
-        self.service = Service(Keys(tuple(credentials), frozenset(bearer_tokens)), self._answers, self.log)
+        self.service = Service(
+            Keys(tuple(credentials), frozenset(bearer_tokens)), self._answers, self.log
+        )
+        self.service.chance = varying
         self._folder = tempfile.TemporaryDirectory(prefix="bedtape-upstream-")
         self.ca = Path(self._folder.name) / "ca.pem"
         self.context: ssl.SSLContext | None = server_context(self.ca, alpn) if tls else None
@@ -64,7 +74,7 @@ class Upstream:
         return self.log.requests
 
     @property
-    def sent(self) -> list[Sent]:
+    def sent(self) -> list[SentAnswer]:
         """What it answered, in the order in which it began to."""
         return self.log.sent
 
@@ -80,14 +90,16 @@ class Upstream:
 
     @property
     def handshakes_failed(self) -> list[BaseException]:
-        """How TLS handshakes failed: with clients that do not trust the certificate, or that left."""
+        """How TLS handshakes failed: with clients that do not trust the
+        certificate, or that left.
+        """
         return self.log.handshakes_failed
 
     @property
     def open_connections(self) -> int:
         return len(self._connections)
 
-    def add(self, *exchanges: Answer | Recorded) -> None:
+    def add(self, *exchanges: Answer | RecordedExchange) -> None:
         """Answers these too. To be called while nothing is asked that they answer."""
         self._answers.add(e if isinstance(e, Answer) else answer_of(e) for e in exchanges)
 
@@ -102,8 +114,11 @@ class Upstream:
         for _ in range(stalls):
             self._loop.call_soon_threadsafe(self.resumed.release)
 
-    def wait_for(self, predicate: Callable[[], bool], timeout: float = 20) -> None:
-        """Returns when the predicate of what was seen holds. Raises TimeoutError after so many seconds."""
+    def wait_for(self, predicate: Callable[[], bool], timeout: float = WAIT) -> None:
+        """Returns when the predicate of what was seen holds.
+
+        Raises TimeoutError after so many seconds.
+        """
         self.log.wait_for(predicate, timeout)
 
     # -- its life
@@ -121,7 +136,10 @@ class Upstream:
         self.close()
 
     def close(self) -> None:
-        """Drops every connection and ends. Raises what went wrong in the upstream itself, or with what it was sent."""
+        """Drops every connection and ends.
+
+        Raises what went wrong in the upstream itself, or with what it was sent.
+        """
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stopping.set)
             self._thread.join()
@@ -145,7 +163,9 @@ class Upstream:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         numbers = count()
-        server = await self._loop.create_server(lambda: Connection(self, next(numbers)), "127.0.0.1", 0, backlog=512)
+        server = await self._loop.create_server(
+            lambda: Connection(self, next(numbers)), "127.0.0.1", 0, backlog=512
+        )
         async with server:
             self._listening.set_result(server.sockets[0].getsockname()[1])
             await self._stopping.wait()
@@ -153,16 +173,17 @@ class Upstream:
             for connection in tuple(self._connections):
                 connection.abort()
             while self._connections:
-                await asyncio.sleep(0)  # an aborted connection tells of it when the loop comes round
+                # an aborted connection tells of it when the loop comes round
+                await asyncio.sleep(0)
 
     # -- what connections say
 
-    def opened(self, connection: Connection) -> None:
+    def add_connection(self, connection: Connection) -> None:
         self._connections.add(connection)
 
-    def closed(self, connection: Connection) -> None:
+    def remove_connection(self, connection: Connection) -> None:
         self._connections.discard(connection)
         self.log.notify()
 
-    def broke(self, error: BaseException) -> None:
+    def add_error(self, error: BaseException) -> None:
         self._errors.append(error)

@@ -1,4 +1,7 @@
-"""How the upstream decides: whether a request is signed as it must be, and what it is answered. No sockets."""
+"""How the upstream decides: whether a request is signed as it must be, and what it is answered.
+
+No sockets.
+"""
 
 import json
 import time
@@ -6,11 +9,13 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from random import Random
 
 from bedtape_cassettes.format.eventstream import encode_strings
 from support.upstream.answers import EVENT_STREAM, Answer, Answers
 from support.upstream.log import Failure, Log, Request
-from support.upstream.sigv4 import STREAMING, EventChain, Keys, Refused, verify
+from support.upstream.sigv4 import STREAMING, EventChain, Keys, SignatureRefused, verify
+from support.upstream.varying import vary
 
 _CORAL = "http://internal.amazon.com/coral/"
 _BIDIRECTIONAL = "/invoke-with-bidirectional-stream"
@@ -29,30 +34,37 @@ class Service:
     log: Log
     utc_now: Callable[[], datetime] = _utc_now
     monotonic: Callable[[], float] = field(default=time.monotonic)
+    chance: Random | None = None
 
     def answer(self, request: Request) -> Answer:
         """What a request that is whole is answered."""
         try:
             verify(request, self.keys, self.utc_now())
-        except Refused as refused:
+        except SignatureRefused as refused:
             return self.refusal(request, refused)
-        found = self.answers.take(request)
-        if found is None:
+        answer = self.answers.take(request)
+        if answer is None:
             self.log.unmatched.append(request)
-            return _error(request, 400, "ValidationException", "com.amazon.bedrock", _unknown(request))
-        return found
+            return _error(
+                request, 400, "ValidationException", "com.amazon.bedrock", _unknown(request)
+            )
+        return answer if self.chance is None else vary(answer, self.chance)
 
     def chain(self, request: Request) -> EventChain:
         """What checks the events that follow this head. Raises Refused."""
         signature = verify(request, self.keys, self.utc_now())
         if signature and request.header("x-amz-content-sha256") != STREAMING:
-            raise Refused(403, "InvalidSignatureException", f"the events are to be signed: {STREAMING}")
+            raise SignatureRefused(
+                403, "InvalidSignatureException", f"the events are to be signed: {STREAMING}"
+            )
         return EventChain(signature)
 
-    def refusal(self, request: Request, refused: Refused) -> Answer:
+    def refusal(self, request: Request, refused: SignatureRefused) -> Answer:
         """What a badly signed request is answered; it is kept as a failure."""
         self.log.failures.append(Failure(request, refused.status, refused.error, refused.message))
-        return _error(request, refused.status, refused.error, "com.amazon.coral.service", refused.message)
+        return _error(
+            request, refused.status, refused.error, "com.amazon.coral.service", refused.message
+        )
 
 
 def is_bidirectional(target: str) -> bool:
@@ -66,7 +78,7 @@ def echo(request: Request) -> Answer:
     return Answer(request.target, headers=headers, frames=(), streamed=True)
 
 
-def exception_event(refused: Refused) -> bytes:
+def exception_event(refused: SignatureRefused) -> bytes:
     """The event that ends a bidirectional answer when one of the client's is badly signed."""
     headers = (
         (":message-type", "exception"),

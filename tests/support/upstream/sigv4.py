@@ -1,7 +1,8 @@
-"""Signature Version 4 as AWS checks it: recomputed from the bytes that came, refused with AWS's own words.
+"""Signature Version 4 as AWS checks it: recomputed from the bytes that came,
+refused with AWS's own words.
 
-Written from the specification, not from a signer's code: botocore's signer is what it is tested against. Pure; the time
-is an argument.
+Written from the specification, not from a signer's code: botocore's signer is what it is tested
+against. Pure; the time is an argument.
 """
 
 import hashlib
@@ -33,7 +34,9 @@ _AUTHORIZATION = re.compile(
 
 
 class Credentials(NamedTuple):
-    """One identity; it has the attributes of botocore's frozen credentials. token: required if it is there."""
+    """One identity; it has the attributes of botocore's frozen credentials. token:
+    required if it is there.
+    """
 
     access_key: str
     secret_key: str
@@ -48,8 +51,10 @@ class Keys:
     bearer: frozenset[str] = frozenset()
 
 
-class Refused(Exception):
-    """The request, or an event of it, is not signed as it must be; `error` and `message` are what AWS answers."""
+class SignatureRefused(Exception):
+    """The request, or an event of it, is not signed as it must be; `error` and
+    `message` are what AWS answers.
+    """
 
     def __init__(self, status: int, error: str, message: str) -> None:
         super().__init__(f"{status} {error}: {message}")
@@ -75,38 +80,53 @@ class Signature:
 
 
 def verify(request: Request, keys: Keys, now: datetime) -> Signature | None:
-    """The signature of the request; None where a known bearer token stands in for one. Raises Refused."""
+    """The signature of the request; None where a known bearer token stands in for one.
+
+    Raises Refused.
+    """
     values = request.values("authorization")
     if not values:
-        raise Refused(403, "MissingAuthenticationTokenException", "Missing Authentication Token")
+        raise SignatureRefused(
+            403, "MissingAuthenticationTokenException", "Missing Authentication Token"
+        )
     if len(values) > 1:
         raise _incomplete("Authorization header must stand once.")
     if values[0].startswith("Bearer "):
         if values[0].removeprefix("Bearer ") not in keys.bearer:
             message = "Authentication failed: Please make sure your API Key is valid."
-            raise Refused(403, "AccessDeniedException", message)
+            raise SignatureRefused(403, "AccessDeniedException", message)
         return None
-    found = _AUTHORIZATION.fullmatch(values[0])
-    if found is None:
-        raise _incomplete("Authorization header requires 'Credential', 'SignedHeaders' and 'Signature' parameters.")
-    access_key, day, region, service, signed, value = found.groups()
-    time = _checked_time(request, day, now)
+    match = _AUTHORIZATION.fullmatch(values[0])
+    if match is None:
+        raise _incomplete(
+            "Authorization header requires 'Credential', 'SignedHeaders' and 'Signature'"
+            " parameters."
+        )
+    access_key, day, region, service, signed, value = match.groups()
+    time = _check_time(request, day, now)
     _check_scope(request.host, region, service)
-    secret = _known(request, access_key, keys).secret_key
+    secret = _find_credentials(request, access_key, keys).secret_key
     signature = Signature(secret, region, service, value)
     canonical = _canonical(request, signed)
-    text = "\n".join(["AWS4-HMAC-SHA256", time, f"{day}/{region}/{service}/aws4_request", _sha256(canonical)])
+    text = "\n".join(
+        ["AWS4-HMAC-SHA256", time, f"{day}/{region}/{service}/aws4_request", _sha256(canonical)]
+    )
     if not hmac.compare_digest(_hmac(signature.signing_key(day), text).hex(), value):
         raise _mismatch()
     return signature
 
 
-def _checked_time(request: Request, day: str, now: datetime) -> str:
+def _check_time(request: Request, day: str, now: datetime) -> str:
     time = ",".join(request.values("x-amz-date"))
     if not re.fullmatch(r"\d{8}T\d{6}Z", time):
-        raise _incomplete("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
+        raise _incomplete(
+            "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."
+        )
     if time[:8] != day:
-        raise _invalid(f"Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date: {time}")
+        raise _invalid(
+            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date:"
+            f" {time}"
+        )
     try:
         signed_at = datetime.strptime(time, _TIME).replace(tzinfo=UTC)
     except ValueError:
@@ -119,45 +139,55 @@ def _check_skew(signed_at: datetime, now: datetime) -> None:
     time, here = signed_at.strftime(_TIME), now.strftime(_TIME)
     if signed_at < now - SKEW:
         earliest = (now - SKEW).strftime(_TIME)
-        raise _invalid(f"Signature expired: {time} is now earlier than {earliest} ({here} - 5 min.)")
+        raise _invalid(
+            f"Signature expired: {time} is now earlier than {earliest} ({here} - 5 min.)"
+        )
     if signed_at > now + SKEW:
         latest = (now + SKEW).strftime(_TIME)
-        raise _invalid(f"Signature not yet current: {time} is still later than {latest} ({here} + 5 min.)")
+        raise _invalid(
+            f"Signature not yet current: {time} is still later than {latest} ({here} + 5 min.)"
+        )
 
 
 def _check_scope(host: str, region: str, service: str) -> None:
     """The scope is that of the host; on loopback, whose name tells no region, any will do."""
     services = {"bedrock", "bedrock-mantle"}
-    if found := _HOST.fullmatch(host):
-        services = {"bedrock-mantle"} if found[1] == "bedrock-mantle" else {"bedrock"}
-        if region != found[2]:
+    if match := _HOST.fullmatch(host):
+        services = {"bedrock-mantle"} if match[1] == "bedrock-mantle" else {"bedrock"}
+        if region != match[2]:
             raise _invalid(f"Credential should be scoped to a valid region, not '{region}'. ")
     elif not _LOOPBACK.fullmatch(host):
-        raise Refused(404, "UnknownEndpoint", f"no endpoint of Bedrock is called '{host}'")
+        raise SignatureRefused(404, "UnknownEndpoint", f"no endpoint of Bedrock is called '{host}'")
     if service not in services:
         raise _invalid(f"Credential should be scoped to correct service: '{min(services)}'. ")
 
 
-def _known(request: Request, access_key: str, keys: Keys) -> Credentials:
+def _find_credentials(request: Request, access_key: str, keys: Keys) -> Credentials:
     token = request.values("x-amz-security-token")
     for known in keys.credentials:
         if known.access_key == access_key and token == ([known.token] if known.token else []):
             return known
-    raise Refused(403, "UnrecognizedClientException", "The security token included in the request is invalid.")
+    raise SignatureRefused(
+        403, "UnrecognizedClientException", "The security token included in the request is invalid."
+    )
 
 
 def _canonical(request: Request, signed: str) -> bytes:
     path, _, query = request.target.partition("?")
     names = signed.split(";")
     _check_names(request, names)
-    headers = "".join(f"{name}:{','.join(_trimmed(value) for value in _values(request, name))}\n" for name in names)
-    return "\n".join([request.method, _path(path), _query(query), headers, signed, _payload_hash(request)]).encode(
-        "utf-8", "surrogateescape"
+    headers = "".join(
+        f"{name}:{','.join(_trim(value) for value in _values(request, name))}\n" for name in names
     )
+    return "\n".join(
+        [request.method, _path(path), _query(query), headers, signed, _payload_hash(request)]
+    ).encode("utf-8", "surrogateescape")
 
 
 def _check_names(request: Request, names: list[str]) -> None:
-    """AWS wants the host signed, and each header of its own; a signed header that is not there signs nothing."""
+    """AWS wants the host signed, and each header of its own; a signed header that is
+    not there signs nothing.
+    """
     if "host" not in names and ":authority" not in names:
         raise _invalid("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
     own = {name.lower() for name, _ in request.headers if name.lower().startswith("x-amz-")}
@@ -173,12 +203,14 @@ def _values(request: Request, name: str) -> list[str]:
     return request.values(name)
 
 
-def _trimmed(value: str) -> str:
+def _trim(value: str) -> str:
     return re.sub(r"[ \t]+", " ", value.strip(" \t"))
 
 
 def _path(path: str) -> str:
-    """The path without dots and double slashes, encoded once more than it came: so for all services but S3."""
+    """The path without dots and double slashes, encoded once more than it came: so
+    for all services but S3.
+    """
     kept: list[str] = []
     for segment in path.split("/"):
         if segment == "..":
@@ -191,21 +223,28 @@ def _path(path: str) -> str:
 
 def _query(query: str) -> str:
     pairs = (pair.partition("=") for pair in query.split("&") if pair)
-    return "&".join("=".join(pair) for pair in sorted((_encoded(name), _encoded(value)) for name, _, value in pairs))
+    return "&".join(
+        "=".join(pair)
+        for pair in sorted((_encode(name), _encode(value)) for name, _, value in pairs)
+    )
 
 
-def _encoded(text: str) -> str:
-    return quote(unquote(text, errors="surrogateescape").encode("utf-8", "surrogateescape"), safe="~")
+def _encode(text: str) -> str:
+    return quote(
+        unquote(text, errors="surrogateescape").encode("utf-8", "surrogateescape"), safe="~"
+    )
 
 
 def _payload_hash(request: Request) -> str:
-    told = request.header("x-amz-content-sha256")
-    if told in (_UNSIGNED, STREAMING):
-        return told
-    found = _sha256(request.body)
-    if told is not None and told != found:
-        raise _invalid("The provided 'x-amz-content-sha256' header does not match what was computed.")
-    return found
+    header = request.header("x-amz-content-sha256")
+    if header in (_UNSIGNED, STREAMING):
+        return header
+    computed = _sha256(request.body)
+    if header is not None and header != computed:
+        raise _invalid(
+            "The provided 'x-amz-content-sha256' header does not match what was computed."
+        )
+    return computed
 
 
 def _sha256(data: bytes) -> str:
@@ -216,28 +255,30 @@ def _hmac(key: bytes, text: str) -> bytes:
     return hmac.digest(key, text.encode(), "sha256")
 
 
-def _incomplete(message: str) -> Refused:
-    return Refused(400, "IncompleteSignatureException", message)
+def _incomplete(message: str) -> SignatureRefused:
+    return SignatureRefused(400, "IncompleteSignatureException", message)
 
 
-def _invalid(message: str) -> Refused:
-    return Refused(403, "InvalidSignatureException", message)
+def _invalid(message: str) -> SignatureRefused:
+    return SignatureRefused(403, "InvalidSignatureException", message)
 
 
-def _mismatch() -> Refused:
+def _mismatch() -> SignatureRefused:
     return _invalid(
-        "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key"
-        " and signing method. Consult the service documentation for details."
+        "The request signature we calculated does not match the signature you provided. Check your"
+        " AWS Secret Access Key and signing method. Consult the service documentation for details."
     )
 
 
-# -- events ----------------------------------------------------------------------------------------------------
+# -- events ----------------------------------------------------------------------------------------
 
 
 class EventChain:
-    """The events of a bidirectional stream: each is signed with the signature before it, the last of them is empty.
+    """The events of a bidirectional stream: each is signed with the signature before it,
+    the last of them is empty.
 
-    signature: that of the request's head; None where a bearer token needs no chain, and events stand unwrapped.
+    signature: that of the request's head; None where a bearer token needs no chain,
+    and events stand unwrapped.
     """
 
     def __init__(self, signature: Signature | None) -> None:
@@ -250,23 +291,27 @@ class EventChain:
     def feed(self, data: bytes, now: datetime) -> Iterator[bytes]:
         """The events that are whole now, as they were before they were signed. Raises Refused."""
         if self._signature is None:
-            yield from self._unwrapped(data)
+            yield from self._unwrap(data)
             return
         self._buffer.add_data(data)
         try:
             for message in self._buffer:
-                if payload := self._verified(self._signature, message, now):
+                if payload := self._verify_event(self._signature, message, now):
                     yield payload
         except ParserError as error:
             raise _invalid(f"an event is damaged: {error}") from None
 
-    def _unwrapped(self, data: bytes) -> Iterator[bytes]:
+    def _unwrap(self, data: bytes) -> Iterator[bytes]:
         self._raw += data
-        while len(self._raw) >= 4 and len(self._raw) >= (size := max(int.from_bytes(self._raw[:4]), 16)):
+        while len(self._raw) >= 4 and len(self._raw) >= (
+            size := max(int.from_bytes(self._raw[:4]), 16)
+        ):
             yield self._raw[:size]
             self._raw = self._raw[size:]
 
-    def _verified(self, signature: Signature, message: EventStreamMessage, now: datetime) -> bytes:
+    def _verify_event(
+        self, signature: Signature, message: EventStreamMessage, now: datetime
+    ) -> bytes:
         headers: dict[str, Any] = dict(message.headers)  # type: ignore[call-overload]  # the stubs say int
         if self.ended or headers.keys() != {":date", ":chunk-signature"}:
             raise _invalid(f"an event after the last, or with the headers {sorted(headers)}")

@@ -1,4 +1,6 @@
-"""The upstream's certificate: of a CA made for it alone, valid for loopback and for Bedrock's hosts in some regions."""
+"""The upstream's certificate: of a CA made for it alone, valid for loopback and for
+Bedrock's hosts in some regions.
+"""
 
 import ssl
 from collections.abc import Sequence

@@ -1,4 +1,6 @@
-"""What the two versions of HTTP have in common for the upstream: the events that come, and the calls that answer."""
+"""What the two versions of HTTP have in common for the upstream: the events that come,
+and the calls that answer.
+"""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
@@ -51,13 +53,17 @@ class Wire(Protocol):
         """What these bytes bring."""
 
     def head(self, stream: int, status: int, headers: Headers, length: int | None) -> None:
-        """Sends a response's head. length: of its body in bytes; None where it is sent in chunks."""
+        """Sends a response's head. length: of its body in bytes; None where
+        it is sent in chunks.
+        """
 
     def data(self, stream: int, data: bytes) -> None:
-        """Sends a piece of the body, as a chunk or DATA frame of its own if it is not too large for one."""
+        """Sends a piece of the body, as a chunk or DATA frame of its own if it
+        is not too large for one.
+        """
 
-    def end(self, stream: int) -> None:
-        """Sends the response's end."""
+    def end(self, stream: int, trailers: Headers = ()) -> None:
+        """Sends the response's end. trailers: HTTP/1.1 sends them behind the last chunk."""
 
     def reset(self, stream: int) -> bool:
         """Breaks off the one stream; False where only the whole connection can be."""

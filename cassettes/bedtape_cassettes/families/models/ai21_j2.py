@@ -1,4 +1,7 @@
-"""AI21 Jurassic-2, from recordings of Mid and Ultra. Each text has a token list. The family does not stream."""
+"""AI21 Jurassic-2, from recordings of Mid and Ultra.
+
+Each text has a token list. The family does not stream.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,13 @@ from bedtape_cassettes.families.content import Content, Message, Prompt
 from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import json_access, readers
-from bedtape_cassettes.families.shared.completion import make_message, message_of, stop_of, text_of, word_of
+from bedtape_cassettes.families.shared.completion import (
+    make_message,
+    message_of,
+    stop_of,
+    text_of,
+    word_of,
+)
 from bedtape_cassettes.families.shared.synthesis import usage_of
 from bedtape_cassettes.families.shared.templates import prompt_in
 from bedtape_cassettes.model import JsonValue
@@ -25,14 +34,20 @@ def _prompt(body: JsonObject) -> Prompt:
 
 def _tokens(text: str, chance: Random) -> list[JsonValue]:
     """Split the text into words in the spelling of the tokenizer, with random probabilities."""
-    return [_token(match.group(), match.start(), match.end(), chance) for match in _WORDS.finditer(text)]
+    return [
+        _token(match.group(), match.start(), match.end(), chance) for match in _WORDS.finditer(text)
+    ]
 
 
 def _token(word: str, start: int, end: int, chance: Random) -> JsonObject:
     spelled = word.replace(" ", "▁").replace("\n", "<|newline|>")
     log_probability = -round(chance.expovariate(0.5), 15)
     return {
-        "generatedToken": {"token": spelled, "logprob": log_probability, "raw_logprob": log_probability},
+        "generatedToken": {
+            "token": spelled,
+            "logprob": log_probability,
+            "raw_logprob": log_probability,
+        },
         "topTokens": None,
         "textRange": {"start": start, "end": end},
     }
@@ -63,7 +78,9 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
 def _read(body: JsonObject) -> Message:
     completions = readers.objects(body, "completions")
     if not completions:
-        raise ValueError(f"expected `completions`, as Jurassic-2 answers, found {', '.join(body) or 'nothing'}")
+        raise ValueError(
+            f"expected `completions`, as Jurassic-2 answers, found {', '.join(body) or 'nothing'}"
+        )
     stop = stop_of(_STOPS, json_access.text(completions[0], "finishReason", "reason"))
     return make_message(json_access.text(completions[0], "data", "text"), stop)
 

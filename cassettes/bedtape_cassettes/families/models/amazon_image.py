@@ -15,8 +15,12 @@ _BLOCKED = "All of the generated images have been blocked by our content filters
 
 
 def _prompt(body: JsonObject) -> Prompt:
-    """The text of the task, whose member is named after the task: textToImageParams, inPaintingParams, …"""
-    texts = (json_access.text(value, "text") for name, value in body.items() if name.endswith("Params"))
+    """The text of the task, whose member is named after the task:
+    textToImageParams, inPaintingParams, …
+    """
+    texts = (
+        json_access.text(value, "text") for name, value in body.items() if name.endswith("Params")
+    )
     return Prompt(turns=tuple(Turn("user", text) for text in texts if text))
 
 
@@ -26,7 +30,10 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
     if files is None:
         # Without a seed both models return the same image again, because the seed has a default.
         seed = json_access.integer(request.body, _CONFIG, "seed") or 0
-        files = tuple(picture.png(request.prompt.text, seed, index) for index in range(_read_image_count(request.body)))
+        files = tuple(
+            picture.png(request.prompt.text, seed, index)
+            for index in range(_read_image_count(request.body))
+        )
     return {"images": picture.encode_images(files), "error": None if files else _BLOCKED}
 
 
@@ -34,7 +41,9 @@ def _read_image_count(body: JsonObject) -> int:
     value = json_access.member(body, _CONFIG, "numberOfImages")
     count = 1 if value is None else json_access.integer(body, _CONFIG, "numberOfImages")
     if count is None or not 1 <= count <= _MOST_IMAGES:
-        raise RenderError(f"expected `{_CONFIG}.numberOfImages` from 1 to {_MOST_IMAGES}, found {value!r}")
+        raise RenderError(
+            f"expected `{_CONFIG}.numberOfImages` from 1 to {_MOST_IMAGES}, found {value!r}"
+        )
     return count
 
 

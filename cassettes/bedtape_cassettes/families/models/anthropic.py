@@ -5,9 +5,12 @@ From 750 recorded answers, in the form since October 2025 (`model` is the first 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
+
+import orjson
 
 from bedtape_cassettes.families.content import (
     Block,
@@ -25,12 +28,15 @@ from bedtape_cassettes.families.content import (
 from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import completion, json_access, readers, synthesis
-from bedtape_cassettes.families.shared.anthropic_blocks import read_block, render_block, render_citation
-from bedtape_cassettes.format import bodies
+from bedtape_cassettes.families.shared.anthropic_blocks import (
+    read_block,
+    render_block,
+    render_citation,
+)
 from bedtape_cassettes.model import JsonValue
 
-# Characters per delta, 5th to 75th percentile: 2..17 in 2,640 deltas of text, 2..11 in 157 deltas of thinking, 0..8
-# in 510 deltas of tool arguments, whose first delta is empty.
+# Characters per delta, 5th to 75th percentile: 2..17 in 2,640 deltas of text, 2..11 in 157 deltas
+# of thinking, 0..8 in 510 deltas of tool arguments, whose first delta is empty.
 _TEXT, _THINKING, _ARGUMENTS = (2, 17), (2, 11), (2, 8)
 _STOPS = {
     "end_turn": "end_turn",
@@ -51,19 +57,25 @@ _NO_CACHE = (
     "*claude-3-opus*",
     "*-3-5-sonnet-20240620*",
 )
-_ONE_CACHE = (*_NO_CACHE, "*claude-3-*", "*claude-sonnet-4-2*", "*claude-opus-4-2*", "*claude-opus-4-1-*")
+_ONE_CACHE = (
+    *_NO_CACHE,
+    "*claude-3-*",
+    "*claude-sonnet-4-2*",
+    "*claude-opus-4-2*",
+    "*claude-opus-4-1-*",
+)
 _VERSION = re.compile(r"-v\d+(?::\d+)?(?::\d+k)?$")
 
 
-# -- requests --------------------------------------------------------------------------------------------------
+# -- requests --------------------------------------------------------------------------------------
 
 
 def _prompt(body: JsonObject) -> Prompt:
-    names = (json_access.text(tool, "name") for tool in json_access.items(body, "tools"))
+    names = [json_access.text(tool, "name") for tool in json_access.items(body, "tools")]
     return Prompt(
-        system=readers.read_text(body, "system"),
-        turns=tuple(_turn(message) for message in readers.objects(body, "messages")),
-        tools=tuple(name for name in names if name),
+        system=readers.read_text(body, "system") if "system" in body else "",
+        turns=tuple([_turn(message) for message in readers.objects(body, "messages")]),
+        tools=tuple([name for name in names if name]),
         temperature=json_access.number(body, "temperature"),
         top_p=json_access.number(body, "top_p"),
         max_tokens=json_access.integer(body, "max_tokens"),
@@ -73,21 +85,24 @@ def _prompt(body: JsonObject) -> Prompt:
 
 
 def _turn(message: JsonObject) -> Turn:
+    if text := json_access.text(message, "content"):  # most messages
+        return Turn(json_access.text(message, "role"), text)
     blocks = readers.objects(message, "content")
     results = (block for block in blocks if block.get("type") == "tool_result")
     calls = (read_block(block) for block in blocks if block.get("type") == "tool_use")
     texts: list[JsonValue] = [block for block in blocks if block.get("type", "text") == "text"]
     return Turn(
         json_access.text(message, "role"),
-        json_access.text(message, "content") or readers.read_text(texts),
+        readers.read_text(texts),
         tuple(
-            ToolResult(json_access.text(each, "tool_use_id"), readers.read_text(each, "content")) for each in results
+            ToolResult(json_access.text(each, "tool_use_id"), readers.read_text(each, "content"))
+            for each in results
         ),
         tuple(call for call in calls if isinstance(call, ToolUse)),
     )
 
 
-# -- whole answers ---------------------------------------------------------------------------------------------
+# -- whole answers ---------------------------------------------------------------------------------
 
 
 def _render(content: Content, request: ModelRequest) -> JsonObject:
@@ -113,16 +128,24 @@ def _envelope(request: ModelRequest, blocks: list[JsonValue]) -> JsonObject:
 
 
 def _own_name(model: str) -> str:
-    """Anthropic's name of the model: `claude-haiku-4-5-20251001` for `us.anthropic.claude-haiku-4-5-20251001-v1:0`."""
+    """Anthropic's name of the model: `claude-haiku-4-5-20251001` for
+    `us.anthropic.claude-haiku-4-5-20251001-v1:0`.
+    """
     return _VERSION.sub("", model.rpartition("anthropic.")[2])
 
 
 def _usage(usage: Usage, output: int, request: ModelRequest) -> JsonObject:
     counts: JsonObject = {"input_tokens": usage.input}
     if usage.cache_read or usage.cache_write or not _is_any(request.model, _NO_CACHE):
-        counts |= {"cache_creation_input_tokens": usage.cache_write, "cache_read_input_tokens": usage.cache_read}
+        counts |= {
+            "cache_creation_input_tokens": usage.cache_write,
+            "cache_read_input_tokens": usage.cache_read,
+        }
     if not _is_any(request.model, _ONE_CACHE):
-        lifetimes: JsonObject = {"ephemeral_5m_input_tokens": usage.cache_write, "ephemeral_1h_input_tokens": 0}
+        lifetimes: JsonObject = {
+            "ephemeral_5m_input_tokens": usage.cache_write,
+            "ephemeral_1h_input_tokens": 0,
+        }
         counts["cache_creation"] = lifetimes
     return counts | {"output_tokens": output}
 
@@ -147,17 +170,25 @@ def _stop(value: JsonValue) -> str:
     return "end_turn" if word == _PAUSED else completion.stop_of(_STOPS, word)
 
 
-# -- streams ---------------------------------------------------------------------------------------------------
+# -- streams ---------------------------------------------------------------------------------------
 
 
 def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
     message = completion.message_of(content, "anthropic")
     usage = synthesis.usage_of(message, request.prompt)
     first_tokens = min(usage.output, request.chance.randint(1, 8))
-    open_end: JsonObject = {"stop_reason": None, "stop_sequence": None, "usage": _usage(usage, first_tokens, request)}
+    open_end: JsonObject = {
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": _usage(usage, first_tokens, request),
+    }
     yield {"type": "message_start", "message": _envelope(request, []) | open_end}
     for index, block in enumerate(message.blocks):
-        yield {"type": "content_block_start", "index": index, "content_block": _start(block, request)}
+        yield {
+            "type": "content_block_start",
+            "index": index,
+            "content_block": _start(block, request),
+        }
         for delta in _deltas(block, request):
             yield {"type": "content_block_delta", "index": index, "delta": delta}
         yield {"type": "content_block_stop", "index": index}
@@ -202,10 +233,17 @@ def _deltas(block: Block, request: ModelRequest) -> Iterator[JsonValue]:
 def _gather(chunks: Sequence[JsonValue]) -> Message:
     events = [chunk for chunk in chunks if isinstance(chunk, dict)]
     start = next(
-        (json_access.member(event, "message") for event in events if event.get("type") == "message_start"), None
+        (
+            json_access.member(event, "message")
+            for event in events
+            if event.get("type") == "message_start"
+        ),
+        None,
     )
     if not isinstance(start, dict):
-        raise ValueError("expected a `message_start`, found none: not a stream of Anthropic's messages")
+        raise ValueError(
+            "expected a `message_start`, found none: not a stream of Anthropic's messages"
+        )
     whole = dict(start)
     blocks: dict[int, JsonObject] = {}
     arguments: dict[int, str] = {}
@@ -216,7 +254,9 @@ def _gather(chunks: Sequence[JsonValue]) -> Message:
                 blocks[index] = dict(block)
             case {"type": "content_block_delta", "delta": dict(delta)} if index in blocks:
                 _grow(blocks[index], delta)
-                arguments[index] = arguments.get(index, "") + json_access.text(delta, "partial_json")
+                arguments[index] = arguments.get(index, "") + json_access.text(
+                    delta, "partial_json"
+                )
             case {"type": "message_delta", "delta": dict(delta)}:
                 whole |= delta
     for index, text in arguments.items():
@@ -234,12 +274,18 @@ def _grow(block: JsonObject, delta: JsonObject) -> None:
 
 
 def _counts_cache(request: ModelRequest, usage: Usage) -> bool:
-    """Cached tokens are counted if the request has a cache point. 758 answers without a cache point have no counts."""
+    """Cached tokens are counted if the request has a cache point. 758 answers without a
+    cache point have no counts.
+    """
     return bool(usage.cache_read or usage.cache_write) or request.derive(_has_cache_point)
 
 
 def _has_cache_point(body: JsonObject) -> bool:
-    return b'"cache_control":' in bodies.compact(body)
+    try:
+        text = orjson.dumps(body)
+    except orjson.JSONEncodeError:  # half of a surrogate pair
+        text = json.dumps(body, separators=(",", ":")).encode()
+    return b'"cache_control":' in text
 
 
 ANTHROPIC = Family(
@@ -255,8 +301,11 @@ ANTHROPIC = Family(
         input=("message.usage.input_tokens", "usage.input_tokens"),
         output=("message.usage.output_tokens", "usage.output_tokens"),
         cache_read=("message.usage.cache_read_input_tokens", "usage.cache_read_input_tokens"),
-        cache_write=("message.usage.cache_creation_input_tokens", "usage.cache_creation_input_tokens"),
-        tool_inputs=("content.*.input",),
+        cache_write=(
+            "message.usage.cache_creation_input_tokens",
+            "usage.cache_creation_input_tokens",
+        ),
+        tool_inputs=("content.*.input", "delta.partial_json"),
         block=("index",),
     ),
     stream=_stream,

@@ -32,7 +32,11 @@ def _prompt(body: JsonObject) -> Prompt:
 def _render(content: Content, request: ModelRequest) -> JsonObject:
     if "messages" in request.body:
         return ANTHROPIC.render(content, request)
-    return {"type": "completion", "completion": completion.text_of(content, _NAME), **_render_stop(content, request)}
+    return {
+        "type": "completion",
+        "completion": completion.text_of(content, _NAME),
+        **_render_stop(content, request),
+    }
 
 
 def _render_stop(content: Content, request: ModelRequest) -> JsonObject:
@@ -70,8 +74,12 @@ def _gather(chunks: Sequence[JsonValue]) -> Content:
     if not any("completion" in chunk for chunk in chunks if isinstance(chunk, dict)):
         assert ANTHROPIC.gather is not None
         return ANTHROPIC.gather(chunks)
-    last = next(chunk for chunk in reversed(chunks) if isinstance(chunk, dict) and "completion" in chunk)
-    return _read({**last, "completion": "".join(json_access.text(chunk, "completion") for chunk in chunks)})
+    last = next(
+        chunk for chunk in reversed(chunks) if isinstance(chunk, dict) and "completion" in chunk
+    )
+    return _read(
+        {**last, "completion": "".join(json_access.text(chunk, "completion") for chunk in chunks)}
+    )
 
 
 ANTHROPIC_TEXT = Family(

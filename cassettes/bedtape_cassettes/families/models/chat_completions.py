@@ -1,8 +1,8 @@
 """OpenAI's Chat Completions on bedrock-runtime and bedrock-mantle, which answer in two forms.
 
-From 64 recorded exchanges with gpt-oss and Voxtral. bedrock-runtime writes the reasoning of gpt-oss into the text, between
-tags, and has an empty delta after the role; bedrock-mantle has a member `reasoning`. [inferred] refusals and citations have
-the form of OpenAI's own API.
+From 64 recorded exchanges with gpt-oss and Voxtral. bedrock-runtime writes the reasoning of gpt-oss
+into the text, between tags, and has an empty delta after the role; bedrock-mantle has a member
+`reasoning`. [inferred] refusals and citations have the form of OpenAI's own API.
 """
 
 from __future__ import annotations
@@ -11,7 +11,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from bedtape_cassettes.addresses import MANTLE
-from bedtape_cassettes.families.content import Block, CitedText, Content, Message, Reasoning, Refusal, Text, ToolUse
+from bedtape_cassettes.families.content import (
+    Block,
+    CitedText,
+    Content,
+    Message,
+    Reasoning,
+    Refusal,
+    Text,
+    ToolUse,
+)
 from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest, make_render_error
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.models.openai import render_inline, split_reasoning
@@ -23,7 +32,8 @@ _NAME = "chat_completions"
 _SUPPORTED = "reasoning, text, cited text, a refusal and tool use (Message)"
 # Characters per delta: 10 to 226 in 11 recorded deltas of text. Arguments come token by token.
 _TEXT, _ARGUMENTS = (10, 226), (1, 8)
-# The most pieces of arguments in one chunk, and the length of the random `obfuscation` of each choice.
+# The most pieces of arguments in one chunk, and the length of the random
+# `obfuscation` of each choice.
 _PIECES, _OBFUSCATION = 6, (32, 128)
 
 
@@ -58,7 +68,9 @@ def _usage(message: Message, request: ModelRequest) -> JsonObject:
     cached: JsonObject = {"cached_tokens": counts.cache_read}
     if counts.cache_write:
         cached["cache_write_tokens"] = counts.cache_write
-    details: JsonObject = {"prompt_tokens_details": cached} if counts.cache_read or counts.cache_write else {}
+    details: JsonObject = (
+        {"prompt_tokens_details": cached} if counts.cache_read or counts.cache_write else {}
+    )
     return dict(sorted({**chat.usage(counts), **details}.items()))
 
 
@@ -75,7 +87,7 @@ def _render_annotations(block: CitedText, start: int) -> list[JsonValue]:
     ]
 
 
-# -- whole answers ---------------------------------------------------------------------------------------------
+# -- whole answers ---------------------------------------------------------------------------------
 
 
 def _render(content: Content, request: ModelRequest) -> JsonObject:
@@ -112,17 +124,21 @@ def _inline(block: Block) -> str:
     return block.text if isinstance(block, CitedText) else render_inline(block)
 
 
-# -- streams ---------------------------------------------------------------------------------------------------
+# -- streams ---------------------------------------------------------------------------------------
 
 
 def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
     """A chunk with the role, deltas, the stop reason, and a usage chunk if the request wants it."""
     message, inline = _check(content), _is_inline(request)
     around = _envelope([], "chat.completion.chunk", request)
-    deltas: list[JsonObject] = [{"content": "", "role": "assistant"}, *([{}] if request.service != MANTLE else [])]
+    deltas: list[JsonObject] = [
+        {"content": "", "role": "assistant"},
+        *([{}] if request.service != MANTLE else []),
+    ]
     deltas += _deltas(message, request, inline=inline)
     stop = completion.word_of(chat.STOPS, message.stop, _NAME)
-    # bedrock-runtime has `stop` on the last delta of the text in 24 of 29 streams, and other reasons in an own chunk.
+    # bedrock-runtime has `stop` on the last delta of the text in 24 of 29 streams, and other
+    # reasons in an own chunk.
     if request.service == MANTLE or stop != "stop" or not deltas[-1].get("content"):
         deltas.append({})
     for number, delta in enumerate(deltas, 1):
@@ -165,7 +181,9 @@ def _call_deltas(use: ToolUse, index: int, request: ModelRequest) -> Iterator[Js
     """The call with the first piece of its arguments, then several pieces a chunk."""
     call = _call(use, request)
     first, *rest = list(synthesis.deltas(chat.arguments(use), request.chance, *_ARGUMENTS)) or [""]
-    yield {"tool_calls": [{**call, "function": {"arguments": first, "name": use.name}, "index": index}]}
+    yield {
+        "tool_calls": [{**call, "function": {"arguments": first, "name": use.name}, "index": index}]
+    }
     for at in range(0, len(rest), _PIECES):
         yield {
             "tool_calls": [
@@ -175,7 +193,7 @@ def _call_deltas(use: ToolUse, index: int, request: ModelRequest) -> Iterator[Js
         }
 
 
-# -- reading ---------------------------------------------------------------------------------------------------
+# -- reading ---------------------------------------------------------------------------------------
 
 
 def _read(body: JsonObject) -> Message:
@@ -189,9 +207,13 @@ def _gather(chunks: Sequence[JsonValue]) -> Message:
 def _with_citations(message: Message, bodies: Sequence[JsonValue], member: str) -> Message:
     """Give the annotations to the last text, because they do not say which block they belong to."""
     choices = [choice for body in bodies for choice in readers.objects(body, "choices")]
-    annotations = [each for choice in choices for each in readers.objects(choice, member, "annotations")]
+    annotations = [
+        each for choice in choices for each in readers.objects(choice, member, "annotations")
+    ]
     citations = tuple(chat.read_url_citation(each.get("url_citation")) for each in annotations)
-    last = max((at for at, block in enumerate(message.blocks) if isinstance(block, Text)), default=None)
+    last = max(
+        (at for at, block in enumerate(message.blocks) if isinstance(block, Text)), default=None
+    )
     if not citations or last is None:
         return message
     cited = CitedText(message.blocks[last].text, citations)  # type: ignore[union-attr]

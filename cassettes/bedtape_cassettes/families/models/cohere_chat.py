@@ -1,13 +1,23 @@
 """Cohere Command R and R+: one `message`, a separate history, and a stream of named events.
 
-Text is from recordings of Command R. [inferred] from Cohere's documentation: tools. Tool calls have no ids.
+Text is from recordings of Command R. [inferred] from Cohere's documentation:
+tools. Tool calls have no ids.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bedtape_cassettes.families.content import Block, Content, Message, Prompt, Text, ToolResult, ToolUse, Turn
+from bedtape_cassettes.families.content import (
+    Block,
+    Content,
+    Message,
+    Prompt,
+    Text,
+    ToolResult,
+    ToolUse,
+    Turn,
+)
 from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import chat, completion, json_access, readers, synthesis
@@ -31,7 +41,7 @@ _TEMPLATE = 66  # tokens that Cohere adds to every prompt, which are not billed
 _ANSWERS = "379ed018"  # the start of every recorded answer id
 
 
-# -- requests --------------------------------------------------------------------------------------------------
+# -- requests --------------------------------------------------------------------------------------
 
 
 def _prompt(body: JsonObject) -> Prompt:
@@ -42,11 +52,22 @@ def _prompt(body: JsonObject) -> Prompt:
         past.append(Turn("user", text))
     if results:
         past.append(Turn("tool", "", results))
-    systems = (json_access.text(body, "preamble"), *(turn.text for turn in past if turn.role == "system"))
+    systems = (
+        json_access.text(body, "preamble"),
+        *(turn.text for turn in past if turn.role == "system"),
+    )
     return Prompt(
         system="\n".join(filter(None, systems)),
-        turns=tuple(turn for turn in past if turn.role != "system" and (turn != Turn("user", "") or "message" in body)),
-        tools=tuple(filter(None, (json_access.text(tool, "name") for tool in readers.objects(body, "tools")))),
+        turns=tuple(
+            turn
+            for turn in past
+            if turn.role != "system" and (turn != Turn("user", "") or "message" in body)
+        ),
+        tools=tuple(
+            filter(
+                None, (json_access.text(tool, "name") for tool in readers.objects(body, "tools"))
+            )
+        ),
         temperature=json_access.number(body, "temperature"),
         top_p=json_access.number(body, "p"),
         max_tokens=json_access.integer(body, "max_tokens"),
@@ -57,7 +78,9 @@ def _prompt(body: JsonObject) -> Prompt:
 def _turn(entry: JsonObject) -> Turn:
     role = json_access.text(entry, "role")
     calls = tuple(_use(call) for call in readers.objects(entry, "tool_calls"))
-    return Turn(_ROLES.get(role, role.lower()), json_access.text(entry, "message"), _results(entry), calls)
+    return Turn(
+        _ROLES.get(role, role.lower()), json_access.text(entry, "message"), _results(entry), calls
+    )
 
 
 def _use(call: JsonValue) -> ToolUse:
@@ -70,12 +93,13 @@ def _results(value: JsonValue) -> tuple[ToolResult, ...]:
 
 def _result(result: JsonValue) -> ToolResult:
     outputs = [
-        json_access.text(output, "text") or readers.to_text(output) for output in readers.objects(result, "outputs")
+        json_access.text(output, "text") or readers.to_text(output)
+        for output in readers.objects(result, "outputs")
     ]
     return ToolResult("", "\n".join(outputs), json_access.text(result, "call", "name") or None)
 
 
-# -- answers ---------------------------------------------------------------------------------------------------
+# -- answers ---------------------------------------------------------------------------------------
 
 
 def _render(content: Content, request: ModelRequest) -> JsonObject:
@@ -124,15 +148,23 @@ def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
 
 def _read(body: JsonObject) -> Message:
     if "text" not in body or not ("response_id" in body or "generation_id" in body):
-        raise ValueError(f"expected a `text` with a `generation_id`, as Command R answers, found {', '.join(body)}")
+        raise ValueError(
+            "expected a `text` with a `generation_id`, as Command R answers, found"
+            f" {', '.join(body)}"
+        )
     calls = [_use(call) for call in readers.objects(body, "tool_calls")]
     stop = completion.stop_of(_STOPS, body.get("finish_reason"))
-    text: list[Block] = [Text(answer_text)] if (answer_text := json_access.text(body, "text")) else []
+    text: list[Block] = (
+        [Text(answer_text)] if (answer_text := json_access.text(body, "text")) else []
+    )
     return Message((*text, *calls), stop="tool_use" if calls and stop == "end_turn" else stop)
 
 
 def _gather(chunks: Sequence[JsonValue]) -> Message:
-    """Read the last event, which repeats the answer. A stream without that event is read from its deltas."""
+    """Read the last event, which repeats the answer.
+
+    A stream without that event is read from its deltas.
+    """
     events = [chunk for chunk in chunks if isinstance(chunk, dict) and "event_type" in chunk]
     if not events:
         raise ValueError("expected chunks with an `event_type`, as Command R streams, found none")
@@ -140,11 +172,18 @@ def _gather(chunks: Sequence[JsonValue]) -> Message:
     if isinstance(whole, dict) and "text" in whole:
         return _read({"generation_id": "", **whole})
     text = "".join(json_access.text(event, "text") for event in events)
-    calls: list[JsonValue] = [call for event in events for call in readers.objects(event, "tool_calls")]
+    calls: list[JsonValue] = [
+        call for event in events for call in readers.objects(event, "tool_calls")
+    ]
     return _read({"generation_id": "", "text": text, "tool_calls": calls})
 
 
-_COUNT_PLACES = ("meta.tokens", "response.meta.tokens", "meta.billed_units", "response.meta.billed_units")
+_COUNT_PLACES = (
+    "meta.tokens",
+    "response.meta.tokens",
+    "meta.billed_units",
+    "response.meta.billed_units",
+)
 
 COHERE_CHAT = Family(
     name=_NAME,

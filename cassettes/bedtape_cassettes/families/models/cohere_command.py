@@ -11,7 +11,13 @@ from bedtape_cassettes.families.content import Content, Message, Prompt
 from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import json_access, readers
-from bedtape_cassettes.families.shared.completion import join_texts, make_message, split_message, stop_of, uuid
+from bedtape_cassettes.families.shared.completion import (
+    join_texts,
+    make_message,
+    split_message,
+    stop_of,
+    uuid,
+)
 from bedtape_cassettes.families.shared.synthesis import deltas
 from bedtape_cassettes.families.shared.templates import prompt_in
 from bedtape_cassettes.model import JsonValue
@@ -41,9 +47,14 @@ def _generations(request: ModelRequest) -> int:
 def _render(content: Content, request: ModelRequest) -> JsonObject:
     _, text, stop = split_message(content, _NAME, _STOPS)
     generations: list[JsonValue] = [
-        {"id": uuid(request.chance), "text": text, "finish_reason": stop} for _ in range(_generations(request))
+        {"id": uuid(request.chance), "text": text, "finish_reason": stop}
+        for _ in range(_generations(request))
     ]
-    return {"id": uuid(request.chance), "generations": generations, "prompt": json_access.text(request.body, "prompt")}
+    return {
+        "id": uuid(request.chance),
+        "generations": generations,
+        "prompt": json_access.text(request.body, "prompt"),
+    }
 
 
 def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
@@ -61,19 +72,27 @@ def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
 
 def _read(body: JsonObject) -> Message:
     expected = f"`generations`, as Command answers, found {', '.join(body) or 'nothing'}"
-    return join_texts(readers.objects(body, "generations")[:1], "text", "finish_reason", _STOPS, expected)
+    return join_texts(
+        readers.objects(body, "generations")[:1], "text", "finish_reason", _STOPS, expected
+    )
 
 
 def _gather(chunks: Sequence[JsonValue]) -> Message:
     """Read the first generation, from deltas or from a chunk with the whole answer."""
     answer_chunks = [
-        chunk for chunk in chunks if isinstance(chunk, dict) and ("is_finished" in chunk or "generations" in chunk)
+        chunk
+        for chunk in chunks
+        if isinstance(chunk, dict) and ("is_finished" in chunk or "generations" in chunk)
     ]
     if not answer_chunks:
-        raise ValueError("expected chunks with `is_finished` or `generations`, as Command streams, found none")
+        raise ValueError(
+            "expected chunks with `is_finished` or `generations`, as Command streams, found none"
+        )
     if "generations" in answer_chunks[0]:
         return _read(answer_chunks[0])
-    text = "".join(json_access.text(chunk, "text") for chunk in answer_chunks if not chunk.get("index"))
+    text = "".join(
+        json_access.text(chunk, "text") for chunk in answer_chunks if not chunk.get("index")
+    )
     return make_message(text, stop_of(_STOPS, answer_chunks[-1].get("finish_reason")))
 
 

@@ -1,4 +1,5 @@
-"""Cohere Embed v3 and v4: a vector for each text or image of a request, in one or several number types.
+"""Cohere Embed v3 and v4: a vector for each text or image of a request, in one
+or several number types.
 
 Answers do not describe the images of a request, because images are not decoded.
 """
@@ -13,7 +14,9 @@ from bedtape_cassettes.model import JsonValue
 
 def _prompt(body: JsonObject) -> Prompt:
     mixed_texts = (_read_texts(each) for each in json_access.items(body, "inputs"))
-    return embedding.prompt_of([*json_access.texts(body, "texts"), *(text for text in mixed_texts if text)])
+    return embedding.prompt_of(
+        [*json_access.texts(body, "texts"), *(text for text in mixed_texts if text)]
+    )
 
 
 def _render(content: Content, request: ModelRequest) -> JsonObject:
@@ -21,7 +24,9 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
     requested = None if third else json_access.member(request.body, "output_dimension")
     vectors = embedding.vectors(content, _sources(request.body), requested, 1024 if third else 1536)
     types = json_access.texts(request.body, "embedding_types") or (() if third else ("float",))
-    by_type: JsonObject = {form: [embedding.quantise(vector, form) for vector in vectors] for form in types}
+    by_type: JsonObject = {
+        form: [embedding.quantise(vector, form) for vector in vectors] for form in types
+    }
     plain: JsonValue = [list(vector) for vector in vectors]
     texts: list[JsonValue] = list(json_access.texts(request.body, "texts"))
     answer: JsonObject = {
@@ -41,13 +46,23 @@ def _sources(body: JsonObject) -> list[str]:
 
 def _read_texts(mixed: JsonValue) -> str:
     """The texts of an input with texts and images."""
-    return "\n".join(filter(None, (json_access.text(part, "text") for part in json_access.items(mixed, "content"))))
+    return "\n".join(
+        filter(
+            None, (json_access.text(part, "text") for part in json_access.items(mixed, "content"))
+        )
+    )
 
 
 def _read_images(mixed: JsonValue) -> str:
-    """The images of an input. `image_url` is a data URI in Bedrock's documentation, an object with it in Cohere's."""
+    """The images of an input.
+
+    `image_url` is a data URI in Bedrock's documentation, an object with it in Cohere's.
+    """
     parts = json_access.items(mixed, "content")
-    urls = (json_access.text(part, "image_url") or json_access.text(part, "image_url", "url") for part in parts)
+    urls = (
+        json_access.text(part, "image_url") or json_access.text(part, "image_url", "url")
+        for part in parts
+    )
     return "".join(embedding.image(url) for url in urls if url)
 
 
@@ -58,8 +73,12 @@ def _read(body: JsonObject) -> Content:
         form = next((each for each in embedding.FORMS if each in embeddings), "float")
         embeddings = embeddings.get(form)
     if not isinstance(embeddings, list):
-        raise ValueError("expected `embeddings`, a list of vectors or an object of such lists by number type")
-    return Embeddings(tuple(embedding.dequantise(embedding.floats(vector), form) for vector in embeddings))
+        raise ValueError(
+            "expected `embeddings`, a list of vectors or an object of such lists by number type"
+        )
+    return Embeddings(
+        tuple(embedding.dequantise(embedding.floats(vector), form) for vector in embeddings)
+    )
 
 
 COHERE_EMBED = Family(

@@ -1,21 +1,19 @@
-"""Cohere Rerank 3.5 and Amazon Rerank 1.0 over InvokeModel: documents in the order of their relevance to a query.
+"""Cohere Rerank 3.5 and Amazon Rerank 1.0 over InvokeModel: documents in the order of
+their relevance to a query.
 
-A generated score is the share of the query's words in the document. It does not depend on the meaning.
+A generated score is the share of the query's words in the document. It does
+not depend on the meaning.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 from bedtape_cassettes.families.content import Content, Prompt, Ranking, Turn
-from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest, RenderError
+from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.shared import json_access
+from bedtape_cassettes.families.shared.ranking import rank
 from bedtape_cassettes.model import JsonValue
-
-_WORD = re.compile(r"\w+")
-# Real scores are between 0 and 1, and reach neither.
-_LEAST, _MOST = 0.01, 0.99
 
 
 def _prompt(body: JsonObject) -> Prompt:
@@ -26,42 +24,25 @@ def _prompt(body: JsonObject) -> Prompt:
 
 def _documents(body: JsonObject) -> list[str]:
     """The text of each document. Cohere also accepts objects with a `text`."""
-    return [json_access.text(each) or json_access.text(each, "text") for each in json_access.items(body, "documents")]
+    return [
+        json_access.text(each) or json_access.text(each, "text")
+        for each in json_access.items(body, "documents")
+    ]
 
 
 def _render(content: Content, request: ModelRequest) -> JsonObject:
     assert isinstance(content, Ranking)
     documents = _documents(request.body)
-    scores = content.scores
-    if scores is None:
-        scores = tuple(enumerate(_score(json_access.text(request.body, "query"), text) for text in documents))
-    else:
-        _check(scores, len(documents))
-    ranked = sorted(scores, key=lambda scored: scored[1], reverse=True)
-    limit = json_access.integer(request.body, "top_n")
+    ranked = rank(
+        content,
+        json_access.text(request.body, "query"),
+        documents,
+        json_access.integer(request.body, "top_n"),
+    )
     results: list[JsonValue] = [
-        {"index": index, "relevance_score": float(score)}
-        for index, score in (ranked if limit is None else ranked[: max(0, limit)])
+        {"index": index, "relevance_score": float(score)} for index, score in ranked
     ]
     return {"results": results}
-
-
-def _score(query: str, document: str) -> float:
-    """The share of the query's words that the document contains."""
-    query_words = set(_WORD.findall(query.lower()))
-    shared = query_words & set(_WORD.findall(document.lower()))
-    return round(_LEAST + (_MOST - _LEAST) * len(shared) / max(1, len(query_words)), 7)
-
-
-def _check(scores: tuple[tuple[int, float], ...], documents: int) -> None:
-    indexes = [index for index, _ in scores]
-    if len(set(indexes)) < len(indexes):
-        raise RenderError(f"expected one score a document, found more than one for an index of {indexes}")
-    for index in indexes:
-        if not 0 <= index < documents:
-            raise RenderError(
-                f"expected scores for the request's documents, 0 to {documents - 1}; found one for {index}"
-            )
 
 
 def _read(body: JsonObject) -> Content:
@@ -72,7 +53,10 @@ def _read(body: JsonObject) -> Content:
 
 
 def _read_score(result: JsonValue) -> tuple[int, float]:
-    index, score = json_access.integer(result, "index"), json_access.number(result, "relevance_score")
+    index, score = (
+        json_access.integer(result, "index"),
+        json_access.number(result, "relevance_score"),
+    )
     if index is None or score is None:
         raise ValueError("expected an `index` and a `relevance_score` in each of the `results`")
     return index, float(score)
@@ -89,5 +73,8 @@ COHERE_RERANK = Family(
     token_headers=False,
 )
 AMAZON_RERANK = replace(
-    COHERE_RERANK, name="amazon_rerank", models=("amazon.rerank-*",), required=("query", "documents")
+    COHERE_RERANK,
+    name="amazon_rerank",
+    models=("amazon.rerank-*",),
+    required=("query", "documents"),
 )

@@ -1,6 +1,8 @@
-"""Custom models (imported, or on a SageMaker endpoint) that answer in the form of OpenAI's completions.
+"""Custom models (imported, or on a SageMaker endpoint) that answer in the form
+of OpenAI's completions.
 
-Whole answers are from a recorded endpoint. [inferred] the chunks. No model id matches this family, so rules name it.
+Whole answers are from a recorded endpoint. [inferred] the chunks. No model id matches this
+family, so rules name it.
 """
 
 from __future__ import annotations
@@ -11,7 +13,13 @@ from bedtape_cassettes.families.content import Content, Message
 from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import chat, readers
-from bedtape_cassettes.families.shared.completion import FINISH, choose_creation_time, join_texts, pieces, split_message
+from bedtape_cassettes.families.shared.completion import (
+    FINISH,
+    choose_creation_time,
+    join_texts,
+    pieces,
+    split_message,
+)
 from bedtape_cassettes.families.shared.synthesis import usage_of
 from bedtape_cassettes.families.shared.templates import prompt_in
 from bedtape_cassettes.model import JsonValue
@@ -41,7 +49,9 @@ def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
     message, text, stop = split_message(content, _NAME, FINISH)
     when = choose_creation_time(request.chance)
     for piece, is_last in pieces(text, request.chance, _LEAST, _MOST, last=stop == "stop"):
-        usage: JsonObject = {"usage": chat.usage(usage_of(message, request.prompt))} if is_last else {}
+        usage: JsonObject = (
+            {"usage": chat.usage(usage_of(message, request.prompt))} if is_last else {}
+        )
         yield {**_answer(when, piece, stop if is_last else None), **usage}
 
 
@@ -50,7 +60,12 @@ def _read(body: JsonObject) -> Message:
 
 
 def _gather(chunks: Sequence[JsonValue]) -> Message:
-    choices = [choice for chunk in chunks for choice in readers.objects(chunk, "choices")[:1] if "text" in choice]
+    choices = [
+        choice
+        for chunk in chunks
+        for choice in readers.objects(chunk, "choices")[:1]
+        if "text" in choice
+    ]
     expected = "`choices` with a `text`, as completions have, found none"
     return join_texts(choices, "text", "finish_reason", FINISH, expected)
 

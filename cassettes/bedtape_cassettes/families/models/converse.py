@@ -1,7 +1,7 @@
 """Converse and ConverseStream: one form for every model, with members in alphabetical order.
 
-From botocore's service model and 500 recorded answers. Blocks of Bedrock's server tools (toolResult,
-server_tool_use) are skipped when an answer is read.
+From botocore's service model and 500 recorded answers. Blocks of Bedrock's server tools
+(toolResult, server_tool_use) are skipped when an answer is read.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from bedtape_cassettes.families.content import (
     ToolUse,
 )
 from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest, make_render_error
+from bedtape_cassettes.families.guardrail import read_guardrail
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import completion, json_access, readers, synthesis
 from bedtape_cassettes.families.shared.conversation import call, conversation, system, tool_names
@@ -38,30 +39,35 @@ from bedtape_cassettes.families.shared.converse_blocks import (
 )
 from bedtape_cassettes.model import JsonValue
 
-# Characters per delta, 5th to 75th percentile: 2..14 in 596 deltas of Claude, 0..10 in 628 deltas of Nova.
+# Characters per delta, 5th to 75th percentile: 2..14 in 596 deltas of Claude, 0..10
+# in 628 deltas of Nova.
 _TEXT = (2, 14)
 # 0..11 in 84 deltas of Claude's tool arguments.
 _ARGUMENTS = (2, 11)
 
 
-# -- requests --------------------------------------------------------------------------------------------------
+# -- requests --------------------------------------------------------------------------------------
 
 
 def _prompt(body: JsonObject) -> Prompt:
-    config = body.get("inferenceConfig")
-    return Prompt(
-        system=system(body),
-        turns=conversation(body),
-        tools=tool_names(body),
-        temperature=json_access.number(config, "temperature"),
-        top_p=json_access.number(config, "topP"),
-        max_tokens=json_access.integer(config, "maxTokens"),
-        stop_sequences=json_access.texts(config, "stopSequences"),
-        forced_tool=readers.read_forced_tool(json_access.member(body, "toolConfig", "toolChoice")),
-    )
+    prompt = Prompt(system(body), conversation(body))
+    if "toolConfig" in body:
+        prompt.tools = tool_names(body)
+        prompt.forced_tool = readers.read_forced_tool(
+            json_access.member(body, "toolConfig", "toolChoice")
+        )
+    # Anthropic's own tools
+    if tools := json_access.items(body.get("additionalModelRequestFields"), "tools"):
+        prompt.tools += tuple(name for tool in tools if (name := json_access.text(tool, "name")))
+    if config := body.get("inferenceConfig"):
+        prompt.temperature = json_access.number(config, "temperature")
+        prompt.top_p = json_access.number(config, "topP")
+        prompt.max_tokens = json_access.integer(config, "maxTokens")
+        prompt.stop_sequences = json_access.texts(config, "stopSequences")
+    return prompt
 
 
-# -- whole answers ---------------------------------------------------------------------------------------------
+# -- whole answers ---------------------------------------------------------------------------------
 
 
 def _render(content: Content, request: ModelRequest) -> JsonObject:
@@ -74,8 +80,16 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
         **performance(request),
         **tier(request),
         "stopReason": message.stop,
+        **_trace(message, request),
         "usage": render_usage(usage, request, counts_cache=is_newer(request)),
     }
+
+
+def _trace(message: Message, request: ModelRequest) -> JsonObject:
+    guardrail = read_guardrail(request.body)
+    if guardrail is None or not guardrail.traced:
+        return {}
+    return {"trace": guardrail.render_trace(message, request.prompt, request.chance)}
 
 
 def _message(content: Content) -> Message:
@@ -88,11 +102,15 @@ def _read(body: JsonObject) -> Message:
     message = json_access.member(body, "output", "message")
     if not isinstance(message, dict):
         raise ValueError("expected `output.message`, found none: not an answer of Converse")
-    blocks = [found for block in readers.objects(message, "content") if (found := read_block(block)) is not None]
+    blocks = [
+        content
+        for block in readers.objects(message, "content")
+        if (content := read_block(block)) is not None
+    ]
     return Message(tuple(blocks), completion.stop_of({}, body.get("stopReason")))
 
 
-# -- streams ---------------------------------------------------------------------------------------------------
+# -- streams ---------------------------------------------------------------------------------------
 
 
 def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
@@ -111,6 +129,7 @@ def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
             "metrics": {"latencyMs": synthesis.latency(request.chance, usage.output)},
             **performance(request),
             **tier(request),
+            **_trace(message, request),
             # Streams of all models count cached tokens only if the request has a cache point.
             "usage": render_usage(usage, request, counts_cache=False),
         }
@@ -152,7 +171,9 @@ def _deltas(block: Block, request: ModelRequest) -> Iterator[JsonValue]:
 
 
 def _split_arguments(text: str, request: ModelRequest) -> list[str]:
-    """Nova sends one delta (22 of 22), Claude an empty one first (8 of 8), Cohere several and no empty one (recorded)."""
+    """Nova sends one delta (22 of 22), Claude an empty one first (8 of 8), Cohere several and
+    no empty one (recorded).
+    """
     if "nova" in request.model:
         return [text]
     parts = list(synthesis.deltas(text, request.chance, *_ARGUMENTS))
@@ -164,7 +185,12 @@ def _parts(text: str, request: ModelRequest) -> list[str]:
 
 
 def _gather(chunks: Sequence[JsonValue]) -> Message:
-    events = [(name, value) for chunk in chunks if isinstance(chunk, dict) for name, value in chunk.items()]
+    events = [
+        (name, value)
+        for chunk in chunks
+        if isinstance(chunk, dict)
+        for name, value in chunk.items()
+    ]
     named = dict(events)
     if "messageStart" not in named:
         raise ValueError("expected a `messageStart`, found none: not a stream of Converse")
@@ -186,25 +212,36 @@ def _gather(chunks: Sequence[JsonValue]) -> Message:
 def _gather_block(start: JsonValue, deltas: Sequence[JsonValue]) -> Block | None:
     """Join the deltas of a block. Returns None for a block of Bedrock's server tools."""
     text = "".join(json_access.text(delta, "text") for delta in deltas)
-    citations = [delta["citation"] for delta in deltas if isinstance(delta, dict) and "citation" in delta]
+    citations = [
+        delta["citation"] for delta in deltas if isinstance(delta, dict) and "citation" in delta
+    ]
     match start:
         case {"toolUse": dict(use)} if use.get("type") != "server_tool_use":
             arguments = "".join(json_access.text(delta, "toolUse", "input") for delta in deltas)
             return replace(call(use), input=readers.arguments(arguments))
         case {"image": image}:
-            data = b"".join(readers.binary(json_access.member(delta, "image", "source", "bytes")) for delta in deltas)
+            data = b"".join(
+                readers.binary(json_access.member(delta, "image", "source", "bytes"))
+                for delta in deltas
+            )
             return Image(data, json_access.text(image, "format") or "png")
         case {}:
             return None
     if any(json_access.member(delta, "reasoningContent") is not None for delta in deltas):
-        return _gather_reasoning([json_access.member(delta, "reasoningContent") for delta in deltas])
+        return _gather_reasoning(
+            [json_access.member(delta, "reasoningContent") for delta in deltas]
+        )
     if citations:
-        return CitedText(text, tuple(read_citation(each) for each in citations if isinstance(each, dict)))
+        return CitedText(
+            text, tuple(read_citation(each) for each in citations if isinstance(each, dict))
+        )
     return Text(text)
 
 
 def _gather_reasoning(parts: Sequence[JsonValue]) -> Reasoning:
-    redacted = b"".join(readers.binary(json_access.member(part, "redactedContent")) for part in parts)
+    redacted = b"".join(
+        readers.binary(json_access.member(part, "redactedContent")) for part in parts
+    )
     if redacted:
         return Reasoning(redacted=redacted)
     signature = "".join(json_access.text(part, "signature") for part in parts)
@@ -231,7 +268,7 @@ CONVERSE = Family(
         cache_read=("usage.cacheReadInputTokenCount", "usage.cacheReadInputTokens"),
         cache_write=("usage.cacheWriteInputTokenCount", "usage.cacheWriteInputTokens"),
         total=("usage.totalTokens",),
-        tool_inputs=("output.message.content.*.toolUse.input",),
+        tool_inputs=("output.message.content.*.toolUse.input", "delta.toolUse.input"),
         block=("contentBlockIndex",),
     ),
     stream=_stream,

@@ -1,6 +1,8 @@
-"""DeepSeek-R1: a prompt in its template, `choices` with a text whose reasoning ends with `</think>`.
+"""DeepSeek-R1: a prompt in its template, `choices` with a text whose
+reasoning ends with `</think>`.
 
-[inferred] from AWS's documentation and clients, because there is no recording. DeepSeek V3 is in the `openai` family.
+[inferred] from AWS's documentation and clients, because there is no recording. DeepSeek V3
+is in the `openai` family.
 """
 
 from __future__ import annotations
@@ -11,7 +13,14 @@ from bedtape_cassettes.families.content import Block, Content, Message, Reasonin
 from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import json_access, readers
-from bedtape_cassettes.families.shared.completion import FINISH, message_of, pieces, stop_of, text_of, word_of
+from bedtape_cassettes.families.shared.completion import (
+    FINISH,
+    message_of,
+    pieces,
+    stop_of,
+    text_of,
+    word_of,
+)
 from bedtape_cassettes.families.shared.templates import prompt_in
 from bedtape_cassettes.model import JsonValue
 
@@ -49,7 +58,12 @@ def _read(body: JsonObject) -> Message:
 
 
 def _gather(chunks: Sequence[JsonValue]) -> Message:
-    choices = [choice for chunk in chunks for choice in readers.objects(chunk, "choices")[:1] if "text" in choice]
+    choices = [
+        choice
+        for chunk in chunks
+        for choice in readers.objects(chunk, "choices")[:1]
+        if "text" in choice
+    ]
     if not choices:
         raise ValueError("expected `choices` with a `text`, as DeepSeek-R1 answers, found none")
     stop = stop_of(FINISH, choices[-1].get("stop_reason"))
@@ -58,7 +72,10 @@ def _gather(chunks: Sequence[JsonValue]) -> Message:
 
 
 def _blocks(text: str) -> Iterator[Block]:
-    """Split the text at the closing tag. Without a closing tag, text after an opening tag is reasoning."""
+    """Split the text at the closing tag.
+
+    Without a closing tag, text after an opening tag is reasoning.
+    """
     thought, closed, answer = text.partition(_CLOSE.strip())
     if not closed and not text.startswith(_OPEN.strip()):
         thought, answer = "", text
@@ -77,7 +94,9 @@ DEEPSEEK = Family(
     prompt=prompt_in,
     render=_render,
     read=_read,
-    members=Members(text=("choices.0.text",), stop=("choices.*.stop_reason",), generation=("choices.0.index",)),
+    members=Members(
+        text=("choices.0.text",), stop=("choices.*.stop_reason",), generation=("choices.0.index",)
+    ),
     stream=_stream,
     gather=_gather,
     required=("prompt",),

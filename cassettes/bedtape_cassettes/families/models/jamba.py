@@ -1,4 +1,5 @@
-"""AI21 Jamba, from recordings of 1.5 Mini: OpenAI's chat, usage in every chunk, metrics in a separate chunk.
+"""AI21 Jamba, from recordings of 1.5 Mini: OpenAI's chat, usage in every chunk,
+metrics in a separate chunk.
 
 [inferred] tool calls have the form of vLLM, because Jamba runs on vLLM.
 """
@@ -26,7 +27,9 @@ def _id(request: ModelRequest) -> str:
 
 
 def _call(use: ToolUse, request: ModelRequest) -> JsonObject:
-    return chat.call(use, f"chatcmpl-tool-{synthesis.identifier(request.chance, 32, synthesis.HEX)}")
+    return chat.call(
+        use, f"chatcmpl-tool-{synthesis.identifier(request.chance, 32, synthesis.HEX)}"
+    )
 
 
 def _meta(request: ModelRequest, output: int) -> JsonObject:
@@ -56,14 +59,26 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
 
 def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
     message = completion.message_of(content, _NAME)
-    counts, stop = synthesis.usage_of(message, request.prompt), completion.word_of(chat.STOPS, message.stop, _NAME)
+    counts, stop = (
+        synthesis.usage_of(message, request.prompt),
+        completion.word_of(chat.STOPS, message.stop, _NAME),
+    )
     prompt_tokens, answer_id = counts.total - counts.output, _id(request)
     first: JsonObject = {"role": "assistant", "content": ""}
     for count, delta in enumerate([first, *_deltas(content, request)]):
         choice: JsonObject = {"index": 0, "delta": delta, "finish_reason": None}
-        yield {"id": answer_id, "choices": [choice], "usage": _usage(prompt_tokens, min(count, counts.output))}
+        yield {
+            "id": answer_id,
+            "choices": [choice],
+            "usage": _usage(prompt_tokens, min(count, counts.output)),
+        }
     end_token = _END_OF_TEXT if message.stop == "end_turn" else None
-    last: JsonObject = {"index": 0, "delta": {"content": ""}, "finish_reason": stop, "stop_reason": end_token}
+    last: JsonObject = {
+        "index": 0,
+        "delta": {"content": ""},
+        "finish_reason": stop,
+        "stop_reason": end_token,
+    }
     usage, meta = _usage(prompt_tokens, counts.output), _meta(request, counts.output)
     yield {"id": answer_id, "choices": [last], "usage": usage, "meta": meta}
 

@@ -1,4 +1,6 @@
-"""Meta Llama, from recordings of Llama 2, 3, 3.1 and 3.3: a prompt that contains the chat, one `generation`."""
+"""Meta Llama, from recordings of Llama 2, 3, 3.1 and 3.3: a prompt that contains
+the chat, one `generation`.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ from bedtape_cassettes.families.shared.templates import prompt_in
 from bedtape_cassettes.model import JsonValue
 
 _NAME = "llama"
-# One token per delta. Characters in 592 recorded deltas: median 3, 90 % have 1 to 8, the longest 14.
+# One token per delta. Characters in 592 recorded deltas: median 3, 90 %
+# have 1 to 8, the longest 14.
 _LEAST, _MOST = 1, 8
 
 
@@ -34,10 +37,15 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
 
 
 def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
-    """One chunk per token, with the count so far. The chunk with `stop` has no text; the chunk with `length` has text."""
+    """One chunk per token, with the count so far.
+
+    The chunk with `stop` has no text; the chunk with `length` has text.
+    """
     whole = _render(content, request)
     stop, output = whole["stop_reason"], json_access.integer(whole, "generation_token_count") or 0
-    deltas = pieces(json_access.text(whole, "generation"), request.chance, _LEAST, _MOST, last=stop == "stop")
+    deltas = pieces(
+        json_access.text(whole, "generation"), request.chance, _LEAST, _MOST, last=stop == "stop"
+    )
     for index, (piece, is_last) in enumerate(deltas):
         yield {
             "generation": piece,
@@ -49,7 +57,9 @@ def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
 
 def _read(body: JsonObject) -> Message:
     expected = f"a `generation`, as Llama answers, found {', '.join(body) or 'nothing'}"
-    return join_texts([body] if "generation" in body else [], "generation", "stop_reason", FINISH, expected)
+    return join_texts(
+        [body] if "generation" in body else [], "generation", "stop_reason", FINISH, expected
+    )
 
 
 def _gather(chunks: Sequence[JsonValue]) -> Message:
@@ -66,7 +76,10 @@ LLAMA = Family(
     render=_render,
     read=_read,
     members=Members(
-        text=("generation",), stop=("stop_reason",), input=("prompt_token_count",), output=("generation_token_count",)
+        text=("generation",),
+        stop=("stop_reason",),
+        input=("prompt_token_count",),
+        output=("generation_token_count",),
     ),
     stream=_stream,
     gather=_gather,

@@ -1,6 +1,8 @@
-"""Mistral's chat: the short form of Large 2402 and Small 2402, and OpenAI's form of Large 2407 and Pixtral.
+"""Mistral's chat: the short form of Large 2402 and Small 2402, and OpenAI's
+form of Large 2407 and Pixtral.
 
-[inferred] from AWS's documentation. Recordings of the 2402 models have a `prompt`, which `mistral_text` answers.
+[inferred] from AWS's documentation. Recordings of the 2402 models have a `prompt`,
+which `mistral_text` answers.
 """
 
 from __future__ import annotations
@@ -33,7 +35,10 @@ def _is_short(request: ModelRequest) -> bool:
 
 
 def _calls(uses: list[ToolUse], request: ModelRequest) -> list[JsonValue]:
-    """Tool calls. The short form has ids of 22 characters and no type, the other form ids of 9 characters."""
+    """Tool calls.
+
+    The short form has ids of 22 characters and no type, the other form ids of 9 characters.
+    """
     if _is_short(request):
         calls = [chat.call(use, synthesis.identifier(request.chance, 22)) for use in uses]
         return [{"id": call["id"], "function": call["function"]} for call in calls]
@@ -61,7 +66,11 @@ def _usage(message: Message, request: ModelRequest) -> JsonObject:
     if _is_short(request):
         return {}
     counts = chat.usage(synthesis.usage_of(message, request.prompt))
-    return {"usage": {name: counts[name] for name in ("prompt_tokens", "total_tokens", "completion_tokens")}}
+    return {
+        "usage": {
+            name: counts[name] for name in ("prompt_tokens", "total_tokens", "completion_tokens")
+        }
+    }
 
 
 def _render(content: Content, request: ModelRequest) -> JsonObject:
@@ -72,8 +81,14 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
     answer: JsonObject = {"role": "assistant", "content": text}
     if uses or not _is_short(request):
         answer["tool_calls"] = _calls(uses, request) or None
-    choice = _choice("message", answer, completion.word_of(chat.STOPS, message.stop, _NAME), request)
-    return {**_envelope("chat.completion", request), "choices": [choice], **_usage(message, request)}
+    choice = _choice(
+        "message", answer, completion.word_of(chat.STOPS, message.stop, _NAME), request
+    )
+    return {
+        **_envelope("chat.completion", request),
+        "choices": [choice],
+        **_usage(message, request),
+    }
 
 
 def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
@@ -99,7 +114,11 @@ def _read(body: JsonObject) -> Content:
 
 def _gather(chunks: Sequence[JsonValue]) -> Content:
     completed = any(readers.objects(chunk, "outputs") for chunk in chunks)
-    return MISTRAL_TEXT.gather(chunks) if completed and MISTRAL_TEXT.gather is not None else chat.gather(chunks)
+    return (
+        MISTRAL_TEXT.gather(chunks)
+        if completed and MISTRAL_TEXT.gather is not None
+        else chat.gather(chunks)
+    )
 
 
 MISTRAL_CHAT = Family(

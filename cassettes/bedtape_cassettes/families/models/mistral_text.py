@@ -1,4 +1,5 @@
-"""Mistral's completions, from recordings of 7B Instruct and Small 2402: `[INST]` prompts and `outputs`.
+"""Mistral's completions, from recordings of 7B Instruct and Small 2402:
+`[INST]` prompts and `outputs`.
 
 Bodies have no token counts. Bedrock's headers and metrics have them.
 """
@@ -16,7 +17,8 @@ from bedtape_cassettes.families.shared.templates import prompt_in
 from bedtape_cassettes.model import JsonValue
 
 _NAME = "mistral_text"
-# One token per delta. Characters in 113 recorded deltas: median 4, 90 % have 1 to 7, the longest 12.
+# One token per delta. Characters in 113 recorded deltas: median 4, 90 %
+# have 1 to 7, the longest 12.
 _LEAST, _MOST = 1, 7
 
 

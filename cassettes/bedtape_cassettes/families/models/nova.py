@@ -1,6 +1,8 @@
-"""Amazon Nova for text: Converse's members in another order, and streams that end a block after each delta.
+"""Amazon Nova for text: Converse's members in another order, and streams that
+end a block after each delta.
 
-From 60 recorded answers of Nova Micro, Lite and Pro. [inferred] reasoning (Nova 2) has the form of Converse.
+From 60 recorded answers of Nova Micro, Lite and Pro. [inferred] reasoning (Nova 2)
+has the form of Converse.
 """
 
 from __future__ import annotations
@@ -8,17 +10,30 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from bedtape_cassettes.families.content import Block, Content, Message, Prompt, Reasoning, Text, ToolUse, Usage
+from bedtape_cassettes.families.content import (
+    Block,
+    Content,
+    Message,
+    Prompt,
+    Reasoning,
+    Text,
+    ToolUse,
+    Usage,
+)
 from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest, make_render_error
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import completion, json_access, readers, synthesis
 from bedtape_cassettes.families.shared.conversation import call, conversation, system, tool_names
 from bedtape_cassettes.model import JsonValue
 
-# Characters per delta, 25th to 90th percentile of 433 deltas of text. Tool arguments come in one delta.
+# Characters per delta, 25th to 90th percentile of 433 deltas of text. Tool
+# arguments come in one delta.
 _TEXT = (3, 15)
 _SUPPORTED = "text, reasoning or tool use (Message)"
-_STOPS = {word: word for word in ("end_turn", "tool_use", "max_tokens", "stop_sequence", "content_filtered")}
+_STOPS = {
+    word: word
+    for word in ("end_turn", "tool_use", "max_tokens", "stop_sequence", "content_filtered")
+}
 
 
 def _prompt(body: JsonObject) -> Prompt:
@@ -36,14 +51,18 @@ def _prompt(body: JsonObject) -> Prompt:
     )
 
 
-# -- whole answers ---------------------------------------------------------------------------------------------
+# -- whole answers ---------------------------------------------------------------------------------
 
 
 def _render(content: Content, request: ModelRequest) -> JsonObject:
     message = completion.message_of(content, "nova")
     blocks: list[JsonValue] = [_block(block, request) for block in message.blocks]
     usage = synthesis.usage_of(message, request.prompt)
-    counts: JsonObject = {"inputTokens": usage.input, "outputTokens": usage.output, "totalTokens": usage.total}
+    counts: JsonObject = {
+        "inputTokens": usage.input,
+        "outputTokens": usage.output,
+        "totalTokens": usage.total,
+    }
     return {
         "output": {"message": {"content": blocks, "role": "assistant"}},
         "stopReason": completion.word_of(_STOPS, message.stop, "nova"),
@@ -52,7 +71,10 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
 
 
 def _cache(usage: Usage) -> JsonObject:
-    return {"cacheReadInputTokenCount": usage.cache_read, "cacheWriteInputTokenCount": usage.cache_write}
+    return {
+        "cacheReadInputTokenCount": usage.cache_read,
+        "cacheWriteInputTokenCount": usage.cache_write,
+    }
 
 
 def _block(block: Block, request: ModelRequest) -> JsonObject:
@@ -60,7 +82,13 @@ def _block(block: Block, request: ModelRequest) -> JsonObject:
         case Text(text=text):
             return {"text": text}
         case ToolUse():
-            return {"toolUse": {"name": block.name, "toolUseId": _id(block, request), "input": block.input}}
+            return {
+                "toolUse": {
+                    "name": block.name,
+                    "toolUseId": _id(block, request),
+                    "input": block.input,
+                }
+            }
         case Reasoning(redacted=None, text=text):
             return {"reasoningContent": {"reasoningText": {"text": text}}}
     raise make_render_error("nova", block, _SUPPORTED)
@@ -76,7 +104,8 @@ def _read(body: JsonObject) -> Message:
         raise ValueError("expected `output.message`, found none: not an answer of Nova")
     blocks = (_read_block(block) for block in readers.objects(message, "content"))
     return Message(
-        tuple(block for block in blocks if block is not None), completion.stop_of(_STOPS, body.get("stopReason"), body)
+        tuple(block for block in blocks if block is not None),
+        completion.stop_of(_STOPS, body.get("stopReason"), body),
     )
 
 
@@ -91,7 +120,7 @@ def _read_block(block: JsonObject) -> Block | None:
     return None
 
 
-# -- streams ---------------------------------------------------------------------------------------------------
+# -- streams ---------------------------------------------------------------------------------------
 
 
 def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
@@ -110,7 +139,10 @@ def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
 
 
 def _pieces(block: Block, request: ModelRequest) -> Iterator[tuple[JsonObject, JsonObject]]:
-    """The start (or an empty object) and the delta of each block. Each delta of a text is a block."""
+    """The start (or an empty object) and the delta of each block.
+
+    Each delta of a text is a block.
+    """
     match block:
         case Text(text=text):
             for part in [*synthesis.deltas(text, request.chance, *_TEXT)] or [""]:
@@ -181,7 +213,10 @@ NOVA = Family(
         cache_read=("usage.cacheReadInputTokenCount", "metadata.usage.cacheReadInputTokenCount"),
         cache_write=("usage.cacheWriteInputTokenCount", "metadata.usage.cacheWriteInputTokenCount"),
         total=("usage.totalTokens",),
-        tool_inputs=("output.message.content.*.toolUse.input",),
+        tool_inputs=(
+            "output.message.content.*.toolUse.input",
+            "contentBlockDelta.delta.toolUse.input",
+        ),
         block=tuple(f"contentBlock{part}.contentBlockIndex" for part in ("Start", "Delta", "Stop")),
         block_end=("contentBlockStop.contentBlockIndex",),
     ),

@@ -1,6 +1,7 @@
 """Amazon Nova Multimodal Embeddings: one text, image, video or audio per request.
 
-Supports the synchronous task SINGLE_EMBEDDING. Other tasks write to S3 through an operation that is not rendered.
+Supports the synchronous task SINGLE_EMBEDDING. Other tasks write to S3 through an
+operation that is not rendered.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
     dimension = json_access.member(request.body, _PARAMS, "embeddingDimension")
     vectors = embedding.vectors(content, list(sources.values()), dimension, _DEFAULT)
     each: list[JsonValue] = [
-        {"embeddingType": kind, "embedding": list(vector)} for kind, vector in zip(sources, vectors, strict=True)
+        {"embeddingType": kind, "embedding": list(vector)}
+        for kind, vector in zip(sources, vectors, strict=True)
     ]
     return {"embeddings": each}
 
@@ -36,7 +38,9 @@ def _sources(body: JsonObject) -> dict[str, str]:
         medium_input = json_access.member(body, _PARAMS, medium)
         if medium_input is None:
             continue
-        source = embedding.image(json_access.text(medium_input, "source", "bytes") or _location(medium_input))
+        source = embedding.image(
+            json_access.text(medium_input, "source", "bytes") or _location(medium_input)
+        )
         match json_access.text(medium_input, "embeddingMode"):
             case "AUDIO_VIDEO_SEPARATE":
                 return {"VIDEO": source, "AUDIO": f"{source} audio"}
@@ -44,7 +48,8 @@ def _sources(body: JsonObject) -> dict[str, str]:
                 return {"AUDIO_VIDEO_COMBINED": source}
         return {medium.upper(): source}
     return {
-        "TEXT": json_access.text(body, _PARAMS, "text", "value") or _location(json_access.member(body, _PARAMS, "text"))
+        "TEXT": json_access.text(body, _PARAMS, "text", "value")
+        or _location(json_access.member(body, _PARAMS, "text"))
     }
 
 
@@ -56,7 +61,9 @@ def _read(body: JsonObject) -> Content:
     embeddings = json_access.member(body, "embeddings")
     if not isinstance(embeddings, list):
         raise ValueError("expected a list `embeddings`")
-    return Embeddings(tuple(embedding.floats(json_access.member(each, "embedding")) for each in embeddings))
+    return Embeddings(
+        tuple(embedding.floats(json_access.member(each, "embedding")) for each in embeddings)
+    )
 
 
 NOVA_EMBED = Family(

@@ -1,6 +1,9 @@
-"""OpenAI's gpt-oss, from recordings, and models with the same JSON on Bedrock. Reasoning is in `<reasoning>` tags.
+"""OpenAI's gpt-oss, from recordings, and models with the same JSON on Bedrock.
 
-[inferred] Qwen, Kimi, MiniMax, GLM, Gemma, Nemotron, Mistral's newer models and DeepSeek V3 have the same form.
+Reasoning is in `<reasoning>` tags.
+
+[inferred] Qwen, Kimi, MiniMax, GLM, Gemma, Nemotron, Mistral's newer models and
+DeepSeek V3 have the same form.
 """
 
 from __future__ import annotations
@@ -18,7 +21,8 @@ from bedtape_cassettes.model import JsonValue
 
 _NAME = "openai"
 _REASONING = re.compile(r"<reasoning>(.*?)</reasoning>", re.DOTALL)
-# Deltas are sentences: 11 recorded deltas have 10 to 226 characters, without the tags around reasoning.
+# Deltas are sentences: 11 recorded deltas have 10 to 226 characters, without the
+# tags around reasoning.
 _LEAST, _MOST = 10, 226
 
 
@@ -26,7 +30,11 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
     message = _check_message(content)
     calls: list[JsonValue] = [_call(block, n, request) for n, block in enumerate(_calls(message))]
     text = "".join(map(render_inline, message.blocks))
-    answer: JsonObject = {"content": text or (None if calls else ""), "refusal": None, "role": "assistant"}
+    answer: JsonObject = {
+        "content": text or (None if calls else ""),
+        "refusal": None,
+        "role": "assistant",
+    }
     if calls:
         answer["tool_calls"] = calls
     stop = completion.word_of(chat.STOPS, message.stop, _NAME)
@@ -35,7 +43,10 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
 
 
 def _check_message(content: Content) -> Message:
-    """Return the message, whose blocks keep their order. Raises RenderError for a block that is not supported."""
+    """Return the message, whose blocks keep their order.
+
+    Raises RenderError for a block that is not supported.
+    """
     chat.parts(content, _NAME, reasons=True)
     return completion.message_of(content, _NAME)
 
@@ -60,7 +71,10 @@ def _calls(message: Message) -> list[ToolUse]:
 
 
 def _call(use: ToolUse, number: int, request: ModelRequest) -> JsonObject:
-    """A tool call. Kimi generates ids such as functions.get_weather:0; for other models the server does."""
+    """A tool call.
+
+    Kimi generates ids such as functions.get_weather:0; for other models the server does.
+    """
     new_id = f"chatcmpl-tool-{synthesis.identifier(request.chance, 32, synthesis.HEX)}"
     if "moonshot" in request.model:
         new_id = f"functions.{use.name}:{number}"
@@ -78,11 +92,13 @@ def render_inline(block: Block) -> str:
     return ""
 
 
-# -- streams ---------------------------------------------------------------------------------------------------
+# -- streams ---------------------------------------------------------------------------------------
 
 
 def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
-    """A chunk with the role, deltas, a chunk with the stop reason, and a usage chunk if the request wants it."""
+    """A chunk with the role, deltas, a chunk with the stop reason, and a usage
+    chunk if the request wants it.
+    """
     message = _check_message(content)
     around = _envelope([], "chat.completion.chunk", request)
     yield {**around, "choices": [_choice({"content": "", "role": "assistant"})]}
@@ -98,7 +114,10 @@ def _choice(delta: JsonObject, stop: str | None = None) -> JsonObject:
 
 
 def _deltas(message: Message, request: ModelRequest) -> Iterator[JsonObject]:
-    """Each delta of reasoning has its own tags. A tool call is one delta. Text after a call starts with an empty delta."""
+    """Each delta of reasoning has its own tags.
+
+    A tool call is one delta. Text after a call starts with an empty delta.
+    """
     call_count = 0
     for block in message.blocks:
         match block:
@@ -111,13 +130,17 @@ def _deltas(message: Message, request: ModelRequest) -> Iterator[JsonObject]:
                 call = _call(block, call_count, request)
                 yield {
                     "tool_calls": [
-                        {**{k: call[k] for k in ("function", "id")}, "index": call_count, "type": "function"}
+                        {
+                            **{k: call[k] for k in ("function", "id")},
+                            "index": call_count,
+                            "type": "function",
+                        }
                     ]
                 }
                 call_count += 1
 
 
-# -- reading ---------------------------------------------------------------------------------------------------
+# -- reading ---------------------------------------------------------------------------------------
 
 
 def _read(body: JsonObject) -> Message:

@@ -1,4 +1,6 @@
-"""OpenAI's embeddings on `/openai/v1/embeddings`. The model decides the dimension; OpenAI's client asks for base64.
+"""OpenAI's embeddings on `/openai/v1/embeddings`.
+
+The model decides the dimension; OpenAI's client asks for base64.
 
 [inferred] No recording exists; the form is that of OpenAI's own API.
 """
@@ -24,10 +26,13 @@ def _prompt(body: JsonObject) -> Prompt:
 
 def _render(content: Content, request: ModelRequest) -> JsonObject:
     sources = strings(request.body, "input")
-    vectors = embedding.vectors(content, sources, json_access.member(request.body, "dimensions"), _DIMENSION)
+    vectors = embedding.vectors(
+        content, sources, json_access.member(request.body, "dimensions"), _DIMENSION
+    )
     encode = _encode if json_access.text(request.body, "encoding_format") == "base64" else list
     data: list[JsonValue] = [
-        {"embedding": encode(vector), "index": index, "object": "embedding"} for index, vector in enumerate(vectors)
+        {"embedding": encode(vector), "index": index, "object": "embedding"}
+        for index, vector in enumerate(vectors)
     ]
     usage = content.usage if isinstance(content, Embeddings) and content.usage else None
     count = usage.input if usage else max(1, request.prompt.tokens)

@@ -1,18 +1,34 @@
 """OpenAI's Responses API: an answer is a list of items (reasoning, messages, function calls).
 
-From 10 recorded exchanges with gpt-oss and GPT-5.x, which answer with other members and other kinds of reasoning.
-[inferred] refusals, citations and incomplete answers have the form of OpenAI's own API.
+From 10 recorded exchanges with gpt-oss and GPT-5.x, which answer with other members and other kinds
+of reasoning. [inferred] refusals, citations and incomplete answers have the form of OpenAI's own
+API.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bedtape_cassettes.families.content import Block, Content, Message, Prompt, Reasoning, Refusal, ToolUse, tokens
+from bedtape_cassettes.families.content import (
+    Block,
+    Content,
+    Message,
+    Prompt,
+    Reasoning,
+    Refusal,
+    ToolUse,
+    tokens,
+)
 from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest, RenderError
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import chat, completion, json_access, readers, synthesis
-from bedtape_cassettes.families.shared.response_items import SUPPORTED, Item, build_items, read_item, render_part
+from bedtape_cassettes.families.shared.response_items import (
+    SUPPORTED,
+    Item,
+    build_items,
+    read_item,
+    render_part,
+)
 from bedtape_cassettes.families.shared.server_sent import is_hosted
 from bedtape_cassettes.model import JsonValue
 
@@ -29,13 +45,15 @@ _INCOMPLETE = {
 _COMPLETE = ("end_turn", "tool_use", "stop_sequence")
 
 
-# -- requests --------------------------------------------------------------------------------------------------
+# -- requests --------------------------------------------------------------------------------------
 
 
 def _prompt(body: JsonObject) -> Prompt:
     """Convert the request to a Chat Completions request, and read that."""
     inputs = body.get("input")
-    items: list[JsonValue] = inputs if isinstance(inputs, list) else [{"role": "user", "content": inputs}]
+    items: list[JsonValue] = (
+        inputs if isinstance(inputs, list) else [{"role": "user", "content": inputs}]
+    )
     system: list[JsonValue] = [{"role": "system", "content": body.get("instructions")}]
     tools: list[JsonValue] = [{"function": tool} for tool in json_access.items(body, "tools")]
     return chat.prompt(
@@ -54,15 +72,22 @@ def _message(item: JsonValue) -> JsonValue:
             call: JsonObject = {"id": json_access.text(item, "call_id"), "function": item}
             return {"role": "assistant", "tool_calls": [call]}
         case {"type": "function_call_output", "output": output}:
-            return {"role": "tool", "tool_call_id": json_access.text(item, "call_id"), "content": output}
+            return {
+                "role": "tool",
+                "tool_call_id": json_access.text(item, "call_id"),
+                "content": output,
+            }
     return item
 
 
-# -- the response object ---------------------------------------------------------------------------------------
+# -- the response object ---------------------------------------------------------------------------
 
 
 def _response(request: ModelRequest) -> JsonObject:
-    """The response without output and usage, as a stream begins. It repeats what the request set."""
+    """The response without output and usage, as a stream begins.
+
+    It repeats what the request set.
+    """
     body, hosted = request.body, is_hosted(request.model)
     made: JsonValue = completion.choose_creation_time(request.chance)
     response: JsonObject = {
@@ -121,17 +146,17 @@ def _object(value: JsonObject, name: str) -> JsonObject:
     return member if isinstance(member, dict) else {}
 
 
-def _finish(response: JsonObject, items: Sequence[Item], message: Message, request: ModelRequest) -> JsonObject:
+def _finish(
+    response: JsonObject, items: Sequence[Item], message: Message, request: ModelRequest
+) -> JsonObject:
     """The same response when it has ended."""
     usage = synthesis.usage_of(message, request.prompt)
-    reason = _INCOMPLETE.get(message.stop)
-    if reason is None and message.stop not in _COMPLETE:
-        raise RenderError(
-            f"answers of the {_NAME} family end with one of {', '.join((*_COMPLETE, *_INCOMPLETE))}; found the stop reason"
-            f" {message.stop!r}"
-        )
-    # Recorded answers of gpt-oss have no `cache_write_tokens`; the types of OpenAI's client want it.
-    cached: JsonObject = {"cache_write_tokens": usage.cache_write, "cached_tokens": usage.cache_read}
+    # Recorded answers of gpt-oss have no `cache_write_tokens`; the types of
+    # OpenAI's client want it.
+    cached: JsonObject = {
+        "cache_write_tokens": usage.cache_write,
+        "cached_tokens": usage.cache_read,
+    }
     thoughts = sum(tokens(block.text) for block in message.blocks if isinstance(block, Reasoning))
     counts: JsonObject = {
         "input_tokens": usage.total_input,
@@ -141,15 +166,51 @@ def _finish(response: JsonObject, items: Sequence[Item], message: Message, reque
         "total_tokens": usage.total,
     }
     ended: JsonObject = {
-        "incomplete_details": {"reason": reason} if reason else None,
         "output": [item.item for item in items],
-        "status": "incomplete" if reason else "completed",
         "usage": counts,
+        **_stop(message.stop),
     }
     if is_hosted(request.model):
         made = response["created_at"]
         ended |= {"completed_at": made, "service_tier": "default"}
     return response | ended
+
+
+def _stop(stop: str) -> JsonObject:
+    """The members of a response that depend on the stop reason."""
+    reason = _INCOMPLETE.get(stop)
+    if reason is None and stop not in _COMPLETE:
+        raise RenderError(
+            f"answers of the {_NAME} family end with one of"
+            f" {', '.join((*_COMPLETE, *_INCOMPLETE))}; found the stop reason {stop!r}"
+        )
+    return {
+        "incomplete_details": {"reason": reason} if reason else None,
+        "status": "incomplete" if reason else "completed",
+    }
+
+
+def _set_stop(value: JsonValue, stop: str) -> JsonValue:
+    """Change a response that has ended, or the event with it, whose type repeats the status."""
+    if not isinstance(value, dict):
+        return value
+    if isinstance(response := value.get("response"), dict):
+        ended = _set_stop(response, stop)
+        status = json_access.text(ended, "status")
+        return (
+            {**value, "response": ended, "type": f"response.{status}"}
+            if ended != response
+            else value
+        )
+    if value.get("status") not in ("completed", "incomplete"):
+        return value
+    natural = _read({**value, "incomplete_details": None}).stop
+    if stop in _COMPLETE and stop != natural:
+        raise RenderError(
+            f"this answer of the {_NAME} family ends with {natural} if it is complete, found"
+            f" {stop!r}"
+        )
+    return {**value, **_stop(stop)}
 
 
 def _check(content: Content) -> Message:
@@ -163,7 +224,7 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
     return dict(sorted({**_finish(_response(request), items, message, request), **billing}.items()))
 
 
-# -- streams ---------------------------------------------------------------------------------------------------
+# -- streams ---------------------------------------------------------------------------------------
 
 
 def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
@@ -186,7 +247,9 @@ _EMPTY: dict[str, JsonObject] = {"message": {"content": []}, "function_call": {"
 def _item_events(item: Item, request: ModelRequest) -> Iterator[JsonObject]:
     whole, kind = item.item, item.item["type"]
     empty = _EMPTY.get(str(kind), {})
-    started = {key: value for key, value in whole.items() if kind != "reasoning" or key != "content"}
+    started = {
+        key: value for key, value in whole.items() if kind != "reasoning" or key != "content"
+    }
     begun: JsonObject = {"status": "in_progress"} if "status" in whole else {}
     summary: JsonObject = {"summary": []} if kind == "reasoning" else {}
     yield {"item": {**started, **begun, **empty, **summary}, "type": "response.output_item.added"}
@@ -205,7 +268,8 @@ def _inner_events(item: Item, request: ModelRequest) -> Iterator[JsonObject]:
         yield {"arguments": arguments, "type": "response.function_call_arguments.done"}
         return
     for number, block in enumerate(item.parts):
-        # gpt-oss counts on from item to item (recorded), and OpenAI's client then raises IndexError; GPT-5.x does not.
+        # gpt-oss counts on from item to item (recorded), and OpenAI's client then raises
+        # IndexError; GPT-5.x does not.
         at: JsonObject = {"content_index": number}
         if isinstance(block, Reasoning):
             yield from _reasoning_events(block, at, request)
@@ -214,18 +278,28 @@ def _inner_events(item: Item, request: ModelRequest) -> Iterator[JsonObject]:
             yield from ({**event, **at} for event in _part_events(block, part, request))
 
 
-def _reasoning_events(block: Reasoning, at: JsonObject, request: ModelRequest) -> Iterator[JsonObject]:
+def _reasoning_events(
+    block: Reasoning, at: JsonObject, request: ModelRequest
+) -> Iterator[JsonObject]:
     if not block.text:
         return
     hosted = is_hosted(request.model)
-    name, part_name = ("reasoning_summary", "reasoning_summary_part") if hosted else ("reasoning", "reasoning_part")
+    name, part_name = (
+        ("reasoning_summary", "reasoning_summary_part")
+        if hosted
+        else ("reasoning", "reasoning_part")
+    )
     kind = "summary_text" if hosted else "reasoning_text"
     place: JsonObject = {"summary_index": 0} if hosted else at
     yield {**place, "part": {"text": "", "type": kind}, "type": f"response.{part_name}.added"}
     for piece in _pieces(block.text, request):
         yield {**place, "delta": piece, "type": f"response.{name}_text.delta"}
     yield {**place, "text": block.text, "type": f"response.{name}_text.done"}
-    yield {**place, "part": {"text": block.text, "type": kind}, "type": f"response.{part_name}.done"}
+    yield {
+        **place,
+        "part": {"text": block.text, "type": kind},
+        "type": f"response.{part_name}.done",
+    }
 
 
 def _part_events(block: Block, part: JsonObject, request: ModelRequest) -> Iterator[JsonObject]:
@@ -242,7 +316,12 @@ def _part_events(block: Block, part: JsonObject, request: ModelRequest) -> Itera
             "type": "response.content_part.added",
         }
         for piece in _pieces(text, request):
-            yield {"delta": piece, "logprobs": [], **obfuscation, "type": "response.output_text.delta"}
+            yield {
+                "delta": piece,
+                "logprobs": [],
+                **obfuscation,
+                "type": "response.output_text.delta",
+            }
         for number, annotation in enumerate(json_access.items(part, "annotations")):
             yield {
                 "annotation": annotation,
@@ -257,7 +336,7 @@ def _pieces(text: str, request: ModelRequest) -> Iterator[str]:
     return synthesis.deltas(text, request.chance, *(_HOSTED if is_hosted(request.model) else _OSS))
 
 
-# -- reading ---------------------------------------------------------------------------------------------------
+# -- reading ---------------------------------------------------------------------------------------
 
 
 def _read(body: JsonObject) -> Message:
@@ -273,10 +352,14 @@ def _read(body: JsonObject) -> Message:
 def _gather(chunks: Sequence[JsonValue]) -> Message:
     """Read the last response object, which holds the whole answer."""
     ended = [
-        chunk["response"] for chunk in chunks if isinstance(chunk, dict) and isinstance(chunk.get("response"), dict)
+        chunk["response"]
+        for chunk in chunks
+        if isinstance(chunk, dict) and isinstance(chunk.get("response"), dict)
     ]
     if not ended:
-        raise ValueError("expected an event with a `response`, found none: not a stream of the Responses API")
+        raise ValueError(
+            "expected an event with a `response`, found none: not a stream of the Responses API"
+        )
     last = ended[-1]
     assert isinstance(last, dict)
     return _read(last)
@@ -298,16 +381,25 @@ RESPONSES = Family(
         stop=("incomplete_details.reason", "response.incomplete_details.reason"),
         input=("usage.input_tokens", "response.usage.input_tokens"),
         output=("usage.output_tokens", "response.usage.output_tokens"),
-        cache_read=("usage.input_tokens_details.cached_tokens", "response.usage.input_tokens_details.cached_tokens"),
+        cache_read=(
+            "usage.input_tokens_details.cached_tokens",
+            "response.usage.input_tokens_details.cached_tokens",
+        ),
         cache_write=(
             "usage.input_tokens_details.cache_write_tokens",
             "response.usage.input_tokens_details.cache_write_tokens",
         ),
         total=("usage.total_tokens", "response.usage.total_tokens"),
-        tool_inputs=("output.*.arguments", "response.output.*.arguments", "item.arguments", "arguments"),
+        tool_inputs=(
+            "output.*.arguments",
+            "response.output.*.arguments",
+            "item.arguments",
+            "arguments",
+        ),
         input_has_cached=True,
     ),
     stream=_stream,
     gather=_gather,
     has_refusals=True,
+    set_stop=_set_stop,
 )

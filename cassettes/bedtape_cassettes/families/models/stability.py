@@ -1,7 +1,7 @@
 """Stability AI's Stable Diffusion 3.5, Stable Image and image services: one image per request.
 
-Images are PNGs for every output_format. Stable Diffusion XL has another form. It is not supported, because Bedrock
-no longer serves it.
+Images are PNGs for every output_format. Stable Diffusion XL has another form. It is not supported,
+because Bedrock no longer serves it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
     assert isinstance(content, Images)
     # Without a seed, or with 0, the model chooses a random seed and returns it.
     seed = json_access.integer(request.body, "seed") or request.chance.randint(1, _LARGEST_SEED)
-    files = (picture.png(request.prompt.text, seed, 0),) if content.images is None else content.images
+    files = (
+        (picture.png(request.prompt.text, seed, 0),) if content.images is None else content.images
+    )
     if not files:
         return {"finish_reasons": [_FILTERED]}
     return {

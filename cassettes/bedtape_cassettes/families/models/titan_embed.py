@@ -1,4 +1,5 @@
-"""Amazon Titan Text Embeddings (v1, v2) and Multimodal Embeddings: one input and one vector per request.
+"""Amazon Titan Text Embeddings (v1, v2) and Multimodal Embeddings: one input
+and one vector per request.
 
 The member normalize is ignored: generated vectors always have length 1.
 """
@@ -26,7 +27,11 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
     tokens = embedding.input_tokens(content, request.prompt)
     if _is_second(request.model):
         by_type = {form: _convert(vector, form) for form in _types(request.body)}
-        return {"embedding": list(vector), "embeddingsByType": by_type, "inputTextTokenCount": tokens}
+        return {
+            "embedding": list(vector),
+            "embeddingsByType": by_type,
+            "inputTextTokenCount": tokens,
+        }
     return {"embedding": list(vector), "inputTextTokenCount": tokens}
 
 
@@ -46,7 +51,10 @@ def _dimension(request: ModelRequest) -> tuple[JsonValue, int]:
 
 
 def _is_second(model: str) -> bool:
-    """Whether the model is a text model since v2. An unknown model id counts as the newest model."""
+    """Whether the model is a text model since v2.
+
+    An unknown model id counts as the newest model.
+    """
     return not any(older in model for older in ("embed-image", "embed-text-v1", "embed-g1"))
 
 
@@ -55,7 +63,9 @@ def _types(body: JsonObject) -> tuple[str, ...]:
     requested = json_access.texts(body, "embeddingTypes") or ("float",)
     unknown = [form for form in requested if form not in _TYPES]
     if unknown:
-        raise RenderError(f"expected `embeddingTypes` among {', '.join(_TYPES)}, found {unknown[0]!r}")
+        raise RenderError(
+            f"expected `embeddingTypes` among {', '.join(_TYPES)}, found {unknown[0]!r}"
+        )
     return requested
 
 

@@ -1,4 +1,6 @@
-"""Amazon Titan Text, from recordings of Lite, Express and tg1-large: one result, few long deltas."""
+"""Amazon Titan Text, from recordings of Lite, Express and tg1-large: one
+result, few long deltas.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,8 @@ _STOPS = {
     "stop_sequence": "STOP_CRITERIA_MET",
     "content_filtered": "CONTENT_FILTERED",
 }
-# A delta holds the text of two seconds. In 31 recorded deltas, all but the last have 84 to 326 characters.
+# A delta holds the text of two seconds. In 31 recorded deltas, all but the last
+# have 84 to 326 characters.
 _LEAST, _MOST = 84, 326
 
 
@@ -47,7 +50,9 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
 def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
     message, text, stop = split_message(content, _NAME, _STOPS)
     usage = usage_of(message, request.prompt)
-    for index, (piece, is_last) in enumerate(pieces(text, request.chance, _LEAST, _MOST, last=False)):
+    for index, (piece, is_last) in enumerate(
+        pieces(text, request.chance, _LEAST, _MOST, last=False)
+    ):
         yield {
             "outputText": piece,
             "index": 0,
@@ -59,7 +64,9 @@ def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
 
 def _read(body: JsonObject) -> Message:
     expected = f"`results`, as Titan answers, found {', '.join(body) or 'nothing'}"
-    return join_texts(readers.objects(body, "results")[:1], "outputText", "completionReason", _STOPS, expected)
+    return join_texts(
+        readers.objects(body, "results")[:1], "outputText", "completionReason", _STOPS, expected
+    )
 
 
 def _gather(chunks: Sequence[JsonValue]) -> Message:

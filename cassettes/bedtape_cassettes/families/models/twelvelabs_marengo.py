@@ -1,7 +1,7 @@
 """TwelveLabs Marengo 2.7 and 3.0: one text or image per request, or both together in 3.0.
 
-Video and audio answers go to S3 through an operation that is not rendered. [inferred] from the code of clients: the
-list in the answer.
+Video and audio answers go to S3 through an operation that is not rendered. [inferred] from the code
+of clients: the list in the answer.
 """
 
 from __future__ import annotations
@@ -31,15 +31,22 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
 
 def _source(inputs: JsonValue) -> str:
     media = [json_access.member(inputs, "mediaSource"), *json_access.items(inputs, "mediaSources")]
-    sources = (json_access.text(each, "base64String") or json_access.text(each, "s3Location", "uri") for each in media)
-    return json_access.text(inputs, "inputText") + "".join(embedding.image(source) for source in sources if source)
+    sources = (
+        json_access.text(each, "base64String") or json_access.text(each, "s3Location", "uri")
+        for each in media
+    )
+    return json_access.text(inputs, "inputText") + "".join(
+        embedding.image(source) for source in sources if source
+    )
 
 
 def _read(body: JsonObject) -> Content:
     """Read the vectors. `data` can be an object instead of a list, as in the documentation."""
     data = json_access.member(body, "data")
     items = data if isinstance(data, list) else [data]
-    return Embeddings(tuple(embedding.floats(json_access.member(each, "embedding")) for each in items))
+    return Embeddings(
+        tuple(embedding.floats(json_access.member(each, "embedding")) for each in items)
+    )
 
 
 TWELVELABS_MARENGO = Family(

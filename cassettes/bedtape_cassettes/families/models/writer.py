@@ -1,4 +1,6 @@
-"""Writer Palmyra X4 and X5: OpenAI's chat as vLLM writes it. A stream ends with the JSON string `"[DONE]"`.
+"""Writer Palmyra X4 and X5: OpenAI's chat as vLLM writes it.
+
+A stream ends with the JSON string `"[DONE]"`.
 
 [inferred] from AWS's documentation and clients, because there is no recording.
 """
@@ -27,7 +29,9 @@ def _envelope(kind: str, request: ModelRequest) -> JsonObject:
 
 
 def _call(use: ToolUse, request: ModelRequest) -> JsonObject:
-    return chat.call(use, f"chatcmpl-tool-{synthesis.identifier(request.chance, 32, synthesis.HEX)}")
+    return chat.call(
+        use, f"chatcmpl-tool-{synthesis.identifier(request.chance, 32, synthesis.HEX)}"
+    )
 
 
 def _render(content: Content, request: ModelRequest) -> JsonObject:
@@ -43,7 +47,15 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
     stop = completion.word_of(chat.STOPS, message.stop, _NAME)
     return {
         **_envelope("chat.completion", request),
-        "choices": [{"index": 0, "message": answer, "logprobs": None, "finish_reason": stop, "stop_reason": None}],
+        "choices": [
+            {
+                "index": 0,
+                "message": answer,
+                "logprobs": None,
+                "finish_reason": stop,
+                "stop_reason": None,
+            }
+        ],
         "usage": _usage(message, request),
         "prompt_logprobs": None,
     }
@@ -59,7 +71,10 @@ def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
     around = _envelope("chat.completion.chunk", request)
     first: JsonObject = {"role": "assistant", "content": ""}
     for delta in (first, *_deltas(content, request)):
-        yield {**around, "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": None}]}
+        yield {
+            **around,
+            "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": None}],
+        }
     stop = completion.word_of(chat.STOPS, message.stop, _NAME)
     last: JsonObject = {
         "index": 0,

@@ -1,6 +1,7 @@
 """Renders and reads the blocks of Anthropic's messages: text, citations, thinking and tool use.
 
-Blocks of Anthropic's server tools (server_tool_use, web_search_tool_result) are skipped when an answer is read.
+Blocks of Anthropic's server tools (server_tool_use, web_search_tool_result) are
+skipped when an answer is read.
 """
 
 from __future__ import annotations
@@ -13,8 +14,22 @@ from bedtape_cassettes.model import JsonValue
 _SUPPORTED = "text, cited text, reasoning or tool use (Message)"
 # A citation's location in Converse (kind, index) and in Anthropic's API (type, index, start, end).
 _LOCATIONS = (
-    ("documentChar", "documentIndex", "char_location", "document_index", "start_char_index", "end_char_index"),
-    ("documentPage", "documentIndex", "page_location", "document_index", "start_page_number", "end_page_number"),
+    (
+        "documentChar",
+        "documentIndex",
+        "char_location",
+        "document_index",
+        "start_char_index",
+        "end_char_index",
+    ),
+    (
+        "documentPage",
+        "documentIndex",
+        "page_location",
+        "document_index",
+        "start_page_number",
+        "end_page_number",
+    ),
     (
         "documentChunk",
         "documentIndex",
@@ -40,7 +55,11 @@ def render_block(block: Block, request: ModelRequest) -> JsonObject:
         case Text(text=text):
             return {"type": "text", "text": text}
         case CitedText(text=text, citations=citations):
-            return {"type": "text", "text": text, "citations": [render_citation(each) for each in citations]}
+            return {
+                "type": "text",
+                "text": text,
+                "citations": [render_citation(each) for each in citations],
+            }
         case Reasoning(redacted=bytes(data)):
             return {"type": "redacted_thinking", "data": _opaque(data)}
         case Reasoning(text=text, signature=signature):
@@ -66,24 +85,40 @@ def read_block(block: JsonObject) -> Block | None:
         case {"type": "text"}:
             return Text(json_access.text(block, "text"))
         case {"type": "thinking"}:
-            return Reasoning(json_access.text(block, "thinking"), json_access.text(block, "signature") or None)
+            return Reasoning(
+                json_access.text(block, "thinking"), json_access.text(block, "signature") or None
+            )
         case {"type": "redacted_thinking"}:
             return Reasoning(redacted=json_access.text(block, "data").encode())
         case {"type": "tool_use"}:
-            return ToolUse(json_access.text(block, "name"), block.get("input"), json_access.text(block, "id") or None)
+            return ToolUse(
+                json_access.text(block, "name"),
+                block.get("input"),
+                json_access.text(block, "id") or None,
+            )
     return None
 
 
 def render_citation(citation: Citation) -> JsonObject:
-    """Render a citation. Without a location that Anthropic supports, it cites all of the first document."""
+    """Render a citation.
+
+    Without a location that Anthropic supports, it cites all of the first document.
+    """
     for theirs, their_index, kind, index, start, end in _LOCATIONS:
         place = json_access.member(citation.location, theirs)
         if place is not None:
             cited: JsonObject = {"type": kind, "cited_text": citation.source}
             number = json_access.integer(place, their_index) or 0
-            ends: JsonObject = {start: json_access.integer(place, "start"), end: json_access.integer(place, "end")}
+            ends: JsonObject = {
+                start: json_access.integer(place, "start"),
+                end: json_access.integer(place, "end"),
+            }
             if kind == "search_result_location":
-                return cited | {"source": citation.origin, "title": citation.title, index: number} | ends
+                return (
+                    cited
+                    | {"source": citation.origin, "title": citation.title, index: number}
+                    | ends
+                )
             return cited | {index: number, "document_title": citation.title} | ends
     return {
         "type": "char_location",
@@ -96,8 +131,13 @@ def render_citation(citation: Citation) -> JsonObject:
 
 
 def read_citation(citation: JsonObject) -> Citation:
-    """The inverse of `render_citation`. A web location has no Converse form, so its URL becomes the origin."""
-    title = json_access.text(citation, "document_title") or json_access.text(citation, "title") or None
+    """The inverse of `render_citation`.
+
+    A web location has no Converse form, so its URL becomes the origin.
+    """
+    title = (
+        json_access.text(citation, "document_title") or json_access.text(citation, "title") or None
+    )
     origin = json_access.text(citation, "source") or json_access.text(citation, "url") or None
     return Citation(json_access.text(citation, "cited_text"), title, _location(citation), origin)
 

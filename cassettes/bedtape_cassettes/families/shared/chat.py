@@ -1,7 +1,7 @@
 """OpenAI's chat JSON (messages in the request, choices in the answer), which several families use.
 
-`prompt`, `read` and `gather` read the requests, answers and streams of all of these families. Each family renders
-its own answers, because the answers differ. Reading a request does not raise.
+`prompt`, `read` and `gather` read the requests, answers and streams of all of these families. Each
+family renders its own answers, because the answers differ. Reading a request does not raise.
 """
 
 from __future__ import annotations
@@ -45,22 +45,35 @@ MEMBERS: Members = Members(
 )
 
 
-# -- requests --------------------------------------------------------------------------------------------------
+# -- requests --------------------------------------------------------------------------------------
 
 
 def prompt(body: JsonObject) -> Prompt:
     """Read a request. Members of the wrong type are ignored."""
     messages = readers.objects(body, "messages")
     system = [message for message in messages if json_access.text(message, "role") in _SYSTEM]
+    turns = (
+        [message for message in messages if json_access.text(message, "role") not in _SYSTEM]
+        if system
+        else messages
+    )
     return Prompt(
         system="\n".join(filter(None, map(_content, system))),
-        turns=tuple(_turn(message) for message in messages if json_access.text(message, "role") not in _SYSTEM),
+        turns=tuple(map(_turn, turns)),
         tools=tuple(
-            filter(None, (json_access.text(tool, "function", "name") for tool in readers.objects(body, "tools")))
+            filter(
+                None,
+                [
+                    json_access.text(tool, "function", "name")
+                    or json_access.text(tool, "custom", "name")
+                    for tool in readers.objects(body, "tools")
+                ],
+            )
         ),
         temperature=json_access.number(body, "temperature"),
         top_p=json_access.number(body, "top_p"),
-        max_tokens=json_access.integer(body, "max_tokens") or json_access.integer(body, "max_completion_tokens"),
+        max_tokens=json_access.integer(body, "max_tokens")
+        or json_access.integer(body, "max_completion_tokens"),
         stop_sequences=completion.strings(body, "stop"),
         forced_tool=readers.read_forced_tool(body.get("tool_choice")),
     )
@@ -71,6 +84,8 @@ def _turn(message: JsonObject) -> Turn:
     if role == "tool":
         name = json_access.text(message, "name") or None
         return Turn(role, "", (ToolResult(json_access.text(message, "tool_call_id"), text, name),))
+    if "tool_calls" not in message:
+        return Turn(role, text)
     calls = [_tool_use(call) for call in readers.objects(message, "tool_calls")]
     return Turn(role, text, calls=tuple(calls))
 
@@ -82,17 +97,24 @@ def _content(message: JsonObject) -> str:
 
 def _tool_use(call: JsonValue) -> ToolUse:
     arguments_value = json_access.member(call, "function", "arguments")
-    value = readers.arguments(arguments_value) if isinstance(arguments_value, str) else arguments_value
-    return ToolUse(json_access.text(call, "function", "name"), value, json_access.text(call, "id") or None)
+    value = (
+        readers.arguments(arguments_value) if isinstance(arguments_value, str) else arguments_value
+    )
+    return ToolUse(
+        json_access.text(call, "function", "name"), value, json_access.text(call, "id") or None
+    )
 
 
-# -- writing ---------------------------------------------------------------------------------------------------
+# -- writing ---------------------------------------------------------------------------------------
 
 
-def parts(content: Content, family: str, *, reasons: bool = False) -> tuple[str, str, list[ToolUse]]:
+def parts(
+    content: Content, family: str, *, reasons: bool = False
+) -> tuple[str, str, list[ToolUse]]:
     """Split a message into reasoning, text and tool calls.
 
-    reasons: whether the family supports reasoning. Raises RenderError for content that the family does not support.
+    reasons: whether the family supports reasoning. Raises RenderError for content that the
+    family does not support.
     """
     supported = f"{'reasoning, ' if reasons else ''}text and tool use (Message)"
     thoughts: list[str] = []
@@ -120,16 +142,27 @@ def arguments(use: ToolUse) -> str:
 
 def call(use: ToolUse, new_id: str) -> JsonObject:
     """A tool call in the common form. new_id: the id of a call that has no id."""
-    return {"id": use.id or new_id, "type": "function", "function": {"name": use.name, "arguments": arguments(use)}}
+    return {
+        "id": use.id or new_id,
+        "type": "function",
+        "function": {"name": use.name, "arguments": arguments(use)},
+    }
 
 
 def usage(counts: Usage) -> JsonObject:
     """Token counts in the common form. Cached tokens count as prompt tokens."""
-    return {"prompt_tokens": counts.total_input, "completion_tokens": counts.output, "total_tokens": counts.total}
+    return {
+        "prompt_tokens": counts.total_input,
+        "completion_tokens": counts.output,
+        "total_tokens": counts.total,
+    }
 
 
 def render_url_citation(citation: Citation, start: int, end: int) -> JsonObject:
-    """A citation of the characters from `start` to `end`. Without a URL, the cited text stands in its place."""
+    """A citation of the characters from `start` to `end`.
+
+    Without a URL, the cited text stands in its place.
+    """
     url = citation.origin or json_access.text(citation.location, "web", "url") or citation.source
     return {"end_index": end, "start_index": start, "title": citation.title or "", "url": url}
 
@@ -140,7 +173,7 @@ def read_url_citation(annotation: JsonValue) -> Citation:
     return Citation("", json_access.text(annotation, "title") or None, {"web": {"url": url}}, url)
 
 
-# -- reading ---------------------------------------------------------------------------------------------------
+# -- reading ---------------------------------------------------------------------------------------
 
 
 def read(body: JsonObject) -> Message:
@@ -149,7 +182,10 @@ def read(body: JsonObject) -> Message:
 
 
 def gather(chunks: Sequence[JsonValue]) -> Message:
-    """Read a stream. Blocks keep the order in which they began. Raises ValueError if no chunk has a delta or message."""
+    """Read a stream.
+
+    Blocks keep the order in which they began. Raises ValueError if no chunk has a delta or message.
+    """
     try:
         return _gather_choices(chunks, "delta", "chunks of choices with a `delta`")
     except ValueError:
@@ -160,21 +196,36 @@ def gather(chunks: Sequence[JsonValue]) -> Message:
 
 def _gather_choices(chunks: Sequence[JsonValue], member: str, expected: str) -> Message:
     choices = [choice for chunk in chunks for choice in readers.objects(chunk, "choices")]
-    first = [choice for choice in choices if not choice.get("index") and isinstance(choice.get(member), dict)]
+    first = [
+        choice
+        for choice in choices
+        if not choice.get("index") and isinstance(choice.get(member), dict)
+    ]
     if not first:
         raise ValueError(f"expected {expected}, found none")
-    words = [json_access.text(choice, "finish_reason") or json_access.text(choice, "stop_reason") for choice in first]
+    words = [
+        json_access.text(choice, "finish_reason") or json_access.text(choice, "stop_reason")
+        for choice in first
+    ]
     word = next(filter(None, reversed(words)), "")
     blocks = _blocks([choice[member] for choice in first])
     return Message(blocks, stop=completion.stop_of(STOPS, word))
 
 
-# The members that hold text, to kinds of blocks. bedrock-mantle's name of reasoning is not vLLM's older one.
-_KINDS = {"reasoning": "thought", "reasoning_content": "thought", "content": "text", "refusal": "refusal"}
+# The members that hold text, to kinds of blocks. bedrock-mantle's name of reasoning
+# is not vLLM's older one.
+_KINDS = {
+    "reasoning": "thought",
+    "reasoning_content": "thought",
+    "content": "text",
+    "refusal": "refusal",
+}
 
 
 def _blocks(deltas: Sequence[JsonValue]) -> tuple[Block, ...]:
-    """Join the deltas of reasoning, of text and of each tool call, in the order in which each block began."""
+    """Join the deltas of reasoning, of text and of each tool call, in the order
+    in which each block began.
+    """
     runs: list[tuple[str, list[JsonValue]]] = []
     calls: dict[int, list[JsonValue]] = {}
     for delta in deltas:
@@ -202,4 +253,6 @@ def _block(kind: str, deltas: list[JsonValue]) -> Block:
         text = "".join(json_access.text(piece, "function", "arguments") for piece in deltas)
         return ToolUse(whole.name, readers.arguments(text), whole.id)
     text = "".join(piece for piece in deltas if isinstance(piece, str))
-    return Reasoning(text) if kind == "thought" else Refusal(text) if kind == "refusal" else Text(text)
+    return (
+        Reasoning(text) if kind == "thought" else Refusal(text) if kind == "refusal" else Text(text)
+    )

@@ -1,4 +1,5 @@
-"""Shared code of families whose answers are one text: the text, stop reasons, deltas, ids and times.
+"""Shared code of families whose answers are one text: the text, stop
+reasons, deltas, ids and times.
 
 Rendering raises RenderError for content that a family does not support.
 """
@@ -15,7 +16,7 @@ from bedtape_cassettes.families.shared import json_access, synthesis
 from bedtape_cassettes.model import JsonValue
 
 # The words of Llama, Mistral and OpenAI. A word is read back as the first stop reason that has it.
-FINISH = {"end_turn": "stop", "max_tokens": "length", "stop_sequence": "stop"}
+FINISH: dict[str, str] = {"end_turn": "stop", "max_tokens": "length", "stop_sequence": "stop"}
 
 # Meanings of words that are in no family's table. The first part that occurs in the word decides.
 _MEANINGS = (
@@ -37,7 +38,8 @@ _MEANINGS = (
     ("complete", "end_turn"),
     ("finish", "end_turn"),
 )
-# 2025-11-01, and the seconds of a year: recorded creation times lie in this year. Rendering has no clock.
+# 2025-11-01, and the seconds of a year: recorded creation times lie in this year.
+# Rendering has no clock.
 _SINCE, _YEAR = 1_761_955_200, 31_536_000
 
 
@@ -49,7 +51,10 @@ def message_of(content: Content, family: str, supported: str = "text (Message)")
 
 
 def text_of(content: Content, family: str, supported: str = "text alone") -> str:
-    """Return the text of a message. Raises RenderError if the message has a block other than text."""
+    """Return the text of a message.
+
+    Raises RenderError if the message has a block other than text.
+    """
     message = message_of(content, family)
     for block in message.blocks:
         if not isinstance(block, Text):
@@ -58,18 +63,28 @@ def text_of(content: Content, family: str, supported: str = "text alone") -> str
 
 
 def make_message(text: str, stop: str) -> Message:
-    """The inverse of `text_of`: a message with one text block, or without blocks if the text is empty."""
+    """The inverse of `text_of`: a message with one text block, or without
+    blocks if the text is empty.
+    """
     return Message((Text(text),) if text else (), stop=stop)
 
 
-def split_message(content: Content, family: str, words: Mapping[str, str]) -> tuple[Message, str, str]:
-    """Return the message, its text and the family's word for its stop reason. Raises RenderError, as the parts do."""
+def split_message(
+    content: Content, family: str, words: Mapping[str, str]
+) -> tuple[Message, str, str]:
+    """Return the message, its text and the family's word for its stop reason.
+
+    Raises RenderError, as the parts do.
+    """
     message = message_of(content, family)
     return message, text_of(content, family), word_of(words, message.stop, family)
 
 
-def join_texts(parts: Sequence[JsonObject], text: str, stop: str, words: Mapping[str, str], expected: str) -> Message:
-    """Read the parts of one answer: the member `text` of each part, and the member `stop` of the last part.
+def join_texts(
+    parts: Sequence[JsonObject], text: str, stop: str, words: Mapping[str, str], expected: str
+) -> Message:
+    """Read the parts of one answer: the member `text` of each part, and the member
+    `stop` of the last part.
 
     Raises ValueError with `expected`, the form of the family, if there are no parts.
     """
@@ -79,20 +94,21 @@ def join_texts(parts: Sequence[JsonObject], text: str, stop: str, words: Mapping
     return make_message(joined, stop_of(words, parts[-1].get(stop)))
 
 
-# -- stop reasons ----------------------------------------------------------------------------------------------
+# -- stop reasons ----------------------------------------------------------------------------------
 
 
 def word_of(words: Mapping[str, str], stop: str, family: str) -> str:
     """Return the family's word for a stop reason.
 
-    A full context counts as max_tokens if the family has no word for it. Raises RenderError for other stop reasons
-    without a word.
+    A full context counts as max_tokens if the family has no word for it. Raises RenderError for
+    other stop reasons without a word.
     """
     if stop == "model_context_window_exceeded" and stop not in words:
         stop = "max_tokens"
     if stop not in words:
         raise RenderError(
-            f"answers of the {family} family end with one of {', '.join(words)}; found the stop reason {stop!r}"
+            f"answers of the {family} family end with one of {', '.join(words)}; found the stop"
+            f" reason {stop!r}"
         )
     return words[stop]
 
@@ -100,8 +116,8 @@ def word_of(words: Mapping[str, str], stop: str, family: str) -> str:
 def stop_of(words: Mapping[str, str], word: JsonValue, *bodies: JsonValue) -> str:
     """Return the stop reason for a family's word.
 
-    A guardrail action in `bodies` (the answer, or its chunks) takes precedence. An unknown word is read by its parts.
-    An answer without a word ended normally.
+    A guardrail action in `bodies` (the answer, or its chunks) takes precedence. An unknown word is
+    read by its parts. An answer without a word ended normally.
     """
     if any(json_access.text(body, GUARDED) == "INTERVENED" for body in bodies):
         return "guardrail_intervened"
@@ -116,10 +132,12 @@ def stop_of(words: Mapping[str, str], word: JsonValue, *bodies: JsonValue) -> st
     return next((stop for part, stop in _MEANINGS if part in lower), "malformed_model_output")
 
 
-# -- streams ---------------------------------------------------------------------------------------------------
+# -- streams ---------------------------------------------------------------------------------------
 
 
-def pieces(text: str, chance: Random, least: int, most: int, *, last: bool) -> Iterator[tuple[str, bool]]:
+def pieces(
+    text: str, chance: Random, least: int, most: int, *, last: bool
+) -> Iterator[tuple[str, bool]]:
     """Split the text into deltas, each with whether it is the last.
 
     last: end with an empty delta, because `stop` comes in a chunk without text.
@@ -137,7 +155,7 @@ def strings(value: JsonValue, *path: str) -> tuple[str, ...]:
     return (alone,) if alone else json_access.texts(value, *path)
 
 
-# -- ids and times ---------------------------------------------------------------------------------------------
+# -- ids and times ---------------------------------------------------------------------------------
 
 
 def uuid(chance: Random) -> str:

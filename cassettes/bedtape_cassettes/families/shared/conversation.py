@@ -1,4 +1,6 @@
-"""Reads requests of Converse and of Nova, which have the same messages, tools and system prompts."""
+"""Reads requests of Converse and of Nova, which have the same messages,
+tools and system prompts.
+"""
 
 from __future__ import annotations
 
@@ -19,27 +21,28 @@ def system(body: JsonObject) -> str:
 
 
 def tool_names(body: JsonObject) -> tuple[str, ...]:
-    """The names of the tools in `toolConfig`."""
-    if "toolConfig" not in body:
-        return ()
-    specs = [json_access.text(tool, "toolSpec", "name") for tool in json_access.items(body, "toolConfig", "tools")]
-    return tuple(name for name in specs if name)
+    """The names of the tools in `toolConfig`: tools of the client, and tools that Bedrock runs."""
+    tools = json_access.items(body, "toolConfig", "tools")
+    names = [
+        json_access.text(tool, kind, "name")
+        for tool in tools
+        for kind in ("toolSpec", "systemTool")
+    ]
+    return tuple(name for name in names if name)
 
 
 def conversation(body: JsonObject) -> tuple[Turn, ...]:
     """The messages of a request as turns."""
-    return tuple(_turn(message) for message in readers.objects(body, "messages"))
-
-
-_TEXT_ALONE = {"text"}
+    return tuple([_turn(message) for message in readers.objects(body, "messages")])
 
 
 def _turn(message: JsonObject) -> Turn:
     content = message.get("content")
-    blocks = readers.objects(content)
     role = json_access.text(message, "role")
-    if len(blocks) == 1 and blocks[0].keys() == _TEXT_ALONE:  # most messages
-        return Turn(role, json_access.text(blocks[0], "text"))
+    match content:
+        case [{"text": str(text), **others}] if not others and text.isascii():  # most messages
+            return Turn(role, text)
+    blocks = readers.objects(content)
     return Turn(
         role,
         json_access.text(content) or _join_texts(blocks),
@@ -51,15 +54,21 @@ def _turn(message: JsonObject) -> Turn:
 def _join_texts(blocks: Sequence[JsonValue]) -> str:
     """Join the text blocks with newlines. Text in `guardContent` is included."""
     texts = (
-        json_access.text(block, "text") or json_access.text(block, "guardContent", "text", "text") for block in blocks
+        json_access.text(block, "text") or json_access.text(block, "guardContent", "text", "text")
+        for block in blocks
     )
     return "\n".join(text for text in texts if text)
 
 
 def _result(value: JsonValue) -> ToolResult:
     parts = readers.objects(value, "content")
-    texts = (readers.to_text(part["json"]) if "json" in part else json_access.text(part, "text") for part in parts)
-    return ToolResult(json_access.text(value, "toolUseId"), "\n".join(text for text in texts if text))
+    texts = (
+        readers.to_text(part["json"]) if "json" in part else json_access.text(part, "text")
+        for part in parts
+    )
+    return ToolResult(
+        json_access.text(value, "toolUseId"), "\n".join(text for text in texts if text)
+    )
 
 
 def call(value: JsonValue) -> ToolUse:

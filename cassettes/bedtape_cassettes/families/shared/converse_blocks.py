@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
-from bedtape_cassettes.families.content import Block, Citation, CitedText, Image, Reasoning, Text, ToolUse, Usage
+from bedtape_cassettes.families.content import (
+    Block,
+    Citation,
+    CitedText,
+    Image,
+    Reasoning,
+    Text,
+    ToolUse,
+    Usage,
+)
 from bedtape_cassettes.families.family import JsonObject, ModelRequest, make_render_error
 from bedtape_cassettes.families.shared import json_access, readers, synthesis
 from bedtape_cassettes.families.shared.conversation import call
@@ -15,11 +24,20 @@ from bedtape_cassettes.model import JsonValue
 
 SUPPORTED = "text, reasoning, tool use, cited text or an image (Message)"
 # Claude models without cache counts and typed tool use. Whole answers of later models have both.
-_OLDER = ("*claude-v*", "*claude-instant*", "*claude-3-haiku*", "*claude-3-sonnet*", "*claude-3-opus*", "*claude-3-5-*")
+_OLDER = (
+    "*claude-v*",
+    "*claude-instant*",
+    "*claude-3-haiku*",
+    "*claude-3-sonnet*",
+    "*claude-3-opus*",
+    "*claude-3-5-*",
+)
 
 
 def is_newer(request: ModelRequest) -> bool:
-    return "claude" in request.model and not any(fnmatchcase(request.model, glob) for glob in _OLDER)
+    return "claude" in request.model and not any(
+        fnmatchcase(request.model, glob) for glob in _OLDER
+    )
 
 
 def performance(request: ModelRequest) -> JsonObject:
@@ -34,16 +52,24 @@ def tier(request: ModelRequest) -> JsonObject:
 
 
 def find_cache_lifetime(body: JsonObject) -> str | None:
-    """The lifetime of the first cache point of a request, by default 5m; None if the request has no cache point."""
-    messages = readers.objects(body, "messages")
-    places = (*[message.get("content") for message in messages], body.get("system"), body.get("toolConfig"))
-    blocks = (block for place in places for block in readers.objects(place) or readers.objects(place, "tools"))
-    point = next((block["cachePoint"] for block in blocks if "cachePoint" in block), None)
-    return None if point is None else json_access.text(point, "ttl") or "5m"
+    """The lifetime of the first cache point of a request, by default 5m; None if the
+    request has no cache point.
+    """
+    places = [message.get("content") for message in readers.objects(body, "messages")]
+    if "system" in body or "toolConfig" in body:
+        places += (body.get("system"), json_access.member(body, "toolConfig", "tools"))
+    for place in places:
+        for block in place if isinstance(place, list) else ():
+            if isinstance(block, dict) and block.get("cachePoint") is not None:
+                return json_access.text(block["cachePoint"], "ttl") or "5m"
+    return None
 
 
 def render_usage(usage: Usage, request: ModelRequest, *, counts_cache: bool) -> JsonObject:
-    """Token counts. Cached tokens are counted if the request has a cache point. counts_cache: always."""
+    """Token counts.
+
+    Cached tokens are counted if the request has a cache point. counts_cache: always.
+    """
     cache: JsonObject = {}
     lifetime = request.derive(find_cache_lifetime)
     if usage.cache_write:
@@ -70,7 +96,14 @@ def render_block(block: Block, request: ModelRequest) -> JsonObject:
             return {"text": text}
         case ToolUse():
             kind: JsonObject = {"type": "tool_use"} if is_newer(request) else {}
-            return {"toolUse": {"input": block.input, "name": block.name, "toolUseId": tool_id(block, request), **kind}}
+            return {
+                "toolUse": {
+                    "input": block.input,
+                    "name": block.name,
+                    "toolUseId": tool_id(block, request),
+                    **kind,
+                }
+            }
         case Reasoning(redacted=bytes(data)):
             return {"reasoningContent": {"redactedContent": synthesis.base64_text(data)}}
         case Reasoning(text=text, signature=signature):
@@ -89,7 +122,9 @@ def tool_id(block: ToolUse, request: ModelRequest) -> str:
 
 
 def render_citation(citation: Citation) -> JsonObject:
-    everything: JsonValue = {"documentChar": {"documentIndex": 0, "end": len(citation.source), "start": 0}}
+    everything: JsonValue = {
+        "documentChar": {"documentIndex": 0, "end": len(citation.source), "start": 0}
+    }
     origin: JsonObject = {} if citation.origin is None else {"source": citation.origin}
     title: JsonObject = {} if citation.title is None else {"title": citation.title}
     return {
@@ -109,10 +144,17 @@ def read_block(block: JsonObject) -> Block | None:
         case {"reasoningContent": {"redactedContent": data}}:
             return Reasoning(redacted=readers.binary(data))
         case {"reasoningContent": {"reasoningText": dict(reasoning)}}:
-            return Reasoning(json_access.text(reasoning, "text"), json_access.text(reasoning, "signature") or None)
+            return Reasoning(
+                json_access.text(reasoning, "text"),
+                json_access.text(reasoning, "signature") or None,
+            )
         case {"citationsContent": dict(cited)}:
-            texts = "".join(json_access.text(part, "text") for part in json_access.items(cited, "content"))
-            return CitedText(texts, tuple(read_citation(each) for each in readers.objects(cited, "citations")))
+            texts = "".join(
+                json_access.text(part, "text") for part in json_access.items(cited, "content")
+            )
+            return CitedText(
+                texts, tuple(read_citation(each) for each in readers.objects(cited, "citations"))
+            )
         case {"image": dict(image)}:
             data = readers.binary(json_access.member(image, "source", "bytes"))
             return Image(data, json_access.text(image, "format") or "png")

@@ -1,7 +1,7 @@
 """Shared code of the embedding families: a vector for each input, and smaller number types.
 
-The source of an input is its text, or the base64 of its image. A generated vector depends on the source alone, so
-equal inputs get equal vectors. Similar texts do not get similar vectors.
+The source of an input is its text, or the base64 of its image. A generated vector depends on the
+source alone, so equal inputs get equal vectors, and similar texts get similar vectors.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ from collections.abc import Sequence
 
 from bedtape_cassettes.families.content import Content, Embeddings, Prompt, Turn
 from bedtape_cassettes.families.family import RenderError
-from bedtape_cassettes.families.shared import json_access, synthesis
+from bedtape_cassettes.families.shared import json_access, similarity
 from bedtape_cassettes.model import JsonValue
 
-# Larger than the dimension of any model, and small enough that a wrong request cannot fill the memory.
+# Larger than the dimension of any model, and small enough that a wrong request
+# cannot fill the memory.
 _LARGEST_DIMENSION = 16_384
 # Cohere's number types. `binary` and `ubinary` hold eight dimensions per byte.
 FORMS = ("float", "int8", "uint8", "binary", "ubinary")
-# The standard deviation of a unit vector's numbers is 1/sqrt(dimension). It becomes 32, so a signed byte holds four
-# deviations on each side.
+# The standard deviation of a unit vector's numbers is 1/sqrt(dimension). It becomes 32, so a signed
+# byte holds four deviations on each side.
 _SPREAD = 32
 
 
@@ -33,28 +34,37 @@ def prompt_of(inputs: Sequence[str]) -> Prompt:
     return Prompt(turns=tuple(Turn("user", text) for text in inputs))
 
 
-def vectors(content: Content, sources: Sequence[str], requested: JsonValue, default: int) -> list[list[float]]:
+def vectors(
+    content: Content, sources: Sequence[str], requested: JsonValue, default: int
+) -> list[list[float]]:
     """Return a vector for each source: the given vectors, or generated vectors.
 
-    requested: the dimension in the request, or None. default: the dimension of the model. Raises RenderError if the
-    number of given vectors differs from the number of sources, or if the dimension is not supported.
+    requested: the dimension in the request, or None. default: the dimension of the model. Raises
+    RenderError if the number of given vectors differs from the number of sources, or if the
+    dimension is not supported.
     """
     assert isinstance(content, Embeddings)
     if content.vectors is not None:
         if len(content.vectors) != len(sources):
             raise RenderError(
-                f"expected as many vectors as the request has inputs, {len(sources)}; found {len(content.vectors)};"
-                " give one vector for each input, or `auto` to generate them"
+                f"expected as many vectors as the request has inputs, {len(sources)}; found"
+                f" {len(content.vectors)}; give one vector for each input, or `auto` to generate"
+                " them"
             )
         return [[float(number) for number in vector] for vector in content.vectors]
     dimension = default if requested is None else requested
     if content.dimension is not None:
         dimension = content.dimension
-    if isinstance(dimension, bool) or not isinstance(dimension, int) or not 1 <= dimension <= _LARGEST_DIMENSION:
+    if (
+        isinstance(dimension, bool)
+        or not isinstance(dimension, int)
+        or not 1 <= dimension <= _LARGEST_DIMENSION
+    ):
         raise RenderError(
-            f"expected a whole number from 1 to {_LARGEST_DIMENSION} as the dimension, found {dimension!r}"
+            f"expected a whole number from 1 to {_LARGEST_DIMENSION} as the dimension, found"
+            f" {dimension!r}"
         )
-    return [list(synthesis.vector(source, dimension)) for source in sources]
+    return [list(similarity.make_vector(source, dimension)) for source in sources]
 
 
 def input_tokens(content: Content, prompt: Prompt) -> int:
@@ -73,7 +83,7 @@ def floats(value: JsonValue) -> tuple[float, ...]:
     return tuple(float(item) for item in numbers if item is not None)
 
 
-# -- smaller number types --------------------------------------------------------------------------------------
+# -- smaller number types --------------------------------------------------------------------------
 
 
 def quantise(vector: Sequence[float], form: str) -> list[JsonValue]:
@@ -116,7 +126,10 @@ def _scale(numbers: Sequence[float], dimension: int) -> tuple[float, ...]:
 
 
 def _pack(vector: Sequence[float]) -> list[int]:
-    """One bit per dimension, set if the number is above 0. The first dimension is the highest bit of its byte."""
+    """One bit per dimension, set if the number is above 0.
+
+    The first dimension is the highest bit of its byte.
+    """
     return [
         sum((number > 0) << (7 - place) for place, number in enumerate(vector[at : at + 8]))
         for at in range(0, len(vector), 8)
@@ -125,4 +138,6 @@ def _pack(vector: Sequence[float]) -> list[int]:
 
 def _unpack(packed: Sequence[int]) -> tuple[float, ...]:
     unit = 1 / math.sqrt(8 * len(packed) or 1)
-    return tuple(unit if byte >> (7 - place) & 1 else -unit for byte in packed for place in range(8))
+    return tuple(
+        unit if byte >> (7 - place) & 1 else -unit for byte in packed for place in range(8)
+    )

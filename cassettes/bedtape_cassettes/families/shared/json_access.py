@@ -1,4 +1,6 @@
-"""Reads members of parsed JSON by path and type. A member of another type is read as a missing member.
+"""Reads members of parsed JSON by path and type.
+
+A member of another type is read as a missing member.
 
 No function raises, because clients can send any JSON.
 """
@@ -19,8 +21,13 @@ def member(value: JsonValue, *path: str) -> JsonValue:
 
 
 def text(value: JsonValue, *path: str) -> str:
-    """The string at the path, or an empty string. Lone surrogates become `?`, because UTF-8 cannot encode them."""
-    leaf = member(value, *path)
+    """The string at the path, or an empty string.
+
+    Lone surrogates become `?`, because UTF-8 cannot encode them.
+    """
+    leaf = value
+    for name in path:
+        leaf = leaf.get(name) if isinstance(leaf, dict) else None
     if not isinstance(leaf, str):
         return ""
     return leaf if leaf.isascii() else leaf.encode(errors="replace").decode()
@@ -28,24 +35,31 @@ def text(value: JsonValue, *path: str) -> str:
 
 def items(value: JsonValue, *path: str) -> list[JsonValue]:
     """The list at the path, or an empty list."""
-    leaf = member(value, *path)
+    leaf = value
+    for name in path:
+        leaf = leaf.get(name) if isinstance(leaf, dict) else None
     return leaf if isinstance(leaf, list) else []
 
 
 def texts(value: JsonValue, *path: str) -> tuple[str, ...]:
     """The strings in the list at the path."""
-    return tuple(text(item) for item in items(value, *path) if isinstance(item, str))
+    return tuple([text(item) for item in items(value, *path) if isinstance(item, str)])
 
 
 def number(value: JsonValue, *path: str) -> float | None:
-    """The number at the path, or None. A number too large for a float, or a boolean, is not a number."""
+    """The number at the path, or None.
+
+    A number too large for a float, or a boolean, is not a number.
+    """
     leaf = member(value, *path)
-    if isinstance(leaf, bool) or not isinstance(leaf, int | float):
+    if leaf is None or isinstance(leaf, bool) or not isinstance(leaf, int | float):
         return None
     return leaf if -_LARGEST <= leaf <= _LARGEST else None
 
 
 def integer(value: JsonValue, *path: str) -> int | None:
-    """The whole number at the path, or None. 28.0 is a whole number, because guardrails turn 28 into 28.0."""
+    """The whole number at the path, or None. 28.0 is a whole number, because
+    guardrails turn 28 into 28.0.
+    """
     leaf = number(value, *path)
     return int(leaf) if leaf is not None and leaf == leaf // 1 else None

@@ -1,6 +1,8 @@
-"""Shared code of the image families: generates a tiny PNG for a prompt, and reads images of answers.
+"""Shared code of the image families: generates a tiny PNG for a prompt, and
+reads images of answers.
 
-A generated image has 16 pixels, whose colours depend on the prompt, so that equal calls give equal files.
+A generated image has 16 pixels, whose colours depend on the prompt, so that
+equal calls give equal files.
 """
 
 from __future__ import annotations
@@ -39,7 +41,10 @@ def encode_images(files: tuple[bytes, ...]) -> list[JsonValue]:
 
 
 def images(value: JsonValue) -> Images:
-    """Read the images of an answer. Raises ValueError if the value is not a list of base64 strings."""
+    """Read the images of an answer.
+
+    Raises ValueError if the value is not a list of base64 strings.
+    """
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise ValueError("expected `images`, a list of base64 strings")
     return Images(tuple(b64decode(str(item), validate=True) for item in value))

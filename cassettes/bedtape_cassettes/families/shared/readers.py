@@ -1,4 +1,7 @@
-"""Reads text blocks, tool arguments and base64. No function raises, because clients and models can send any JSON."""
+"""Reads text blocks, tool arguments and base64.
+
+No function raises, because clients and models can send any JSON.
+"""
 
 from __future__ import annotations
 
@@ -18,20 +21,27 @@ def objects(value: JsonValue, *path: str) -> list[JsonObject]:
 
 
 def read_text(value: JsonValue, *path: str) -> str:
-    """The string at the path, or the joined texts of a list of strings and `{"text": …}` blocks, one per line."""
+    """The string at the path, or the joined texts of a list of strings and `{"text":
+    …}` blocks, one per line.
+    """
     leaf = json_access.member(value, *path)
     return json_access.text(leaf) if isinstance(leaf, str) else "\n".join(_texts(leaf))
 
 
 def _texts(blocks: JsonValue) -> Iterator[str]:
     for block in json_access.items(blocks):
-        text = json_access.text(block) if isinstance(block, str) else json_access.text(block, "text")
+        text = (
+            json_access.text(block) if isinstance(block, str) else json_access.text(block, "text")
+        )
         if text:
             yield text
 
 
 def arguments(text: str) -> JsonValue:
-    """Parse a tool call's arguments. Returns the text itself if it is not JSON, as in a truncated answer."""
+    """Parse a tool call's arguments.
+
+    Returns the text itself if it is not JSON, as in a truncated answer.
+    """
     if not text:
         return {}
     try:
@@ -41,7 +51,9 @@ def arguments(text: str) -> JsonValue:
 
 
 def read_forced_tool(choice: JsonValue) -> str | None:
-    """The tool that a request forces, as its `tool_choice` says; empty for any tool, None if the model may choose."""
+    """The tool that a request forces, as its `tool_choice` says; empty for any tool, None
+    if the model may choose.
+    """
     match choice:
         case "required" | "any" | {"type": "any"} | {"any": {}}:
             return ""

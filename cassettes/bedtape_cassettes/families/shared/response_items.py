@@ -1,11 +1,21 @@
-"""Renders and reads the items of the Responses API's answers: messages with their parts, function calls, reasoning."""
+"""Renders and reads the items of the Responses API's answers: messages with their parts,
+function calls, reasoning.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from bedtape_cassettes.families.content import Block, CitedText, Message, Reasoning, Refusal, Text, ToolUse
+from bedtape_cassettes.families.content import (
+    Block,
+    CitedText,
+    Message,
+    Reasoning,
+    Refusal,
+    Text,
+    ToolUse,
+)
 from bedtape_cassettes.families.family import JsonObject, ModelRequest, make_render_error
 from bedtape_cassettes.families.shared import chat, json_access, readers, synthesis
 from bedtape_cassettes.families.shared.server_sent import is_hosted
@@ -16,7 +26,9 @@ SUPPORTED = "reasoning, text, cited text, a refusal and tool use (Message)"
 
 @dataclass(slots=True)
 class Item:
-    """An item of the answer. item: complete. parts: the content blocks of a message or of reasoning."""
+    """An item of the answer. item: complete. parts: the content blocks of a
+    message or of reasoning.
+    """
 
     item: JsonObject
     parts: list[Block] = field(default_factory=list)
@@ -34,7 +46,16 @@ def build_items(message: Message, request: ModelRequest) -> list[Item]:
             case ToolUse(name=name):
                 call = _new_item("function_call", "fc", request)
                 call_id = block.id or f"call_{synthesis.identifier(request.chance, 24)}"
-                items.append(Item({"arguments": chat.arguments(block), "call_id": call_id, **call, "name": name}))
+                items.append(
+                    Item(
+                        {
+                            "arguments": chat.arguments(block),
+                            "call_id": call_id,
+                            **call,
+                            "name": name,
+                        }
+                    )
+                )
             case Reasoning():
                 items.append(Item(_new_item("reasoning", "rs", request), [block]))
             case _:
@@ -49,8 +70,14 @@ def build_items(message: Message, request: ModelRequest) -> list[Item]:
 def _new_item(kind: str, prefix: str, request: ModelRequest) -> JsonObject:
     """gpt-oss numbers reasoning as messages, with shorter ids."""
     if not is_hosted(request.model) and kind != "function_call":
-        return {"id": f"msg_{synthesis.identifier(request.chance, 16, synthesis.HEX)}", "type": kind}
-    return {"id": f"{prefix}_{synthesis.identifier(request.chance, 32, synthesis.HEX)}", "type": kind}
+        return {
+            "id": f"msg_{synthesis.identifier(request.chance, 16, synthesis.HEX)}",
+            "type": kind,
+        }
+    return {
+        "id": f"{prefix}_{synthesis.identifier(request.chance, 32, synthesis.HEX)}",
+        "type": kind,
+    }
 
 
 def _content(item: Item, model: str) -> JsonObject:
@@ -65,14 +92,23 @@ def _content(item: Item, model: str) -> JsonObject:
 
 
 def _reasoning(block: Block, model: str) -> JsonObject:
-    """GPT-5.x encrypts its reasoning, and summarises it on request. gpt-oss answers with its text."""
+    """GPT-5.x encrypts its reasoning, and summarises it on request. gpt-oss
+    answers with its text.
+    """
     assert isinstance(block, Reasoning)
     if block.redacted is not None:
         return {"encrypted_content": block.redacted.decode(errors="replace"), "summary": []}
     if is_hosted(model):
         signed: JsonObject = {"encrypted_content": block.signature} if block.signature else {}
-        return {**signed, "summary": [{"text": block.text, "type": "summary_text"}] if block.text else []}
-    return {"content": [{"text": block.text, "type": "reasoning_text"}], "status": "completed", "summary": []}
+        return {
+            **signed,
+            "summary": [{"text": block.text, "type": "summary_text"}] if block.text else [],
+        }
+    return {
+        "content": [{"text": block.text, "type": "reasoning_text"}],
+        "status": "completed",
+        "summary": [],
+    }
 
 
 def render_part(block: Block, model: str) -> JsonObject:
@@ -107,7 +143,9 @@ def read_item(item: JsonObject) -> Iterator[Block]:
                     yield Text(text)
         case {"type": "function_call"}:
             arguments = readers.arguments(json_access.text(item, "arguments"))
-            yield ToolUse(json_access.text(item, "name"), arguments, json_access.text(item, "call_id") or None)
+            yield ToolUse(
+                json_access.text(item, "name"), arguments, json_access.text(item, "call_id") or None
+            )
         case {"type": "reasoning"}:
             text = readers.read_text(item, "content") or readers.read_text(item, "summary")
             sealed = json_access.text(item, "encrypted_content")

@@ -1,4 +1,6 @@
-"""Response objects of the Responses API that are read again: their states, and the items of their input."""
+"""Response objects of the Responses API that are read again: their states, and
+the items of their input.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,8 @@ from bedtape_cassettes.model import Body, JsonValue, Response
 
 
 def read_response(response: Response) -> JsonObject:
-    """Return the response object of an answer: the body, or the object in the last event of a stream.
+    """Return the response object of an answer: the body, or the object in
+    the last event of a stream.
 
     An answer that is no response object, such as a raw body, gives an empty object.
     """
@@ -25,16 +28,28 @@ def read_response(response: Response) -> JsonObject:
 
 def change_state(value: JsonObject, status: str) -> JsonObject:
     """Return the response as it is before it has an output, or after it was cancelled."""
-    empty: Mapping[str, JsonValue] = {"completed_at": None, "incomplete_details": None, "usage": None}
+    empty: Mapping[str, JsonValue] = {
+        "completed_at": None,
+        "incomplete_details": None,
+        "usage": None,
+    }
     hidden = {name: member for name, member in empty.items() if name in value}
     return {**value, **hidden, "output": [], "status": status}
 
 
 def read_input_items(request: JsonObject, name: str) -> list[JsonValue]:
-    """Return the input of a request as items, each with an id and a status. name: the id of the response."""
+    """Return the input of a request as items, each with an id and a status.
+    name: the id of the response.
+    """
     given = request.get("input")
-    items: list[JsonValue] = given if isinstance(given, list) else [{"role": "user", "content": given}]
-    return [_complete_item(item, f"msg_{number}_{name}") for number, item in enumerate(items) if isinstance(item, dict)]
+    items: list[JsonValue] = (
+        given if isinstance(given, list) else [{"role": "user", "content": given}]
+    )
+    return [
+        _complete_item(item, f"msg_{number}_{name}")
+        for number, item in enumerate(items)
+        if isinstance(item, dict)
+    ]
 
 
 def _complete_item(item: JsonObject, item_id: str) -> JsonValue:
@@ -46,7 +61,10 @@ def _complete_item(item: JsonObject, item_id: str) -> JsonValue:
 
 
 def list_items(items: list[JsonValue], query: dict[str, list[str]]) -> JsonObject:
-    """Return a page of items. The query chooses the page: `order` (`asc` or the last first), `after` and `limit`."""
+    """Return a page of items.
+
+    The query chooses the page: `order` (`asc` or the last first), `after` and `limit`.
+    """
     ordered = items if query.get("order") == ["asc"] else items[::-1]
     ids = [item["id"] for item in ordered if isinstance(item, dict)]
     after = query.get("after", [""])[0]

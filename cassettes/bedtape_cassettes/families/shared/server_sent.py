@@ -13,7 +13,9 @@ from bedtape_cassettes.model import JsonValue
 
 
 def is_hosted(model: str) -> bool:
-    """Whether OpenAI's service runs the model. bedrock-mantle runs gpt-oss itself, and answers in a shorter form."""
+    """Whether OpenAI's service runs the model. bedrock-mantle runs gpt-oss itself, and
+    answers in a shorter form.
+    """
     return "gpt-oss" not in model
 
 
@@ -29,7 +31,8 @@ def write_stream(operation: str, values: Iterable[JsonValue], model: str) -> Ite
 def write_event(operation: str, name: str, members: Mapping[str, JsonValue], number: int) -> bytes:
     """Write an event that is not part of an answer: an event of a new type, or an error.
 
-    The events of Chat Completions have no type. number: the number of the event in its stream, from 0.
+    The events of Chat Completions have no type. number: the number of the
+    event in its stream, from 0.
     """
     more: dict[str, JsonValue] = {} if operation == "ChatCompletions" else {"type": name}
     if operation == "Responses":
@@ -38,7 +41,9 @@ def write_event(operation: str, name: str, members: Mapping[str, JsonValue], num
 
 
 def _write_value(operation: str, value: JsonValue, *, hosted: bool = False) -> bytes:
-    """Messages has a line with the event's type before the data, hosted models of Responses have that line after it."""
+    """Messages has a line with the event's type before the data, hosted models of Responses
+    have that line after it.
+    """
     name = json_access.text(value, "type").encode()
     if operation == "Messages":
         return b"event: %b\ndata: %b\n\n" % (name, compact(value))

@@ -1,13 +1,12 @@
-"""Generates parts of answers: deltas, ids, token counts, latencies and vectors."""
+"""Generates parts of answers: deltas, ids, token counts and latencies."""
 
 from __future__ import annotations
 
-import math
 import re
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from hashlib import blake2b, shake_128
+from hashlib import shake_128
 from random import Random
 
 from bedtape_cassettes.families.content import Message, Prompt, Reasoning, ToolUse, Usage, tokens
@@ -22,10 +21,14 @@ ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 
 class IdSlots(Random):
-    """Random numbers for an answer whose ids are filled in later, because ids depend on more than the rest of the answer.
+    """Random numbers for an answer whose ids are filled in later, because ids depend on more
+    than the rest of the answer.
 
     slots: the length and the alphabet of each id, in order. An id without an alphabet is a UUID.
+    pieces: the chosen deltas of the text.
     """
+
+    pieces: tuple[str, ...] = ()
 
     def __init__(self, seed: bytes) -> None:
         super().__init__(seed)
@@ -38,20 +41,26 @@ class IdSlots(Random):
 
 
 # No other text contains these digits, which are of a random UUID.
-SLOT_MARK = "b55c5ba0-2f5f-4b4c-9f32-0a5f5d0b9d6e"
-_SLOT = SLOT_MARK + "-%d-"
-_SLOTS = re.compile(rb"%b-([0-9]+)-" % SLOT_MARK.encode())
+_SLOT = "b55c5ba0-2f5f-4b4c-9f32-0a5f5d0b9d6e-%d-"
+_SLOTS = re.compile(_SLOT.replace("%d", "([0-9]+)").encode())
 
 
 def fill_slots(text: bytes, slots: Sequence[tuple[int, str]], seed: bytes) -> bytes:
-    """Replace what stands for ids in the text of an answer. The ids depend on the seed and on their number."""
+    """Replace what stands for ids in the text of an answer."""
+    ids = make_ids(slots, seed)
+    return _SLOTS.sub(lambda slot: ids[int(slot[1])], text)
 
-    def make_id(slot: re.Match[bytes]) -> bytes:
-        length, alphabet = slots[int(slot[1])]
-        digest = shake_128(b"%b/%b" % (seed, slot[1])).digest(length)
-        return digest.translate(_table(alphabet)) if alphabet else format_uuid(digest).encode()
 
-    return _SLOTS.sub(make_id, text)
+def make_ids(slots: Sequence[tuple[int, str]], seed: bytes) -> list[bytes]:
+    """Return the ids of an answer.
+
+    They depend on the seed and on their number, and have one length for every seed.
+    """
+    ids = []
+    for number, (length, alphabet) in enumerate(slots):
+        digest = shake_128(b"%b/%d" % (seed, number)).digest(length)
+        ids.append(digest.translate(_table(alphabet)) if alphabet else format_uuid(digest).encode())
+    return ids
 
 
 @lru_cache(maxsize=16)
@@ -62,7 +71,11 @@ def _table(alphabet: str) -> bytes:
 
 def identifier(chance: Random, length: int, alphabet: str = ALPHABET) -> str:
     """An id of `length` random characters of the alphabet."""
-    return chance.reserve(length, alphabet) if isinstance(chance, IdSlots) else letters(chance, length, alphabet)
+    return (
+        chance.reserve(length, alphabet)
+        if isinstance(chance, IdSlots)
+        else letters(chance, length, alphabet)
+    )
 
 
 def letters(chance: Random, length: int, alphabet: str = ALPHABET) -> str:
@@ -73,9 +86,14 @@ def letters(chance: Random, length: int, alphabet: str = ALPHABET) -> str:
 def deltas(text: str, chance: Random, least: int, most: int) -> Iterator[str]:
     """Split the text into pieces of `least` to `most` characters. An empty text has no piece.
 
-    A text that is longer than `least` has at least two pieces: one piece would not test how a client joins them. A very
-    long text has longer pieces, because rendering a million pieces would block the server for a minute.
+    A text that is longer than `least` has at least two pieces: one piece would not test how a
+    client joins them. A very long text has longer pieces, because rendering a million pieces would
+    block the server for a minute. If the answer has chosen deltas of this text, these are the
+    pieces.
     """
+    if (chosen := getattr(chance, "pieces", ())) and "".join(chosen) == text:
+        yield from chosen
+        return
     at, most = 0, min(most, max(least, len(text) // 2))
     longer = max(1, 2 * len(text) // ((least + most) * MOST_DELTAS))
     least, most = longer * least, longer * most
@@ -111,17 +129,6 @@ def _block_tokens(block: object) -> int:
 def latency(chance: Random, output_tokens: int) -> int:
     """A plausible time in milliseconds for this number of tokens."""
     return 200 + chance.randint(0, 200) + 10 * output_tokens
-
-
-def vector(text: str, dimension: int) -> tuple[float, ...]:
-    """A unit vector that depends on the text alone, so that equal texts get equal vectors.
-
-    Numbers have 7 digits (single precision), as in real answers.
-    """
-    chance = Random(blake2b(text.encode(), digest_size=16).digest())  # noqa: S311 - not a secret
-    raw = [chance.gauss(0.0, 1.0) for _ in range(dimension)]
-    length = math.sqrt(sum(number * number for number in raw)) or 1.0
-    return tuple(float(f"{number / length:.7g}") for number in raw)
 
 
 def base64_text(data: bytes) -> str:

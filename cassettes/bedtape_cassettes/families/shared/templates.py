@@ -1,7 +1,8 @@
-"""Reads prompts that contain a chat in one text, as Llama, Mistral, DeepSeek and older models expect.
+"""Reads prompts that contain a chat in one text, as Llama, Mistral, DeepSeek
+and older models expect.
 
-Supports the templates of Llama 2 to 4, Mistral and DeepSeek, and the `Human:` and `Assistant:` lines of early models.
-A text without a template is one user turn. Reading does not raise.
+Supports the templates of Llama 2 to 4, Mistral and DeepSeek, and the `Human:` and `Assistant:`
+lines of early models. A text without a template is one user turn. Reading does not raise.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from bedtape_cassettes.families.family import JsonObject
 from bedtape_cassettes.families.shared import json_access
 from bedtape_cassettes.families.shared.completion import strings
 
-# DeepSeek's own bars are full-width. langchain-aws writes ASCII bars, and adds a role for the system prompt.
+# DeepSeek's own bars are full-width. langchain-aws writes ASCII bars, and adds a role
+# for the system prompt.
 _TOKENS = re.compile(
     r"<\|start_header_id\|>(?P<llama3>\w*)<\|end_header_id\|>"
     r"|<\|header_start\|>(?P<llama4>\w*)<\|header_end\|>"
@@ -22,12 +24,19 @@ _TOKENS = re.compile(
     r"|(?P<system><<SYS>>|<[｜|]System[｜|]>)"
 )
 _WORDS = re.compile(r"(?:^|\n)(?P<word>Human|User|Assistant|Bot|AI|System):")
-# In a prompt that ends with the model's role, these words are roles. In any other prompt they are text.
+# In a prompt that ends with the model's role, these words are roles. In any
+# other prompt they are text.
 _CUE = re.compile(r"\n(?:Assistant|Bot|AI):\s*$")
 _NOISE = re.compile(
     r"<\|begin_of_text\|>|<\|eot_id\|>|<\|eot\|>|</?s>|<[｜|](?:begin|end)[▁_]of[▁_]sentence[｜|]>|<think>\s*$"
 )
-_ROLES = {"Human": "user", "User": "user", "Assistant": "assistant", "Bot": "assistant", "AI": "assistant"}
+_ROLES = {
+    "Human": "user",
+    "User": "user",
+    "Assistant": "assistant",
+    "Bot": "assistant",
+    "AI": "assistant",
+}
 
 
 def conversation(prompt: str) -> tuple[str, tuple[Turn, ...]]:
@@ -49,7 +58,9 @@ def prompt_in(
     stop: str = "stop",
     within: str | None = None,
 ) -> Prompt:
-    """Read a request whose chat is one text. text: the member with the text. The other arguments name parameters.
+    """Read a request whose chat is one text. text: the member with the text.
+
+    The other arguments name parameters.
 
     within: the member that contains the parameters, if they are not at the top level.
     """
@@ -66,7 +77,10 @@ def prompt_in(
 
 
 def _parts(marks: re.Pattern[str], prompt: str) -> list[tuple[str, str]]:
-    """Roles and their texts, without empty texts. Text before the first role belongs to the system prompt."""
+    """Roles and their texts, without empty texts.
+
+    Text before the first role belongs to the system prompt.
+    """
     role, at, parts = "system", 0, []
     for mark in marks.finditer(prompt):
         parts.append((role, prompt[at : mark.start()]))

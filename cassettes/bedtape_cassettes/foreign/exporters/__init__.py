@@ -14,19 +14,25 @@ from bedtape_cassettes.model import Cassette, Interaction
 
 @dataclass(frozen=True, slots=True)
 class ExportFormat:
-    """suffix: the suffix of its files. export: converts a cassette and the region of the host to a file's bytes."""
+    """suffix: the suffix of its files. export: converts a cassette and the region of
+    the host to a file's bytes.
+    """
 
     suffix: str
     export: Callable[[Cassette, str], bytes]
 
 
 def _jsonl(cassette: Cassette, _region: str) -> bytes:
-    """Renders JSON Lines: a line for each interaction, with the keys of its file and decoded stream events."""
+    """Renders JSON Lines: a line for each interaction, with the keys of its file
+    and decoded stream events.
+    """
     return b"".join(_line(cassette.name, interaction) for interaction in cassette.interactions)
 
 
 def _line(name: str, interaction: Interaction) -> bytes:
-    return compact({"cassette": name, "file": interaction.file, **build_document(interaction)}) + b"\n"
+    return (
+        compact({"cassette": name, "file": interaction.file, **build_document(interaction)}) + b"\n"
+    )
 
 
 FORMATS = {

@@ -1,6 +1,7 @@
 """Renders a cassette as HAR 1.2.
 
-HAR requires the start time of each exchange, which cassettes do not contain. The exports use the epoch.
+HAR requires the start time of each exchange, which cassettes do not contain.
+The exports use the epoch.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from bedtape_cassettes.foreign.wire_bytes import WireExchange, render_exchanges
-from bedtape_cassettes.format.document import VERSION
+from bedtape_cassettes.format.document_reader import VERSION
 from bedtape_cassettes.model import Cassette, Headers
 
 _UNKNOWN = "1970-01-01T00:00:00.000Z"
@@ -31,7 +32,9 @@ def _entry(exchange: WireExchange) -> dict[str, Any]:
         "method": exchange.method,
         "url": exchange.url,
         "headers": _headers(exchange.request_headers),
-        "queryString": _render_pairs(parse_qsl(urlsplit(exchange.url).query, keep_blank_values=True)),
+        "queryString": _render_pairs(
+            parse_qsl(urlsplit(exchange.url).query, keep_blank_values=True)
+        ),
         "bodySize": len(exchange.request_body),
     }
     if exchange.request_body:

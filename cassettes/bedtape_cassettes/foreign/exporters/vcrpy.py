@@ -18,7 +18,9 @@ def render_vcrpy(cassette: Cassette, region: str) -> bytes:
         "interactions": [_interaction(exchange) for exchange in render_exchanges(cassette, region)],
         "version": 1,
     }
-    dumped: bytes = yaml.dump(document, Dumper=_DUMPER, encoding="utf-8", allow_unicode=True, sort_keys=False)
+    dumped: bytes = yaml.dump(
+        document, Dumper=_DUMPER, encoding="utf-8", allow_unicode=True, sort_keys=False
+    )
     return dumped
 
 
@@ -39,10 +41,10 @@ def _interaction(exchange: WireExchange) -> dict[str, Any]:
 
 
 def _headers(headers: Headers) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    values: dict[str, list[str]] = {}
     for name, value in headers:
-        found.setdefault(name, []).append(value)
-    return found
+        values.setdefault(name, []).append(value)
+    return values
 
 
 def _body(data: bytes) -> str | bytes:

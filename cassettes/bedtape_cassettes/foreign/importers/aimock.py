@@ -1,4 +1,6 @@
-"""Converts aimock's (llmock's) fixtures, which are `match` and `response` under `fixtures`, to rules."""
+"""Converts aimock's (llmock's) fixtures, which are `match` and `response`
+under `fixtures`, to rules.
+"""
 
 from __future__ import annotations
 
@@ -18,16 +20,40 @@ from bedtape_cassettes.foreign.exchange import (
     render_value,
 )
 from bedtape_cassettes.foreign.to_rule import When, as_glob, as_json, reject
+from bedtape_cassettes.format.json_schema import LARGEST_COUNT
 from bedtape_cassettes.model import JsonValue
 
 _ENDPOINTS = (None, "chat", "embedding")
 _CONTENT = ("content", "toolCalls", "blocks", "reasoning", "reasoningSignature", "redactedThinking")
-_SUPPORTED = {*_CONTENT, "finishReason", "usage", "embedding", "error", "status", "retryAfter", "fallthrough"}
-_ENVELOPE = {"id", "created", "model", "systemFingerprint", "role", "provider", "nativeFinishReason"}
-_STOPS = {"stop": "end_turn", "tool_calls": "tool_use", "length": "max_tokens", "content_filter": "content_filtered"}
+_SUPPORTED = {
+    *_CONTENT,
+    "finishReason",
+    "usage",
+    "embedding",
+    "error",
+    "status",
+    "retryAfter",
+    "fallthrough",
+}
+_ENVELOPE = {
+    "id",
+    "created",
+    "model",
+    "systemFingerprint",
+    "role",
+    "provider",
+    "nativeFinishReason",
+}
+_STOPS = {
+    "stop": "end_turn",
+    "tool_calls": "tool_use",
+    "length": "max_tokens",
+    "content_filter": "content_filtered",
+}
 _INPUT = ("input_tokens", "prompt_tokens", "promptTokenCount")
 _OUTPUT = ("output_tokens", "completion_tokens", "candidatesTokenCount")
-# Fixtures have errors of other providers. Clients of Bedrock expect Bedrock's error with the same status.
+# Fixtures have errors of other providers. Clients of Bedrock expect Bedrock's
+# error with the same status.
 _ERRORS = {
     400: "ValidationException",
     401: "AccessDeniedException",
@@ -49,30 +75,42 @@ def _read_exchanges(documents: list[Any]) -> Iterator[Entry]:
             yield from _rules(group)
 
 
-# -- fixtures that belong together -----------------------------------------------------------------------------
+# -- fixtures that belong together -----------------------------------------------------------------
 
 _Numbered = tuple[int, Any]
 
 
 def _groups(fixtures: list[Any]) -> list[list[_Numbered]]:
     """Groups fixtures whose conditions differ at most in `sequenceIndex` and `hasToolResult`."""
-    found: dict[str, list[_Numbered]] = {}
+    groups: dict[str, list[_Numbered]] = {}
     for number, fixture in enumerate(fixtures, 1):
         match = fixture.get("match") if isinstance(fixture, dict) else None
-        rest = {k: v for k, v in match.items() if k not in _WITHIN} if isinstance(match, dict) else number
-        found.setdefault(json.dumps(rest, sort_keys=True, default=str), []).append((number, fixture))
-    return [sorted(group, key=_order) for group in found.values()]
+        rest = (
+            {k: v for k, v in match.items() if k not in _WITHIN}
+            if isinstance(match, dict)
+            else number
+        )
+        groups.setdefault(json.dumps(rest, sort_keys=True, default=str), []).append(
+            (number, fixture)
+        )
+    return [sorted(group, key=_order) for group in groups.values()]
 
 
 _WITHIN = ("sequenceIndex", "hasToolResult")
 
 
 def _order(numbered: _Numbered) -> tuple[bool, bool, int]:
-    """Sorts fixtures with a tool result first, because no rule can require its absence; then sequences first."""
+    """Sorts fixtures with a tool result first, because no rule can require its
+    absence; then sequences first.
+    """
     match = numbered[1].get("match") if isinstance(numbered[1], dict) else None
     known = match if isinstance(match, dict) else {}
     index = known.get("sequenceIndex")
-    return known.get("hasToolResult") is not True, index is None, index if isinstance(index, int) else numbered[0]
+    return (
+        known.get("hasToolResult") is not True,
+        index is None,
+        index if isinstance(index, int) else numbered[0],
+    )
 
 
 def _rules(group: list[_Numbered]) -> Iterator[Entry]:
@@ -89,7 +127,9 @@ def _rules(group: list[_Numbered]) -> Iterator[Entry]:
             elif index == len(turn.setdefault(key, [])):
                 turn[key].append(rule)
             else:
-                raise reject(f"a sequenceIndex of {render_value(index)} after {len(turn[key])} others")
+                raise reject(
+                    f"a sequenceIndex of {render_value(index)} after {len(turn[key])} others"
+                )
         except Unusable as error:
             yield Skipped(number, str(error), damaged=not error.foreign)
     for rules in turn.values():
@@ -101,11 +141,11 @@ def _sequence(rules: list[Rule]) -> Iterator[Rule]:
         return
     answers: list[JsonValue] = [rule.layer["answer"] for rule in rules]
     notes = dict.fromkeys(note for rule in rules for note in rule.notes)
-    rest = {key: value for key, value in rules[0].layer.items() if key != "answer"}
+    rest = {key: value for rule in rules for key, value in rule.layer.items() if key != "answer"}
     yield Rule({**rest, "answers": answers, "times": len(answers)}, tuple(notes))
 
 
-# -- one fixture -----------------------------------------------------------------------------------------------
+# -- one fixture -----------------------------------------------------------------------------------
 
 
 def _rule(fixture: Any) -> Rule:
@@ -114,7 +154,17 @@ def _rule(fixture: Any) -> Rule:
     answer = _answer(read_object(fixture, "response"), notes)
     if left := sorted(set(fixture) - {"match", "response", "metadata"}):
         notes.append(f"left out: {', '.join(left)}; use a fault for the timing of a stream")
-    return Rule({"when": when, "answer": answer} if when else {"answer": answer}, tuple(notes))
+    layer: dict[str, JsonValue] = {"when": when} if when else {}
+    # aimock does not read the tools that the request offers.
+    allowed: dict[str, JsonValue] = {"allow_unoffered_tools": True} if _calls_tool(answer) else {}
+    return Rule({**layer, "answer": answer, **allowed}, tuple(notes))
+
+
+def _calls_tool(answer: dict[str, JsonValue]) -> bool:
+    blocks = answer.get("blocks")
+    return "tool" in answer or (
+        isinstance(blocks, list) and any(isinstance(b, dict) and "tool" in b for b in blocks)
+    )
 
 
 def _when(match: dict[str, Any], notes: list[str]) -> When:
@@ -144,7 +194,10 @@ def _condition(key: str, value: Any, notes: list[str]) -> When:
         case "hasToolResult", True:
             return {"tool_result": "*"}
         case "hasToolResult", False:
-            notes.append("hasToolResult: false is left out; the rules before it take what has a tool's result")
+            notes.append(
+                "hasToolResult: false is left out; the rules before it take what has a tool's"
+                " result"
+            )
             return {}
         case "sequenceIndex", int() if _is_count(value):
             return {}
@@ -197,7 +250,11 @@ def _read_reasoning(response: dict[str, Any]) -> dict[str, JsonValue]:
     if not thought:
         return {}
     signature = response.get("reasoningSignature")
-    return {"reasoning": {"text": str(thought), "signature": str(signature)} if signature else str(thought)}
+    return {
+        "reasoning": (
+            {"text": str(thought), "signature": str(signature)} if signature else str(thought)
+        )
+    }
 
 
 def _block(block: Any) -> JsonValue:
@@ -212,7 +269,10 @@ def _block(block: Any) -> JsonValue:
 def _tool(call: Any) -> JsonValue:
     match call:
         case {"name": str(name), "arguments": given} if name:
-            tool: dict[str, JsonValue] = {"name": name, "input": as_json(given or {}, "a tool call's arguments")}
+            tool: dict[str, JsonValue] = {
+                "name": name,
+                "input": as_json(given or {}, "a tool call's arguments"),
+            }
             return {**tool, "id": call["id"]} if isinstance(call.get("id"), str) else tool
     raise Unusable(f"expected a tool call with name and arguments, found {render_value(call)}")
 
@@ -229,11 +289,13 @@ def _error(response: dict[str, Any], notes: list[str]) -> dict[str, JsonValue]:
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < LARGEST_COUNT
 
 
 def _vector(given: list[Any]) -> list[JsonValue]:
-    if not given or not all(isinstance(one, int | float) and not isinstance(one, bool) for one in given):
+    if not given or not all(
+        isinstance(one, int | float) and not isinstance(one, bool) for one in given
+    ):
         raise Unusable("expected an embedding of numbers, found something else")
     return given
 

@@ -58,7 +58,11 @@ def _exchange(entry: Any) -> Exchange:
 
 def _headers(side: dict[str, Any]) -> Headers:
     """Reads headers without the pseudo-headers of HTTP/2 (`:authority`)."""
-    return tuple((name, value) for name, value in read_headers(side.get("headers")) if not name.startswith(":"))
+    return tuple(
+        (name, value)
+        for name, value in read_headers(side.get("headers"))
+        if not name.startswith(":")
+    )
 
 
 def _read_request_body(posted: Any) -> bytes:
@@ -70,7 +74,10 @@ def _read_request_body(posted: Any) -> bytes:
 def _content(content: Any) -> bytes:
     size = content.get("size") if isinstance(content, dict) else None
     if isinstance(content, dict) and "text" not in content and isinstance(size, int) and size > 0:
-        raise Unusable(f"expected the response's body, found its size alone ({size}); save the HAR with content")
+        raise Unusable(
+            f"expected the response's body, found its size alone ({size}); save the HAR with"
+            " content"
+        )
     return _bytes(content, "the response's body")
 
 
@@ -80,14 +87,21 @@ def _bytes(holder: Any, what: str) -> bytes:
     given = holder.get("text")
     chunks = _chunks(given)
     if holder.get("encoding") == "base64":
-        return b"".join(decode_base64(chunk, what) for chunk in chunks) if chunks else decode_base64(given, what)
+        return (
+            b"".join(decode_base64(chunk, what) for chunk in chunks)
+            if chunks
+            else decode_base64(given, what)
+        )
     if holder.get("_isBinary") is True and chunks:  # Polly before 5
         return _from_hex(chunks, what)
     return encode_body(given, what)
 
 
 def _chunks(given: Any) -> list[str]:
-    """Returns the chunks of Polly's JSON list, or an empty list for other text. Base64 cannot begin like the list."""
+    """Returns the chunks of Polly's JSON list, or an empty list for other text.
+
+    Base64 cannot begin like the list.
+    """
     if not (isinstance(given, str) and given.startswith('["')):
         return []
     try:

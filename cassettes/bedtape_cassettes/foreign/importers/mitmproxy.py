@@ -39,12 +39,18 @@ def _exchange(flow: Any) -> Exchange:
     method, url = read_text(request, "method"), _url(request)
     path_of(method, url)  # raises first for other hosts, so that their defects are not reported
     if flow.get("response") is None:
-        raise Unusable("expected a response, found none: the connection broke, or mitmproxy was stopped")
+        raise Unusable(
+            "expected a response, found none: the connection broke, or mitmproxy was stopped"
+        )
     response = read_object(flow, "response")
     if isinstance(error := flow.get("error"), dict):
-        raise Unusable(f"expected a whole response, found one that was cut: {read_text(error, 'msg')}")
+        raise Unusable(
+            f"expected a whole response, found one that was cut: {read_text(error, 'msg')}"
+        )
     if response.get("content") is None:
-        raise Unusable("expected the response's body, found it streamed past; set store_streamed_bodies=true")
+        raise Unusable(
+            "expected the response's body, found it streamed past; set store_streamed_bodies=true"
+        )
     return Exchange(
         method=method,
         url=url,
@@ -58,12 +64,18 @@ def _exchange(flow: Any) -> Exchange:
 
 
 def _headers(side: dict[str, Any]) -> Headers:
-    return tuple((name, value) for name, value in read_headers(side.get("headers")) if not name.startswith(":"))
+    return tuple(
+        (name, value)
+        for name, value in read_headers(side.get("headers"))
+        if not name.startswith(":")
+    )
 
 
 def _url(request: dict[str, Any]) -> str:
     """Returns the URL of the server, because in reverse mode the client's URL is the proxy's."""
-    return f"{read_text(request, 'scheme')}://{read_text(request, 'host')}{read_text(request, 'path')}"
+    return (
+        f"{read_text(request, 'scheme')}://{read_text(request, 'host')}{read_text(request, 'path')}"
+    )
 
 
 def _read_delay(request: dict[str, Any], response: dict[str, Any]) -> int:
@@ -73,4 +85,6 @@ def _read_delay(request: dict[str, Any], response: dict[str, Any]) -> int:
     return 0
 
 
-MITMPROXY = ImportFormat("mitmproxy", "flows as `mitmdump -w` writes them", _recognise, _read_exchanges)
+MITMPROXY = ImportFormat(
+    "mitmproxy", "flows as `mitmdump -w` writes them", _recognise, _read_exchanges
+)

@@ -27,9 +27,17 @@ from bedtape_cassettes.foreign.to_rule import (
     render_raw,
 )
 from bedtape_cassettes.format.bodies import compact
+from bedtape_cassettes.format.json_schema import LARGEST_COUNT
 from bedtape_cassettes.model import JsonValue
 
-_UNSUPPORTED = ("cookies", "queryStringParameters", "pathParameters", "socketAddress", "specUrlOrPayload", "not")
+_UNSUPPORTED = (
+    "cookies",
+    "queryStringParameters",
+    "pathParameters",
+    "socketAddress",
+    "specUrlOrPayload",
+    "not",
+)
 _REGULAR = set("\\()[]{}|+*?^$")
 
 
@@ -39,7 +47,11 @@ def _recognise(document: Any) -> bool:
 
 
 def _read_exchanges(documents: list[Any]) -> Iterator[Entry]:
-    entries = [entry for document in documents for entry in (document if isinstance(document, list) else [document])]
+    entries = [
+        entry
+        for document in documents
+        for entry in (document if isinstance(document, list) else [document])
+    ]
     yield from read_each(sorted(entries, key=_priority), _rule)
 
 
@@ -57,11 +69,17 @@ def _rule(entry: Any) -> Rule:
         if request.get(key):
             raise reject(f"a condition on {key}")
     notes: list[str] = []
-    when = {**_path(request), **_headers(request.get("headers")), **_body(request.get("body"), notes)}
+    when = {
+        **_path(request),
+        **_headers(request.get("headers")),
+        **_body(request.get("body"), notes),
+    }
     if response.get("delay"):
         notes.append("its delay is left out; use a fault with `latency`")
     status = read_number(response, "statusCode") if "statusCode" in response else 200
-    answer = render_raw(status, read_headers(response.get("headers")), _read_answer(response.get("body")))
+    answer = render_raw(
+        status, read_headers(response.get("headers")), _read_answer(response.get("body"))
+    )
     layer: dict[str, JsonValue] = {"when": when} if when else {}
     return Rule({**layer, "answer": answer, **_times(entry.get("times"))}, tuple(notes))
 
@@ -91,7 +109,9 @@ def _body(given: Any, notes: list[str]) -> When:
         case {"type": "JSON", "json": value, **more}:
             return _json(value, notes, strict=more.get("matchType") == "STRICT")
         case {"type": "STRING", "string": str(part), "subString": True}:
-            notes.append("`subString` looks at the system prompt and messages, not at the body's JSON")
+            notes.append(
+                "`subString` looks at the system prompt and messages, not at the body's JSON"
+            )
             return {"text_contains": part}
         case {"type": "REGEX", "regex": str(regex)}:
             notes.append("`regex` looks at the system prompt and messages, not at the body's JSON")
@@ -123,14 +143,20 @@ def _read_answer(body: Any) -> bytes:
 
 
 def _times(times: Any) -> dict[str, JsonValue]:
+    """Return the key `times` of the rule, and nothing for a count that a rule cannot have,
+    because no test reaches it.
+    """
     match times:
         case {"unlimited": True} | None:
             return {}
-        case {"remainingTimes": int(count)} if count is not True and count > 0:
+        case {"remainingTimes": int(count)} if count is not True and 0 < count <= LARGEST_COUNT:
             return {"times": count}
     return {}
 
 
 MOCKSERVER = ImportFormat(
-    "MockServer", "`httpRequest` and `httpResponse`, one expectation or a list", _recognise, _read_exchanges
+    "MockServer",
+    "`httpRequest` and `httpResponse`, one expectation or a list",
+    _recognise,
+    _read_exchanges,
 )

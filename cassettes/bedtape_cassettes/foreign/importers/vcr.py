@@ -1,4 +1,5 @@
-"""Reads cassettes of VCR.py, Ruby VCR (R's vcr too) and go-vcr, and recordings of the Datadog test agent.
+"""Reads cassettes of VCR.py, Ruby VCR (R's vcr too) and go-vcr, and recordings
+of the Datadog test agent.
 
 The four differ in the names of members and in the forms of a body.
 """
@@ -31,9 +32,14 @@ _Side = dict[str, Any]
 
 
 def _exchange(
-    entry: Any, url: str, read_status: Callable[[_Side], int], read_body: Callable[[_Side, str], bytes]
+    entry: Any,
+    url: str,
+    read_status: Callable[[_Side], int],
+    read_body: Callable[[_Side, str], bytes],
 ) -> Exchange:
-    """Reads `request` and `response`. url: the member with the URL. read_body: gets the body's name for messages."""
+    """Reads `request` and `response`. url: the member with the URL. read_body: gets the
+    body's name for messages.
+    """
     request, response = read_object(entry, "request"), read_object(entry, "response")
     return Exchange(
         method=read_text(request, "method"),
@@ -46,7 +52,7 @@ def _exchange(
     )
 
 
-# -- VCR.py: a body is text, `!!binary`, `base64_string`, or `parsed_body`, which users write for reviews --------
+# -- VCR.py: a body is text, `!!binary`, `base64_string`, or `parsed_body`, which users write for re
 
 
 def _is_vcrpy(document: Any) -> bool:
@@ -67,17 +73,23 @@ def _read_vcrpy(documents: list[Any]) -> Iterator[Entry]:
     for document in documents:
         match document:
             case {"interactions": list(entries)}:
-                yield from read_each(entries, _vcrpy_exchange)
+                yield from read_each(entries, read_vcrpy_entry)
             case {"requests": list(requests), "responses": list(responses)}:
                 pairs = zip(requests, responses, strict=False)
-                entries = [{"request": request, "response": response} for request, response in pairs]
-                yield from read_each(entries, _vcrpy_exchange)
+                entries = [
+                    {"request": request, "response": response} for request, response in pairs
+                ]
+                yield from read_each(entries, read_vcrpy_entry)
                 if len(requests) != len(responses):
-                    reason = f"expected a response for each request, found {len(responses)} for {len(requests)}"
+                    reason = (
+                        f"expected a response for each request, found {len(responses)} for"
+                        f" {len(requests)}"
+                    )
                     yield Skipped(len(entries) + 1, reason)
 
 
-def _vcrpy_exchange(entry: Any) -> Exchange:
+def read_vcrpy_entry(entry: Any) -> Exchange:
+    """Reads an entry of VCR.py's file, or an object of the same form. Raises Unusable."""
     exchange = _exchange(entry, "uri", _vcrpy_status, _vcrpy_body)
     return replace(exchange, rewritten="parsed_body" in entry["response"])
 
@@ -102,7 +114,7 @@ def _vcrpy_body(side: _Side, name: str) -> bytes:
     return encode_body(body, name)
 
 
-# -- Ruby VCR: bodies with an encoding ---------------------------------------------------------------------------
+# -- Ruby VCR: bodies with an encoding -------------------------------------------------------------
 
 
 def _read_ruby(documents: list[Any]) -> Iterator[Entry]:
@@ -117,7 +129,9 @@ def _ruby_exchange(entry: Any) -> Exchange:
 
 def _ruby_status(response: _Side) -> int:
     status = response.get("status")
-    return read_number(status, "code") if isinstance(status, dict) else read_number(response, "status")
+    return (
+        read_number(status, "code") if isinstance(status, dict) else read_number(response, "status")
+    )
 
 
 def _ruby_body(side: _Side, name: str) -> bytes:
@@ -126,7 +140,10 @@ def _ruby_body(side: _Side, name: str) -> bytes:
         case {"base64_string": encoded}:
             return decode_base64(encoded, name)
         case {"raw_gzip": _} | {"file": _, "string": None}:
-            raise Unusable(f"expected {name} in the file, found it kept elsewhere; record with it in the cassette")
+            raise Unusable(
+                f"expected {name} in the file, found it kept elsewhere; record with it in the"
+                " cassette"
+            )
         case {"string": text}:
             return encode_body(text, name)
         case dict():
@@ -134,7 +151,7 @@ def _ruby_body(side: _Side, name: str) -> bytes:
     return encode_body(body, name)
 
 
-# -- go-vcr, versions 1 and 2 ------------------------------------------------------------------------------------
+# -- go-vcr, versions 1 and 2 ----------------------------------------------------------------------
 
 
 def _is_go(document: Any) -> bool:
@@ -157,7 +174,9 @@ def _read_go(documents: list[Any]) -> Iterator[Entry]:
 
 
 def _go_exchange(entry: Any) -> Exchange:
-    exchange = _exchange(entry, "url", lambda response: read_number(response, "code"), _read_plain_body)
+    exchange = _exchange(
+        entry, "url", lambda response: read_number(response, "code"), _read_plain_body
+    )
     return replace(exchange, decompressed=entry["response"].get("uncompressed") is True)
 
 
@@ -165,7 +184,7 @@ def _read_plain_body(side: _Side, name: str) -> bytes:
     return encode_body(side.get("body"), name)
 
 
-# -- Datadog: one exchange per JSON file, binary bodies after `base64:` ------------------------------------------
+# -- Datadog: one exchange per JSON file, binary bodies after `base64:` ----------------------------
 
 
 def _is_datadog(document: Any) -> bool:
@@ -176,7 +195,9 @@ def _is_datadog(document: Any) -> bool:
 
 
 def _datadog_exchange(entry: Any) -> Exchange:
-    return _exchange(entry, "url", lambda side: read_number(read_object(side, "status"), "code"), _datadog_body)
+    return _exchange(
+        entry, "url", lambda side: read_number(read_object(side, "status"), "code"), _datadog_body
+    )
 
 
 def _datadog_body(side: _Side, name: str) -> bytes:
@@ -187,12 +208,17 @@ def _datadog_body(side: _Side, name: str) -> bytes:
 
 
 VCRPY = ImportFormat(
-    "VCR.py", "`interactions` whose requests have a `uri`, or `requests` and `responses`", _is_vcrpy, _read_vcrpy
+    "VCR.py",
+    "`interactions` whose requests have a `uri`, or `requests` and `responses`",
+    _is_vcrpy,
+    _read_vcrpy,
 )
 RUBY_VCR = ImportFormat(
     "Ruby VCR",
     "`http_interactions`",
-    lambda document: isinstance(document, dict) and isinstance(document.get("http_interactions"), list),
+    lambda document: (
+        isinstance(document, dict) and isinstance(document.get("http_interactions"), list)
+    ),
     _read_ruby,
 )
 GO_VCR = ImportFormat("go-vcr", "`interactions` whose requests have a `url`", _is_go, _read_go)

@@ -1,4 +1,6 @@
-"""Reads WireMock's stub mappings, JSON or YAML. Mappings with a whole request are recordings, others become rules.
+"""Reads WireMock's stub mappings, JSON or YAML.
+
+Mappings with a whole request are recordings, others become rules.
 
 A mapping with its body in another file is skipped, because this module opens no files.
 """
@@ -47,7 +49,9 @@ def _recognise(document: Any) -> bool:
         case {"mappings": list()}:
             return True
         case {"request": dict(request), "response": {"status": int() | str()}}:
-            return any(key in request for key in (*_EXACT, *_PATTERNS)) or request.keys() <= {"method"}
+            return any(key in request for key in (*_EXACT, *_PATTERNS)) or request.keys() <= {
+                "method"
+            }
     return False
 
 
@@ -87,10 +91,12 @@ def _read_mapping(entry: Any) -> Exchange | Rule:
     return _read_exchange(entry, request, response) or _rule(entry, request, response)
 
 
-# -- recordings ------------------------------------------------------------------------------------------------
+# -- recordings ------------------------------------------------------------------------------------
 
 
-def _read_exchange(entry: Any, request: dict[str, Any], response: dict[str, Any]) -> Exchange | None:
+def _read_exchange(
+    entry: Any, request: dict[str, Any], response: dict[str, Any]
+) -> Exchange | None:
     """Returns the exchange, or `None` if the mapping does not specify the whole request."""
     url = next((request[key] for key in _EXACT if isinstance(request.get(key), str)), None)
     method = request.get("method")
@@ -128,14 +134,19 @@ def _whole_body(entry: Any, request: dict[str, Any]) -> bytes | None:
 def _read_request_headers(request: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     headers = request.get("headers")
     given = headers.items() if isinstance(headers, dict) else ()
-    return tuple((n, m["equalTo"]) for n, m in given if isinstance(m, dict) and isinstance(m.get("equalTo"), str))
+    return tuple(
+        (n, m["equalTo"])
+        for n, m in given
+        if isinstance(m, dict) and isinstance(m.get("equalTo"), str)
+    )
 
 
 def _read_answer(response: dict[str, Any]) -> tuple[bytes, bool]:
     """Returns the body, and whether the mapping contains it parsed."""
     if "bodyFileName" in response:
         raise Unusable(
-            f"expected the body in the mapping, found it in the file {render_value(response['bodyFileName'])}"
+            "expected the body in the mapping, found it in the file"
+            f" {render_value(response['bodyFileName'])}"
         )
     if "jsonBody" in response:
         return compact(as_json(response["jsonBody"], "jsonBody")), True
@@ -144,7 +155,7 @@ def _read_answer(response: dict[str, Any]) -> tuple[bytes, bool]:
     return encode_body(response.get("body"), "the response's body"), False
 
 
-# -- rules -----------------------------------------------------------------------------------------------------
+# -- rules -----------------------------------------------------------------------------------------
 
 
 def _rule(entry: Any, request: dict[str, Any], response: dict[str, Any]) -> Rule:
@@ -152,14 +163,18 @@ def _rule(entry: Any, request: dict[str, Any], response: dict[str, Any]) -> Rule
         raise reject("a state of a scenario")
     notes: list[str] = []
     when = {**_path(request), **_headers(request.get("headers"))}
-    for pattern in read_list(request, "bodyPatterns") if request.get("bodyPatterns") is not None else ():
+    for pattern in (
+        read_list(request, "bodyPatterns") if request.get("bodyPatterns") is not None else ()
+    ):
         when |= _body(pattern, when, notes)
     if "cookies" in request or "queryParameters" in request or "multipartPatterns" in request:
         raise reject("a condition on cookies, queries or parts")
     if "fixedDelayMilliseconds" in response or "delayDistribution" in response:
         notes.append("its delay is left out; use a fault with `latency`")
     answer = render_raw(
-        read_number(response, "status"), read_headers(response.get("headers")), _read_answer(response)[0]
+        read_number(response, "status"),
+        read_headers(response.get("headers")),
+        _read_answer(response)[0],
     )
     return Rule({"when": when, "answer": answer} if when else {"answer": answer}, tuple(notes))
 
@@ -192,26 +207,36 @@ def _body(pattern: Any, when: When, notes: list[str]) -> When:
         case {"equalToJson": given}:
             notes.append("objects in the body may have more members than the pattern's")
             return _more(when, match_body(as_json(given, "equalToJson"), deep=True))
-        case {"matchesJsonPath": {"expression": str(path), "equalTo": value}} if re.fullmatch(r"\$[\w.\[\]]+", path):
+        case {"matchesJsonPath": {"expression": str(path), "equalTo": value}} if re.fullmatch(
+            r"\$[\w.\[\]]+", path
+        ):
             return _more(when, {"json_path": {path: value}})
         case {"contains": str(part)} if "text_contains" not in when:
-            notes.append("`contains` looks at the system prompt and messages, not at the body's JSON")
+            notes.append(
+                "`contains` looks at the system prompt and messages, not at the body's JSON"
+            )
             return {"text_contains": part}
         case {"matches": str(regex)} if "text_regex" not in when:
-            notes.append("`matches` looks at the system prompt and messages, not at the body's JSON")
+            notes.append(
+                "`matches` looks at the system prompt and messages, not at the body's JSON"
+            )
             return {"text_regex": as_regex(regex)}
     raise reject(
-        f"the condition on the body, {', '.join(pattern) if isinstance(pattern, dict) else render_value(pattern)},"
+        "the condition on the body,"
+        f" {', '.join(pattern) if isinstance(pattern, dict) else render_value(pattern)},"
     )
 
 
-def _more(when: When, found: When) -> When:
+def _more(when: When, other: When) -> When:
     before = when.get("json_path")
-    now = found["json_path"]
+    now = other["json_path"]
     assert isinstance(now, dict)
     return {"json_path": {**before, **now} if isinstance(before, dict) else now}
 
 
 WIREMOCK = ImportFormat(
-    "WireMock", "`mappings`, or one mapping of `request` and `response.status`", _recognise, _read_exchanges
+    "WireMock",
+    "`mappings`, or one mapping of `request` and `response.status`",
+    _recognise,
+    _read_exchanges,
 )

@@ -1,42 +1,65 @@
-"""Renders one call in detail: the source of its answer, its attempts, its events, and the nearest recordings."""
+"""Renders one call in detail: the source of its answer, its attempts, its events,
+and the nearest recordings.
+
+The route may change with the inspector's page, so tests should use the control API instead.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from bedtape_cassettes.families.content import Image, Message
 from bedtape_cassettes.format import bodies, eventstream
 from bedtape_cassettes.format.document import build_document
 from bedtape_cassettes.model import Cassette, Interaction, JsonValue
+from bedtape_cassettes.names import cassette_name
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.answering.match import Miss, Near
 from bedtape_replayer.answering.reply import Piece
+from bedtape_replayer.api.route import ApiRequest, Route
 from bedtape_replayer.engine.session_state import SessionState
 from bedtape_replayer.history.invocations import group_invocations
 from bedtape_replayer.history.json_safe import make_json_safe, render_body
 from bedtape_replayer.history.record import Record
+from bedtape_replayer.overlay.explain import compare_conditions
 
 # The page draws no more events than this. Further events are counted.
 _EVENTS = 2000
 # Characters of an event's payload.
 _PAYLOAD = 4000
+# Rules and faults whose conditions are compared with the call.
+_LAYERS = 50
 
 
-def render_detail(record: Record, session: SessionState, library: Library) -> JsonValue:
-    """Return the call as in the control API, with its answer, attempts, layers, recording and miss."""
+def render_detail(
+    record: Record, session: SessionState, library: Library, calls: Iterable[Record] | None = None
+) -> dict[str, JsonValue]:
+    """Return the call as in the control API, with its answer, attempts, layers, recording and miss.
+
+    library: the recordings that the session plays from. calls: the calls that can be attempts of
+    the same SDK call, if they are known; `None` for all calls of the session.
+    """
     answer = record.outcome.answer
-    recording = _find(library, record.by) if record.source == "cassette" else None
+    recording = find_recording(library, record.by) if record.source == "cassette" else None
     return {
         "call": record.as_json(),
         "answer": _answer(record),
-        "attempts": _attempts(record, session),
+        "attempts": _attempts(record, session.history.calls if calls is None else calls),
         "layers": _layers(record, session),
-        "recording": recording and {"cassette": recording[0].name, "file": recording[1].file},
+        "conditions": _conditions(record, session),
+        "recording": recording
+        and {
+            "cassette": recording[0].name,
+            "file": recording[1].file,
+            "request": make_json_safe(build_document(recording[1])["request"]),
+        },
         "miss": None if answer.miss is None else _miss(answer.miss, library),
     }
 
 
-def _find(library: Library, file: str | None) -> tuple[Cassette, Interaction] | None:
+def find_recording(library: Library, file: str | None) -> tuple[Cassette, Interaction] | None:
+    """Return the recording with this file name and its cassette, or `None`."""
     pairs = ((cassette, each) for cassette in library.cassettes for each in cassette.interactions)
     return next((pair for pair in pairs if pair[1].file == file), None)
 
@@ -44,21 +67,36 @@ def _find(library: Library, file: str | None) -> tuple[Cassette, Interaction] | 
 def _answer(record: Record) -> JsonValue:
     reply = record.outcome.answer.reply
     pieces = reply.pieces
-    events = [_event(number, piece, record.events) for number, piece in enumerate(pieces[:_EVENTS])]
+    progress = record.outcome.progress
+    times = progress.times if progress is not None else ()
+    events = [
+        _event(number, piece, record.events, times) for number, piece in enumerate(pieces[:_EVENTS])
+    ]
     return {
         "headers": make_json_safe(record.answer_headers),
         "after_ms": reply.after_ms,
         "streamed": reply.streamed,
+        # The cassette that could contain the answer; null if the call has none to keep.
+        "kept": cassette_name(record.session)
+        if record.outcome.answer.response is not None
+        else None,
         "cut": record.cut,
         "blocks": _blocks(record),
         "events": events if reply.streamed else [],
         "more_events": max(0, len(pieces) - _EVENTS) if reply.streamed else 0,
-        **({"body": None, "body_base64": None} if reply.streamed else render_body(b"".join(p.data for p in pieces))),
+        **(
+            {"body": None, "body_base64": None}
+            if reply.streamed
+            else render_body(b"".join(p.data for p in pieces))
+        ),
     }
 
 
 def _blocks(record: Record) -> JsonValue:
-    """Return the blocks of the answer with their kinds. An image is replaced by its size in bytes."""
+    """Return the blocks of the answer with their kinds.
+
+    An image is replaced by its size in bytes.
+    """
     if not isinstance(record.content, Message):
         return []
     return [
@@ -69,10 +107,14 @@ def _blocks(record: Record) -> JsonValue:
     ]
 
 
-def _event(number: int, piece: Piece, sent: int) -> JsonValue:
+def _event(number: int, piece: Piece, sent: int, times: Sequence[float]) -> JsonValue:
+    """Return an event. at_ms: when it was recorded. sent_ms: when it was sent; `None`
+    if all were sent at once.
+    """
     kind, payload = _read_piece(piece.data)
     return {
         "at_ms": piece.at_ms,
+        "sent_ms": round(times[number] * 1000, 1) if number < len(times) else None,
         "bytes": len(piece.data),
         "kind": make_json_safe(kind),
         "payload": payload.decode(errors="replace")[:_PAYLOAD],
@@ -81,7 +123,10 @@ def _event(number: int, piece: Piece, sent: int) -> JsonValue:
 
 
 def _read_piece(data: bytes) -> tuple[str, bytes]:
-    """Return the kind and the payload of a piece of a stream. The kind is the event's type, or `broken`."""
+    """Return the kind and the payload of a piece of a stream.
+
+    The kind is the event's type, or `broken`.
+    """
     try:
         frames = eventstream.decode_all(data)
     except eventstream.FrameError:
@@ -90,7 +135,12 @@ def _read_piece(data: bytes) -> tuple[str, bytes]:
     if not frames:
         return "empty", b""
     headers = dict(frames[0].strings() or ())
-    kind = headers.get(":event-type") or headers.get(":exception-type") or headers.get(":error-code") or "event"
+    kind = (
+        headers.get(":event-type")
+        or headers.get(":exception-type")
+        or headers.get(":error-code")
+        or "event"
+    )
     return kind, _read_chunk(frames[0].payload)
 
 
@@ -102,10 +152,17 @@ def _read_chunk(payload: bytes) -> bytes:
         return payload
 
 
-def _attempts(record: Record, session: SessionState) -> JsonValue:
+def _attempts(record: Record, calls: Iterable[Record]) -> JsonValue:
     """Return all attempts of the SDK call that the record belongs to, with the record itself."""
-    groups = group_invocations(each for each in session.history.calls if _may_belong(each, record))
-    attempts = next((group.attempts for group in groups if any(r.number == record.number for r in group.attempts)), ())
+    groups = group_invocations(each for each in calls if _may_belong(each, record))
+    attempts = next(
+        (
+            group.attempts
+            for group in groups
+            if any(r.number == record.number for r in group.attempts)
+        ),
+        (),
+    )
     return [
         {
             "number": each.number,
@@ -120,17 +177,35 @@ def _attempts(record: Record, session: SessionState) -> JsonValue:
 
 
 def _may_belong(one: Record, other: Record) -> bool:
-    """Return whether both may be attempts of one SDK call. Grouping all calls of a long history would be slow."""
+    """Return whether both may be attempts of one SDK call.
+
+    Grouping all calls of a long history would be slow.
+    """
     if one.invocation_id is not None or other.invocation_id is not None:
         return one.invocation_id == other.invocation_id
     return one.call.path == other.call.path and one.call.body == other.call.body
 
 
 def _layers(record: Record, session: SessionState) -> JsonValue:
-    """Return the documents of the rule or fault that answered and of the applied faults, if the layers still exist."""
+    """Return the documents of the rule or fault that answered and of the applied
+    faults, if the layers still exist.
+    """
     ids = {record.by if record.source in ("rule", "fault") else None, *record.faults}
     return [
-        make_json_safe({**each.document, "name": each.id}) for each in session.layers.effective.layers if each.id in ids
+        make_json_safe({**each.document, "name": each.id})
+        for each in session.layers.effective.layers
+        if each.id in ids
+    ]
+
+
+def _conditions(record: Record, session: SessionState) -> JsonValue:
+    """Return each condition of the session's rules and faults beside the value of the call."""
+    return [
+        make_json_safe(
+            {"layer": each.id, "condition": name, "expected": expected, "found": actual, "met": met}
+        )
+        for each in session.layers.effective.layers[:_LAYERS]
+        for name, expected, actual, met in compare_conditions(each.when, record.call)
     ]
 
 
@@ -145,10 +220,27 @@ def _miss(miss: Miss, library: Library) -> JsonValue:
 
 def _near(near: Near, library: Library) -> JsonValue:
     """Return a near recording with its differences, and with its request if it is still loaded."""
-    recording = _find(library, near.file)
+    recording = find_recording(library, near.file)
     return {
         "file": make_json_safe(near.file),
         "cassette": None if recording is None else make_json_safe(recording[0].name),
         "differences": [make_json_safe(asdict(each)) for each in near.differences],
-        "recorded": None if recording is None else make_json_safe(build_document(recording[1])["request"]),
+        "recorded": None
+        if recording is None
+        else make_json_safe(build_document(recording[1])["request"]),
     }
+
+
+def _call(request: ApiRequest) -> JsonValue:
+    session = request.peek_session()
+    return render_detail(request.find_call(), session, session.library or request.engine.library)
+
+
+ROUTES = (
+    Route(
+        "GET",
+        "/_bedtape/inspector/sessions/{session}/calls/{call}",
+        _call,
+        "Returns one call in detail.",
+    ),
+)

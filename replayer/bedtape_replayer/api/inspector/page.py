@@ -1,7 +1,8 @@
 """Serves the files of the inspector's page. They are read from the package's data.
 
-The files contain no data of users, so they need no token. Their Content-Security-Policy forbids inline script and style
-and other hosts, because the page shows texts of models and prompts, which must not run as script.
+The files contain no data of users, so they need no token. Their Content-Security-Policy forbids
+inline script and style and other hosts, because the page shows texts of models and prompts, which
+must not run as script.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from importlib.resources import files
 from bedtape_replayer.answering.reply import Reply, build_own_reply
 
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'"
+    " data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _HEADERS = (
     (b"Cache-Control", b"no-store"),
@@ -44,10 +45,17 @@ def _file(name: str, kind: str) -> Reply | None:
     data = read_files().get(name)
     if data is None:
         return None
-    return build_own_reply(200, data, *_HEADERS, first=(b"Content-Type", f"{_TYPES[kind]}; charset=utf-8".encode()))
+    return build_own_reply(
+        200, data, *_HEADERS, first=(b"Content-Type", f"{_TYPES[kind]}; charset=utf-8".encode())
+    )
 
 
 @cache
 def read_files() -> dict[str, bytes]:
-    """Read all files of the page once, before the first request: a request may find no free file descriptor."""
-    return {file.name: file.read_bytes() for file in (files("bedtape_replayer.api.inspector") / "static").iterdir()}
+    """Read all files of the page once, before the first request: a request may find
+    no free file descriptor.
+    """
+    return {
+        file.name: file.read_bytes()
+        for file in (files("bedtape_replayer.api.inspector") / "static").iterdir()
+    }

@@ -1,4 +1,7 @@
-"""Finds the servers that an environment names, and whether each is on this machine. It looks up no host name."""
+"""Finds the servers that an environment names, and whether each is on this machine.
+
+It looks up no host name.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +62,10 @@ def runtime_endpoint(environ: Mapping[str, str], profile: Profile) -> Endpoint |
     """
     for url, source in (
         *((environ.get(name, ""), name) for name in (_RUNTIME, SERVICES)),
-        (profile.runtime_endpoint, f"profile {profile.name}: services.bedrock_runtime.endpoint_url"),
+        (
+            profile.runtime_endpoint,
+            f"profile {profile.name}: services.bedrock_runtime.endpoint_url",
+        ),
         (profile.endpoint, f"profile {profile.name}: endpoint_url"),
     ):
         if url:

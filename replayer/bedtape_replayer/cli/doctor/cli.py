@@ -52,10 +52,13 @@ def examine(env: Environment) -> tuple[Diagnosis, ...]:
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Find problems of this environment and print their fixes. The exit code is 1 if there is a problem.
+    """Find problems of this environment and print their fixes.
 
-    It reads this shell's variables, AWS's configuration files, the installed packages, the cassettes in this folder, and
-    the ports of this machine. It changes nothing, contacts no other machine, and prints no secret.
+    The exit code is 1 if there is a problem.
+
+    It reads this shell's variables, AWS's configuration files, the installed packages, the
+    cassettes in this folder, and the ports of this machine. It changes nothing, contacts no other
+    machine, and prints no secret.
 
     \b
     Example:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 
 from bedtape_cassettes.addresses import BEARER
+from bedtape_cassettes.storage.trust import BUNDLE_VARIABLES
 from bedtape_replayer.cli.doctor.diagnosis import Diagnosis, note, ok, wrong
 from bedtape_replayer.cli.doctor.environment import Environment
 from bedtape_replayer.cli.doctor.profile import find_profile
@@ -21,8 +22,6 @@ _ELSEWHERE = {
     "AWS_CONTAINER_CREDENTIALS_FULL_URI": "the container",
 }
 _REGION, _DEFAULT_REGION = "AWS_REGION", "AWS_DEFAULT_REGION"
-# Variables that name files of certificates.
-BUNDLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 
 
 def _mask(key: str) -> str:
@@ -32,18 +31,29 @@ def _mask(key: str) -> str:
 
 
 def check_bearer(env: Environment) -> Iterator[Diagnosis]:
-    """Check the Bedrock API key, which takes precedence over access keys, and which boto3 does not send over http."""
+    """Check the Bedrock API key, which takes precedence over access keys, and which two
+    SDKs do not send over http.
+    """
     token = env.environ.get(BEARER)
     if not token:
         yield ok("bearer token", f"{BEARER} is not set")
         return
-    found = f"a token of {len(token)} characters"
-    expected = f"no {BEARER}, because boto3 does not send it over http://"
-    if env.endpoint and not env.endpoint.is_encrypted:
-        yield wrong("bearer token", expected=expected, found=found, fix=f"unset {BEARER}, or use bedtape run")
+    actual = f"a token of {len(token)} characters"
+    if env.endpoint and env.endpoint.is_encrypted:
+        yield ok("bearer token", f"{actual}, for an endpoint over https")
+        return
+    expected = (
+        f"no {BEARER}, because boto3 (from 1.44 on) and the SDK for Go do not send it over http://"
+    )
+    if env.endpoint:
+        fix = f"unset {BEARER}, or use bedtape run, with --tls to send a key"
+        yield wrong("bearer token", expected=expected, found=actual, fix=fix)
     else:
-        fix = "unset it where you set an endpoint; bedtape run and the fixture bedrock remove it themselves"
-        yield note("bearer token", expected=expected, found=found, fix=fix)
+        fix = (
+            "unset it where you set an endpoint; bedtape run and the fixture bedrock remove it, or"
+            " use TLS and replace it"
+        )
+        yield note("bearer token", expected=expected, found=actual, fix=fix)
 
 
 def check_keys(env: Environment) -> Iterator[Diagnosis]:
@@ -51,7 +61,12 @@ def check_keys(env: Environment) -> Iterator[Diagnosis]:
     key, secret = env.environ.get(_ID), env.environ.get(_SECRET)
     if bool(key) != bool(secret):
         present, missing = (_ID, _SECRET) if key else (_SECRET, _ID)
-        yield wrong("credentials", expected=f"{_ID} and {_SECRET}", found=f"{present} alone", fix=f"set {missing} too")
+        yield wrong(
+            "credentials",
+            expected=f"{_ID} and {_SECRET}",
+            found=f"{present} alone",
+            fix=f"set {missing} too",
+        )
     elif key:
         yield ok("credentials", f"{_ID}={_mask(key)}")
     elif source := _source(env):
@@ -59,11 +74,16 @@ def check_keys(env: Environment) -> Iterator[Diagnosis]:
     elif env.endpoint:
         fix = f"export {_ID}=any {_SECRET}=any, because bedtape accepts any keys"
         yield wrong(
-            "credentials", expected="access keys, because no SDK sends calls without keys", found="no keys", fix=fix
+            "credentials",
+            expected="access keys, because no SDK sends calls without keys",
+            found="no keys",
+            fix=fix,
         )
     else:
         yield ok(
-            "credentials", "no keys: bedtape run and the fixture bedrock set invented keys; recording needs real keys"
+            "credentials",
+            "no keys: bedtape run and the fixture bedrock set invented keys; recording needs real"
+            " keys",
         )
 
 
@@ -73,25 +93,42 @@ def _source(env: Environment) -> str:
         return f"{BEARER} alone"
     if source := next((source for name, source in _ELSEWHERE.items() if env.environ.get(name)), ""):
         return f"from {source}"
-    return f"profile {env.profile.name}: {env.profile.credentials}" if env.profile.credentials else ""
+    return (
+        f"profile {env.profile.name}: {env.profile.credentials}" if env.profile.credentials else ""
+    )
 
 
 def check_region(env: Environment) -> Iterator[Diagnosis]:
-    """Check the region. boto3 reads AWS_DEFAULT_REGION, JavaScript's SDK AWS_REGION, and both read a profile."""
+    """Check the region. boto3 reads AWS_DEFAULT_REGION, JavaScript's SDK AWS_REGION,
+    and both read a profile.
+    """
     region, default = env.environ.get(_REGION), env.environ.get(_DEFAULT_REGION)
     if region and default and region != default:
         both = f"{_REGION}={region} and {_DEFAULT_REGION}={default}"
-        fix = "set both to the same region: boto3 reads the second variable, most other SDKs the first"
+        fix = (
+            "set both to the same region: boto3 reads the second variable, most other SDKs the"
+            " first"
+        )
         yield note("region", expected="one region", found=both, fix=fix)
     elif region and not default and not env.profile.region:
         fix = f"export {_DEFAULT_REGION}={region}"
-        yield note("region", expected=f"{_DEFAULT_REGION} too, for boto3", found=f"{_REGION} alone", fix=fix)
+        yield note(
+            "region",
+            expected=f"{_DEFAULT_REGION} too, for boto3",
+            found=f"{_REGION} alone",
+            fix=fix,
+        )
     elif region or default or env.profile.region:
-        yield ok("region", region or default or f"{env.profile.region} of profile {env.profile.name}")
+        yield ok(
+            "region", region or default or f"{env.profile.region} of profile {env.profile.name}"
+        )
     elif env.endpoint:
         fix = f"export {_REGION}=us-east-1 {_DEFAULT_REGION}=us-east-1"
         yield wrong(
-            "region", expected="a region, because no SDK sends calls without a region", found="no region", fix=fix
+            "region",
+            expected="a region, because no SDK sends calls without a region",
+            found="no region",
+            fix=fix,
         )
     else:
         yield ok("region", "no region: bedtape run and the fixture bedrock set us-east-1")
@@ -101,23 +138,46 @@ def check_profile(env: Environment) -> Iterator[Diagnosis]:
     """Check whether AWS's files can be read and contain the selected profile."""
     name, variable = find_profile(env.environ)
     if env.profile.problem:
-        fix = "fix the file, because boto3 cannot start, or name another in AWS_CONFIG_FILE or AWS_SHARED_CREDENTIALS_FILE"
+        fix = (
+            "fix the file, because boto3 cannot start, or name another in AWS_CONFIG_FILE or"
+            " AWS_SHARED_CREDENTIALS_FILE"
+        )
         yield wrong("profile", expected="readable AWS files", found=env.profile.problem, fix=fix)
     elif variable and not env.profile.exists:
         expected = f"the profile {name} that {variable} names"
         yield wrong(
-            "profile", expected=expected, found="no profile of this name", fix=f"unset {variable}, or add the profile"
+            "profile",
+            expected=expected,
+            found="no profile of this name",
+            fix=f"unset {variable}, or add the profile",
         )
     else:
-        yield ok("profile", f"{name} ({variable})" if variable else "default" if env.profile.exists else "no profile")
+        yield ok(
+            "profile",
+            (
+                f"{name} ({variable})"
+                if variable
+                else "default"
+                if env.profile.exists
+                else "no profile"
+            ),
+        )
 
 
 def check_bundles(env: Environment) -> Iterator[Diagnosis]:
-    """Check that the configured files of certificates exist. Recording and real calls need them; replay does not."""
-    missing = [name for name in BUNDLES if name in env.missing]
+    """Check that the configured files of certificates exist.
+
+    Recording and real calls need them; replay does not.
+    """
+    missing = [name for name in BUNDLE_VARIABLES if name in env.missing]
     for name in missing:
-        fix = f"unset {name}, or name an existing file, because recording and other calls over TLS fail"
-        yield wrong("certificates", expected=f"the file that {name} names", found="no such file", fix=fix)
+        fix = (
+            f"unset {name}, or name an existing file, because recording and other calls over TLS"
+            " fail"
+        )
+        yield wrong(
+            "certificates", expected=f"the file that {name} names", found="no such file", fix=fix
+        )
     if not missing:
-        names = [name for name in BUNDLES if env.environ.get(name)]
+        names = [name for name in BUNDLE_VARIABLES if env.environ.get(name)]
         yield ok("certificates", ", ".join(names) or "the default certificates")

@@ -1,4 +1,8 @@
-"""The result of a check: what was checked, its level, and the fix; and the lines of text that show results. Pure."""
+"""The result of a check: what was checked, its level, and the fix; and the
+lines of text that show results.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +21,8 @@ Level: TypeAlias = Literal["ok", "note", "wrong"]
 class Diagnosis:
     """The result of one check. It contains no secrets.
 
-    level: `note` for a setting that works but often causes a problem, `wrong` for a problem. expected, fix: empty if
-    the level is `ok`.
+    level: `note` for a setting that works but often causes a problem, `wrong` for a problem.
+    expected, fix: empty if the level is `ok`.
     """
 
     check: str
@@ -28,7 +32,11 @@ class Diagnosis:
     fix: str = ""
 
     def __str__(self) -> str:
-        return f"expected {self.expected}, found {self.found}; {self.fix}" if self.expected else self.found
+        return (
+            f"expected {self.expected}, found {self.found}; {self.fix}"
+            if self.expected
+            else self.found
+        )
 
 
 def ok(check: str, found: str) -> Diagnosis:
@@ -62,7 +70,9 @@ def render_lines(diagnoses: Sequence[Diagnosis], width: int | None) -> Iterator[
 def _fold(text: str, width: int | None, indent: str) -> list[str]:
     if width is None:
         return [text]
-    return textwrap.wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return textwrap.wrap(
+        text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def summary(diagnoses: Sequence[Diagnosis]) -> str:

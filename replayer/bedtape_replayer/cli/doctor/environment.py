@@ -18,17 +18,21 @@ Kind: TypeAlias = Literal["bedtape", "localstack", "http", "silent", "nobody"]
 class Listener:
     """The server at an address of this machine.
 
-    kind: `http` for another HTTP server, `silent` for a server that does not answer HTTP, `nobody` for no server.
-    summary: its name and version, for a message.
+    kind: `http` for another HTTP server, `silent` for a server that does not answer HTTP, `nobody`
+    for no server. summary: its name and version, for a message. tls: it completes a TLS handshake;
+    asked if an endpoint is https.
     """
 
     kind: Kind
     summary: str = ""
+    tls: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Python:
-    """The Python that runs bedtape. prefix: the folder of its environment. uvloop: whether uvloop supports it."""
+    """The Python that runs bedtape. prefix: the folder of its environment. uvloop:
+    whether uvloop supports it.
+    """
 
     version: tuple[int, int, int] = (3, 11, 0)
     implementation: str = "cpython"
@@ -48,7 +52,9 @@ class CassetteFolder:
 
 @dataclass(frozen=True, slots=True)
 class ChosenSettings:
-    """The settings in effect. file: the file that contains them. port: of bedtape replay. problems, warnings: lines."""
+    """The settings in effect. file: the file that contains them. port: of bedtape replay.
+    problems, warnings: lines.
+    """
 
     file: str | None = None
     port: int = DEFAULT_PORT
@@ -60,12 +66,13 @@ class ChosenSettings:
 class Environment:
     """Everything that the checks read.
 
-    environ: environment variables. packages: versions of installed distributions by name. profile: the selected AWS
-    profile. listeners: the server at every address of this machine that the environment names, and at the port of
-    bedtape replay. missing: variables that name a file that does not exist. cassette_folders: the configured folders,
-    or the usual folders that contain cassettes. cache: the folder of the load cache, or `None`. cache_problem: why the
-    folder cannot be written. open_files: the limit of open files, or `None`. npm: versions of JavaScript packages, ""
-    for a package of package.json that is not installed.
+    environ: environment variables. packages: versions of installed distributions by name. profile:
+    the selected AWS profile. listeners: the server at every address of this machine that the
+    environment names, and at the port of bedtape replay. missing: variables that name a file that
+    does not exist. cassette_folders: the configured folders, or the usual folders that contain
+    cassettes. cache: the folder of the load cache, or `None`. cache_problem: why the folder cannot
+    be written. open_files: the limit of open files, or `None`. npm: versions of JavaScript
+    packages, "" for a package of package.json that is not installed.
     """
 
     environ: Mapping[str, str] = field(default_factory=dict)

@@ -1,4 +1,6 @@
-"""Checks Python, its environment, installed packages, the event loop, the limit of open files, and the load cache."""
+"""Checks Python, its environment, installed packages, the event loop, the limit of open
+files, and the load cache.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,16 @@ OLDEST_PYTHON = (3, 11)
 # Each connection needs a file, and parallel tests open hundreds of connections.
 ENOUGH_FILES = 1024
 # Distributions whose versions the checks read.
-DISTRIBUTIONS = ("anthropic", "boto3", "botocore", "certifi", "mitmproxy", "openai", "pytest", "uvloop")
+DISTRIBUTIONS = (
+    "anthropic",
+    "boto3",
+    "botocore",
+    "certifi",
+    "mitmproxy",
+    "openai",
+    "pytest",
+    "uvloop",
+)
 _JAVASCRIPT = "@aws-sdk/client-bedrock-runtime"
 _NO_AUTOLOAD = "PYTEST_DISABLE_PLUGIN_AUTOLOAD"
 
@@ -28,7 +39,9 @@ def check_python(env: Environment) -> Iterator[Diagnosis]:
 
 
 def check_environment(env: Environment) -> Iterator[Diagnosis]:
-    """Check that bedtape is installed in the active virtual environment, because pytest there needs the plugin."""
+    """Check that bedtape is installed in the active virtual environment, because
+    pytest there needs the plugin.
+    """
     active = env.environ.get("VIRTUAL_ENV", "").rstrip("/")
     if not active or active == env.python.prefix:
         yield ok("environment", active or "no virtual environment is active")
@@ -48,8 +61,8 @@ def check_uvloop(env: Environment) -> Iterator[Diagnosis]:
     if version:
         yield ok("uvloop", version)
     elif env.python.uvloop:
-        found = "no uvloop, so the server answers about half as many requests a second"
-        yield note("uvloop", expected="uvloop", found=found, fix="pip install uvloop")
+        actual = "no uvloop, so the server answers about half as many requests a second"
+        yield note("uvloop", expected="uvloop", found=actual, fix="pip install uvloop")
     else:
         yield ok("uvloop", f"not available for {env.python.implementation} on this system")
 
@@ -61,9 +74,12 @@ def check_open_files(env: Environment) -> Iterator[Diagnosis]:
     elif env.open_files >= ENOUGH_FILES:
         yield ok("open files", f"at most {env.open_files}")
     else:
-        found = f"{env.open_files}; each connection needs one"
+        actual = f"{env.open_files}; each connection needs one"
         yield note(
-            "open files", expected=f"a limit of {ENOUGH_FILES} or more", found=found, fix=f"ulimit -n {ENOUGH_FILES}"
+            "open files",
+            expected=f"a limit of {ENOUGH_FILES} or more",
+            found=actual,
+            fix=f"ulimit -n {ENOUGH_FILES}",
         )
 
 
@@ -74,9 +90,9 @@ def check_cache(env: Environment) -> Iterator[Diagnosis]:
     elif not env.cache_problem:
         yield ok("load cache", env.cache)
     else:
-        found = f"{env.cache} ({env.cache_problem}): cassettes are parsed at every start"
+        actual = f"{env.cache} ({env.cache_problem}): cassettes are parsed at every start"
         fix = "name another folder in BEDTAPE_CACHE_DIR"
-        yield note("load cache", expected="a writable folder", found=found, fix=fix)
+        yield note("load cache", expected="a writable folder", found=actual, fix=fix)
 
 
 def _at_least(version: str, oldest: str) -> bool:
@@ -94,7 +110,9 @@ def check_boto3(env: Environment) -> Iterator[Diagnosis]:
             yield ok(package, version)
         else:
             fix = f"pip install -U {package}"
-            yield wrong(package, expected="1.35 or later", found=version or "no such package", fix=fix)
+            yield wrong(
+                package, expected="1.35 or later", found=version or "no such package", fix=fix
+            )
 
 
 def check_mitmproxy(env: Environment) -> Iterator[Diagnosis]:
@@ -103,11 +121,18 @@ def check_mitmproxy(env: Environment) -> Iterator[Diagnosis]:
     install = "pip install 'bedtape[record]'"
     if version is None:
         isolated = "or pipx install 'bedtape[record]' if its dependencies conflict with yours"
-        yield ok("mitmproxy", f"not installed: bedtape can replay; to record, {install}, {isolated}")
+        yield ok(
+            "mitmproxy", f"not installed: bedtape can replay; to record, {install}, {isolated}"
+        )
     elif not _at_least(version, "11.0.2"):
         yield wrong("mitmproxy", expected="11.0.2 or later", found=version, fix=install)
     elif "certifi" not in env.packages:
-        yield wrong("mitmproxy", expected="certifi, which recording needs too", found="no such package", fix=install)
+        yield wrong(
+            "mitmproxy",
+            expected="certifi, which recording needs too",
+            found="no such package",
+            fix=install,
+        )
     else:
         yield ok("mitmproxy", f"{version}: bedtape record can record")
 
@@ -120,8 +145,13 @@ def check_pytest(env: Environment) -> Iterator[Diagnosis]:
     elif not _at_least(version, "7.4"):
         yield wrong("pytest", expected="7.4 or later", found=version, fix="pip install -U pytest")
     elif env.environ.get(_NO_AUTOLOAD):
-        fix = "unset it, or run pytest -p bedtape, because there is no fixture bedrock without the plugin"
-        yield note("pytest", expected="pytest to load plugins", found=f"{_NO_AUTOLOAD} set", fix=fix)
+        fix = (
+            "unset it, or run pytest -p bedtape, because there is no fixture bedrock without the"
+            " plugin"
+        )
+        yield note(
+            "pytest", expected="pytest to load plugins", found=f"{_NO_AUTOLOAD} set", fix=fix
+        )
     else:
         yield ok("pytest", f"{version}: it has the fixture bedrock")
 
@@ -137,4 +167,7 @@ def check_javascript(env: Environment) -> Iterator[Diagnosis]:
             fix="npm install",
         )
     elif version:
-        yield ok("JavaScript SDK", f"{version}: bedtape accepts its HTTP/2 without TLS, so it needs no request handler")
+        yield ok(
+            "JavaScript SDK",
+            f"{version}: bedtape accepts its HTTP/2 without TLS, so it needs no request handler",
+        )

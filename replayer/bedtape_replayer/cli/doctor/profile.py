@@ -1,7 +1,8 @@
-"""Parses the selected profile from the text of ~/.aws/config and ~/.aws/credentials, in the same way as botocore.
+"""Parses the selected profile from the text of ~/.aws/config and ~/.aws/credentials, in
+the same way as botocore.
 
-It does not use botocore, because botocore fetches credentials over the network, and its import takes a third of a
-second.
+It does not use botocore, because botocore fetches credentials over the network, and its import
+takes a third of a second.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ _SOURCES = {
     "login_session": "a login",
 }
 # Kinds of AWS's own endpoints, as a variable and as a key.
-KINDS = {"AWS_USE_FIPS_ENDPOINT": "use_fips_endpoint", "AWS_USE_DUALSTACK_ENDPOINT": "use_dualstack_endpoint"}
+KINDS = {
+    "AWS_USE_FIPS_ENDPOINT": "use_fips_endpoint",
+    "AWS_USE_DUALSTACK_ENDPOINT": "use_dualstack_endpoint",
+}
 _Section = Mapping[str, str]
 
 
@@ -32,9 +36,9 @@ _Section = Mapping[str, str]
 class Profile:
     """One profile.
 
-    endpoint: for all services. runtime_endpoint: for bedrock-runtime. kinds: the keys of `KINDS` that it turns on.
-    credentials: the source of its credentials. problem: why the files cannot be read. In this case the other fields
-    are empty, and botocore creates no client.
+    endpoint: for all services. runtime_endpoint: for bedrock-runtime. kinds: the keys of `KINDS`
+    that it turns on. credentials: the source of its credentials. problem: why the files cannot be
+    read. In this case the other fields are empty, and botocore creates no client.
     """
 
     name: str = "default"
@@ -49,7 +53,9 @@ class Profile:
 
 
 def find_profile(environ: Mapping[str, str]) -> tuple[str, str]:
-    """Return the selected profile, and the variable that names it, or "". boto3 reads the variables in this order."""
+    """Return the selected profile, and the variable that names it, or "". boto3 reads the
+    variables in this order.
+    """
     for variable in ("AWS_DEFAULT_PROFILE", "AWS_PROFILE"):
         if name := environ.get(variable):
             return name, variable
@@ -57,7 +63,8 @@ def find_profile(environ: Mapping[str, str]) -> tuple[str, str]:
 
 
 def read(name: str, config: str, credentials: str, files: tuple[str, str] = FILES) -> Profile:
-    """Return the profile of this name from the text of both files, which is empty for a missing file.
+    """Return the profile of this name from the text of both files, which is
+    empty for a missing file.
 
     files: the names of both files, for messages.
     """
@@ -65,7 +72,9 @@ def read(name: str, config: str, credentials: str, files: tuple[str, str] = FILE
         parsed, keys = _parse(files[0], config), _parse(files[1], credentials)
     except configparser.Error as error:
         return Profile(name, problem=_describe_error(error))
-    own = _group_by_name(parsed, "profile").get(name) or (parsed.get("default") if name == "default" else None)
+    own = _group_by_name(parsed, "profile").get(name) or (
+        parsed.get("default") if name == "default" else None
+    )
     merged = {**(own or {}), **keys.get(name, {})}
     services = _group_by_name(parsed, "services").get(merged.get("services", ""), {})
     return Profile(
@@ -81,7 +90,10 @@ def read(name: str, config: str, credentials: str, files: tuple[str, str] = FILE
 
 
 def _describe_error(error: configparser.Error) -> str:
-    """Return the problem and its line number. The line itself is left out, because it may contain a part of a key."""
+    """Return the problem and its line number.
+
+    The line itself is left out, because it may contain a part of a key.
+    """
     lines = [line for line, _ in getattr(error, "errors", ())] or [getattr(error, "lineno", None)]
     where = ", ".join(f"line {line}" for line in lines if line)
     match error:

@@ -1,4 +1,6 @@
-"""Checks the project: its cassettes, its settings, the gate to real calls, and the control API's token."""
+"""Checks the project: its cassettes, its settings, the gate to real calls, and
+the control API's token.
+"""
 
 from __future__ import annotations
 
@@ -16,16 +18,24 @@ _SHORTEST = 16
 def check_cassettes(env: Environment) -> Iterator[Diagnosis]:
     """Check that cassettes can be loaded."""
     if not env.cassette_folders:
-        yield ok("cassettes", "no cassettes: bedtape replay serves the samples; bedtape init writes a first cassette")
+        yield ok(
+            "cassettes",
+            "no cassettes: bedtape replay serves the samples; bedtape init writes a first cassette",
+        )
     for folder in env.cassette_folders:
         if folder.problems:
             count = len(folder.problems)
-            found = f"{format_count(count, 'problem')} in {folder.folder}, first {folder.problems[0]}"
+            actual = (
+                f"{format_count(count, 'problem')} in {folder.folder}, first {folder.problems[0]}"
+            )
             fix = f"fix the file; bedtape cassette check --in {folder.folder} lists all problems"
-            yield wrong("cassettes", expected="valid cassettes", found=found, fix=fix)
+            yield wrong("cassettes", expected="valid cassettes", found=actual, fix=fix)
         else:
             interactions = format_count(folder.interactions, "interaction")
-            yield ok("cassettes", f"{folder.folder}: {interactions} in {format_count(folder.cassettes, 'cassette')}")
+            yield ok(
+                "cassettes",
+                f"{folder.folder}: {interactions} in {format_count(folder.cassettes, 'cassette')}",
+            )
 
 
 def check_settings(env: Environment) -> Iterator[Diagnosis]:
@@ -33,15 +43,20 @@ def check_settings(env: Environment) -> Iterator[Diagnosis]:
     chosen = env.settings
     if chosen.problems:
         count = len(chosen.problems)
-        found = f"{format_count(count, 'problem')}, first {chosen.problems[0]}"
+        actual = f"{format_count(count, 'problem')}, first {chosen.problems[0]}"
         fix = "fix it, because no other command starts; bedtape config show lists all problems"
-        yield wrong("settings", expected="valid settings", found=found, fix=fix)
+        yield wrong("settings", expected="valid settings", found=actual, fix=fix)
     for warning in chosen.warnings:
         yield note(
-            "settings", expected="variables that name an option", found=warning, fix="correct or unset the variable"
+            "settings",
+            expected="variables that name an option",
+            found=warning,
+            fix="correct or unset the variable",
         )
     if not chosen.problems and not chosen.warnings:
-        yield ok("settings", chosen.file or "no file: options come from the command line and variables")
+        yield ok(
+            "settings", chosen.file or "no file: options come from the command line and variables"
+        )
 
 
 def check_gate(env: Environment) -> Iterator[Diagnosis]:
@@ -50,9 +65,12 @@ def check_gate(env: Environment) -> Iterator[Diagnosis]:
     if not value:
         yield ok("real calls", f"off: {_GATE} is not set")
     elif value == "1":
-        found = f"{_GATE}=1: tests marked real_bedrock run, and calls to real Bedrock are allowed and cost money"
+        actual = (
+            f"{_GATE}=1: tests marked real_bedrock run, and calls to real Bedrock are allowed and"
+            " cost money"
+        )
         fix = f"unset it, and write {_GATE}=1 before the command that records"
-        yield note("real calls", expected="a closed gate", found=found, fix=fix)
+        yield note("real calls", expected="a closed gate", found=actual, fix=fix)
     else:
         fix = f"write {_GATE}=1 before the command that records, or unset it"
         yield note(
@@ -76,5 +94,6 @@ def check_token(env: Environment) -> Iterator[Diagnosis]:
         )
     else:
         yield ok(
-            "control token", f"{_TOKEN} is set" if token else "not set: the control API answers this machine alone"
+            "control token",
+            f"{_TOKEN} is set" if token else "not set: the control API answers this machine alone",
         )

@@ -1,4 +1,7 @@
-"""The files that a project should have: settings, a sample cassette and a first test. Pure; it does not read the disk."""
+"""The files that a project should have: settings, a sample cassette and a first test.
+
+Pure; it does not read the disk.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bedtape_cassettes.errors import Problem
+from bedtape_replayer.api.route import VERSION
 from bedtape_replayer.cli.init import pytest_files, vitest_files
 from bedtape_replayer.cli.init.project import PYPROJECT, Framework, InitRefused, Project
 
@@ -14,13 +18,17 @@ from bedtape_replayer.cli.init.project import PYPROJECT, Framework, InitRefused,
 CASSETTE = "hello"
 _SETTINGS = "bedtape.toml"
 _SDK = "@aws-sdk/client-bedrock-runtime"
+_CLIENT = "@bedtape/client"
+# The client is not on npm yet: docs/how-to/install.md packs it into this file.
+_PACKED = f"~/.bedtape-wheels/bedtape-client-{VERSION}.tgz"
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedFile:
     """A file with its bytes, or a folder with its files by name.
 
-    adds: whether the bytes are appended to an existing file. there: the message if the project has the file already.
+    adds: whether the bytes are appended to an existing file. there: the message if the
+    project has the file already.
     """
 
     path: str
@@ -41,7 +49,10 @@ class Plan:
 
 
 def plan_of(project: Project, framework: Framework, sample: Mapping[str, bytes]) -> Plan:
-    """Return the plan. sample: the files of the sample cassette. Raises InitRefused if settings cannot be added."""
+    """Return the plan. sample: the files of the sample cassette.
+
+    Raises InitRefused if settings cannot be added.
+    """
     if framework == "pytest":
         tests = _pytest_folder(project)
         cassettes, test = (
@@ -55,14 +66,15 @@ def plan_of(project: Project, framework: Framework, sample: Mapping[str, bytes])
         name = vitest_files.NAME + (".ts" if typescript else ".js")
         cassettes = project.played or "cassettes"
         test = PlannedFile(f"{tests}/{name}", vitest_files.TEST.encode(), "two tests")
-        lacking = [package for package in ("vitest", _SDK) if package not in project.packages]
+        packages = {_CLIENT: _PACKED, "vitest": "vitest", _SDK: _SDK}
+        lacking = [given for package, given in packages.items() if package not in project.packages]
         install = (f"npm install -D {' '.join(lacking)}",) if lacking else ()
         then = (*install, f"bedtape run -- npx vitest run {test.path}")
     played = PlannedFile(f"{cassettes}/{CASSETTE}", sample, "a sample cassette")
     return Plan(framework, cassettes, (_settings(project, cassettes), played, test), then)
 
 
-# -- where tests are -------------------------------------------------------------------------------------------
+# -- where tests are -------------------------------------------------------------------------------
 
 
 def _folder(project: Project) -> str:
@@ -80,15 +92,19 @@ def _pytest_folder(project: Project) -> str:
         case _:
             return _folder(project)
     parts = [part for part in first.split("/") if part not in ("", ".")]
-    plain = parts and not first.startswith("/") and not set(first) & set("*?[\\") and ".." not in parts
+    plain = (
+        parts and not first.startswith("/") and not set(first) & set("*?[\\") and ".." not in parts
+    )
     return "/".join(parts) if plain else _folder(project)
 
 
-# -- settings --------------------------------------------------------------------------------------------------
+# -- settings --------------------------------------------------------------------------------------
 
 
 def _settings(project: Project, cassettes: str) -> PlannedFile:
-    """Return the settings: a table at the end of pyproject.toml, or bedtape.toml if there is no pyproject.toml."""
+    """Return the settings: a table at the end of pyproject.toml, or bedtape.toml if
+    there is no pyproject.toml.
+    """
     line = f'cassettes = "{cassettes}"\n'
     what = "where cassettes are"
     if project.pyproject is None or project.has(_SETTINGS):
@@ -102,5 +118,7 @@ def _settings(project: Project, cassettes: str) -> PlannedFile:
         tomllib.loads(project.pyproject + added)
     except tomllib.TOMLDecodeError:
         expected = "a file to which [tool.bedtape] can be added"
-        raise InitRefused([Problem(PYPROJECT, 0, expected, "`tool` closed", "open it first")]) from None
+        raise InitRefused(
+            [Problem(PYPROJECT, 0, expected, "`tool` closed", "open it first")]
+        ) from None
     return PlannedFile(PYPROJECT, added.encode(), what, adds=True)

@@ -24,8 +24,9 @@ class InitRefused(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """names: the entries of the top folder. pyproject, package: the text of pyproject.toml and package.json, or `None`.
-    played: the folder from which `bedtape run` replays according to the settings, or `None`.
+    """names: the entries of the top folder. pyproject, package: the text of pyproject.toml and
+    package.json, or `None`. played: the folder from which `bedtape run` replays according to the
+    settings, or `None`.
     """
 
     names: frozenset[str] = frozenset()
@@ -38,25 +39,31 @@ class Project:
         """Parse pyproject.toml. Raises InitRefused if it is not TOML."""
         try:
             return tomllib.loads(self.pyproject or "")
-        except (ValueError, RecursionError) as error:  # a ValueError of its own, or of an int with thousands of digits
+        except (ValueError, RecursionError) as error:
+            # a ValueError of its own, or of an int with thousands of digits
             raise InitRefused([Problem(PYPROJECT, 0, "TOML", str(error), "fix it first")]) from None
 
     def table(self, *names: str) -> Mapping[str, Any]:
         """Return a table of pyproject.toml, or an empty table. Raises as `settings`."""
-        found: object = self.settings
+        value: object = self.settings
         for name in names:
-            found = found.get(name) if isinstance(found, Mapping) else None
-        return found if isinstance(found, Mapping) else {}
+            value = value.get(name) if isinstance(value, Mapping) else None
+        return value if isinstance(value, Mapping) else {}
 
     @property
     def packages(self) -> frozenset[str]:
-        """Return the packages in package.json. Raises InitRefused if package.json is not a JSON object."""
+        """Return the packages in package.json.
+
+        Raises InitRefused if package.json is not a JSON object.
+        """
         try:
             said = json.loads(self.package or "{}")
             parts = [said.get(key) or {} for key in ("dependencies", "devDependencies")]
             return frozenset(name for part in parts for name in part)
         except (ValueError, AttributeError, TypeError, RecursionError) as error:
-            raise InitRefused([Problem(PACKAGE, 0, "an object of JSON", str(error), "fix it first")]) from None
+            raise InitRefused(
+                [Problem(PACKAGE, 0, "an object of JSON", str(error), "fix it first")]
+            ) from None
 
     def has(self, *patterns: str) -> bool:
         """Whether the top folder has an entry with one of these names."""
@@ -64,11 +71,16 @@ class Project:
 
 
 def framework_of(project: Project) -> Framework:
-    """Return the test framework; pytest for an empty project. Raises InitRefused if the framework is ambiguous."""
+    """Return the test framework; pytest for an empty project.
+
+    Raises InitRefused if the framework is ambiguous.
+    """
     vitest = "vitest" in project.packages or project.has(*_VITEST)
     python = project.has(*_PYTHON)
     if vitest and python:
-        raise InitRefused([Problem("--pytest", 0, "pytest or vitest", "both", "choose with --pytest or --vitest")])
+        raise InitRefused(
+            [Problem("--pytest", 0, "pytest or vitest", "both", "choose with --pytest or --vitest")]
+        )
     if project.package is not None and not vitest and not python:
         fix = "npm install -D vitest, or choose with --vitest or --pytest"
         raise InitRefused([Problem(PACKAGE, 0, "vitest among its packages", "none", fix)])

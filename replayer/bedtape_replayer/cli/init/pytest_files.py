@@ -1,4 +1,7 @@
-"""The first test of a project with pytest: one recorded answer, and one chosen answer with faults. Text only."""
+"""The first test of a project with pytest: one recorded answer, and one chosen answer with faults.
+
+Text only.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,7 @@ def test_a_recorded_answer_is_played(bedrock: Bedrock) -> None:
 
 
 def test_throttled_twice_it_is_asked_again(bedrock: Bedrock) -> None:
+    bedrock.fast_retries()  # the SDK retries without waiting
     bedrock.respond("classify spam", text="spam")
     bedrock.fail("ThrottlingException", times=2)
     assert ask("classify spam: cheap watches") == "spam"

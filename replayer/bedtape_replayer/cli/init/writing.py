@@ -1,7 +1,9 @@
-"""Reads the top folder of a project and writes files into it: all files or none. The module of `init` that uses the disk.
+"""Reads the top folder of a project and writes files into it: all files or none.
 
-Each file is written beside its place and renamed in one step, so that no file is incomplete. After an error or Ctrl-C,
-the files that were written are removed. Existing files are not replaced.
+The module of `init` that uses the disk.
+
+Each file is written beside its place and renamed in one step, so that no file is incomplete. After
+an error or Ctrl-C, the files that were written are removed. Existing files are not replaced.
 """
 
 from __future__ import annotations
@@ -21,14 +23,21 @@ _Undo = Callable[[], object]
 
 
 def look(root: Path) -> Project:
-    """Describe the folder. Raises InitRefused if it cannot be read or is not a place for a project."""
+    """Describe the folder.
+
+    Raises InitRefused if it cannot be read or is not a place for a project.
+    """
     if root in (Path(root.anchor), Path.home()):
-        raise InitRefused([Problem(str(root), 0, "a project's folder", "another", "go to your project first")])
+        raise InitRefused(
+            [Problem(str(root), 0, "a project's folder", "another", "go to your project first")]
+        )
     try:
         names = frozenset(os.listdir(root))  # noqa: PTH208
         return Project(names, _text(root / PYPROJECT), _text(root / PACKAGE), _find_folder(root))
     except (OSError, UnicodeDecodeError) as error:
-        raise InitRefused([Problem(str(root), 0, "to read what is there", str(error), "fix that first")]) from None
+        raise InitRefused(
+            [Problem(str(root), 0, "to read what is there", str(error), "fix that first")]
+        ) from None
 
 
 def _text(path: Path) -> str | None:
@@ -41,8 +50,14 @@ def _find_folder(root: Path) -> str | None:
     if settings.file is None or Path(settings.file).parent != root:
         return None
     said = settings.of("run").get("cassettes", ())
-    named = [Path(place) for place in said if isinstance(place, str)] if isinstance(said, tuple) else []
-    plain = (path for path in named if not path.is_absolute() and ".." not in path.parts and path.suffix != store.TAPE)
+    named = (
+        [Path(place) for place in said if isinstance(place, str)] if isinstance(said, tuple) else []
+    )
+    plain = (
+        path
+        for path in named
+        if not path.is_absolute() and ".." not in path.parts and path.suffix != store.TAPE
+    )
     return next((path.as_posix() for path in plain), None)
 
 
@@ -52,19 +67,29 @@ def sample() -> dict[str, bytes]:
     return {first.name: first.read_bytes()}
 
 
-def attributes(root: Path, repository: Path) -> PlannedFile:
-    """Return the lines that the repository's .gitattributes lacks."""
-    path = repository / git.ATTRIBUTES
-    shown = os.path.relpath(path, os.path.realpath(root))
+def attributes(root: Path) -> PlannedFile:
+    """Return the lines that the folder's .gitattributes lacks.
+
+    Git reads this file in every folder of a repository.
+    """
+    path = root / git.ATTRIBUTES
     what = "git diff shows .tape files as text"
     try:
         text = path.read_text()
     except FileNotFoundError:
-        return PlannedFile(shown, git.find_missing_line("").encode(), what)
+        return PlannedFile(git.ATTRIBUTES, git.find_missing_line("").encode(), what)
     except (OSError, UnicodeDecodeError) as error:
-        raise InitRefused([Problem(str(path), 0, "to read it", str(error), "fix that first")]) from None
+        raise InitRefused(
+            [Problem(str(path), 0, "to read it", str(error), "fix that first")]
+        ) from None
     added = git.find_missing_line(text)
-    return PlannedFile(shown, added.encode(), what, adds=True, there="" if added else "has its line already")
+    return PlannedFile(
+        git.ATTRIBUTES,
+        added.encode(),
+        what,
+        adds=True,
+        there="" if added else "has its line already",
+    )
 
 
 def is_there(root: Path, piece: PlannedFile) -> bool:
@@ -77,20 +102,27 @@ def obstacles(root: Path, pieces: Iterable[PlannedFile]) -> list[Problem]:
     problems = {}
     for piece in pieces:
         place = root / piece.path
-        parent = next(folder for folder in (place.parent, *place.parent.parents) if os.path.lexists(folder))
+        parent = next(
+            folder for folder in (place.parent, *place.parent.parents) if os.path.lexists(folder)
+        )
         shown = os.path.relpath(parent, root)
         if not parent.is_dir():
             problems[shown] = Problem(shown, 0, "a folder", "a file", "move it away")
         elif not os.access(parent, os.W_OK | os.X_OK):
-            problems[shown] = Problem(shown, 0, "a folder that can be written", "one that cannot", "fix permissions")
+            problems[shown] = Problem(
+                shown, 0, "a folder that can be written", "one that cannot", "fix permissions"
+            )
     return list(problems.values())
 
 
-# -- writing ---------------------------------------------------------------------------------------------------
+# -- writing ---------------------------------------------------------------------------------------
 
 
 def write(root: Path, pieces: Iterable[PlannedFile], last: Callable[[], None]) -> None:
-    """Writes the pieces and does `last`. Raises InitRefused where the disk fails, and then nothing is changed."""
+    """Writes the pieces and does `last`.
+
+    Raises InitRefused where the disk fails, and then nothing is changed.
+    """
     undo: list[_Undo] = []
     try:
         for piece in pieces:
@@ -102,7 +134,9 @@ def write(root: Path, pieces: Iterable[PlannedFile], last: Callable[[], None]) -
         if isinstance(error, OSError):
             where = error.filename or root
             fix = "nothing was written; fix that, and run it again"
-            raise InitRefused([Problem(str(where), 0, "to write", error.strerror or str(error), fix)]) from None
+            raise InitRefused(
+                [Problem(str(where), 0, "to write", error.strerror or str(error), fix)]
+            ) from None
         raise
 
 

@@ -1,7 +1,8 @@
-"""Compiles the inputs of Bedrock's operations in botocore's service models into checks of parsed JSON.
+"""Compiles the inputs of Bedrock's operations in botocore's service models
+into checks of parsed JSON.
 
-A service model is loaded for the first check of its service, and kept. Unknown members are ignored, because the
-framework of Bedrock ignores them.
+A service model is loaded for the first check of its service, and kept. Unknown members are ignored,
+because the framework of Bedrock ignores them.
 """
 
 from __future__ import annotations
@@ -10,29 +11,39 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from botocore.exceptions import UnknownServiceError
-from botocore.loaders import Loader
-from botocore.model import ListShape, MapShape, OperationNotFoundError, ServiceModel, Shape, StructureShape
+from botocore.model import ListShape, MapShape, Shape, StructureShape
 
 from bedtape_cassettes.addresses import RUNTIME
+from bedtape_cassettes.families.shared.service_models import load_operation, load_service
 from bedtape_cassettes.model import JsonValue
-from bedtape_replayer.engine.validation.values import Check, Violation, bounds_of, is_plain, make_type_violation, scalar
+from bedtape_replayer.engine.validation.values import (
+    Check,
+    Violation,
+    bounds_of,
+    is_plain,
+    make_type_violation,
+    scalar,
+)
+from bedtape_replayer.overlay.outputs.shapes import is_document
 
-# Messages of errors do not repeat values inside these shapes: `Value at 'messages.1.member.role'`. They repeat all other
-# values: `Value 'x' at 'toolConfig.tools.1.member.toolSpec.name'`. The source is traces of 2025 and 2026, because the
-# service models do not contain this rule.
+# Messages of errors do not repeat values inside these shapes: `Value at 'messages.1.member.role'`.
+# They repeat all other values: `Value 'x' at 'toolConfig.tools.1.member.toolSpec.name'`. The source
+# is traces of 2025 and 2026, because the service models do not contain this rule.
 _HIDDEN = {"Messages"}
 _NULL = "Member must not be null"
 
-# Checks by shape, and by whether messages hide its values. A shape may contain itself, as filters of retrieval do.
+# Checks by shape, and by whether messages hide its values. A shape may contain itself, as
+# filters of retrieval do.
 _Known = dict[tuple[str, bool], Check]
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """The input of an operation: the checks of its JSON body (`None`: no body), of the URI's labels and of the headers.
+    """The input of an operation: the checks of its JSON body (`None`: no body), of the URI's
+    labels and of the headers.
 
-    Labels have their names of the URI's template; header names are in lower case. Queries are not checked.
+    Labels have their names of the URI's template; header names are in lower case.
+    Queries are not checked.
     """
 
     body: Check | None
@@ -40,13 +51,13 @@ class Input:
     headers: Mapping[str, Check]
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1024)
 def input_of(service: str, operation: str) -> Input | None:
     """Return the input of an operation, or `None` if botocore has no model of the operation."""
-    try:
-        shape = _service(service).operation_model(operation).input_shape
-    except (OperationNotFoundError, UnknownServiceError):
+    model = load_operation(service, operation)
+    if model is None:
         return None
+    shape = model.input_shape
     if shape is None:
         return Input(None, {}, {})
     members = shape.members.items()
@@ -54,7 +65,11 @@ def input_of(service: str, operation: str) -> Input | None:
     plain = "payload" not in shape.serialization and in_body
     return Input(
         _structure(shape, in_body, False, dict(_list_documents(service))) if plain else None,
-        {_wire(name, member): _name_check(name, member) for name, member in members if _location(member) == "uri"},
+        {
+            _wire(name, member): _name_check(name, member)
+            for name, member in members
+            if _location(member) == "uri"
+        },
         {
             _wire(name, member).lower(): _name_check(name, member)
             for name, member in members
@@ -65,23 +80,23 @@ def input_of(service: str, operation: str) -> Input | None:
 
 @lru_cache(maxsize=8)
 def _list_documents(service: str) -> _Known:
-    """Return the check of each document: any JSON, except in bedrock-runtime, whose documents are objects."""
+    """Return the check of each document: any JSON, except in bedrock-runtime,
+    whose documents are objects.
+    """
     if service == RUNTIME:
         return {}
-    model = _service(service)
-    documents = [name for name in model.shape_names if getattr(model.shape_for(name), "is_document_type", False)]
+    model = load_service(service)
+    documents = [name for name in model.shape_names if is_document(model.shape_for(name))]
     return {(name, hidden): lambda value: () for name in documents for hidden in (False, True)}  # noqa: ARG005
 
 
 def _name_check(name: str, member: Shape) -> Check:
-    """Return the check of a member outside the body. Its violations contain the member's name in the model."""
+    """Return the check of a member outside the body.
+
+    Its violations contain the member's name in the model.
+    """
     check = scalar(member, bool(member.metadata.get("sensitive")))
     return lambda value: [replace(problem, path=(name,)) for problem in check(value)]
-
-
-@lru_cache(maxsize=8)
-def _service(name: str) -> ServiceModel:
-    return ServiceModel(Loader().load_service_model(name, "service-2"), name)
 
 
 def _location(member: Shape) -> object:
@@ -92,7 +107,7 @@ def _wire(name: str, member: Shape) -> str:
     return str(member.serialization.get("name", name))
 
 
-# -- checks of structures, lists and maps ---------------------------------------------------------------------
+# -- checks of structures, lists and maps ----------------------------------------------------------
 
 
 def _check(shape: Shape, hidden: bool, known: _Known) -> Check:
@@ -103,7 +118,11 @@ def _check(shape: Shape, hidden: bool, known: _Known) -> Check:
 def _compile_shape(shape: Shape, hidden: bool, known: _Known) -> Check:
     if isinstance(shape, StructureShape):
         document = bool(shape.is_document_type)
-        return scalar(shape, hidden) if document else _structure(shape, list(shape.members), hidden, known)
+        return (
+            scalar(shape, hidden)
+            if document
+            else _structure(shape, list(shape.members), hidden, known)
+        )
     if isinstance(shape, ListShape):
         return _list(shape, hidden, known)
     if isinstance(shape, MapShape):
@@ -114,7 +133,9 @@ def _compile_shape(shape: Shape, hidden: bool, known: _Known) -> Check:
 def _structure(shape: StructureShape, names: Iterable[str], hidden: bool, known: _Known) -> Check:
     members: dict[str, Check] = {}
     plain = {_wire(name, shape.members[name]) for name in names if is_plain(shape.members[name])}
-    required = [_wire(name, shape.members[name]) for name in shape.required_members if name in names]
+    required = [
+        _wire(name, shape.members[name]) for name in shape.required_members if name in names
+    ]
     union = bool(shape.is_tagged_union)
     null = "" if hidden else " null"
 
@@ -138,12 +159,17 @@ def _structure(shape: StructureShape, names: Iterable[str], hidden: bool, known:
         if union and chosen != 1:
             limit = "one" if chosen == 0 else "only one"
             violations.append(
-                Violation("own", f"{shape.name} object at {{}} must set {limit} of the following keys: {keys}.")
+                Violation(
+                    "own",
+                    f"{shape.name} object at {{}} must set {limit} of the following keys: {keys}.",
+                )
             )
         return violations
 
     known[shape.name, hidden] = check
-    members.update((_wire(n, shape.members[n]), _check(shape.members[n], hidden, known)) for n in names)
+    members.update(
+        (_wire(n, shape.members[n]), _check(shape.members[n], hidden, known)) for n in names
+    )
     keys = ", ".join(members)
     return check
 
@@ -164,7 +190,9 @@ def _list(shape: ListShape, hidden: bool, known: _Known) -> Check:
             for problem in of_member(member):
                 violations.append(replace(problem, path=(at, *problem.path)))
         for text in bounds(len(value)):
-            violations.append(Violation("bounds", text, "" if hidden else f" '[{', '.join(map(str, value))}]'"))
+            violations.append(
+                Violation("bounds", text, "" if hidden else f" '[{', '.join(map(str, value))}]'")
+            )
         return violations
 
     return check

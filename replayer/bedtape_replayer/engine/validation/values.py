@@ -1,6 +1,9 @@
-"""Checks single values by their shapes: strings, numbers and bytes. `Violation` is the result of a failed check.
+"""Checks single values by their shapes: strings, numbers and bytes.
 
-The texts are those of Bedrock's framework, from public traces of Bedrock. `shapes` checks lists and structures.
+`Violation` is the result of a failed check.
+
+The texts are those of Bedrock's framework, from public traces of Bedrock. `shapes`
+checks lists and structures.
 """
 
 from __future__ import annotations
@@ -14,9 +17,15 @@ from botocore.model import Shape, StringShape
 
 from bedtape_cassettes.model import JsonValue
 
-# The kind of a violation decides the form of its message: JSON of another type, a value out of bounds, or a violated
-# union or document, which Bedrock checks after the other two.
+# The kind of a violation decides the form of its message: JSON of another type, a value out of
+# bounds, or a violated union or document, which Bedrock checks after the other two.
 Kind = Literal["type", "bounds", "own"]
+
+# Longer texts are not matched, because some patterns take quadratic time. The longest
+# ARN has 2,048 characters.
+LONGEST_MATCHED = 2048
+# Patterns of the models that take cubic time, which is five seconds for 2,000 characters.
+SLOW_PATTERNS = frozenset({"[A-Za-z0-9-_=]+.[A-Za-z0-9-_=]+.[A-Za-z0-9-_=]+"})
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]*={0,2}\s*")
 
@@ -25,8 +34,9 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/\s]*={0,2}\s*")
 class Violation:
     """One violation of a shape.
 
-    text: the violated constraint; in the kind `own`, `{}` stands for the place. shown: the value as messages show it,
-    or empty. path: names of members and positions in lists from 0, outermost first.
+    text: the violated constraint; in the kind `own`, `{}` stands for the place. shown: the value as
+    messages show it, or empty. path: names of members and positions in lists from 0, outermost
+    first.
     """
 
     kind: Kind
@@ -37,7 +47,9 @@ class Violation:
     def __str__(self) -> str:
         if self.kind == "bounds":
             # The framework counts list members from 1, and names them.
-            place = ".".join(f"{step + 1}.member" if isinstance(step, int) else step for step in self.path)
+            place = ".".join(
+                f"{step + 1}.member" if isinstance(step, int) else step for step in self.path
+            )
             return f"Value{self.shown} at '{place}' failed to satisfy constraint: {self.text}"
         return self.text.replace("{}", ".".join(map(str, self.path)))
 
@@ -50,9 +62,16 @@ def scalar(shape: Shape, hidden: bool) -> Check:
     """Return the check of a shape without members. hidden: messages do not repeat the value."""
     match shape.type_name:
         case "integer" | "long":
-            return _number(shape, hidden, "an Integer" if shape.type_name == "integer" else "a Long", whole=True)
+            return _number(
+                shape,
+                hidden,
+                "an Integer" if shape.type_name == "integer" else "a Long",
+                whole=True,
+            )
         case "float" | "double":
-            return _number(shape, hidden, "a Float" if shape.type_name == "float" else "a Double", whole=False)
+            return _number(
+                shape, hidden, "a Float" if shape.type_name == "float" else "a Double", whole=False
+            )
         case "boolean":
             return _check_type("a Boolean", bool)
         case "blob":
@@ -64,7 +83,8 @@ def scalar(shape: Shape, hidden: bool) -> Check:
     return _string(shape, hidden)
 
 
-# Values that newer Claude models send, and clients send back, although the service model lacks them.
+# Values that newer Claude models send, and clients send back, although the
+# service model lacks them.
 _UNLISTED = {"ToolUseType": frozenset({"tool_use"})}
 
 
@@ -88,7 +108,7 @@ def _string(shape: Shape, hidden: bool) -> Check:
             texts.append(f"Member must satisfy enum value set: [{', '.join(enum)}]")
         if longest is not None and len(value) > longest:
             texts.append(f"Member must have length less than or equal to {longest}")
-        if pattern is not None and not pattern.fullmatch(value):
+        if pattern is not None and len(value) <= LONGEST_MATCHED and not pattern.fullmatch(value):
             texts.append(f"Member must satisfy regular expression pattern: {pattern.pattern}")
         if shortest is not None and len(value) < shortest:
             texts.append(f"Member must have length greater than or equal to {shortest}")
@@ -99,9 +119,13 @@ def _string(shape: Shape, hidden: bool) -> Check:
 
 
 def _pattern(source: object) -> re.Pattern[str] | None:
-    """Return the model's pattern; `None` without a pattern, and for a pattern that Python cannot compile."""
+    """Return the model's pattern; `None` without a pattern, for a slow one, and for one
+    that Python cannot compile.
+    """
     try:
-        return re.compile(source) if isinstance(source, str) else None
+        return (
+            re.compile(source) if isinstance(source, str) and source not in SLOW_PATTERNS else None
+        )
     except re.error:
         return None
 
@@ -114,7 +138,9 @@ def _number(shape: Shape, hidden: bool, kind: str, *, whole: bool) -> Check:
             return (_type_mismatch(value, kind),)
         # Bedrock truncates a fraction in place of an integer, and accepts it.
         number = int(value) if whole else float(value)
-        return [Violation("bounds", text, "" if hidden else f" '{number}'") for text in bounds(number)]
+        return [
+            Violation("bounds", text, "" if hidden else f" '{number}'") for text in bounds(number)
+        ]
 
     return check
 
@@ -139,12 +165,17 @@ def _check_type(kind: str, *types: type) -> Check:
 
 def _document(value: JsonValue) -> Sequence[Violation]:
     # The service models allow any JSON in a document. Bedrock accepts objects alone.
-    text = "The format of the value at {} is invalid. Provide a json object for the field and try again."
+    text = (
+        "The format of the value at {} is invalid. Provide a json object for the field and try"
+        " again."
+    )
     return FINE if type(value) is dict else (Violation("own", text),)
 
 
 def bounds_of(shape: Shape, quantity: str) -> Callable[[float], list[str]]:
-    """Return a function of a measured value that returns a text for each violated bound. quantity: value, or length."""
+    """Return a function of a measured value that returns a text for each violated bound.
+    quantity: value, or length.
+    """
     least, most = shape.metadata.get("min"), shape.metadata.get("max")
 
     def texts(measure: float) -> list[str]:
@@ -159,7 +190,9 @@ def bounds_of(shape: Shape, quantity: str) -> Callable[[float], list[str]]:
 
 
 def make_type_violation(value: JsonValue, otherwise: str) -> Violation:
-    """Return the violation of a value with the wrong JSON type. otherwise: the text for scalar values."""
+    """Return the violation of a value with the wrong JSON type. otherwise:
+    the text for scalar values.
+    """
     if isinstance(value, dict):
         return Violation("type", "Start of structure or map found where not expected.")
     if isinstance(value, list):

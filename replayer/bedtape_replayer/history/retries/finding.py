@@ -18,7 +18,11 @@ AWS_HEADER = "amz-sdk-request"
 THROTTLING = frozenset(
     {
         *("Throttling", "ThrottlingException", "ThrottledException", "RequestThrottledException"),
-        *("TooManyRequestsException", "ProvisionedThroughputExceededException", "RequestLimitExceeded"),
+        *(
+            "TooManyRequestsException",
+            "ProvisionedThroughputExceededException",
+            "RequestLimitExceeded",
+        ),
         *("BandwidthLimitExceeded", "LimitExceededException", "RequestThrottled", "SlowDown"),
         *("PriorRequestNotComplete", "EC2ThrottledException", "TransactionInProgressException"),
     }
@@ -35,12 +39,16 @@ Mistake: TypeAlias = Literal[
     "delivered_text_twice",
 ]
 
+# The mistakes that concern the wait before a retry.
+WAITS: tuple[Mistake, ...] = ("no_backoff", "ignored_retry_after")
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A mistake of a client.
 
-    calls: the calls that prove the mistake. group: the invocation id, if the mistake concerns one SDK call with an id.
+    calls: the calls that prove the mistake. group: the invocation id, if the mistake concerns
+    one SDK call with an id.
     """
 
     kind: Mistake
@@ -56,7 +64,12 @@ class Finding:
     def as_json(self) -> dict[str, JsonValue]:
         """Return the finding for the control API. Calls are numbers."""
         calls: list[JsonValue] = [record.number for record in self.calls]
-        return {"kind": self.kind, "group": self.group, "explanation": self.explanation, "calls": calls}
+        return {
+            "kind": self.kind,
+            "group": self.group,
+            "explanation": self.explanation,
+            "calls": calls,
+        }
 
 
 def is_failure(record: Record) -> bool:

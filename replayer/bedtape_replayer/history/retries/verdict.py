@@ -1,8 +1,9 @@
 """Judges the retries of clients by their calls: missing waits, early ends and retry storms.
 
-A false accusation is worse than a missed mistake. Each rule therefore reports behaviour that no SDK shows with its
-defaults, and explains its threshold. The rules use the times of the calls and no clock. Judge the calls after the code
-under test has ended, because a client that still waits looks like a client that has given up.
+A false accusation is worse than a missed mistake. Each rule therefore reports behaviour that no SDK
+shows with its defaults, and explains its threshold. The rules use the times of the calls and no
+clock. Judge the calls after the code under test has ended, because a client that still waits looks
+like a client that has given up.
 """
 
 from __future__ import annotations
@@ -29,8 +30,20 @@ __all__ = ["Finding", "Mistake", "judge_retries"]
 # credentials.
 _RETRYABLE = frozenset(
     {
-        *("RequestTimeout", "RequestTimeoutException", "RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed"),
-        *("InvalidSignatureException", "SignatureDoesNotMatch", "AuthFailure", "ExpiredToken", "ExpiredTokenException"),
+        *(
+            "RequestTimeout",
+            "RequestTimeoutException",
+            "RequestExpired",
+            "RequestInTheFuture",
+            "RequestTimeTooSkewed",
+        ),
+        *(
+            "InvalidSignatureException",
+            "SignatureDoesNotMatch",
+            "AuthFailure",
+            "ExpiredToken",
+            "ExpiredTokenException",
+        ),
         *("IDPCommunicationError",),
     }
 )
@@ -40,6 +53,16 @@ def judge_retries(calls: Iterable[Record]) -> tuple[Finding, ...]:
     """Return the mistakes of the clients of these calls."""
     invocations = group_invocations(calls)
     return tuple(finding for rule in _RULES for finding in rule(invocations))
+
+
+def _has_read(one: Record, retry: Record) -> bool:
+    """Whether the client read the answer before it sent the next attempt.
+
+    Over another connection, the next attempt can follow an error of the first connection: a
+    timeout, or an asynchronous client in a new event loop. The client then knows nothing of the
+    answer.
+    """
+    return one.outcome.connection == retry.outcome.connection
 
 
 # -- retries of what cannot succeed ----------------------------------------------------------------
@@ -52,10 +75,16 @@ def _find_futile_retries(calls: Sequence[Invocation]) -> Iterator[Finding]:
     """Find retries after an error that the same request receives again."""
     for invocation in calls:
         for one, retry in invocation.retries:
-            if is_failure(one) and one.status in _FINAL and not _is_retryable(one):
+            if (
+                _has_read(one, retry)
+                and is_failure(one)
+                and one.status in _FINAL
+                and not _is_retryable(one)
+            ):
                 text = (
-                    f"attempt {retry.attempt} sent the same request after {one.status} {one.error or 'without a name'};"
-                    " it fails again until the request or the account changes"
+                    f"attempt {retry.attempt} sent the same request after {one.status}"
+                    f" {one.error or 'without a name'}; it fails again until the request or the"
+                    " account changes"
                 )
                 yield Finding("retried_what_it_must_not", text, (one, retry), invocation.id)
 
@@ -78,7 +107,10 @@ def _find_storms(calls: Sequence[Invocation]) -> Iterator[Finding]:
     """Find requests that were sent too often, within one SDK call or by new SDK calls."""
     for invocation in calls:
         if invocation.attempt_count > _MAX_ATTEMPTS:
-            text = f"one SDK call sent its request {invocation.attempt_count} times; no SDK needs more than {_MAX_ATTEMPTS} attempts"
+            text = (
+                f"one SDK call sent its request {invocation.attempt_count} times; no SDK needs more"
+                f" than {_MAX_ATTEMPTS} attempts"
+            )
             yield Finding("retry_storm", text, invocation.attempts, invocation.id)
     same: dict[object, list[Invocation]] = defaultdict(list)
     for invocation in calls:
@@ -87,10 +119,13 @@ def _find_storms(calls: Sequence[Invocation]) -> Iterator[Finding]:
         for run in _split_runs(group):
             if _is_storm(run):
                 text = (
-                    f"{len(run)} SDK calls sent the same request, each after the one before had failed with"
-                    f" {run[0].last.error or run[0].last.status}; let the SDK retry, or wait longer between the calls"
+                    f"{len(run)} SDK calls sent the same request, each after the one before had"
+                    f" failed with {run[0].last.error or run[0].last.status}; let the SDK retry, or"
+                    " wait longer between the calls"
                 )
-                yield Finding("retry_storm", text, tuple(record for i in run for record in i.attempts))
+                yield Finding(
+                    "retry_storm", text, tuple(record for i in run for record in i.attempts)
+                )
 
 
 def _split_runs(calls: Iterable[Invocation]) -> Iterator[list[Invocation]]:
@@ -101,7 +136,11 @@ def _split_runs(calls: Iterable[Invocation]) -> Iterator[list[Invocation]]:
     run: list[Invocation] = []
     for invocation in calls:
         before = run[-1].last if run else None
-        fails = is_failure(invocation.last) and invocation.last.source in ("cassette", "rule", "fault")
+        fails = is_failure(invocation.last) and invocation.last.source in (
+            "cassette",
+            "rule",
+            "fault",
+        )
         if before is not None and fails and invocation.first.began < before.ended:
             continue  # a concurrent call is no retry
         if before is None or not fails or _read_error(before) != _read_error(invocation.last):
@@ -118,7 +157,10 @@ def _read_error(record: Record) -> tuple[int | None, str | None]:
 
 def _is_storm(run: Sequence[Invocation]) -> bool:
     begun = [invocation.first.began for invocation in run]
-    return any(last - first < _STORM_SECONDS for first, last in zip(begun, begun[_STORM_CALLS - 1 :], strict=False))
+    return any(
+        last - first < _STORM_SECONDS
+        for first, last in zip(begun, begun[_STORM_CALLS - 1 :], strict=False)
+    )
 
 
 # -- giving up -------------------------------------------------------------------------------------
@@ -145,12 +187,18 @@ def _find_early_ends(calls: Sequence[Invocation]) -> Iterator[Finding]:
         for invocation in client_calls:
             failures += sum(map(is_failure, invocation.attempts))
             last, most = invocation.last, _read_max_attempts(invocation.last)
-            if most is None or failures >= _QUOTA or not is_failure(last) or last.operation == _UNREPEATABLE:
+            if (
+                most is None
+                or failures >= _QUOTA
+                or not is_failure(last)
+                or last.operation == _UNREPEATABLE
+            ):
                 continue
             if last.attempt < most and (last.error, last.status) in _RETRIED:
                 text = (
-                    f"the client stopped with {last.error} after attempt {last.attempt}, although it declares max={most};"
-                    " a deadline or a cancellation around the SDK is shorter than its retries"
+                    f"the client stopped with {last.error} after attempt {last.attempt}, although"
+                    f" it declares max={most}; a deadline or a cancellation around the SDK is"
+                    " shorter than its retries"
                 )
                 yield Finding("gave_up_early", text, invocation.attempts, invocation.id)
 
@@ -164,7 +212,8 @@ def _read_max_attempts(record: Record) -> int | None:
 
 
 def _find_accepted_parts(calls: Sequence[Invocation]) -> Iterator[Finding]:
-    """Find streams that were cut or ended with an error, were not retried, and that a later call quotes as complete.
+    """Find streams that were cut or ended with an error, were not retried, and that a later
+    call quotes as complete.
 
     A later call alone proves nothing, because the client may have reported the error to its user.
     The quotation proves that the client accepted the partial answer.
@@ -181,7 +230,10 @@ def _find_accepted_parts(calls: Sequence[Invocation]) -> Iterator[Finding]:
             continue
         quotation = f"call {quoting.number} sends the partial text back as the model's message"
         if last.error is not None:
-            text = f"the stream ended with {last.error}, and {quotation}; an error in a stream ends the answer as any other"
+            text = (
+                f"the stream ended with {last.error}, and {quotation}; an error in a stream ends"
+                " the answer as any other"
+            )
             yield Finding("ignored_stream_error", text, (last, quoting), invocation.id)
         else:
             text = (
@@ -203,17 +255,23 @@ def _quotes(record: Record, partial: Record) -> bool:
     A last message of the model is a request to continue the text.
     """
     quotes = [turn.text for turn in record.messages[:-1] if turn.role == "assistant"]
-    return any(part and part != partial.text and partial.sent_text.startswith(part) for part in quotes)
+    return any(
+        part and part != partial.whole_text and partial.sent_text.startswith(part)
+        for part in quotes
+    )
 
 
 def _find_repeated_text(calls: Sequence[Invocation]) -> Iterator[Finding]:
-    """Find SDK calls that sent their request again after a part of the answer's text had arrived."""
+    """Find SDK calls that sent their request again after a part of the
+    answer's text had arrived.
+    """
     for invocation in calls:
         for one, retry in invocation.retries:
             if one.sent_text:
                 text = (
-                    f"attempt {retry.attempt} sent the request again after {len(one.sent_text)} characters of the answer"
-                    " had arrived, so the program gets them twice; turn off the retry of streams, or discard the first part"
+                    f"attempt {retry.attempt} sent the request again after {len(one.sent_text)}"
+                    " characters of the answer had arrived, so the program gets them twice; turn"
+                    " off the retry of streams, or discard the first part"
                 )
                 yield Finding("delivered_text_twice", text, (one, retry), invocation.id)
 
@@ -241,14 +299,17 @@ _UNLIKELY = 1e-6
 def _find_no_backoff(calls: Sequence[Invocation]) -> Iterator[Finding]:
     """Find clients whose retries after throttling are immediate more often than jitter explains."""
     for group in group_by_client(calls).values():
-        throttled = [(i, one, retry) for i in group for one, retry in i.retries if _needs_backoff(one)]
+        throttled = [
+            (i, one, retry) for i in group for one, retry in i.retries if _needs_backoff(one)
+        ]
         short = [each for each in throttled if 0 <= _measure_wait(*each[1:]) < _SHORT]
         if len({id(i) for i, _, _ in short}) < 2 or 2 * len(short) <= len(throttled):
             continue
         if _estimate_chance(len(short), len(throttled), _CHANCE_OF_SHORT) < _UNLIKELY:
             text = (
-                f"{len(short)} of {len(throttled)} retries after throttling began within {_SHORT * 1000:.0f} ms;"
-                " wait longer with each attempt, with jitter, as the SDKs do by default"
+                f"{len(short)} of {len(throttled)} retries after throttling began within"
+                f" {_SHORT * 1000:.0f} ms; wait longer with each attempt, with jitter, as the SDKs"
+                " do by default"
             )
             yield Finding("no_backoff", text, tuple(retry for _, _, retry in short))
 
@@ -258,7 +319,10 @@ def _needs_backoff(record: Record) -> bool:
 
 
 def _has_retry_after(record: Record) -> bool:
-    return any(name in (_AWS_RETRY_AFTER, "retry-after", "retry-after-ms") for name, _ in record.answer_headers)
+    return any(
+        name in (_AWS_RETRY_AFTER, "retry-after", "retry-after-ms")
+        for name, _ in record.answer_headers
+    )
 
 
 def _estimate_chance(hits: int, draws: int, chance: float) -> float:
@@ -288,15 +352,15 @@ def _find_ignored_retry_after(calls: Sequence[Invocation]) -> Iterator[Finding]:
     """Find retries that began before the time in the header that this kind of client honours."""
     for invocation in calls:
         for one, retry in invocation.retries:
-            required = _read_retry_after(one) if is_failure(one) else None
+            required = _read_retry_after(one) if is_failure(one) and _has_read(one, retry) else None
             if required is None:
                 continue
             header, seconds = required
             waited = _measure_wait(one, retry)
             if 0 <= waited < seconds * (1 - _SLACK_SHARE) - _SLACK:
                 text = (
-                    f"attempt {retry.attempt} began {waited:.3f} s after an answer whose {header} is {seconds:g} s;"
-                    " older AWS SDKs do not read x-amz-retry-after"
+                    f"attempt {retry.attempt} began {waited:.3f} s after an answer whose {header}"
+                    f" is {seconds:g} s; older AWS SDKs do not read x-amz-retry-after"
                 )
                 yield Finding("ignored_retry_after", text, (one, retry), invocation.id)
 
@@ -312,7 +376,9 @@ def _read_retry_after(record: Record) -> tuple[str, float] | None:
         if _LEGACY in (record.user_agent or ""):
             return None
         seconds = _parse_number(headers.get(_AWS_RETRY_AFTER))
-        return None if seconds is None else (_AWS_RETRY_AFTER, min(seconds / 1000, _AWS_MAX_SECONDS))
+        return (
+            None if seconds is None else (_AWS_RETRY_AFTER, min(seconds / 1000, _AWS_MAX_SECONDS))
+        )
     for header, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
         if (seconds := _parse_number(headers.get(header))) is not None:
             return (header, seconds / unit) if seconds / unit <= _MAX_SECONDS else None

@@ -10,7 +10,13 @@ from bedtape_cassettes.format import eventstream
 from bedtape_cassettes.format.eventstream import FrameError
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.reply import Reply
-from bedtape_replayer.overlay.faults.base import FaultContext, FaultKind, check_minimum, explain_no_stream, is_framed
+from bedtape_replayer.overlay.faults.base import (
+    FaultContext,
+    FaultKind,
+    check_minimum,
+    explain_no_stream,
+    is_framed,
+)
 from bedtape_replayer.overlay.faults.rewrite import is_event_stream, replace_pieces
 
 Damage: TypeAlias = Literal["message_crc", "prelude_crc", "json"]
@@ -18,9 +24,11 @@ Damage: TypeAlias = Literal["message_crc", "prelude_crc", "json"]
 
 @dataclass(frozen=True, slots=True)
 class Corrupt(FaultKind):
-    """what: the checksum that is wrong, or json: the last brace of an event's payload or of the body is missing.
+    """what: the checksum that is wrong, or json: the last brace of an event's payload
+    or of the body is missing.
 
-    event: the number of the event, from 1; the last event if there are fewer. A body that is not a stream is one event.
+    event: the number of the event, from 1; the last event if there are fewer. A body that is
+    not a stream is one event.
     """
 
     what: Damage
@@ -48,7 +56,10 @@ class Corrupt(FaultKind):
 
 
 def _remove_brace(data: bytes) -> bytes:
-    """Removes the last brace, because the result is never valid JSON. Without a brace, removes the last byte."""
+    """Removes the last brace, which makes a JSON object invalid.
+
+    Without a brace, removes the last byte.
+    """
     at = data.rfind(b"}")
     return data[:at] + data[at + 1 :] if at >= 0 else data[:-1]
 
@@ -57,7 +68,8 @@ def _break_json(frame: bytes) -> bytes:
     """Returns the frame with an invalid JSON payload and correct checksums."""
     try:
         (whole,) = eventstream.decode_all(frame)
-    except (FrameError, ValueError):  # the frame is damaged already, by another fault or in the recording
+    except (FrameError, ValueError):
+        # the frame is damaged already, by another fault or in the recording
         return frame
     return eventstream.encode(replace(whole, payload=_remove_brace(whole.payload)))
 

@@ -1,6 +1,7 @@
 """An error response: an error of Bedrock by its name, or any status.
 
-Status, headers and body are the same as Bedrock's. Streaming operations get the same response before the stream.
+Status, headers and body are the same as Bedrock's. Streaming operations get the same
+response before the stream.
 """
 
 from __future__ import annotations
@@ -12,18 +13,18 @@ from difflib import get_close_matches
 from bedtape_cassettes.addresses import RUNTIME
 from bedtape_cassettes.failures import FAILURES, get_namespace, render_error, render_retry_after
 from bedtape_cassettes.format.bodies import compact, read_body
-from bedtape_cassettes.model import JsonValue, Response, is_header
+from bedtape_cassettes.model import BODYLESS, JsonValue, Response, is_header
 from bedtape_cassettes.operations import Dialect
-
-_BODYLESS = (204, 304)
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """error: the error's name, `None` for a response without a name. message, status: `None` for the error's defaults.
+    """error: the error's name, `None` for a response without a name. message, status: `None`
+    for the error's defaults.
 
-    members: further members of the body, such as originalStatusCode. retry_after_ms: the value of x-amz-retry-after.
-    headers: add or replace headers. body: sent instead of the JSON, with the content type from `headers` if given.
+    members: further members of the body, such as originalStatusCode. retry_after_ms: the value of
+    x-amz-retry-after. headers: add or replace headers. body: sent instead of the JSON, with the
+    content type from `headers` if given.
 
     Raises ValueError for an impossible response.
     """
@@ -44,9 +45,11 @@ class Failure:
         if self.status is None and self.error not in FAILURES:
             known = ", ".join(sorted(FAILURES))
             near = get_close_matches(self.error or "", FAILURES, 1)
-            found = f"{self.error!r} without a status" + (f"; did you mean {near[0]}?" if near else "")
-            return f"expected an error among {known}, or a status for another; found {found}"
-        if self.status is not None and (not 200 <= self.status <= 599 or self.status in _BODYLESS):
+            actual = f"{self.error!r} without a status" + (
+                f"; did you mean {near[0]}?" if near else ""
+            )
+            return f"expected an error among {known}, or a status for another; found {actual}"
+        if self.status is not None and (not 200 <= self.status <= 599 or self.status in BODYLESS):
             return f"expected a status from 200 to 599 that may have a body, found {self.status}"
         if self.retry_after_ms is not None and self.retry_after_ms < 0:
             return f"expected milliseconds from 0 to retry after, found {self.retry_after_ms}"
@@ -72,5 +75,7 @@ class Failure:
         if self.body is not None:
             return Response(status, tuple(headers.items()), read_body(self.body))
         message = self.message if self.message is not None else known.message if known else ""
-        body = render_error(dialect, self.error, status, message, doubled=service == RUNTIME, members=self.members)
+        body = render_error(
+            dialect, self.error, status, message, doubled=service == RUNTIME, members=self.members
+        )
         return Response(status, tuple(headers.items()), read_body(compact(body)))

@@ -12,10 +12,17 @@ from bedtape_replayer.overlay.faults.error_response import Failure
 
 @dataclass(frozen=True, slots=True)
 class Refuse(FaultKind):
-    """Answers with an error. Recordings and rules are not used, so they are still available to a retry."""
+    """Answers with an error.
+
+    Recordings and rules are not used, so they are still available to a retry.
+    """
 
     failure: Failure
     replaces = True
+
+    @property
+    def error_name(self) -> str | None:
+        return self.failure.error
 
     def build_answer(self, call: Call, context: FaultContext) -> Response:  # noqa: ARG002 - the same every time
         return self.failure.build_response(call.dialect, call.service)

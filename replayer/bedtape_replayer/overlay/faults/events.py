@@ -9,10 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from bedtape_cassettes.families.shared.server_sent import write_event
+from bedtape_cassettes.format import bodies
 from bedtape_cassettes.format.bodies import choose_form, compact, read_value
 from bedtape_cassettes.model import Event, Events, JsonValue, Response, event_headers
 from bedtape_replayer.answering.call import Call
+from bedtape_replayer.answering.reply import Reply
+from bedtape_replayer.answering.steps import ChangeEvents, StepEdit
 from bedtape_replayer.overlay.faults.base import FaultContext, StreamingFault, check_minimum
+from bedtape_replayer.overlay.faults.rewrite import is_event_stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,11 @@ class _EventFault(StreamingFault):
         if not isinstance(body, Events):
             return response
         changed = tuple(self._change(body.events, call))
-        return response if changed == body.events else replace(response, body=Events.of(changed, padded=body.padded))
+        return (
+            response
+            if changed == body.events
+            else replace(response, body=Events.of(changed, padded=body.padded))
+        )
 
     def _change(self, events: tuple[Event, ...], call: Call) -> Iterable[Event]:
         raise NotImplementedError
@@ -32,10 +40,13 @@ class _EventFault(StreamingFault):
 
 @dataclass(frozen=True, slots=True)
 class _SelectedEvents(_EventFault):
-    """numbers: the numbers of events. types: the types of further events, such as contentBlockDelta or chunk."""
+    """numbers: the numbers of events. types: the types of further events, such as
+    contentBlockDelta or chunk.
+    """
 
     numbers: tuple[int, ...] = ()
     types: tuple[str, ...] = ()
+    live = True
 
     def __post_init__(self) -> None:
         for number in self.numbers:
@@ -45,6 +56,23 @@ class _SelectedEvents(_EventFault):
 
     def _is_selected(self, number: int, event: Event) -> bool:
         return number in self.numbers or (bool(self.types) and _find_type(event) in self.types)
+
+    def on_arriving(self, reply: Reply, call: Call, context: FaultContext) -> StepEdit:  # noqa: ARG002
+        read = bodies.read_events if is_event_stream(reply) else bodies.read_pieces
+
+        def change(number: int, data: bytes | None) -> Iterable[bytes]:
+            if data is None:
+                return ()
+            body = read(data)
+            selected = isinstance(body, Events) and self._is_selected(number, body.events[0])
+            return (data,) * (self._count_selected if selected else 1)
+
+        return ChangeEvents(change)
+
+    @property
+    def _count_selected(self) -> int:
+        """How often a selected event is sent."""
+        return 0
 
 
 def _find_type(event: Event) -> str | None:
@@ -61,7 +89,9 @@ class Drop(_SelectedEvents):
     """Leaves events out."""
 
     def _change(self, events: tuple[Event, ...], call: Call) -> Iterator[Event]:  # noqa: ARG002
-        return (event for number, event in enumerate(events, 1) if not self._is_selected(number, event))
+        return (
+            event for number, event in enumerate(events, 1) if not self._is_selected(number, event)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +101,17 @@ class Repeat(_SelectedEvents):
     times: int = 1
 
     def __post_init__(self) -> None:
-        _SelectedEvents.__post_init__(self)  # `super()` fails because `slots=True` creates a new class
+        # `super()` fails because `slots=True` creates a new class
+        _SelectedEvents.__post_init__(self)
         check_minimum(1, times=self.times)
+
+    @property
+    def _count_selected(self) -> int:
+        return 1 + self.times
 
     def _change(self, events: tuple[Event, ...], call: Call) -> Iterator[Event]:  # noqa: ARG002
         for number, event in enumerate(events, 1):
-            yield from (event,) * (1 + self.times * self._is_selected(number, event))
+            yield from (event,) * (self._count_selected if self._is_selected(number, event) else 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +136,14 @@ class Swap(_EventFault):
 
 @dataclass(frozen=True, slots=True)
 class Insert(_EventFault):
-    """Inserts an event of any type and payload, as a service that is newer than its client may send."""
+    """Inserts an event of any type and payload, as a service that is newer
+    than its client may send.
+    """
 
     type: str
     payload: Mapping[str, JsonValue] = field(default_factory=dict)
     after_events: int = 1
+    live = True
 
     def __post_init__(self) -> None:
         check_minimum(0, after_events=self.after_events)
@@ -116,6 +154,22 @@ class Insert(_EventFault):
         at = min(self.after_events, len(events))
         when = events[at - 1].at_ms if at else 0
         return (*events[:at], self._build_event(call, when, at), *events[at:])
+
+    def on_arriving(self, reply: Reply, call: Call, context: FaultContext) -> StepEdit:  # noqa: ARG002
+        inserted = False
+
+        def change(number: int, data: bytes | None) -> Iterable[bytes]:
+            nonlocal inserted
+            due = not inserted and (data is None or number > self.after_events)
+            inserted = inserted or due
+            event = (
+                (bodies.wire(self._build_event(call, 0, number - 1), False, context.chance),)
+                if due
+                else ()
+            )
+            return event if data is None else (*event, data)
+
+        return ChangeEvents(change)
 
     def _build_event(self, call: Call, when: int, number: int) -> Event:
         payload = dict(self.payload)

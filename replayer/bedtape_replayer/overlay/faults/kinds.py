@@ -26,7 +26,9 @@ from bedtape_replayer.overlay.faults.truncation import Truncate
 
 @dataclass(frozen=True, slots=True)
 class FaultSpec:
-    """schema: of the value under the key. make: builds the kind from the fault; raises ValueError if invalid."""
+    """schema: of the value under the key. make: builds the kind from the fault;
+    raises ValueError if invalid.
+    """
 
     schema: Schema
     make: Callable[[dict[str, Any]], FaultKind]
@@ -42,7 +44,11 @@ def _ms(description: str) -> Schema:
 
 def _object(description: str, *required: str, **properties: Schema) -> Schema:
     schema: Schema = {"type": "object", "description": description, "properties": properties}
-    return {**schema, "additionalProperties": False, **({"required": list(required)} if required else {})}
+    return {
+        **schema,
+        "additionalProperties": False,
+        **({"required": list(required)} if required else {}),
+    }
 
 
 _AFTER = _number("The number of events before it.")
@@ -53,11 +59,19 @@ _NUMBERS: Schema = {
     "minItems": 1,
     "description": "The events, by number.",
 }
-_TYPES: Schema = {"type": "array", "items": {"type": "string"}, "minItems": 1, "description": "The events, by type."}
+_TYPES: Schema = {
+    "type": "array",
+    "items": {"type": "string"},
+    "minItems": 1,
+    "description": "The events, by type.",
+}
 
 # The keys that a fault may have beside `error`.
 BESIDE_ERROR: dict[str, Schema] = {
-    "message": {"type": "string", "description": "The message of the error. Default: Bedrock's own message."},
+    "message": {
+        "type": "string",
+        "description": "The message of the error. Default: Bedrock's own message.",
+    },
     "status": {
         "type": "integer",
         "minimum": 200,
@@ -71,7 +85,8 @@ BESIDE_ERROR: dict[str, Schema] = {
     },
     "retry_after_ms": _ms("The value of x-amz-retry-after, in milliseconds."),
     "after_events": _number(
-        "The number of events before the error, which is then sent as an exception frame in the stream."
+        "The number of events before the error, which is then sent as an exception frame in the"
+        " stream."
     ),
 }
 
@@ -82,7 +97,9 @@ def _build_error(fault: dict[str, Any]) -> FaultKind:
         return Refuse(Failure(fault["error"], **given))
     alone = [key for key in ("status", "retry_after_ms") if key in given]
     if alone:
-        raise ValueError(f"{' and '.join(alone)} with after_events: the status went out before the stream")
+        raise ValueError(
+            f"{' and '.join(alone)} with after_events: the status went out before the stream"
+        )
     return Raise(fault["error"], **given)
 
 
@@ -90,13 +107,26 @@ def _build_http(fault: dict[str, Any]) -> FaultKind:
     given = fault["http"]
     if "text" in given and "json" in given:
         raise ValueError("text and json: a body is one of them")
-    body = given["text"].encode() if "text" in given else compact(given["json"]) if "json" in given else b""
-    return Refuse(Failure(status=given["status"], headers=tuple(given.get("headers", {}).items()), body=body))
+    body = (
+        given["text"].encode()
+        if "text" in given
+        else compact(given["json"])
+        if "json" in given
+        else b""
+    )
+    return Refuse(
+        Failure(status=given["status"], headers=tuple(given.get("headers", {}).items()), body=body)
+    )
 
 
-def _build_from_keywords(key: str, kind: Callable[..., FaultKind]) -> Callable[[dict[str, Any]], FaultKind]:
+def _build_from_keywords(
+    key: str, kind: Callable[..., FaultKind]
+) -> Callable[[dict[str, Any]], FaultKind]:
     def make(fault: dict[str, Any]) -> FaultKind:
-        lists = {name: tuple(value) if isinstance(value, list) else value for name, value in fault[key].items()}
+        lists = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in fault[key].items()
+        }
         return kind(**lists)
 
     return make
@@ -109,15 +139,26 @@ def _build_misanswer(fault: dict[str, Any]) -> FaultKind:
     return Misanswer(given) if isinstance(given, str) else Misanswer(**given)  # type: ignore[arg-type]  # checked by schema
 
 
-_MEANING: Schema = {"type": "string", "enum": list(get_args(Meaning)), "description": "The kind of wrong answer."}
+_MEANING: Schema = {
+    "type": "string",
+    "enum": list(get_args(Meaning)),
+    "description": "The kind of wrong answer.",
+}
 
 KINDS: dict[str, FaultSpec] = {
-    "error": FaultSpec({"type": "string", "minLength": 1, "description": "An error by its name."}, _build_error),
+    "error": FaultSpec(
+        {"type": "string", "minLength": 1, "description": "An error by its name."}, _build_error
+    ),
     "http": FaultSpec(
         _object(
             "An answer with any status and body.",
             "status",
-            status={"type": "integer", "minimum": 200, "maximum": 599, "description": "The status."},
+            status={
+                "type": "integer",
+                "minimum": 200,
+                "maximum": 599,
+                "description": "The status.",
+            },
             text={"type": "string", "description": "The body as text."},
             json={"description": "The body as JSON."},
             headers={
@@ -138,7 +179,10 @@ KINDS: dict[str, FaultSpec] = {
         _build_from_keywords("latency", Delay),
     ),
     "stall": FaultSpec(
-        _object("No more bytes until the client closes: before the head, or after events.", after_events=_AFTER),
+        _object(
+            "No more bytes until the client closes: before the head, or after events.",
+            after_events=_AFTER,
+        ),
         _build_from_keywords("stall", Silence),
     ),
     "error_frame": FaultSpec(
@@ -167,13 +211,18 @@ KINDS: dict[str, FaultSpec] = {
         _object(
             "Damaged bytes.",
             "what",
-            what={"type": "string", "enum": list(get_args(Damage)), "description": "The kind of damage."},
+            what={
+                "type": "string",
+                "enum": list(get_args(Damage)),
+                "description": "The kind of damage.",
+            },
             event=_number("The number of the damaged event, from 1.", 1),
         ),
         _build_from_keywords("corrupt", Corrupt),
     ),
     "drop": FaultSpec(
-        _object("Events to leave out.", numbers=_NUMBERS, types=_TYPES), _build_from_keywords("drop", Drop)
+        _object("Events to leave out.", numbers=_NUMBERS, types=_TYPES),
+        _build_from_keywords("drop", Drop),
     ),
     "repeat": FaultSpec(
         _object(
@@ -199,7 +248,11 @@ KINDS: dict[str, FaultSpec] = {
             "An event that no service model contains.",
             "type",
             type={"type": "string", "minLength": 1, "description": "The type of the event."},
-            payload={"type": "object", "additionalProperties": True, "description": "The payload of the event."},
+            payload={
+                "type": "object",
+                "additionalProperties": True,
+                "description": "The payload of the event.",
+            },
             after_events=_AFTER,
         ),
         _build_from_keywords("insert", Insert),
@@ -209,7 +262,10 @@ KINDS: dict[str, FaultSpec] = {
             "The connection breaks: before the head, after events, or inside an event.",
             after_events=_AFTER,
             bytes_more=_MORE,
-            code=_number("An error code of HTTP/2, which ends this answer but not the connection.", most=2**32 - 1),
+            code=_number(
+                "An error code of HTTP/2, which ends this answer but not the connection.",
+                most=2**32 - 1,
+            ),
         ),
         _build_from_keywords("reset", BreakOff),
     ),

@@ -1,7 +1,7 @@
 """Quotas: requests and tokens a minute, over the last 60 seconds of the session's virtual clock.
 
-A request uses the tokens that Bedrock reserves at its start: the estimated tokens of the prompt plus max tokens.
-An answer that is shorter returns no tokens. A refused request uses no tokens.
+A request uses the tokens that Bedrock reserves at its start: the estimated tokens of the prompt
+plus max tokens. An answer that is shorter returns no tokens. A refused request uses no tokens.
 """
 
 from __future__ import annotations
@@ -38,14 +38,20 @@ class _Window:
 
 @dataclass(frozen=True, slots=True)
 class Quota(FaultKind):
-    """Answers with ThrottlingException while the quota is used up. x-amz-retry-after contains the time to wait."""
+    """Answers with ThrottlingException while the quota is used up. x-amz-retry-after
+    contains the time to wait.
+    """
 
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     replaces = True
 
     def __post_init__(self) -> None:
-        check_minimum(1, requests_per_minute=self.requests_per_minute, tokens_per_minute=self.tokens_per_minute)
+        check_minimum(
+            1,
+            requests_per_minute=self.requests_per_minute,
+            tokens_per_minute=self.tokens_per_minute,
+        )
         if self.requests_per_minute is None and self.tokens_per_minute is None:
             raise ValueError("expected requests or tokens a minute, found neither")
 
@@ -53,21 +59,32 @@ class Quota(FaultKind):
         window = cast(_Window, context.memory.setdefault("window", _Window()))
         window.move_to(context.now)
         cost = _count_cost(call)
-        waits = (self._find_request_time(window), _REQUESTS), (self._find_token_time(window, cost), _TOKENS)
+        waits = (
+            (self._find_request_time(window), _REQUESTS),
+            (self._find_token_time(window, cost), _TOKENS),
+        )
         free, message = max(waits, key=lambda wait: wait[0])
         if free <= context.now:
             window.used.append((context.now, cost))
             return None
         wait = math.ceil((min(free, context.now + _SECONDS) - context.now) * 1000)
-        return Failure("ThrottlingException", message, retry_after_ms=wait).build_response(call.dialect, call.service)
+        return Failure("ThrottlingException", message, retry_after_ms=wait).build_response(
+            call.dialect, call.service
+        )
 
     def _find_request_time(self, window: _Window) -> float:
         """Returns the time from which another request is allowed, minus infinity if allowed now."""
         most = self.requests_per_minute
-        return -math.inf if most is None or len(window.used) < most else window.used[-most][0] + _SECONDS
+        return (
+            -math.inf
+            if most is None or len(window.used) < most
+            else window.used[-most][0] + _SECONDS
+        )
 
     def _find_token_time(self, window: _Window, cost: int) -> float:
-        """Returns the time from which the tokens are available, infinity if they exceed the whole quota."""
+        """Returns the time from which the tokens are available, infinity if
+        they exceed the whole quota.
+        """
         if self.tokens_per_minute is None:
             return -math.inf
         over = window.tokens + cost - self.tokens_per_minute

@@ -11,12 +11,18 @@ from bedtape_replayer.answering.reply import Piece, Reply
 def replace_pieces(reply: Reply, pieces: tuple[Piece, ...]) -> Reply:
     """Returns the reply with other pieces. An existing content length is set to their size."""
     length = b"%d" % sum(len(piece.data) for piece in pieces)
-    headers = tuple((name, length if name.lower() == b"content-length" else value) for name, value in reply.headers)
+    headers = tuple(
+        (name, length if name.lower() == b"content-length" else value)
+        for name, value in reply.headers
+    )
     return replace(reply, headers=headers, pieces=pieces)
 
 
 def is_event_stream(reply: Reply) -> bool:
-    """Returns whether the body consists of event-stream frames. An error before the stream does not."""
+    """Returns whether the body consists of event-stream frames.
+
+    An error before the stream does not.
+    """
     return _content_type(reply) == EVENT_STREAM
 
 

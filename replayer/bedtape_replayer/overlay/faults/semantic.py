@@ -1,7 +1,9 @@
-"""Well-formed answers with unwanted content: truncated, blocked, empty, or with a malformed tool call.
+"""Well-formed answers with unwanted content: truncated, blocked, empty, or
+with a malformed tool call.
 
-Reads the content of the response, changes it, and renders it again for the same model. Errors do not change. Raises
-Refused for content that cannot be read or rendered, because the test would otherwise pass for the wrong reason.
+Reads the content of the response, changes it, and renders it again for the same model. Errors do
+not change. Raises Refused for content that cannot be read or rendered, because the test would
+otherwise pass for the wrong reason.
 """
 
 from __future__ import annotations
@@ -30,7 +32,13 @@ Meaning: TypeAlias = Literal[
     "malformed_tool_use",
     "empty",
 ]
-_MODELS = ("Converse", "ConverseStream", "InvokeModel", "InvokeModelWithResponseStream", *SERVER_SENT)
+_MODELS = (
+    "Converse",
+    "ConverseStream",
+    "InvokeModel",
+    "InvokeModelWithResponseStream",
+    *SERVER_SENT,
+)
 # The default texts that replace blocked content.
 _FILTERED = "The generated text has been blocked by our content filters."
 _GUARDED = "Sorry, the model cannot answer this question."
@@ -40,9 +48,9 @@ _GUARDED = "Sorry, the model cannot answer this question."
 class Misanswer(FaultKind):
     """what: the stop reason, or empty for an answer that ends normally without content.
 
-    A truncated text keeps its first half, and later blocks are left out. text: the sequence to stop at for
-    stop_sequence, by default a stop sequence of the request; the replacement text for a blocked answer.
-    family: the model family, if the model id does not identify it.
+    A truncated text keeps its first half, and later blocks are left out. text: the sequence to stop
+    at for stop_sequence, by default a stop sequence of the request; the replacement text for a
+    blocked answer. family: the model family, if the model id does not identify it.
     """
 
     what: Meaning
@@ -71,8 +79,9 @@ class Misanswer(FaultKind):
         content = content_of(call.operation, call.model, response, family=self.family)
         if not isinstance(content, Message):
             raise Refused(
-                f"{self.what} cannot happen to what answers {call.operation} of {call.model}: expected a model's message"
-                f" in a form that is known, found {'none' if content is None else type(content).__name__}"
+                f"{self.what} cannot happen to what answers {call.operation} of {call.model}:"
+                " expected a model's message in a form that is known, found"
+                f" {'none' if content is None else type(content).__name__}"
             )
         try:
             rendered = render(
@@ -83,9 +92,12 @@ class Misanswer(FaultKind):
                 chance=context.chance,
                 family=self.family,
                 service=call.service,
+                header=call.head.get,
             )
         except RenderError as error:
-            raise Refused(f"{self.what} cannot happen to {call.operation} of {call.model}: {error}") from None
+            raise Refused(
+                f"{self.what} cannot happen to {call.operation} of {call.model}: {error}"
+            ) from None
         return replace(rendered, after_ms=response.after_ms)
 
     def _change(self, message: Message, call: Call) -> Message:
@@ -96,14 +108,16 @@ class Misanswer(FaultKind):
                 return self._stop_at_sequence(message, call)
             case "content_filtered" | "guardrail_intervened":
                 text = _BLOCKED[self.what] if self.text is None else self.text
-                # A content filter blocks an answer that the model generated, so its tokens count. A guardrail blocks the
-                # request before the model, so there are no token counts.
+                # A content filter blocks an answer that the model generated, so its tokens count. A
+                # guardrail blocks the request before the model, so there are no token counts.
                 usage = message.usage if self.what == "content_filtered" else None
                 return Message((Text(text),), self.what, usage=usage)
             case "malformed_tool_use":
                 return _break_tools(message, call)
             case "empty":
-                return _count_output(replace(message, blocks=(), stop="end_turn", stop_sequence=None))
+                return _count_output(
+                    replace(message, blocks=(), stop="end_turn", stop_sequence=None)
+                )
 
     def _stop_at_sequence(self, message: Message, call: Call) -> Message:
         sequence = self.text or next(iter(call.prompt.stop_sequences), "\n\n")
@@ -121,7 +135,9 @@ def _stop_at(message: Message, length: int, stop: str) -> Message:
 
 
 def _take_blocks(blocks: tuple[Block, ...], length: int) -> Iterator[Block]:
-    """Yields the blocks up to this number of characters of text, without the tool calls after them."""
+    """Yields the blocks up to this number of characters of text, without the
+    tool calls after them.
+    """
     for block in blocks:
         match block:
             case Text(text) | CitedText(text, _) if len(text) > length:
@@ -140,8 +156,12 @@ def _take_blocks(blocks: tuple[Block, ...], length: int) -> Iterator[Block]:
 def _break_tools(message: Message, call: Call) -> Message:
     """Replaces the input of each tool call by the first half of its JSON as text."""
     if not any(isinstance(block, ToolUse) for block in message.blocks):
-        raise Refused(f"malformed_tool_use cannot happen to an answer of {call.model} that calls no tool")
-    return replace(message, blocks=tuple(map(_break_input, message.blocks)), stop="malformed_tool_use")
+        raise Refused(
+            f"malformed_tool_use cannot happen to an answer of {call.model} that calls no tool"
+        )
+    return replace(
+        message, blocks=tuple(map(_break_input, message.blocks)), stop="malformed_tool_use"
+    )
 
 
 def _break_input(block: Block) -> Block:
@@ -156,4 +176,6 @@ def _count_output(message: Message) -> Message:
     if message.usage is None:
         return message
     estimate = usage_of(replace(message, usage=None), Prompt())
-    return replace(message, usage=replace(message.usage, output=min(message.usage.output, estimate.output)))
+    return replace(
+        message, usage=replace(message.usage, output=min(message.usage.output, estimate.output))
+    )

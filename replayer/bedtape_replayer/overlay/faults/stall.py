@@ -1,4 +1,6 @@
-"""Stalls: the answer stops, and the connection stays open until the client closes it or the server stops."""
+"""Stalls: the answer stops, and the connection stays open until the client
+closes it or the server stops.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +14,13 @@ from bedtape_replayer.overlay.faults.base import FaultContext, FaultKind, check_
 
 @dataclass(frozen=True, slots=True)
 class Silence(FaultKind):
-    """after_events: the number of events to send, `None` to stall before the head. After the last, the end is missing."""
+    """after_events: the number of events to send, `None` to stall before the head.
+
+    After the last, the end is missing.
+    """
 
     after_events: int | None = None
+    live = True
 
     def __post_init__(self) -> None:
         check_minimum(0, after_events=self.after_events)

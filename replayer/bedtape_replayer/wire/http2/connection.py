@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar, Final
 
+from bedtape_replayer.answering.service_operations import is_duplex
 from bedtape_replayer.wire.http2.frames import (
     ACK,
     DATA,
@@ -27,18 +28,37 @@ from bedtape_replayer.wire.http2.frames import (
     ConnectionFault,
     ErrorCode,
     StreamFault,
+    expect_no_stream,
     expect_size,
     frame,
     pack_number,
     strip_padding,
     unpack_number,
 )
-from bedtape_replayer.wire.http2.headers import MAX_HEADER_LIST_SIZE, HeaderListTooLarge, RequestDecoder, RequestHead
+from bedtape_replayer.wire.http2.headers import (
+    MAX_HEADER_LIST_SIZE,
+    HeaderListTooLarge,
+    RequestDecoder,
+    RequestHead,
+)
 from bedtape_replayer.wire.http2.reader import FrameReader
 from bedtape_replayer.wire.http2.responses import Http2Responses
-from bedtape_replayer.wire.http2.settings import CONNECTION_WINDOW, MAX_STREAMS, SETTINGS_ACK, read_settings
+from bedtape_replayer.wire.http2.settings import (
+    CONNECTION_WINDOW,
+    MAX_STREAMS,
+    SETTINGS_ACK,
+    read_settings,
+)
 from bedtape_replayer.wire.http2.streams import STREAM_WINDOW, Stream
-from bedtape_replayer.wire.messages import Received, RequestReceived, StreamClosed, render_refusal
+from bedtape_replayer.wire.messages import (
+    DataReceived,
+    HeadReceived,
+    InputEnded,
+    Received,
+    RequestReceived,
+    StreamClosed,
+    render_refusal,
+)
 
 # Incomplete bodies stay in memory, and 1,000 bodies of the largest size would take 25 GB. The limit
 # is a multiple of the largest size. It is not checked for small bodies, because the sum over all
@@ -102,14 +122,17 @@ class Http2Connection(Http2Responses):
         if self._aborted:
             return
         self._aborted = True
-        self._writer.write(frame(GOAWAY, 0, 0, pack_number(self._last) + pack_number(error) + debug[:1024]))
+        self._writer.write(
+            frame(GOAWAY, 0, 0, pack_number(self._last) + pack_number(error) + debug[:1024])
+        )
         self._writer.drop_all()
         self._streams.clear()
 
     # Frames
 
     def receive(self, data: bytes) -> list[Received]:
-        """Return the requests and closed streams that the client's bytes complete.
+        """Return what the client's bytes complete: requests, parts of duplex
+        requests, closed streams.
 
         The bytes start with the preface and can be split anywhere.
         """
@@ -130,7 +153,8 @@ class Http2Connection(Http2Responses):
     def _reset_for_fault(self, stream: int, error: int) -> None:
         """Answer a `StreamFault` with RST_STREAM.
 
-        The reset is counted, because a client could otherwise make the server reset streams without end.
+        The reset is counted, because a client could otherwise make the server
+        reset streams without end.
         """
         state = self._streams.get(stream)
         self._writer.write_reset(stream, error)
@@ -143,7 +167,10 @@ class Http2Connection(Http2Responses):
         self._floods.count_reset()
 
     def _is_idle(self, stream: int) -> bool:
-        """Whether the stream was not opened. Streams of even number are never opened (section 5.1.1)."""
+        """Whether the stream was not opened.
+
+        Streams of even number are never opened (section 5.1.1).
+        """
         return stream > self._last or not stream & 1
 
     # Requests
@@ -159,8 +186,11 @@ class Http2Connection(Http2Responses):
             self._decoder.skip(block)
             self._floods.count_ignored()
         else:
-            error = ErrorCode.STREAM_CLOSED if stream in self._closed else ErrorCode.PROTOCOL  # sections 5.1 and 5.1.1
-            raise ConnectionFault(error, f"expected HEADERS on an odd stream above {self._last}, found {stream}")
+            # sections 5.1 and 5.1.1
+            error = ErrorCode.STREAM_CLOSED if stream in self._closed else ErrorCode.PROTOCOL
+            raise ConnectionFault(
+                error, f"expected HEADERS on an odd stream above {self._last}, found {stream}"
+            )
 
     def _on_request(self, flags: int, stream: int, block: bytes) -> None:
         self._last = stream
@@ -179,8 +209,12 @@ class Http2Connection(Http2Responses):
             self._refuse_body(state)
         elif state.ended:
             self._deliver(state, head)
-        elif head.expects_continue:
-            self._writer.write_head(stream, 100, ())
+        else:
+            if head.expects_continue:
+                self._writer.write_head(stream, 100, ())
+            if head.length < 0 and is_duplex(head.target):
+                state.delivered = state.duplex = True
+                self._events.append(HeadReceived(stream, head.method, head.target, head.head))
 
     def _on_trailers(self, state: Stream, flags: int, block: bytes) -> None:
         """Check and discard trailers. Trailers end a request (section 8.1)."""
@@ -196,7 +230,9 @@ class Http2Connection(Http2Responses):
         if not flags & END_STREAM:
             raise StreamFault(ErrorCode.PROTOCOL, "expected END_STREAM with trailers")
         state.ended = True
-        if state.head is not None and not state.refused:
+        if state.duplex:
+            self._pass_on(state, b"")
+        elif state.head is not None and not state.refused:
             self._deliver(state, state.head)
 
     def _on_data(self, flags: int, stream: int, payload: bytes) -> None:
@@ -218,20 +254,33 @@ class Http2Connection(Http2Responses):
             self._floods.count_data(len(data))
         if state.head is None or state.refused:
             return
+        if state.duplex:
+            self._pass_on(state, data)
+            return
         self._collect(state, state.head, data)
         if state.ended and not state.refused:
             self._deliver(state, state.head)
 
+    def _pass_on(self, state: Stream, data: bytes) -> None:
+        """Return a part of a body that follows its head, and its end."""
+        if data:
+            self._events.append(DataReceived(state.number, data))
+        if state.ended:
+            self._events.append(InputEnded(state.number))
+
     def _consume_window(self, size: int) -> None:
         """Count received octets against the connection's window, and reopen the window.
 
-        Discarded octets are counted too, because the window would otherwise stay closed (section 6.9).
+        Discarded octets are counted too, because the window would otherwise
+        stay closed (section 6.9).
         """
         self._receive_window -= size
         if self._receive_window < 0:
             raise ConnectionFault(ErrorCode.FLOW_CONTROL, "more DATA than the connection's window")
         if self._receive_window < CONNECTION_WINDOW // 2:
-            self._writer.write(frame(WINDOW_UPDATE, 0, 0, pack_number(CONNECTION_WINDOW - self._receive_window)))
+            self._writer.write(
+                frame(WINDOW_UPDATE, 0, 0, pack_number(CONNECTION_WINDOW - self._receive_window))
+            )
             self._receive_window = CONNECTION_WINDOW
 
     def _consume_stream_window(self, state: Stream, size: int) -> None:
@@ -239,7 +288,14 @@ class Http2Connection(Http2Responses):
         if state.receive_window < 0:
             raise StreamFault(ErrorCode.FLOW_CONTROL, "more DATA than the stream's window")
         if state.receive_window < STREAM_WINDOW // 2 and not state.refused:
-            self._writer.write(frame(WINDOW_UPDATE, 0, state.number, pack_number(STREAM_WINDOW - state.receive_window)))
+            self._writer.write(
+                frame(
+                    WINDOW_UPDATE,
+                    0,
+                    state.number,
+                    pack_number(STREAM_WINDOW - state.receive_window),
+                )
+            )
             state.receive_window = STREAM_WINDOW
 
     def _collect(self, state: Stream, head: RequestHead, data: bytes) -> None:
@@ -248,13 +304,17 @@ class Http2Connection(Http2Responses):
             self._refuse_body(state)
             return
         if 0 <= head.length < size:
-            raise StreamFault(ErrorCode.PROTOCOL, f"content-length {head.length}, found {size} octets (section 8.1.1)")
+            raise StreamFault(
+                ErrorCode.PROTOCOL,
+                f"content-length {head.length}, found {size} octets (section 8.1.1)",
+            )
         if (
             size > UNCHECKED_BODY_SIZE
             and sum(len(s.body) for s in self._streams.values()) + len(data) > self._max_incomplete
         ):
             raise StreamFault(
-                ErrorCode.ENHANCE_YOUR_CALM, f"more than {self._max_incomplete} octets of incomplete requests"
+                ErrorCode.ENHANCE_YOUR_CALM,
+                f"more than {self._max_incomplete} octets of incomplete requests",
             )
         if not state.body:
             state.body = data
@@ -267,17 +327,22 @@ class Http2Connection(Http2Responses):
         body = bytes(state.body)
         if head.length not in (-1, len(body)):
             raise StreamFault(
-                ErrorCode.PROTOCOL, f"content-length {head.length}, found {len(body)} octets (section 8.1.1)"
+                ErrorCode.PROTOCOL,
+                f"content-length {head.length}, found {len(body)} octets (section 8.1.1)",
             )
         state.body = b""
         state.delivered = True
-        self._events.append(RequestReceived(state.number, head.method, head.target, head.head, body))
+        self._events.append(
+            RequestReceived(state.number, head.method, head.target, head.head, body)
+        )
 
     def _refuse_body(self, state: Stream) -> None:
         self._refuse(state, 413, f"The request's body is larger than {self._max_body} bytes.")
 
     def _refuse_headers(self, state: Stream) -> None:
-        self._refuse(state, 431, f"The request's headers are longer than {MAX_HEADER_LIST_SIZE} bytes.")
+        self._refuse(
+            state, 431, f"The request's headers are longer than {MAX_HEADER_LIST_SIZE} bytes."
+        )
 
     def _refuse(self, state: Stream, status: int, message: str) -> None:
         """Answer a request with a refusal. The rest of the request is discarded."""
@@ -293,7 +358,9 @@ class Http2Connection(Http2Responses):
     def _on_rst_stream(self, _flags: int, stream: int, payload: bytes) -> None:
         expect_size("RST_STREAM", payload, 4)
         if self._is_idle(stream):
-            raise ConnectionFault(ErrorCode.PROTOCOL, f"RST_STREAM on stream {stream}, which was never opened")
+            raise ConnectionFault(
+                ErrorCode.PROTOCOL, f"RST_STREAM on stream {stream}, which was never opened"
+            )
         state = self._streams.get(stream)
         if state is None:
             self._floods.count_ignored()
@@ -304,8 +371,7 @@ class Http2Connection(Http2Responses):
         self._floods.count_reset()
 
     def _on_settings(self, flags: int, stream: int, payload: bytes) -> None:
-        if stream:
-            raise ConnectionFault(ErrorCode.PROTOCOL, f"expected SETTINGS on stream 0, found {stream}")
+        expect_no_stream("SETTINGS", stream)
         if flags & ACK:
             expect_size("SETTINGS with ACK", payload, 0)
             self._decoder.disable_table()
@@ -317,8 +383,7 @@ class Http2Connection(Http2Responses):
         self._floods.count_ack()
 
     def _on_ping(self, flags: int, stream: int, payload: bytes) -> None:
-        if stream:
-            raise ConnectionFault(ErrorCode.PROTOCOL, f"expected PING on stream 0, found {stream}")
+        expect_no_stream("PING", stream)
         expect_size("PING", payload, 8)
         if flags & ACK:
             self._floods.count_ignored()  # the server sends no PING
@@ -332,10 +397,11 @@ class Http2Connection(Http2Responses):
         AWS's JavaScript SDK sends GOAWAY as soon as it has the headers of a response, and then
         reads the rest of the response.
         """
-        if stream:
-            raise ConnectionFault(ErrorCode.PROTOCOL, f"expected GOAWAY on stream 0, found {stream}")
+        expect_no_stream("GOAWAY", stream)
         if len(payload) < 8:
-            raise ConnectionFault(ErrorCode.FRAME_SIZE, f"expected GOAWAY of at least 8 octets, found {len(payload)}")
+            raise ConnectionFault(
+                ErrorCode.FRAME_SIZE, f"expected GOAWAY of at least 8 octets, found {len(payload)}"
+            )
         self._client_leaving = True
         self._floods.count_ignored()
 
@@ -347,7 +413,9 @@ class Http2Connection(Http2Responses):
             self._writer.widen(increment)
             return
         if self._is_idle(stream):
-            raise ConnectionFault(ErrorCode.PROTOCOL, f"WINDOW_UPDATE on stream {stream}, which was never opened")
+            raise ConnectionFault(
+                ErrorCode.PROTOCOL, f"WINDOW_UPDATE on stream {stream}, which was never opened"
+            )
         state = self._streams.get(stream)
         if state is not None:  # the stream can end while WINDOW_UPDATE is in flight
             self._writer.widen_stream(state, increment)
@@ -358,7 +426,9 @@ class Http2Connection(Http2Responses):
             raise ConnectionFault(ErrorCode.PROTOCOL, "expected PRIORITY on a stream, found 0")
         self._floods.count_ignored()
         if len(payload) != 5:
-            raise StreamFault(ErrorCode.FRAME_SIZE, f"expected PRIORITY of 5 octets, found {len(payload)}")
+            raise StreamFault(
+                ErrorCode.FRAME_SIZE, f"expected PRIORITY of 5 octets, found {len(payload)}"
+            )
 
     def _on_push_promise(self, _flags: int, _stream: int, _payload: bytes) -> None:
         raise ConnectionFault(ErrorCode.PROTOCOL, "PUSH_PROMISE from a client (section 8.4)")

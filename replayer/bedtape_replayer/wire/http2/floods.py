@@ -1,8 +1,8 @@
 """Limits the work that one HTTP/2 client can cause without sending requests.
 
-Every method whose name begins with count_ counts one frame and raises `ConnectionFault` with ENHANCE_YOUR_CALM above its
-limit. There is no clock. The limits grow with the number of served requests, as in Envoy, so a
-connection in use can live forever.
+Every method whose name begins with count_ counts one frame and raises `ConnectionFault` with
+ENHANCE_YOUR_CALM above its limit. There is no clock. The limits grow with the number of served
+requests, as in Envoy, so a connection in use can live forever.
 """
 
 from __future__ import annotations
@@ -38,7 +38,15 @@ class Floods:
         them.
     """
 
-    __slots__ = ("_acks", "_empty", "_ignored", "_resets", "_window_updates", "opened_streams", "served_requests")
+    __slots__ = (
+        "_acks",
+        "_empty",
+        "_ignored",
+        "_resets",
+        "_window_updates",
+        "opened_streams",
+        "served_requests",
+    )
 
     def __init__(self) -> None:
         self.opened_streams = 0
@@ -58,7 +66,8 @@ class Floods:
         self._acks += 1
         if self._acks > MAX_WAITING_ACKS:
             raise ConnectionFault(
-                ErrorCode.ENHANCE_YOUR_CALM, f"more than {MAX_WAITING_ACKS} PING or SETTINGS wait for an answer"
+                ErrorCode.ENHANCE_YOUR_CALM,
+                f"more than {MAX_WAITING_ACKS} PING or SETTINGS wait for an answer",
             )
 
     def count_reset(self) -> None:
@@ -66,26 +75,34 @@ class Floods:
         self._resets += 1
         if self._resets > MAX_RESETS + self.served_requests:
             raise ConnectionFault(
-                ErrorCode.ENHANCE_YOUR_CALM, f"{self._resets} streams reset, {self.served_requests} requests served"
+                ErrorCode.ENHANCE_YOUR_CALM,
+                f"{self._resets} streams reset, {self.served_requests} requests served",
             )
 
     def count_data(self, size: int) -> None:
         """Count a DATA frame that does not end its stream."""
         self._empty = 0 if size else self._empty + 1
         if self._empty > MAX_EMPTY_FRAMES:
-            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, f"{self._empty} empty DATA frames in a row")
+            raise ConnectionFault(
+                ErrorCode.ENHANCE_YOUR_CALM, f"{self._empty} empty DATA frames in a row"
+            )
 
     def count_ignored(self) -> None:
         """Count a frame without effect: PRIORITY, an unknown type, a late RST_STREAM."""
         self._ignored += 1
         if self._ignored > MAX_IGNORED_PER_STREAM * (1 + self.opened_streams):
-            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, f"{self._ignored} frames that change nothing")
+            raise ConnectionFault(
+                ErrorCode.ENHANCE_YOUR_CALM, f"{self._ignored} frames that change nothing"
+            )
 
     def count_window_update(self, sent: int) -> None:
         """Count a WINDOW_UPDATE that arrived after the server had sent `sent` DATA frames."""
         self._window_updates += 1
-        earned = MAX_WINDOW_UPDATES_PER_STREAM * self.opened_streams + MAX_WINDOW_UPDATES_PER_DATA * sent
+        earned = (
+            MAX_WINDOW_UPDATES_PER_STREAM * self.opened_streams + MAX_WINDOW_UPDATES_PER_DATA * sent
+        )
         if self._window_updates > MAX_WINDOW_UPDATES + earned:
             raise ConnectionFault(
-                ErrorCode.ENHANCE_YOUR_CALM, f"{self._window_updates} WINDOW_UPDATE, {sent} DATA sent"
+                ErrorCode.ENHANCE_YOUR_CALM,
+                f"{self._window_updates} WINDOW_UPDATE, {sent} DATA sent",
             )

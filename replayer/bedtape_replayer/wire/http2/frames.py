@@ -67,8 +67,8 @@ class ErrorCode(IntEnum):
 class Http2Fault(Exception):
     """A protocol error of the client. error: the error code of the answer. reason: an explanation.
 
-    Http2Fault ├── ConnectionFault ends the connection with GOAWAY (section 5.4.1) └── StreamFault ends one stream with
-    RST_STREAM (section 5.4.2)
+    Http2Fault ├── ConnectionFault ends the connection with GOAWAY (section 5.4.1) └── StreamFault
+    ends one stream with RST_STREAM (section 5.4.2)
     """
 
     def __init__(self, error: int, reason: str) -> None:
@@ -101,10 +101,18 @@ def unpack_number(payload: bytes) -> int:
     return int.from_bytes(payload, "big")
 
 
+def expect_no_stream(what: str, stream: int) -> None:
+    """Raise ConnectionFault for a frame of the whole connection that has a stream."""
+    if stream:
+        raise ConnectionFault(ErrorCode.PROTOCOL, f"expected {what} on stream 0, found {stream}")
+
+
 def expect_size(name: str, payload: bytes, size: int) -> None:
     """Raise `ConnectionFault` if a frame of fixed size has a different size (section 4.2)."""
     if len(payload) != size:
-        raise ConnectionFault(ErrorCode.FRAME_SIZE, f"expected {name} of {size} octets, found {len(payload)}")
+        raise ConnectionFault(
+            ErrorCode.FRAME_SIZE, f"expected {name} of {size} octets, found {len(payload)}"
+        )
 
 
 def strip_padding(payload: bytes) -> bytes:
@@ -113,7 +121,9 @@ def strip_padding(payload: bytes) -> bytes:
         raise ConnectionFault(ErrorCode.FRAME_SIZE, "expected a pad length, found an empty payload")
     padding = payload[0]
     if padding >= len(payload):
-        raise ConnectionFault(ErrorCode.PROTOCOL, f"expected padding within {len(payload)} octets, found {padding}")
+        raise ConnectionFault(
+            ErrorCode.PROTOCOL, f"expected padding within {len(payload)} octets, found {padding}"
+        )
     return payload[1 : len(payload) - padding]
 
 
@@ -123,5 +133,7 @@ def strip_priority(payload: bytes) -> bytes:
     The server ignores the priority fields (section 5.3.2).
     """
     if len(payload) < 5:
-        raise ConnectionFault(ErrorCode.FRAME_SIZE, f"expected 5 octets of priority, found {len(payload)}")
+        raise ConnectionFault(
+            ErrorCode.FRAME_SIZE, f"expected 5 octets of priority, found {len(payload)}"
+        )
     return payload[5:]

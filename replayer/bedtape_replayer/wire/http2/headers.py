@@ -1,7 +1,7 @@
 """Encodes response headers to HPACK and decodes HPACK to request heads.
 
-RFC 7541 defines HPACK, and RFC 9113, section 8, the rules for request heads. The encoder uses neither the dynamic table
-nor Huffman coding, so an encoded block is valid on every connection.
+RFC 7541 defines HPACK, and RFC 9113, section 8, the rules for request heads. The encoder uses
+neither the dynamic table nor Huffman coding, so an encoded block is valid on every connection.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from typing import Final
 from hpack import Decoder, HPACKError, OversizedHeaderListError
 from hpack.table import HeaderTable
 
+from bedtape_replayer.answering.gaps import HeaderPairs
 from bedtape_replayer.answering.head import Head
-from bedtape_replayer.answering.reply import HeaderPairs, is_date
+from bedtape_replayer.answering.reply import FilledHeaders, is_date
 from bedtape_replayer.wire.http2.frames import ConnectionFault, ErrorCode, StreamFault
 
 # The size that the server announces. nginx, Apache and Node accept between 8 and 64 KiB; SDKs send
@@ -114,14 +115,29 @@ def _encode_length(value: bytes) -> bytes:
     return _SHORT_LENGTHS[length] if length < 256 else _encode_integer(length, 7, 0)
 
 
-def encode_response(status: int, headers: Iterable[tuple[bytes, bytes]], date: bytes = b"") -> bytes:
+def encode_response(
+    status: int, headers: Iterable[tuple[bytes, bytes]], date: bytes = b""
+) -> bytes:
     """Encode the header block of a response.
 
     Names can have any case. Headers about the connection are omitted. date: replaces the first
     placeholder `reply.DATE`.
     """
-    blocks = _encode_blocks(status, tuple(headers))
-    return blocks[0] if len(blocks) == 1 else b"".join((blocks[0], _encode_length(date), date, blocks[1]))
+    blocks: Sequence[bytes]
+    if isinstance(headers, FilledHeaders):
+        sample = headers.sample
+        known = sample.encoded.get(status)
+        if known is None:
+            blocks = _encode_blocks(status, sample.headers)
+            known = sample.encoded[status] = [sample.find_gaps(block) for block in blocks]
+        blocks = [gaps.fill(headers.ids) for gaps in known]
+    else:
+        blocks = _encode_blocks(status, tuple(headers))
+    return (
+        blocks[0]
+        if len(blocks) == 1
+        else b"".join((blocks[0], _encode_length(date), date, blocks[1]))
+    )
 
 
 # Requests
@@ -201,13 +217,18 @@ class RequestDecoder:
         try:
             fields: list[tuple[bytes, bytes]] = [(n, v) for n, v in decoder.decode(block, raw=True)]
         except OversizedHeaderListError:
-            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, f"header list over {_MAX_DECODED_SIZE} octets") from None
+            raise ConnectionFault(
+                ErrorCode.ENHANCE_YOUR_CALM, f"header list over {_MAX_DECODED_SIZE} octets"
+            ) from None
         except (HPACKError, IndexError, ValueError) as error:
             raise ConnectionFault(ErrorCode.COMPRESSION, f"expected HPACK: {error}"[:200]) from None
         # With a table of size 0 that must not grow, the meaning of a block does not depend on
         # earlier blocks.
         self._stateless = decoder.max_allowed_table_size == 0 and decoder.header_table_size == 0
-        if sum(len(name) + len(value) for name, value in fields) + 32 * len(fields) > MAX_HEADER_LIST_SIZE:
+        if (
+            sum(len(name) + len(value) for name, value in fields) + 32 * len(fields)
+            > MAX_HEADER_LIST_SIZE
+        ):
             raise HeaderListTooLarge
         return fields
 
@@ -238,7 +259,9 @@ def _build_head(pseudo: dict[bytes, bytes], headers: list[tuple[bytes, bytes]]) 
     if authority and b"host" not in values:
         headers.insert(0, (b"host", authority))
     expects_continue = values.get(b"expect", b"").lower() == b"100-continue"
-    return RequestHead(method, target, Head.of(headers), _parse_content_length(headers), expects_continue)
+    return RequestHead(
+        method, target, Head.of(headers), _parse_content_length(headers), expects_continue
+    )
 
 
 def _parse_content_length(headers: Iterable[tuple[bytes, bytes]]) -> int:
@@ -252,7 +275,10 @@ def _parse_content_length(headers: Iterable[tuple[bytes, bytes]]) -> int:
 
 
 def _check_field(name: bytes, value: bytes) -> None:
-    """Check a regular field (sections 8.2.1 and 8.2.2). An unknown pseudo-header fails this check."""
+    """Check a regular field (sections 8.2.1 and 8.2.2).
+
+    An unknown pseudo-header fails this check.
+    """
     if not _NAME.fullmatch(name) or _is_invalid_value(value):
         raise _make_fault(f"header {name[:80]!r}")
     if name in _CONNECTION_SPECIFIC or (name == b"te" and value != b"trailers"):

@@ -102,18 +102,26 @@ class FrameReader:
     def _check_order(self, kind: int, flags: int, stream: int, length: int) -> None:
         """Check the size of a frame, the first frame, and the frames inside a header block."""
         if length > MAX_FRAME_SIZE:
-            raise ConnectionFault(ErrorCode.FRAME_SIZE, f"expected at most {MAX_FRAME_SIZE} octets, found {length}")
+            raise ConnectionFault(
+                ErrorCode.FRAME_SIZE, f"expected at most {MAX_FRAME_SIZE} octets, found {length}"
+            )
         if kind != self._expected_kind or (kind == CONTINUATION and stream != self._block_stream):
             raise ConnectionFault(
-                ErrorCode.PROTOCOL, f"expected a frame of type {self._expected_kind}, found {kind} on {stream}"
+                ErrorCode.PROTOCOL,
+                f"expected a frame of type {self._expected_kind}, found {kind} on {stream}",
             )
         if kind == SETTINGS:
             if flags & ACK:
-                raise ConnectionFault(ErrorCode.PROTOCOL, "expected the client's own SETTINGS first")
+                raise ConnectionFault(
+                    ErrorCode.PROTOCOL, "expected the client's own SETTINGS first"
+                )
             self._expected_kind = None
 
     def _join_block(self, kind: int, flags: int, stream: int, payload: bytes) -> bytes | None:
-        """Return the header block if it is complete, else `None`. `_block_flags` are those of HEADERS."""
+        """Return the header block if it is complete, else `None`.
+
+        `_block_flags` are those of HEADERS.
+        """
         if kind == HEADERS:
             self._block_flags, self._block_stream, self._block_frames = flags, stream, 0
             if flags & PADDED:
@@ -130,7 +138,8 @@ class FrameReader:
         block = self._block + payload
         if self._block_frames > MAX_CONTINUATIONS or len(block) > MAX_BLOCK:
             raise ConnectionFault(
-                ErrorCode.ENHANCE_YOUR_CALM, f"{self._block_frames} CONTINUATION, {len(block)} octets"
+                ErrorCode.ENHANCE_YOUR_CALM,
+                f"{self._block_frames} CONTINUATION, {len(block)} octets",
             )
         if flags & END_HEADERS:
             self._block, self._expected_kind = b"", None

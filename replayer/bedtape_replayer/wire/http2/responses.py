@@ -24,7 +24,13 @@ class Http2Responses:
         self._closed = ClosedStreams()
 
     def start(
-        self, stream: int, status: int, headers: Sequence[tuple[bytes, bytes]], date: bytes = b"", *, end: bool = False
+        self,
+        stream: int,
+        status: int,
+        headers: Sequence[tuple[bytes, bytes]],
+        date: bytes = b"",
+        *,
+        end: bool = False,
     ) -> None:
         """Start the response of a stream.
 
@@ -61,9 +67,17 @@ class Http2Responses:
             self._end_response(state)
 
     def respond(
-        self, stream: int, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes, date: bytes = b""
+        self,
+        stream: int,
+        status: int,
+        headers: Sequence[tuple[bytes, bytes]],
+        body: bytes,
+        date: bytes = b"",
     ) -> None:
-        """Send a complete response. It takes two frames and no queue if the windows are large enough."""
+        """Send a complete response.
+
+        It takes two frames and no queue if the windows are large enough.
+        """
         state = self._streams.get(stream)
         if state is None:
             return
@@ -77,7 +91,10 @@ class Http2Responses:
             self.finish(stream)
 
     def respond_stream(self, stream: int, reply: Reply, date: bytes = b"") -> None:
-        """Send a complete streamed response. Its events share frames, because a client joins the frames of a stream."""
+        """Send a complete streamed response.
+
+        Its events share frames, because a client joins the frames of a stream.
+        """
         self.respond(stream, reply.status, reply.headers, reply.body, date)
 
     def reset(self, stream: int, error: int = ErrorCode.INTERNAL) -> None:

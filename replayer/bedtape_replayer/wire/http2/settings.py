@@ -45,7 +45,11 @@ def read_settings(payload: bytes) -> Iterator[tuple[int, int]]:
     Raises `ConnectionFault` if the frame is malformed or too long.
     """
     if len(payload) % SETTING.size:
-        raise ConnectionFault(ErrorCode.FRAME_SIZE, f"expected SETTINGS of 6 octets each, found {len(payload)}")
+        raise ConnectionFault(
+            ErrorCode.FRAME_SIZE, f"expected SETTINGS of 6 octets each, found {len(payload)}"
+        )
     if len(payload) > MAX_SETTINGS * SETTING.size:
-        raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, f"more than {MAX_SETTINGS} settings in a frame")
+        raise ConnectionFault(
+            ErrorCode.ENHANCE_YOUR_CALM, f"more than {MAX_SETTINGS} settings in a frame"
+        )
     return SETTING.iter_unpack(payload)

@@ -24,6 +24,7 @@ class Stream:
     __slots__ = (
         "body",
         "delivered",
+        "duplex",
         "ended",
         "finishing",
         "head",
@@ -36,14 +37,17 @@ class Stream:
         "started",
     )
 
-    def __init__(self, stream: int, head: RequestHead | None, send_window: int, ended: bool) -> None:
+    def __init__(
+        self, stream: int, head: RequestHead | None, send_window: int, ended: bool
+    ) -> None:
         self.number = stream
         # The request
         self.head = head  # `None` if the head is too large to keep
         self.body: bytes | bytearray = b""  # the part that has arrived
         self.receive_window = STREAM_WINDOW  # octets that the client can still send
         self.ended = ended  # the client has sent END_STREAM
-        self.delivered = False  # the request was returned from `receive`
+        self.delivered = False  # the request, or its head, was returned from `receive`
+        self.duplex = False  # the body is returned while it arrives
         self.refused = False  # the connection answers with 413 or 431 itself
         # The response Octets that the server can still send. Negative after the client shrank the
         # window (section 6.9.2).
@@ -82,6 +86,7 @@ class ClosedStreams:
     def was_reset_by_server(self, stream: int) -> bool:
         """Whether the server reset the stream.
 
-        The client's frames in flight are then ignored, because the client may not have received the reset.
+        The client's frames in flight are then ignored, because the client may not
+        have received the reset.
         """
         return self._reset_by_server.get(stream, False)

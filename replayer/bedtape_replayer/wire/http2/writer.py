@@ -40,7 +40,15 @@ _TABLE_SIZE_ZERO: Final = b"\x20"  # RFC 7541, section 6.3
 class Writer:
     """The sending direction of one connection. Streams wait in the writer for an open window."""
 
-    __slots__ = ("_max_frame", "_out", "_ready", "_table_size", "_window", "data_frames", "initial_window")
+    __slots__ = (
+        "_max_frame",
+        "_out",
+        "_ready",
+        "_table_size",
+        "_window",
+        "data_frames",
+        "initial_window",
+    )
 
     def __init__(self, greeting: bytes) -> None:
         self.initial_window = _DEFAULT_WINDOW  # the send window of a new stream
@@ -64,7 +72,13 @@ class Writer:
         self._out.append(frame(RST_STREAM, 0, stream, pack_number(error)))
 
     def write_head(
-        self, stream: int, status: int, headers: Iterable[tuple[bytes, bytes]], date: bytes = b"", *, end: bool = False
+        self,
+        stream: int,
+        status: int,
+        headers: Iterable[tuple[bytes, bytes]],
+        date: bytes = b"",
+        *,
+        end: bool = False,
     ) -> None:
         """Write HEADERS, and CONTINUATION above the client's frame size (section 6.10)."""
         block = encode_response(status, headers, date)
@@ -91,7 +105,10 @@ class Writer:
             return False
         self._window -= size
         self.data_frames += 1
-        self._out += (FRAME_HEADER.pack(size >> 16, size & 0xFFFF, DATA, END_STREAM, stream.number), body)
+        self._out += (
+            FRAME_HEADER.pack(size >> 16, size & 0xFFFF, DATA, END_STREAM, stream.number),
+            body,
+        )
         return True
 
     def queue(self, stream: Stream, data: bytes) -> None:
@@ -144,7 +161,9 @@ class Writer:
             raise ConnectionFault(ErrorCode.PROTOCOL, "expected a WINDOW_UPDATE above 0")
         self._window += increment
         if self._window > MAX_WINDOW:
-            raise ConnectionFault(ErrorCode.FLOW_CONTROL, f"expected a window of at most {MAX_WINDOW}")
+            raise ConnectionFault(
+                ErrorCode.FLOW_CONTROL, f"expected a window of at most {MAX_WINDOW}"
+            )
 
     def widen_stream(self, stream: Stream, increment: int) -> None:
         """Apply a WINDOW_UPDATE for one stream."""
@@ -156,22 +175,31 @@ class Writer:
         self._wake(stream)
 
     def apply_setting(self, name: int, value: int, streams: Iterable[Stream]) -> None:
-        """Apply a setting of the client (section 6.5.2). Settings without meaning to a server are ignored."""
+        """Apply a setting of the client (section 6.5.2).
+
+        Settings without meaning to a server are ignored.
+        """
         if name == Setting.INITIAL_WINDOW_SIZE:
             self._set_initial_window(value, streams)
         elif name == Setting.MAX_FRAME_SIZE:
             if not 1 << 14 <= value < 1 << 24:
-                raise ConnectionFault(ErrorCode.PROTOCOL, f"expected MAX_FRAME_SIZE of 2^14 to 2^24-1, found {value}")
+                raise ConnectionFault(
+                    ErrorCode.PROTOCOL, f"expected MAX_FRAME_SIZE of 2^14 to 2^24-1, found {value}"
+                )
             self._max_frame = value
         elif name == Setting.HEADER_TABLE_SIZE:
             self._table_size = min(self._table_size, value)
         elif name == Setting.ENABLE_PUSH and value > 1:
-            raise ConnectionFault(ErrorCode.PROTOCOL, f"expected ENABLE_PUSH of 0 or 1, found {value}")
+            raise ConnectionFault(
+                ErrorCode.PROTOCOL, f"expected ENABLE_PUSH of 0 or 1, found {value}"
+            )
 
     def _set_initial_window(self, value: int, streams: Iterable[Stream]) -> None:
         """Change the windows of all open streams, also below 0 (section 6.9.2)."""
         if value > MAX_WINDOW:
-            raise ConnectionFault(ErrorCode.FLOW_CONTROL, f"expected a window of at most {MAX_WINDOW}, found {value}")
+            raise ConnectionFault(
+                ErrorCode.FLOW_CONTROL, f"expected a window of at most {MAX_WINDOW}, found {value}"
+            )
         difference = value - self.initial_window
         self.initial_window = value
         if not difference:
@@ -179,7 +207,9 @@ class Writer:
         for stream in streams:
             stream.send_window += difference
             if stream.send_window > MAX_WINDOW:
-                raise ConnectionFault(ErrorCode.FLOW_CONTROL, f"the new window of stream {stream.number} is too large")
+                raise ConnectionFault(
+                    ErrorCode.FLOW_CONTROL, f"the new window of stream {stream.number} is too large"
+                )
             self._wake(stream)
 
     def _wake(self, stream: Stream) -> None:
@@ -190,7 +220,9 @@ class Writer:
     def _frame_part(self, stream: Stream, size: int) -> bool:
         queue = stream.queue
         end = stream.finishing and size == len(queue)
-        header = FRAME_HEADER.pack(size >> 16, size & 0xFFFF, DATA, END_STREAM if end else 0, stream.number)
+        header = FRAME_HEADER.pack(
+            size >> 16, size & 0xFFFF, DATA, END_STREAM if end else 0, stream.number
+        )
         self._out += (header, queue[:size])
         del queue[:size]
         stream.send_window -= size

@@ -13,18 +13,28 @@ from bedtape_cassettes.families.models.ai21_j2 import AI21_J2
 from bedtape_cassettes.families.rendering import render
 from support.corpus import needs_corpus
 from support.messages import TEXTS, model_request
-from support.native import recorded
+from support.native import list_exchanges
 
 MODEL = "ai21.j2-ultra-v1"
-REQUEST = {"prompt": "Say\nhi  you", "maxTokens": 9, "temperature": 0.5, "topP": 0.9, "stopSequences": ["|"]}
+REQUEST = {
+    "prompt": "Say\nhi  you",
+    "maxTokens": 9,
+    "temperature": 0.5,
+    "topP": 0.9,
+    "stopSequences": ["|"],
+}
 
 
 @given(TEXTS)
 def test_tokens_follow_each_other_through_the_text(text: str) -> None:
-    made: Any = AI21_J2.render(Message((Text(text),), "max_tokens"), model_request(AI21_J2, MODEL, REQUEST))
+    made: Any = AI21_J2.render(
+        Message((Text(text),), "max_tokens"), model_request(AI21_J2, MODEL, REQUEST)
+    )
     ranges = [token["textRange"] for token in made["completions"][0]["data"]["tokens"]]
     assert all(0 <= a["start"] < a["end"] <= b["start"] for a, b in pairwise(ranges))
-    assert "".join("".join(text[at["start"] : at["end"]].split()) for at in ranges) == "".join(text.split())
+    assert "".join("".join(text[at["start"] : at["end"]].split()) for at in ranges) == "".join(
+        text.split()
+    )
 
 
 @pytest.mark.parametrize(
@@ -51,16 +61,20 @@ def test_tokens_have_the_members_of_recorded_ones() -> None:
 
     def members(token: Any) -> list[Any]:
         generated = token["generatedToken"]
-        return [list(token), [(name, type(value)) for name, value in generated.items()], list(token["textRange"])]
+        return [
+            list(token),
+            [(name, type(value)) for name, value in generated.items()],
+            list(token["textRange"]),
+        ]
 
-    rows = recorded("ai21.j2")
+    rows = list_exchanges("ai21.j2")
     assert rows
     made: Any = AI21_J2.render(Message((Text("Hi."),)), model_request(AI21_J2, MODEL, REQUEST))
     for row in rows:
-        found = json.loads(row.response_body)
+        real = json.loads(row.response_body)
         for mine, theirs in (
-            (made["prompt"]["tokens"], found["prompt"]["tokens"]),
-            (made["completions"][0]["data"]["tokens"], found["completions"][0]["data"]["tokens"]),
+            (made["prompt"]["tokens"], real["prompt"]["tokens"]),
+            (made["completions"][0]["data"]["tokens"], real["completions"][0]["data"]["tokens"]),
         ):
             assert members(mine[0]) == members(theirs[0])
 

@@ -28,7 +28,9 @@ from support import contents
 
 _MODEL = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
 # What the family has a word for; a guardrail's stop is told beside the message (rendering).
-_STOPS = tuple(s for s in STOP_REASONS if s != "guardrail_intervened" and not s.startswith("malformed"))
+_STOPS = tuple(
+    s for s in STOP_REASONS if s != "guardrail_intervened" and not s.startswith("malformed")
+)
 _MESSAGES = contents.messages(
     contents.TEXTS,
     contents.TOOL_USES,
@@ -46,9 +48,9 @@ def _streamed(message: Message, model: str = _MODEL) -> list[Any]:
 
 @given(_MESSAGES)
 def test_a_whole_answer_is_read_again(message: Message) -> None:
-    assert ANTHROPIC.read(ANTHROPIC.render(message, contents.model_request(ANTHROPIC, _MODEL))) == replace(
-        message, usage=None
-    )
+    assert ANTHROPIC.read(
+        ANTHROPIC.render(message, contents.model_request(ANTHROPIC, _MODEL))
+    ) == replace(message, usage=None)
 
 
 @given(_MESSAGES)
@@ -62,9 +64,15 @@ def test_any_request_is_read(body: dict[str, Any]) -> None:
     ANTHROPIC.prompt(body)
 
 
-@pytest.mark.parametrize("system", ["Be brief.\nBe kind.", [{"type": "text", "text": "Be brief."}, "Be kind."]])
+@pytest.mark.parametrize(
+    "system", ["Be brief.\nBe kind.", [{"type": "text", "text": "Be brief."}, "Be kind."]]
+)
 def test_a_request_says_what_it_says(system: Any) -> None:
-    result = {"type": "tool_result", "tool_use_id": "t1", "content": [{"type": "text", "text": "warm"}]}
+    result = {
+        "type": "tool_result",
+        "tool_use_id": "t1",
+        "content": [{"type": "text", "text": "warm"}],
+    }
     prompt = ANTHROPIC.prompt(
         {
             "system": system,
@@ -72,7 +80,9 @@ def test_a_request_says_what_it_says(system: Any) -> None:
                 {"role": "user", "content": "Hot?"},
                 {
                     "role": "assistant",
-                    "content": [{"type": "tool_use", "id": "t1", "name": "weather", "input": {"a": 1}}],
+                    "content": [
+                        {"type": "tool_use", "id": "t1", "name": "weather", "input": {"a": 1}}
+                    ],
                 },
                 {"role": "user", "content": [result, {"type": "text", "text": "So?"}]},
                 {"role": "system", "content": "Hurry."},
@@ -91,11 +101,16 @@ def test_a_request_says_what_it_says(system: Any) -> None:
         Turn("user", "So?", results=(ToolResult("t1", "warm"),)),
         Turn("system", "Hurry."),
     )
-    assert (prompt.tools, prompt.max_tokens, prompt.temperature, prompt.top_p) == (("weather",), 9, 1, 0.5)
+    assert (prompt.tools, prompt.max_tokens, prompt.temperature, prompt.top_p) == (
+        ("weather",),
+        9,
+        1,
+        0.5,
+    )
     assert prompt.stop_sequences == (".",)
 
 
-# -- Anthropic's SDK as the judge --------------------------------------------------------------------------------
+# -- Anthropic's SDK as the judge ------------------------------------------------------------------
 
 _EVERYTHING = Message(
     (
@@ -106,10 +121,15 @@ _EVERYTHING = Message(
             "It is 30 degrees.",
             (
                 Citation("30 degrees", "report"),
-                Citation("p", "report", {"documentPage": {"documentIndex": 1, "start": 2, "end": 3}}),
+                Citation(
+                    "p", "report", {"documentPage": {"documentIndex": 1, "start": 2, "end": 3}}
+                ),
                 Citation("c", None, {"documentChunk": {"documentIndex": 0, "start": 0, "end": 1}}),
                 Citation(
-                    "s", "T", {"searchResultLocation": {"searchResultIndex": 4, "start": 0, "end": 1}}, "https://a"
+                    "s",
+                    "T",
+                    {"searchResultLocation": {"searchResultIndex": 4, "start": 0, "end": 1}},
+                    "https://a",
                 ),
             ),
         ),
@@ -122,8 +142,8 @@ _EVERYTHING = Message(
 )
 
 
-def _check(found: SdkMessage) -> None:
-    thinking, redacted, text, cited, use, bare = found.content
+def _check(message: SdkMessage) -> None:
+    thinking, redacted, text, cited, use, bare = message.content
     assert (thinking.type, redacted.type, text.type) == ("thinking", "redacted_thinking", "text")
     assert redacted.type == "redacted_thinking"
     assert redacted.data == "aGlkZGVu"
@@ -133,14 +153,23 @@ def _check(found: SdkMessage) -> None:
     assert [each.type for each in cited.citations] == kinds
     assert use.type == bare.type == "tool_use"
     assert (use.input, bare.input) == ({"city": "Rome"}, {})
-    assert (found.stop_reason, found.stop_sequence, found.model) == ("stop_sequence", ".", "claude-haiku-4-5-20251001")
-    assert (found.usage.input_tokens, found.usage.output_tokens) == (10, 20)
-    assert (found.usage.cache_read_input_tokens, found.usage.cache_creation_input_tokens) == (30, 40)
+    assert (message.stop_reason, message.stop_sequence, message.model) == (
+        "stop_sequence",
+        ".",
+        "claude-haiku-4-5-20251001",
+    )
+    assert (message.usage.input_tokens, message.usage.output_tokens) == (10, 20)
+    assert (message.usage.cache_read_input_tokens, message.usage.cache_creation_input_tokens) == (
+        30,
+        40,
+    )
 
 
 def test_the_sdk_understands_a_whole_answer() -> None:
     _check(
-        SdkMessage.model_validate(ANTHROPIC.render(_EVERYTHING, contents.model_request(ANTHROPIC, _MODEL)), strict=True)
+        SdkMessage.model_validate(
+            ANTHROPIC.render(_EVERYTHING, contents.model_request(ANTHROPIC, _MODEL)), strict=True
+        )
     )
 
 
@@ -148,20 +177,28 @@ def test_the_sdk_understands_every_event() -> None:
     events = TypeAdapter[Any](RawMessageStreamEvent)
     kinds = [events.validate_python(chunk, strict=True).type for chunk in _streamed(_EVERYTHING)]
     assert (kinds[0], kinds[-2:]) == ("message_start", ["message_delta", "message_stop"])
-    assert kinds.count("content_block_start") == kinds.count("content_block_stop") == len(_EVERYTHING.blocks)
+    assert (
+        kinds.count("content_block_start")
+        == kinds.count("content_block_stop")
+        == len(_EVERYTHING.blocks)
+    )
 
 
 def test_whole_and_streamed_answers_say_the_same() -> None:
     assert ANTHROPIC.gather is not None
-    whole = ANTHROPIC.read(ANTHROPIC.render(_EVERYTHING, contents.model_request(ANTHROPIC, _MODEL, seed=7)))
+    whole = ANTHROPIC.read(
+        ANTHROPIC.render(_EVERYTHING, contents.model_request(ANTHROPIC, _MODEL, seed=7))
+    )
     ids = [block.id for block in whole.blocks if isinstance(block, ToolUse)]
-    assert all(name is not None and name.startswith("toolu_bdrk_01") and len(name) == 35 for name in ids)
+    assert all(
+        name is not None and name.startswith("toolu_bdrk_01") and len(name) == 35 for name in ids
+    )
     gathered = ANTHROPIC.gather(_streamed(_EVERYTHING))
     without = [replace(b, id=None) if isinstance(b, ToolUse) else b for b in gathered.blocks]
     assert without == [replace(b, id=None) if isinstance(b, ToolUse) else b for b in whole.blocks]
 
 
-# -- refusals, and what other versions say -----------------------------------------------------------------------
+# -- refusals, and what other versions say ---------------------------------------------------------
 
 
 def test_an_image_is_refused() -> None:
@@ -171,12 +208,19 @@ def test_an_image_is_refused() -> None:
 
 def test_a_stop_reason_without_a_word_is_refused() -> None:
     with pytest.raises(RenderError, match="malformed_tool_use"):
-        ANTHROPIC.render(Message((Text("x"),), "malformed_tool_use"), contents.model_request(ANTHROPIC, _MODEL))
+        ANTHROPIC.render(
+            Message((Text("x"),), "malformed_tool_use"), contents.model_request(ANTHROPIC, _MODEL)
+        )
 
 
 @pytest.mark.parametrize(
     ("word", "meaning"),
-    [("refusal", "content_filtered"), ("pause_turn", "end_turn"), ("end_turn", "end_turn"), (None, "end_turn")],
+    [
+        ("refusal", "content_filtered"),
+        ("pause_turn", "end_turn"),
+        ("end_turn", "end_turn"),
+        (None, "end_turn"),
+    ],
 )
 def test_anthropics_words_are_understood(word: str | None, meaning: str) -> None:
     assert ANTHROPIC.read({"content": [], "stop_reason": word}) == Message((), meaning)
@@ -188,7 +232,12 @@ def test_anthropics_words_are_understood(word: str | None, meaning: str) -> None
         ("anthropic.claude-3-haiku-20240307-v1:0", {"input_tokens", "output_tokens"}),
         (
             "us.anthropic.claude-sonnet-4-20250514-v1:0",
-            {"input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"},
+            {
+                "input_tokens",
+                "output_tokens",
+                "cache_creation_input_tokens",
+                "cache_read_input_tokens",
+            },
         ),
         (
             "global.anthropic.claude-opus-9-v1",
@@ -230,5 +279,8 @@ def test_only_requests_with_a_cache_point_have_cached_tokens_counted() -> None:
     point = {"system": [{"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}]}
     said = {"system": 'says "cache_control": no'}
     for body, counted in ((point, True), (said, False)):
-        assert ANTHROPIC.counts_cache(contents.model_request(ANTHROPIC, _MODEL, body), Usage(1, 1)) is counted
+        assert (
+            ANTHROPIC.counts_cache(contents.model_request(ANTHROPIC, _MODEL, body), Usage(1, 1))
+            is counted
+        )
     assert ANTHROPIC.counts_cache(contents.model_request(ANTHROPIC, _MODEL), Usage(1, 1, 5))

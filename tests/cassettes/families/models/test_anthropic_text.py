@@ -11,7 +11,9 @@ from bedtape_cassettes.families.models.anthropic_text import ANTHROPIC_TEXT
 from support import contents
 
 _MODEL = "anthropic.claude-v2:1"
-_MESSAGES = contents.messages(contents.TEXTS, stops=("end_turn", "max_tokens"), usages=contents.st.none())
+_MESSAGES = contents.messages(
+    contents.TEXTS, stops=("end_turn", "max_tokens"), usages=contents.st.none()
+)
 _ASKED = {
     "prompt": "Be brief.\n\nHuman: Hot?\n\nAssistant: Yes.\n\nHuman: Why?\n\nAssistant:",
     "max_tokens_to_sample": 9,
@@ -20,7 +22,9 @@ _ASKED = {
 
 def _streamed(message: Message, body: dict[str, Any] | None = None) -> list[Any]:
     assert ANTHROPIC_TEXT.stream is not None
-    return list(ANTHROPIC_TEXT.stream(message, contents.model_request(ANTHROPIC_TEXT, _MODEL, body)))
+    return list(
+        ANTHROPIC_TEXT.stream(message, contents.model_request(ANTHROPIC_TEXT, _MODEL, body))
+    )
 
 
 def _gathered(chunks: list[Any]) -> Any:
@@ -31,7 +35,12 @@ def _gathered(chunks: list[Any]) -> Any:
 @given(_MESSAGES)
 def test_what_is_written_is_read_again(message: Message) -> None:
     one = Message((Text(message.text),), message.stop)
-    assert ANTHROPIC_TEXT.read(ANTHROPIC_TEXT.render(message, contents.model_request(ANTHROPIC_TEXT, _MODEL))) == one
+    assert (
+        ANTHROPIC_TEXT.read(
+            ANTHROPIC_TEXT.render(message, contents.model_request(ANTHROPIC_TEXT, _MODEL))
+        )
+        == one
+    )
     assert _gathered(_streamed(message)) == one
 
 
@@ -61,7 +70,9 @@ def test_why_it_ended(message: Message, ending: tuple[str, str | None]) -> None:
     body = ANTHROPIC_TEXT.render(message, contents.model_request(ANTHROPIC_TEXT, _MODEL, asked))
     last = _streamed(message, asked)[-1]
     assert (body["stop_reason"], body["stop"]) == (last["stop_reason"], last["stop"]) == ending
-    assert ANTHROPIC_TEXT.read(body).stop == _gathered(_streamed(message, asked)).stop == message.stop
+    assert (
+        ANTHROPIC_TEXT.read(body).stop == _gathered(_streamed(message, asked)).stop == message.stop
+    )
 
 
 def test_messages_are_answered_with_messages() -> None:
@@ -74,4 +85,6 @@ def test_messages_are_answered_with_messages() -> None:
 
 def test_tools_are_refused() -> None:
     with pytest.raises(RenderError, match="text alone, found ToolUse"):
-        ANTHROPIC_TEXT.render(Message((ToolUse("a", {}),)), contents.model_request(ANTHROPIC_TEXT, _MODEL))
+        ANTHROPIC_TEXT.render(
+            Message((ToolUse("a", {}),)), contents.model_request(ANTHROPIC_TEXT, _MODEL)
+        )

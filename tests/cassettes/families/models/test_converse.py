@@ -32,24 +32,29 @@ from support import contents
 
 _MODEL = "anthropic.claude-sonnet-4-5-20250929-v1:0"
 _MESSAGES = contents.messages(
-    contents.TEXTS, contents.TOOL_USES, contents.SIGNED, contents.REDACTED, contents.CITED, contents.IMAGES
+    contents.TEXTS,
+    contents.TOOL_USES,
+    contents.SIGNED,
+    contents.REDACTED,
+    contents.CITED,
+    contents.IMAGES,
 )
 
 
 @given(_MESSAGES)
 def test_a_whole_answer_is_read_again(message: Message) -> None:
-    assert CONVERSE.read(CONVERSE.render(message, contents.model_request(CONVERSE, _MODEL))) == replace(
-        message, usage=None
-    )
+    assert CONVERSE.read(
+        CONVERSE.render(message, contents.model_request(CONVERSE, _MODEL))
+    ) == replace(message, usage=None)
 
 
 @given(_MESSAGES)
 def test_a_stream_is_gathered_again(message: Message) -> None:
     assert CONVERSE.stream is not None
     assert CONVERSE.gather is not None
-    assert CONVERSE.gather(list(CONVERSE.stream(message, contents.model_request(CONVERSE, _MODEL)))) == replace(
-        message, usage=None
-    )
+    assert CONVERSE.gather(
+        list(CONVERSE.stream(message, contents.model_request(CONVERSE, _MODEL)))
+    ) == replace(message, usage=None)
 
 
 @given(contents.REQUESTS)
@@ -69,7 +74,12 @@ def test_a_request_says_what_it_says() -> None:
                 {"role": "user", "content": [result]},
             ],
             "toolConfig": {"tools": [{"toolSpec": {"name": "weather"}}, {"cachePoint": {}}]},
-            "inferenceConfig": {"maxTokens": 9, "temperature": 0.5, "topP": 0, "stopSequences": ["."]},
+            "inferenceConfig": {
+                "maxTokens": 9,
+                "temperature": 0.5,
+                "topP": 0,
+                "stopSequences": ["."],
+            },
         }
     )
     assert prompt.system == "Be brief.\nBe kind."
@@ -82,7 +92,7 @@ def test_a_request_says_what_it_says() -> None:
     assert (prompt.top_p, prompt.stop_sequences) == (0, (".",))
 
 
-# -- botocore as the judge ---------------------------------------------------------------------------------------
+# -- botocore as the judge -------------------------------------------------------------------------
 
 _SERVICE = get_session().get_service_model("bedrock-runtime")
 
@@ -98,7 +108,13 @@ class _Raw:
 
 
 def _understood(message: Message, operation: str, body: dict[str, Any] | None = None) -> Any:
-    made = render(message, operation=operation, model=_MODEL, body=bodies.compact(body or {}), chance=Random(1))
+    made = render(
+        message,
+        operation=operation,
+        model=_MODEL,
+        body=bodies.compact(body or {}),
+        chance=Random(1),
+    )
     shape = _SERVICE.operation_model(operation).output_shape
     assert shape is not None
     if isinstance(made.body, Body):
@@ -115,7 +131,10 @@ _EVERYTHING = Message(
         Reasoning("Let me think.", "sig"),
         Reasoning(redacted=b"hidden"),
         Text("Rome is warm."),
-        CitedText("It is 30 degrees.", (Citation("30 degrees", "report"), Citation("x", origin="https://example.com"))),
+        CitedText(
+            "It is 30 degrees.",
+            (Citation("30 degrees", "report"), Citation("x", origin="https://example.com")),
+        ),
         ToolUse("weather", {"city": "Rome"}),
         Image(b"\x89PNG"),
     ),
@@ -125,8 +144,8 @@ _EVERYTHING = Message(
 
 
 def test_botocore_understands_a_whole_answer() -> None:
-    found = _understood(_EVERYTHING, "Converse")
-    blocks = found["output"]["message"]["content"]
+    answer = _understood(_EVERYTHING, "Converse")
+    blocks = answer["output"]["message"]["content"]
     assert [next(iter(block)) for block in blocks] == [
         "reasoningContent",
         "reasoningContent",
@@ -139,17 +158,25 @@ def test_botocore_understands_a_whole_answer() -> None:
     assert blocks[3]["citationsContent"]["citations"][1]["source"] == "https://example.com"
     assert blocks[4]["toolUse"]["input"] == {"city": "Rome"}
     assert blocks[5]["image"] == {"format": "png", "source": {"bytes": b"\x89PNG"}}
-    assert (found["stopReason"], found["usage"]["totalTokens"]) == ("tool_use", 100)
-    assert found["usage"]["cacheDetails"] == [{"ttl": "5m", "inputTokens": 40}]
+    assert (answer["stopReason"], answer["usage"]["totalTokens"]) == ("tool_use", 100)
+    assert answer["usage"]["cacheDetails"] == [{"ttl": "5m", "inputTokens": 40}]
 
 
 def test_botocore_understands_a_stream() -> None:
     events = _understood(_EVERYTHING, "ConverseStream")
     deltas = [event["contentBlockDelta"] for event in events if "contentBlockDelta" in event]
     assert not any("SDK_UNKNOWN_MEMBER" in str(event) for event in events)
-    assert "".join(d["delta"]["text"] for d in deltas if d["contentBlockIndex"] == 2) == "Rome is warm."
-    assert "".join(d["delta"]["toolUse"]["input"] for d in deltas if d["contentBlockIndex"] == 4) == '{"city":"Rome"}'
-    starts = [event["contentBlockStart"]["start"] for event in events if "contentBlockStart" in event]
+    assert (
+        "".join(d["delta"]["text"] for d in deltas if d["contentBlockIndex"] == 2)
+        == "Rome is warm."
+    )
+    assert (
+        "".join(d["delta"]["toolUse"]["input"] for d in deltas if d["contentBlockIndex"] == 4)
+        == '{"city":"Rome"}'
+    )
+    starts = [
+        event["contentBlockStart"]["start"] for event in events if "contentBlockStart" in event
+    ]
     assert [next(iter(start)) for start in starts] == ["toolUse", "image"]
     assert list(events[-2]) == ["messageStop"]
     assert events[-1]["metadata"]["usage"]["cacheWriteInputTokens"] == 40
@@ -159,22 +186,24 @@ def test_botocore_understands_a_stream() -> None:
 def test_speed_and_price_are_told_to_those_who_asked(operation: str) -> None:
     asked = {"performanceConfig": {"latency": "optimized"}, "serviceTier": {"type": "flex"}}
     for body in (asked, {}):
-        found = _understood(Message((Text("a"),)), operation, body)
-        told = found if operation == "Converse" else found[-1]["metadata"]
+        answer = _understood(Message((Text("a"),)), operation, body)
+        told = answer if operation == "Converse" else answer[-1]["metadata"]
         assert {key: told[key] for key in asked if key in told} == body
 
 
-# -- what stands in no body ------------------------------------------------------------------------------------
+# -- what stands in no body ------------------------------------------------------------------------
 
 
 def test_a_guardrail_that_stopped_the_question_costs_nothing() -> None:
-    found = _understood(Message((Text("No."),), "guardrail_intervened"), "Converse")
-    assert found["usage"]["totalTokens"] == found["usage"]["inputTokens"] == 0
+    answer = _understood(Message((Text("No."),), "guardrail_intervened"), "Converse")
+    assert answer["usage"]["totalTokens"] == answer["usage"]["inputTokens"] == 0
 
 
 def test_tokens_are_made_up_from_the_length() -> None:
-    found = _understood(Message((Text("a" * 400),)), "Converse", {"messages": [{"content": [{"text": "b" * 4000}]}]})
-    assert (found["usage"]["inputTokens"], found["usage"]["outputTokens"]) == (1000, 100)
+    answer = _understood(
+        Message((Text("a" * 400),)), "Converse", {"messages": [{"content": [{"text": "b" * 4000}]}]}
+    )
+    assert (answer["usage"]["inputTokens"], answer["usage"]["outputTokens"]) == (1000, 100)
 
 
 def test_only_newer_claude_types_its_tool_use() -> None:
@@ -190,7 +219,8 @@ def test_equal_chance_gives_equal_answers_and_another_gives_another() -> None:
     message = Message((Text("word " * 40), ToolUse("weather", {})))
     assert CONVERSE.stream is not None
     same, again, other = (
-        list(CONVERSE.stream(message, contents.model_request(CONVERSE, _MODEL, seed=seed))) for seed in (1, 1, 2)
+        list(CONVERSE.stream(message, contents.model_request(CONVERSE, _MODEL, seed=seed)))
+        for seed in (1, 1, 2)
     )
     assert same == again != other
 
@@ -210,7 +240,14 @@ def test_another_family_is_not_read(body: dict[str, Any]) -> None:
 
 
 def test_blocks_of_bedrocks_own_tools_are_passed_over() -> None:
-    message = {"content": [{"toolUse": {"type": "server_tool_use"}}, {"toolResult": {}}, {"text": "a"}, {"new": 1}]}
+    message = {
+        "content": [
+            {"toolUse": {"type": "server_tool_use"}},
+            {"toolResult": {}},
+            {"text": "a"},
+            {"new": 1},
+        ]
+    }
     assert CONVERSE.read({"output": {"message": message}}) == Message((Text("a"),))
     assert CONVERSE.gather is not None
     start = {"toolUse": {"name": "grounding", "type": "server_tool_use"}}
@@ -218,7 +255,12 @@ def test_blocks_of_bedrocks_own_tools_are_passed_over() -> None:
         {"messageStart": {}},
         {"contentBlockStart": {"contentBlockIndex": 0, "start": start}},
         {"contentBlockStart": {"contentBlockIndex": 1, "start": {"toolResult": {}}}},
-        {"contentBlockDelta": {"contentBlockIndex": 1, "delta": {"toolResult": [{"text": "[HIDDEN]"}]}}},
+        {
+            "contentBlockDelta": {
+                "contentBlockIndex": 1,
+                "delta": {"toolResult": [{"text": "[HIDDEN]"}]},
+            }
+        },
         {"contentBlockDelta": {"contentBlockIndex": 2, "delta": {"text": "a"}}},
     ]
     assert CONVERSE.gather(chunks) == Message((Text("a"),))
@@ -228,14 +270,20 @@ def test_a_cut_tool_call_keeps_its_text() -> None:
     assert CONVERSE.gather is not None
     chunks: list[Any] = [
         {"messageStart": {}},
-        {"contentBlockStart": {"contentBlockIndex": 0, "start": {"toolUse": {"name": "t", "toolUseId": "i"}}}},
+        {
+            "contentBlockStart": {
+                "contentBlockIndex": 0,
+                "start": {"toolUse": {"name": "t", "toolUseId": "i"}},
+            }
+        },
         {"contentBlockDelta": {"contentBlockIndex": 0, "delta": {"toolUse": {"input": '{"ci'}}}},
     ]
     assert CONVERSE.gather(chunks).blocks == (ToolUse("t", '{"ci', "i"),)
 
 
 @pytest.mark.parametrize(
-    "system", ["Be brief.", [{"text": "Be brief."}], ["x", {"text": "Be brief."}, {"cachePoint": {}}]]
+    "system",
+    ["Be brief.", [{"text": "Be brief."}], ["x", {"text": "Be brief."}, {"cachePoint": {}}]],
 )
 def test_forms_of_system_prompts(system: Any) -> None:
     assert CONVERSE.prompt({"system": system}).system == "Be brief."
@@ -249,12 +297,20 @@ def test_forms_of_system_prompts(system: Any) -> None:
         ("cohere.command-r-plus-v1:0", "{", True),
     ],
 )
-def test_the_arguments_of_a_tool_come_as_the_model_cuts_them(model: str, first: str, several: bool) -> None:
+def test_the_arguments_of_a_tool_come_as_the_model_cuts_them(
+    model: str, first: str, several: bool
+) -> None:
     """As recorded: Nova in one delta, Claude after an empty one, Cohere in several."""
     message = Message((ToolUse("weather", {"city": "Oslo and Rome"}),), "tool_use")
-    response = render(message, operation="ConverseStream", model=model, body=b"{}", chance=Random(1))
+    response = render(
+        message, operation="ConverseStream", model=model, body=b"{}", chance=Random(1)
+    )
     assert isinstance(response.body, Events)
-    payloads = [bodies.parse(event.payload) for event in response.body.events if event.type == "contentBlockDelta"]
+    payloads = [
+        bodies.parse(event.payload)
+        for event in response.body.events
+        if event.type == "contentBlockDelta"
+    ]
     deltas: list[str] = [payload["delta"]["toolUse"]["input"] for payload in payloads]  # type: ignore[index, call-overload]
     assert deltas[0].startswith(first)
     assert "".join(deltas) == '{"city":"Oslo and Rome"}'
@@ -266,7 +322,17 @@ def test_the_arguments_of_a_tool_come_as_the_model_cuts_them(model: str, first: 
     ("body", "lifetime"),
     [
         ({"system": [{"text": "a"}, {"cachePoint": {"type": "default", "ttl": "1h"}}]}, "1h"),
-        ({"messages": [{"role": "user", "content": [{"text": "a"}, {"cachePoint": {"type": "default"}}]}]}, "5m"),
+        (
+            {
+                "messages": [
+                    {
+                        "role": "user",
+                        "content": [{"text": "a"}, {"cachePoint": {"type": "default"}}],
+                    }
+                ]
+            },
+            "5m",
+        ),
         ({"toolConfig": {"tools": [{"cachePoint": {"type": "default"}}]}}, "5m"),
         ({}, None),
     ],
@@ -279,12 +345,23 @@ def test_cached_tokens_are_counted_if_the_request_has_a_cache_point(
         message = Message((Text("Hello."),), usage=usage)
         asked = bodies.compact(body)
         rendered = render(
-            message, operation=operation, model="amazon.nova-lite-v1:0", body=asked, chance=Random(1)
+            message,
+            operation=operation,
+            model="amazon.nova-lite-v1:0",
+            body=asked,
+            chance=Random(1),
         ).body
-        value: Any = bodies.parse(rendered.events[-1].payload if isinstance(rendered, Events) else rendered.data)
+        value: Any = bodies.parse(
+            rendered.events[-1].payload if isinstance(rendered, Events) else rendered.data
+        )
         return dict(value["usage"])
 
-    twins = {"cacheReadInputTokenCount", "cacheReadInputTokens", "cacheWriteInputTokenCount", "cacheWriteInputTokens"}
+    twins = {
+        "cacheReadInputTokenCount",
+        "cacheReadInputTokens",
+        "cacheWriteInputTokenCount",
+        "cacheWriteInputTokens",
+    }
     plain, written = read_usage(Usage(7, 2)), read_usage(Usage(7, 2, 0, 5))
     assert (plain.keys() & twins) == (twins if lifetime else set())
     assert "cacheDetails" not in plain

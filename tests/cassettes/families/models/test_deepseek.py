@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bedtape_cassettes.families.content import Message, Reasoning, Text
 from bedtape_cassettes.families.models.deepseek import DEEPSEEK
-from support.messages import model_request, read_again, streamed
+from support.messages import model_request, read_again, render_chunks
 
 MODEL = "us.deepseek.r1-v1:0"
 ASKED = "<｜begin▁of▁sentence｜>Be kind.<｜User｜>Say hi<｜Assistant｜>"
@@ -31,17 +31,22 @@ def test_what_is_written_is_read_again(
 
 @pytest.mark.parametrize(("request_", "tag"), [(REQUEST, "<think>\n"), (OPENED, "")])
 def test_a_prompt_may_have_opened_the_thoughts(request_: dict[str, Any], tag: str) -> None:
-    made = DEEPSEEK.render(Message((Reasoning("Hm."), Text("Hi."))), model_request(DEEPSEEK, MODEL, request_))
+    made = DEEPSEEK.render(
+        Message((Reasoning("Hm."), Text("Hi."))), model_request(DEEPSEEK, MODEL, request_)
+    )
     assert made == {"choices": [{"text": tag + "Hm.\n</think>\n\nHi.", "stop_reason": "stop"}]}
 
 
 def test_thoughts_that_were_cut_are_thoughts() -> None:
-    found = DEEPSEEK.read({"choices": [{"text": "<think>\nHm, so", "stop_reason": "length"}]})
-    assert found == Message((Reasoning("Hm, so"),), "max_tokens")
+    content = DEEPSEEK.read({"choices": [{"text": "<think>\nHm, so", "stop_reason": "length"}]})
+    assert content == Message((Reasoning("Hm, so"),), "max_tokens")
 
 
 def test_only_the_last_chunk_says_why() -> None:
-    made = [chunk["choices"][0] for chunk in streamed(DEEPSEEK, MODEL, REQUEST, Message((Text("Hi, you all."),)))]
+    made = [
+        chunk["choices"][0]
+        for chunk in render_chunks(DEEPSEEK, MODEL, REQUEST, Message((Text("Hi, you all."),)))
+    ]
     assert {chunk["stop_reason"] for chunk in made[:-1]} == {None}
     assert made[-1] == {"text": "", "index": 0, "stop_reason": "stop"}
 

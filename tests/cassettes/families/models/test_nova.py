@@ -6,14 +6,25 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from bedtape_cassettes.families.content import CitedText, Image, Message, Reasoning, Text, ToolResult, ToolUse, Turn
+from bedtape_cassettes.families.content import (
+    CitedText,
+    Image,
+    Message,
+    Reasoning,
+    Text,
+    ToolResult,
+    ToolUse,
+    Turn,
+)
 from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.models.nova import NOVA
 from support import contents
 
 _MODEL = "us.amazon.nova-lite-v1:0"
 _STOPS = ("end_turn", "tool_use", "max_tokens", "stop_sequence", "content_filtered")
-_MESSAGES = contents.messages(contents.TEXTS, contents.TOOL_USES, contents.SOME_WORDS.map(Reasoning), stops=_STOPS)
+_MESSAGES = contents.messages(
+    contents.TEXTS, contents.TOOL_USES, contents.SOME_WORDS.map(Reasoning), stops=_STOPS
+)
 
 
 def _streamed(message: Message) -> list[Any]:
@@ -35,7 +46,9 @@ def _joined(message: Message) -> Message:
 
 @given(_MESSAGES)
 def test_a_whole_answer_is_read_again(message: Message) -> None:
-    assert NOVA.read(NOVA.render(message, contents.model_request(NOVA, _MODEL))) == replace(message, usage=None)
+    assert NOVA.read(NOVA.render(message, contents.model_request(NOVA, _MODEL))) == replace(
+        message, usage=None
+    )
 
 
 @given(_MESSAGES)
@@ -55,7 +68,10 @@ def test_a_request_says_what_it_says(longest: str) -> None:
     prompt = NOVA.prompt(
         {
             "system": [{"text": "Be brief."}],
-            "messages": [{"role": "user", "content": [{"text": "Hot?"}]}, {"role": "user", "content": [result]}],
+            "messages": [
+                {"role": "user", "content": [{"text": "Hot?"}]},
+                {"role": "user", "content": [result]},
+            ],
             "inferenceConfig": {longest: 9, "topP": 0.5, "temperature": 0, "stopSequences": ["."]},
             "toolConfig": {"tools": [{"toolSpec": {"name": "weather"}}]},
         }
@@ -67,8 +83,16 @@ def test_a_request_says_what_it_says(longest: str) -> None:
 
 def test_every_delta_is_a_block_of_its_own() -> None:
     chunks = _streamed(Message((Text("word " * 20), ToolUse("weather", {"city": "Rome"}))))
-    indexes = [chunk["contentBlockDelta"]["contentBlockIndex"] for chunk in chunks if "contentBlockDelta" in chunk]
-    stops = [chunk["contentBlockStop"]["contentBlockIndex"] for chunk in chunks if "contentBlockStop" in chunk]
+    indexes = [
+        chunk["contentBlockDelta"]["contentBlockIndex"]
+        for chunk in chunks
+        if "contentBlockDelta" in chunk
+    ]
+    stops = [
+        chunk["contentBlockStop"]["contentBlockIndex"]
+        for chunk in chunks
+        if "contentBlockStop" in chunk
+    ]
     assert indexes == stops == list(range(len(indexes)))
     assert len(indexes) > 5
     assert chunks[-4]["contentBlockDelta"]["delta"] == {"toolUse": {"input": '{"city":"Rome"}'}}
@@ -76,7 +100,9 @@ def test_every_delta_is_a_block_of_its_own() -> None:
 
 @pytest.mark.parametrize("block", [Image(b"x"), CitedText("x", ()), Reasoning(redacted=b"x")])
 def test_what_nova_does_not_say_is_refused(block: Any) -> None:
-    with pytest.raises(RenderError, match=f"nova family answer with text, .*found {type(block).__name__}"):
+    with pytest.raises(
+        RenderError, match=f"nova family answer with text, .*found {type(block).__name__}"
+    ):
         NOVA.render(Message((block,)), contents.model_request(NOVA, _MODEL))
     with pytest.raises(RenderError):
         _streamed(Message((block,)))
@@ -92,7 +118,8 @@ def test_another_family_is_not_read(body: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "system", ["Be brief.", [{"text": "Be brief."}], ["x", {"text": "Be brief."}, {"cachePoint": {}}]]
+    "system",
+    ["Be brief.", [{"text": "Be brief."}], ["x", {"text": "Be brief."}, {"cachePoint": {}}]],
 )
 def test_forms_of_system_prompts(system: Any) -> None:
     assert NOVA.prompt({"system": system}).system == "Be brief."

@@ -1,4 +1,6 @@
-"""Nova's embeddings: one input, or a video's pictures and sound apart; real answers come back as they were."""
+"""Nova's embeddings: one input, or a video's pictures and sound apart; real
+answers come back as they were.
+"""
 
 import json
 from typing import Any
@@ -9,7 +11,7 @@ from bedtape_cassettes.families.content import Embeddings
 from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.models.nova_embed import NOVA_EMBED
 from support.corpus import needs_corpus
-from support.native import invoked, recorded
+from support.native import invoke, list_exchanges
 
 MODEL = "amazon.nova-2-multimodal-embeddings-v1:0"
 
@@ -17,7 +19,11 @@ MODEL = "amazon.nova-2-multimodal-embeddings-v1:0"
 def _asked(**params: Any) -> dict[str, Any]:
     return {
         "taskType": "SINGLE_EMBEDDING",
-        "singleEmbeddingParams": {"embeddingPurpose": "GENERIC_INDEX", "embeddingDimension": 256, **params},
+        "singleEmbeddingParams": {
+            "embeddingPurpose": "GENERIC_INDEX",
+            "embeddingDimension": 256,
+            **params,
+        },
     }
 
 
@@ -29,12 +35,12 @@ def _video(mode: str) -> dict[str, Any]:
 @needs_corpus
 @pytest.mark.corpus
 def test_real_answers_come_back_as_they_were() -> None:
-    rows = recorded("multimodal-embeddings")
+    rows = list_exchanges("multimodal-embeddings")
     assert rows
     for row in rows:
         real, request = json.loads(row.response_body), json.loads(row.request_body)
-        assert json.dumps(invoked(row.model, request, NOVA_EMBED.read(real))) == json.dumps(real)
-        made = invoked(row.model, request, Embeddings())
+        assert json.dumps(invoke(row.model, request, NOVA_EMBED.read(real))) == json.dumps(real)
+        made = invoke(row.model, request, Embeddings())
         assert [len(each["embedding"]) for each in made["embeddings"]] == [256]
 
 
@@ -50,10 +56,10 @@ def test_real_answers_come_back_as_they_were() -> None:
     ],
 )
 def test_the_answer_says_what_was_embedded(request_: dict[str, Any], types: list[str]) -> None:
-    made = invoked(MODEL, request_, Embeddings())
+    made = invoke(MODEL, request_, Embeddings())
     assert [each["embeddingType"] for each in made["embeddings"]] == types
     assert len({tuple(each["embedding"]) for each in made["embeddings"]}) == len(types)
-    assert invoked(MODEL, request_, NOVA_EMBED.read(made)) == made
+    assert invoke(MODEL, request_, NOVA_EMBED.read(made)) == made
 
 
 def test_other_inputs_get_other_vectors() -> None:
@@ -64,18 +70,20 @@ def test_other_inputs_get_other_vectors() -> None:
         _asked(image={"source": {"bytes": "AAAA"}}),
         _asked(image={"source": {"bytes": "AAAB"}}),
     ]
-    made = [tuple(invoked(MODEL, each, Embeddings())["embeddings"][0]["embedding"]) for each in asked * 2]
+    made = [
+        tuple(invoke(MODEL, each, Embeddings())["embeddings"][0]["embedding"]) for each in asked * 2
+    ]
     assert len(set(made)) == len(asked)
 
 
 def test_the_default_dimension() -> None:
     request = {"taskType": "SINGLE_EMBEDDING", "singleEmbeddingParams": {"text": {"value": "x"}}}
-    assert len(invoked(MODEL, request, Embeddings())["embeddings"][0]["embedding"]) == 3072
+    assert len(invoke(MODEL, request, Embeddings())["embeddings"][0]["embedding"]) == 3072
 
 
 def test_a_video_in_two_wants_two_vectors() -> None:
     with pytest.raises(RenderError, match="inputs, 2; found 1"):
-        invoked(MODEL, _video("AUDIO_VIDEO_SEPARATE"), Embeddings(vectors=((0.5,),)))
+        invoke(MODEL, _video("AUDIO_VIDEO_SEPARATE"), Embeddings(vectors=((0.5,),)))
 
 
 def test_the_text_is_what_the_user_says() -> None:

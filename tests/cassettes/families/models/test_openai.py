@@ -9,7 +9,7 @@ import pytest
 from bedtape_cassettes.families.content import Message, Reasoning, Text, ToolUse, Usage
 from bedtape_cassettes.families.models.openai import OPENAI
 from bedtape_cassettes.families.table import family_of
-from support.messages import model_request, streamed
+from support.messages import model_request, render_chunks
 
 MODEL = "us.openai.gpt-oss-120b-1:0"
 REQUEST: dict[str, Any] = {"messages": [{"role": "user", "content": "Say hi"}]}
@@ -30,12 +30,22 @@ def test_a_whole_answer() -> None:
                 "content": "<reasoning>Hm, hm.</reasoning>Hi, you.",
                 "refusal": None,
                 "role": "assistant",
-                "tool_calls": [{"function": {"arguments": '{"a":2}', "name": "add"}, "id": "one", "type": "function"}],
+                "tool_calls": [
+                    {
+                        "function": {"arguments": '{"a":2}', "name": "add"},
+                        "id": "one",
+                        "type": "function",
+                    }
+                ],
             },
         }
     ]
     assert made["model"] == "openai.gpt-oss-120b-1:0"
-    assert list(made["usage"].items()) == [("completion_tokens", 2), ("prompt_tokens", 14), ("total_tokens", 16)]
+    assert list(made["usage"].items()) == [
+        ("completion_tokens", 2),
+        ("prompt_tokens", 14),
+        ("total_tokens", 16),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -58,7 +68,9 @@ def test_ids_of_calls_are_made_where_none_is_given(model: str, form: str) -> Non
 def test_each_delta_of_reasoning_has_its_own_tags() -> None:
     deltas = [
         chunk["choices"][0]["delta"]["content"]
-        for chunk in streamed(OPENAI, MODEL, REQUEST, Message((Reasoning("Hm. " * 300), Text("Hi."))))[1:-1]
+        for chunk in render_chunks(
+            OPENAI, MODEL, REQUEST, Message((Reasoning("Hm. " * 300), Text("Hi.")))
+        )[1:-1]
     ]
     assert len(deltas) > 3
     assert all(re.fullmatch("<reasoning>[^<]+</reasoning>", delta) for delta in deltas[:-1])
@@ -68,7 +80,7 @@ def test_each_delta_of_reasoning_has_its_own_tags() -> None:
 def test_a_stream_says_blocks_in_their_order_and_they_are_read_so() -> None:
     """As recorded: an empty text goes between a call and a text that follows it."""
     message = Message((THOUGHT, CALL, TEXT), "tool_use", usage=Usage(7, 2))
-    made = streamed(OPENAI, MODEL, COUNTS, message)
+    made = render_chunks(OPENAI, MODEL, COUNTS, message)
     assert [list(chunk["choices"][0]["delta"]) for chunk in made[:-1]][:4] == [
         ["content", "role"],
         ["content"],
@@ -83,7 +95,7 @@ def test_a_stream_says_blocks_in_their_order_and_they_are_read_so() -> None:
 
 
 def test_without_stream_options_nothing_counts_but_bedrocks_metrics() -> None:
-    made = streamed(OPENAI, MODEL, REQUEST, Message((TEXT,)))
+    made = render_chunks(OPENAI, MODEL, REQUEST, Message((TEXT,)))
     assert not [chunk for chunk in made if "usage" in chunk]
     assert made[-1]["choices"] == [{"delta": {}, "finish_reason": "stop", "index": 0}]
 

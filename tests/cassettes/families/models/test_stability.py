@@ -9,7 +9,7 @@ from bedtape_cassettes.families.content import Images
 from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.models.stability import STABILITY
 from bedtape_cassettes.families.table import family_of
-from support.native import invoked
+from support.native import invoke
 
 MODEL = "stability.stable-image-core-v1:1"
 
@@ -34,30 +34,30 @@ def test_stable_diffusion_xl_is_not() -> None:
 
 
 def test_the_seed_asked_for_is_told() -> None:
-    made = invoked(MODEL, {"prompt": "a dog", "seed": 7}, Images())
+    made = invoke(MODEL, {"prompt": "a dog", "seed": 7}, Images())
     assert list(made) == ["seeds", "finish_reasons", "images"]
     assert (made["seeds"], made["finish_reasons"]) == ([7], [None])
     assert b64decode(made["images"][0]).startswith(b"\x89PNG")
-    assert invoked(MODEL, {"prompt": "a dog", "seed": 7}, Images(), seed=1) == made
+    assert invoke(MODEL, {"prompt": "a dog", "seed": 7}, Images(), seed=1) == made
 
 
 @pytest.mark.parametrize("request_", [{"prompt": "a dog"}, {"prompt": "a dog", "seed": 0}])
 def test_no_seed_is_a_random_one_that_makes_the_same_image_again(request_: dict[str, Any]) -> None:
-    one, other = (invoked(MODEL, request_, Images(), seed=seed) for seed in (1, 2))
+    one, other = (invoke(MODEL, request_, Images(), seed=seed) for seed in (1, 2))
     assert one["seeds"] != other["seeds"]
     assert one["images"] != other["images"]
-    assert invoked(MODEL, {**request_, "seed": one["seeds"][0]}, Images())["images"] == one["images"]
+    assert invoke(MODEL, {**request_, "seed": one["seeds"][0]}, Images())["images"] == one["images"]
 
 
 def test_given_images_are_kept() -> None:
     content = Images((b"one", b"two"))
-    made = invoked(MODEL, {"prompt": "a dog"}, content)
+    made = invoke(MODEL, {"prompt": "a dog"}, content)
     assert STABILITY.read(made) == content
     assert len(made["seeds"]) == len(made["finish_reasons"]) == 2
 
 
 def test_no_image_at_all_is_what_was_filtered() -> None:
-    made = invoked(MODEL, {"prompt": "a dog"}, Images(()))
+    made = invoke(MODEL, {"prompt": "a dog"}, Images(()))
     assert made == {"finish_reasons": ["Filter reason: prompt"]}
     assert STABILITY.read(made) == Images(())
 

@@ -4,12 +4,17 @@ import pytest
 
 from bedtape_cassettes.families.content import Message, Text, Usage
 from bedtape_cassettes.families.models.titan_text import TITAN_TEXT
-from support.messages import model_request, streamed
+from support.messages import model_request, render_chunks
 
 MODEL = "amazon.titan-text-express-v1"
 REQUEST = {
     "inputText": "Say hi",
-    "textGenerationConfig": {"maxTokenCount": 9, "temperature": 0.5, "topP": 0.9, "stopSequences": ["|"]},
+    "textGenerationConfig": {
+        "maxTokenCount": 9,
+        "temperature": 0.5,
+        "topP": 0.9,
+        "stopSequences": ["|"],
+    },
 }
 STOPS = {
     "end_turn": "FINISH",
@@ -29,7 +34,9 @@ def test_a_whole_answer(stop: str, word: str) -> None:
 
 
 def test_chunks_are_long_and_the_first_and_last_count() -> None:
-    made = streamed(TITAN_TEXT, MODEL, REQUEST, Message((Text("Hi. " * 250),), usage=Usage(7, 99)))
+    made = render_chunks(
+        TITAN_TEXT, MODEL, REQUEST, Message((Text("Hi. " * 250),), usage=Usage(7, 99))
+    )
     assert 3 < len(made) < 13
     assert [chunk["inputTextTokenCount"] for chunk in made] == [7] + [None] * (len(made) - 1)
     assert [chunk["totalOutputTextTokenCount"] for chunk in made] == [None] * (len(made) - 1) + [99]
@@ -38,5 +45,7 @@ def test_chunks_are_long_and_the_first_and_last_count() -> None:
 
 
 def test_a_short_answer_is_one_chunk() -> None:
-    (made,) = streamed(TITAN_TEXT, MODEL, REQUEST, Message((Text("Hi."),), "max_tokens", usage=Usage(7, 2)))
+    (made,) = render_chunks(
+        TITAN_TEXT, MODEL, REQUEST, Message((Text("Hi."),), "max_tokens", usage=Usage(7, 2))
+    )
     assert (made["inputTextTokenCount"], made["totalOutputTextTokenCount"]) == (7, 2)

@@ -4,7 +4,7 @@ from typing import Any
 
 from bedtape_cassettes.families.content import Message, Reasoning, Text, Usage
 from bedtape_cassettes.families.models.writer import WRITER
-from support.messages import model_request, payloads, streamed
+from support.messages import model_request, payloads, render_chunks
 
 MODEL = "us.writer.palmyra-x5-v1:0"
 REQUEST: dict[str, Any] = {"messages": [{"role": "user", "content": {"text": "Say hi"}}]}
@@ -17,7 +17,13 @@ def test_a_whole_answer() -> None:
     assert made["model"] == "writer.palmyra-x5-v1:0"
     said = {"role": "assistant", "reasoning_content": "Hm.", "content": "Hi.", "tool_calls": []}
     (choice,) = made["choices"]
-    assert choice == {"index": 0, "message": said, "logprobs": None, "finish_reason": "stop", "stop_reason": None}
+    assert choice == {
+        "index": 0,
+        "message": said,
+        "logprobs": None,
+        "finish_reason": "stop",
+        "stop_reason": None,
+    }
 
 
 def test_the_request_s_content_may_be_a_part() -> None:
@@ -31,7 +37,9 @@ def test_a_stream_ends_with_a_word_after_the_metrics() -> None:
 
 
 def test_only_one_chunk_says_why_and_one_counts() -> None:
-    made = streamed(WRITER, MODEL, REQUEST, Message((Text("Hi, all of you."),), "max_tokens", usage=Usage(7, 2)))[:-1]
+    made = render_chunks(
+        WRITER, MODEL, REQUEST, Message((Text("Hi, all of you."),), "max_tokens", usage=Usage(7, 2))
+    )[:-1]
     reasons = [choice["finish_reason"] for chunk in made for choice in chunk["choices"]]
     assert reasons == [None] * (len(reasons) - 1) + ["length"]
     assert [chunk["usage"]["total_tokens"] for chunk in made if "usage" in chunk] == [9]

@@ -1,11 +1,21 @@
-"""OpenAI's chat: requests read whatever they hold, answers read in every form that the families write."""
+"""OpenAI's chat: requests read whatever they hold, answers read in every form
+that the families write.
+"""
 
 from typing import Any
 
 import pytest
 from hypothesis import given
 
-from bedtape_cassettes.families.content import Message, Prompt, Reasoning, Text, ToolResult, ToolUse, Turn
+from bedtape_cassettes.families.content import (
+    Message,
+    Prompt,
+    Reasoning,
+    Text,
+    ToolResult,
+    ToolUse,
+    Turn,
+)
 from bedtape_cassettes.families.shared import chat
 from bedtape_cassettes.families.table import FAMILIES
 from support.native import json_objects, withstands
@@ -15,18 +25,27 @@ ADD = ToolUse("add", {"a": 2}, "one")
 
 
 def test_a_request() -> None:
-    found = chat.prompt(
+    prompt = chat.prompt(
         {
             "messages": [
                 {"role": "system", "content": "Be kind."},
                 {"role": "developer", "content": [{"type": "text", "text": "Be short."}]},
                 {
                     "role": "user",
-                    "content": [{"type": "text", "text": "Add"}, {"type": "image_url"}, {"text": "this."}],
+                    "content": [
+                        {"type": "text", "text": "Add"},
+                        {"type": "image_url"},
+                        {"text": "this."},
+                    ],
                 },
                 {"role": "assistant", "content": None, "tool_calls": [CALL]},
                 {"role": "tool", "tool_call_id": "one", "content": "2"},
-                {"role": "tool", "tool_call_id": "two", "name": "sub", "content": [{"type": "text", "text": "3"}]},
+                {
+                    "role": "tool",
+                    "tool_call_id": "two",
+                    "name": "sub",
+                    "content": [{"type": "text", "text": "3"}],
+                },
                 {"role": "assistant", "content": "Two."},
                 {"role": "user", "content": {"text": "Thanks."}},
             ],
@@ -37,7 +56,7 @@ def test_a_request() -> None:
             "stop": "|",
         }
     )
-    assert found == Prompt(
+    assert prompt == Prompt(
         system="Be kind.\nBe short.",
         turns=(
             Turn("user", "Add\nthis."),
@@ -53,16 +72,20 @@ def test_a_request() -> None:
         max_tokens=7,
         stop_sequences=("|",),
     )
-    assert (found.last, found.turn) == ("Thanks.", 3)
+    assert (prompt.last, prompt.turn) == ("Thanks.", 3)
 
 
 @pytest.mark.parametrize(
-    ("written", "value"), [('{"a":1}', {"a": 1}), ("", {}), ('{"a":', '{"a":'), ({"a": 1}, {"a": 1}), (None, None)]
+    ("written", "value"),
+    [('{"a":1}', {"a": 1}), ("", {}), ('{"a":', '{"a":'), ({"a": 1}, {"a": 1}), (None, None)],
 )
 def test_arguments_are_json_or_the_text_that_the_model_wrote(written: Any, value: Any) -> None:
-    message = {"content": "", "tool_calls": [{"id": "one", "function": {"name": "add", "arguments": written}}]}
-    found = chat.read({"choices": [{"message": message, "finish_reason": "tool_calls"}]})
-    assert found == Message((ToolUse("add", value, "one"),), "tool_use")
+    message = {
+        "content": "",
+        "tool_calls": [{"id": "one", "function": {"name": "add", "arguments": written}}],
+    }
+    content = chat.read({"choices": [{"message": message, "finish_reason": "tool_calls"}]})
+    assert content == Message((ToolUse("add", value, "one"),), "tool_use")
     if isinstance(value, str):
         assert chat.arguments(ToolUse("add", value)) == written
 
@@ -71,10 +94,15 @@ def test_calls_that_come_in_pieces_are_put_together() -> None:
     """As OpenAI and vLLM stream them; two calls may alternate."""
     pieces: list[list[Any]] = [
         [{"index": 0, "id": "one", "function": {"name": "add", "arguments": ""}}],
-        [{"index": 0, "function": {"arguments": '{"a"'}}, {"index": 1, "id": "two", "function": {"name": "sub"}}],
+        [
+            {"index": 0, "function": {"arguments": '{"a"'}},
+            {"index": 1, "id": "two", "function": {"name": "sub"}},
+        ],
         [{"index": 0, "function": {"arguments": ":2}"}}],
     ]
-    chunks: list[Any] = [{"choices": [{"index": 0, "delta": {"tool_calls": piece}}]} for piece in pieces]
+    chunks: list[Any] = [
+        {"choices": [{"index": 0, "delta": {"tool_calls": piece}}]} for piece in pieces
+    ]
     chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]})
     assert chat.gather(chunks).blocks == (ADD, ToolUse("sub", None, "two"))
 
@@ -89,19 +117,29 @@ def test_a_stream_keeps_the_order_of_its_blocks() -> None:
         {"content": "k."},
     ]
     chunks: list[Any] = [{"choices": [{"delta": delta}]} for delta in deltas]
-    chunks += [{"choices": [{"delta": {}, "finish_reason": "length"}]}, {"choices": [], "usage": {}}, "[DONE]"]
+    chunks += [
+        {"choices": [{"delta": {}, "finish_reason": "length"}]},
+        {"choices": [], "usage": {}},
+        "[DONE]",
+    ]
     wanted = Message((Reasoning("Hm."), ADD, Text("Ok.")), "max_tokens")
     assert chat.gather(chunks) == wanted
 
 
 def test_only_the_first_of_several_choices_is_read() -> None:
-    choices: list[Any] = [{"index": n, "message": {"content": text}} for n, text in enumerate(["one", "two"])]
+    choices: list[Any] = [
+        {"index": n, "message": {"content": text}} for n, text in enumerate(["one", "two"])
+    ]
     assert chat.read({"choices": choices}).text == "one"
 
 
-@pytest.mark.parametrize("body", [{}, {"choices": []}, {"choices": [{"text": "Hi."}]}, {"message": "No."}])
+@pytest.mark.parametrize(
+    "body", [{}, {"choices": []}, {"choices": [{"text": "Hi."}]}, {"message": "No."}]
+)
 def test_what_is_none_of_these_is_an_error(body: Any) -> None:
-    with pytest.raises(ValueError, match="expected an answer of choices with a `message`, found none"):
+    with pytest.raises(
+        ValueError, match="expected an answer of choices with a `message`, found none"
+    ):
         chat.read(body)
     with pytest.raises(ValueError, match="expected chunks of choices"):
         chat.gather([body])
@@ -117,7 +155,10 @@ def test_what_is_none_of_these_is_an_error(body: Any) -> None:
     ],
 )
 def test_stop_reasons_are_translated(word: str, stop: str) -> None:
-    assert chat.read({"choices": [{"message": {"content": "Hi."}, "finish_reason": word}]}).stop == stop
+    assert (
+        chat.read({"choices": [{"message": {"content": "Hi."}, "finish_reason": word}]}).stop
+        == stop
+    )
 
 
 NAMES = "messages choices message delta content tool_calls function index usage text role"

@@ -44,18 +44,24 @@ def test_every_word_is_some_stop_reason(word: str) -> None:
 def test_what_a_guardrail_did_stands_beside_the_word() -> None:
     bodies = ({"text": "No."}, {"amazon-bedrock-guardrailAction": "INTERVENED"})
     assert completion.stop_of(completion.FINISH, "stop", *bodies) == "guardrail_intervened"
-    assert completion.stop_of(completion.FINISH, "stop", {"amazon-bedrock-guardrailAction": "NONE"}) == "end_turn"
+    assert (
+        completion.stop_of(completion.FINISH, "stop", {"amazon-bedrock-guardrailAction": "NONE"})
+        == "end_turn"
+    )
 
 
 def test_a_full_context_is_a_limit_where_there_is_no_word_of_its_own() -> None:
-    assert completion.word_of(completion.FINISH, "model_context_window_exceeded", "llama") == "length"
+    assert (
+        completion.word_of(completion.FINISH, "model_context_window_exceeded", "llama") == "length"
+    )
     own = {**completion.FINISH, "model_context_window_exceeded": "full"}
     assert completion.word_of(own, "model_context_window_exceeded", "llama") == "full"
 
 
 def test_a_reason_without_a_word_is_refused_with_those_that_have_one() -> None:
     with pytest.raises(
-        RenderError, match=r"llama family end with one of end_turn, max_tokens, .*found the stop reason 'tool_u"
+        RenderError,
+        match=r"llama family end with one of end_turn, max_tokens, .*found the stop reason 'tool_u",
     ):
         completion.word_of(completion.FINISH, "tool_use", "llama")
 
@@ -69,21 +75,30 @@ def test_only_messages_of_text_have_a_text() -> None:
 
 
 @given(st.text(max_size=99), st.integers(1, 9), st.integers(0, 9), st.booleans(), st.integers())
-def test_pieces_are_the_text_and_there_is_always_one(text: str, least: int, more: int, last: bool, seed: int) -> None:
-    found, ends = zip(*completion.pieces(text, Random(seed), least, least + more, last=last), strict=True)
-    assert ends == (*(False for _ in found[1:]), True)
-    assert "".join(found) == text
-    assert (found[-1] == "") == (last or not text)
-    assert all(least <= len(piece) <= least + more for piece in found[: -2 if last else -1])
+def test_pieces_are_the_text_and_there_is_always_one(
+    text: str, least: int, more: int, last: bool, seed: int
+) -> None:
+    pieces, ends = zip(
+        *completion.pieces(text, Random(seed), least, least + more, last=last), strict=True
+    )
+    assert ends == (*(False for _ in pieces[1:]), True)
+    assert "".join(pieces) == text
+    assert (pieces[-1] == "") == (last or not text)
+    assert all(least <= len(piece) <= least + more for piece in pieces[: -2 if last else -1])
 
 
-@pytest.mark.parametrize(("value", "found"), [("|", ("|",)), (["a", 1, "b"], ("a", "b")), (None, ()), ({}, ())])
-def test_stop_sequences_may_be_one_text(value: object, found: tuple[str, ...]) -> None:
-    assert completion.strings({"stop": value}, "stop") == found  # type: ignore[dict-item]
+@pytest.mark.parametrize(
+    ("value", "strings"), [("|", ("|",)), (["a", 1, "b"], ("a", "b")), (None, ()), ({}, ())]
+)
+def test_stop_sequences_may_be_one_text(value: object, strings: tuple[str, ...]) -> None:
+    assert completion.strings({"stop": value}, "stop") == strings  # type: ignore[dict-item]
 
 
 def test_ids_and_times_come_from_chance() -> None:
-    made = [(UUID(completion.uuid(Random(seed))).version, completion.uuid(Random(seed))) for seed in (1, 1, 2)]
+    made = [
+        (UUID(completion.uuid(Random(seed))).version, completion.uuid(Random(seed)))
+        for seed in (1, 1, 2)
+    ]
     assert {version for version, _ in made} == {4}
     assert made[0] == made[1] != made[2]
     assert (

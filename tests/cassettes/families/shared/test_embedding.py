@@ -1,4 +1,6 @@
-"""Vectors: unit length, told by their source alone, and the same again after their smaller forms."""
+"""Vectors: unit length, told by their source alone, and the same again after
+their smaller forms.
+"""
 
 import math
 import struct
@@ -11,12 +13,16 @@ from bedtape_cassettes.families.content import Embeddings, Prompt, Turn, Usage
 from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.shared import embedding
 
-NUMBERS = st.lists(st.floats(-1, 1), min_size=8, max_size=64).filter(lambda found: len(found) % 8 == 0)
+NUMBERS = st.lists(st.floats(-1, 1), min_size=8, max_size=64).filter(
+    lambda numbers: len(numbers) % 8 == 0
+)
 
 
 @given(st.text(), st.integers(1, 300))
 def test_a_vector_has_the_length_1_and_the_dimension_asked_for(source: str, dimension: int) -> None:
-    (vector,) = embedding.vectors(Embeddings(), [source.encode(errors="replace").decode()], dimension, 7)
+    (vector,) = embedding.vectors(
+        Embeddings(), [source.encode(errors="replace").decode()], dimension, 7
+    )
     assert len(vector) == dimension
     assert math.isclose(math.sqrt(sum(number**2 for number in vector)), 1, rel_tol=1e-5)
 
@@ -31,7 +37,11 @@ def test_the_rule_s_dimension_wins_over_the_request_s_and_that_over_the_model_s(
     def made(content: Embeddings, asked: int | None) -> int:
         return len(embedding.vectors(content, ["x"], asked, 3)[0])
 
-    assert (made(Embeddings(), None), made(Embeddings(), 5), made(Embeddings(dimension=7), 5)) == (3, 5, 7)
+    assert (made(Embeddings(), None), made(Embeddings(), 5), made(Embeddings(dimension=7), 5)) == (
+        3,
+        5,
+        7,
+    )
 
 
 @pytest.mark.parametrize("asked", [0, -1, 10**9, True, "1024", 0.5, []])
@@ -48,9 +58,9 @@ def test_given_vectors_are_as_many_as_the_inputs(count: int) -> None:
 
 
 def test_given_vectors_are_kept_as_floats() -> None:
-    found = embedding.vectors(Embeddings(vectors=((1, 0.1),)), ["a"], None, 3)
-    assert found == [[1.0, 0.1]]
-    assert isinstance(found[0][0], float)
+    vectors = embedding.vectors(Embeddings(vectors=((1, 0.1),)), ["a"], None, 3)
+    assert vectors == [[1.0, 0.1]]
+    assert isinstance(vectors[0][0], float)
 
 
 def test_tokens_are_those_given_or_plausible() -> None:
@@ -62,7 +72,12 @@ def test_tokens_are_those_given_or_plausible() -> None:
 
 @pytest.mark.parametrize(
     ("form", "least", "most", "per_byte"),
-    [("int8", -128, 127, 1), ("uint8", 0, 255, 1), ("binary", -128, 127, 8), ("ubinary", 0, 255, 8)],
+    [
+        ("int8", -128, 127, 1),
+        ("uint8", 0, 255, 1),
+        ("binary", -128, 127, 8),
+        ("ubinary", 0, 255, 8),
+    ],
 )
 @given(numbers=NUMBERS)
 def test_smaller_forms_hold_bytes_and_are_the_same_when_read_and_written_again(
@@ -87,7 +102,10 @@ def test_int8_uses_its_range_and_keeps_signs() -> None:
     (vector,) = embedding.vectors(Embeddings(), ["a text"], None, 1024)
     small = [int(str(number)) for number in embedding.quantise(vector, "int8")]
     assert max(map(abs, small)) > 64
-    assert all(number == 0 or (number > 0) == (real > 0) for number, real in zip(small, vector, strict=True))
+    assert all(
+        number == 0 or (number > 0) == (real > 0)
+        for number, real in zip(small, vector, strict=True)
+    )
 
 
 def test_an_unknown_form_is_refused() -> None:
@@ -102,4 +120,8 @@ def test_what_is_no_vector_is_refused(value: object) -> None:
 
 
 def test_images_are_told_by_their_bytes_however_they_are_sent() -> None:
-    assert embedding.image("data:image/png;base64,AAAA") == embedding.image("AAAA") != embedding.image("AAAB")
+    assert (
+        embedding.image("data:image/png;base64,AAAA")
+        == embedding.image("AAAA")
+        != embedding.image("AAAB")
+    )

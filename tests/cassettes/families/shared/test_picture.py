@@ -26,7 +26,9 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 @given(PROMPTS, st.integers(), st.integers(0, 4))
-def test_a_png_has_its_chunks_and_as_many_dots_as_it_says(prompt: str, seed: int, index: int) -> None:
+def test_a_png_has_its_chunks_and_as_many_dots_as_it_says(
+    prompt: str, seed: int, index: int
+) -> None:
     (header, data, end) = _chunks(picture.png(prompt, seed, index))
     assert (header[0], data[0], end) == (b"IHDR", b"IDAT", (b"IEND", b""))
     width, height, bits, colour, *rest = struct.unpack(">IIBBBBB", header[1])

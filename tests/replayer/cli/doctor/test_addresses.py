@@ -24,7 +24,9 @@ from bedtape_replayer.cli.doctor.addresses import Address, address_of, render_ur
         ("", None),
     ],
 )
-def test_only_addresses_of_this_machine_are_asked(url: str, address: tuple[str, int] | None) -> None:
+def test_only_addresses_of_this_machine_are_asked(
+    url: str, address: tuple[str, int] | None
+) -> None:
     assert address_of(url) == (Address(*address) if address else None)
 
 

@@ -28,18 +28,25 @@ SECRETS = {
 def _doctor(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "HOME": str(folder), **environ}
     environment.pop("PYTEST_DISABLE_PLUGIN_AUTOLOAD", None)
-    return subprocess.run([*COMMAND, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
+    return subprocess.run(
+        [*COMMAND, *arguments], cwd=folder, env=environment, capture_output=True, text=True
+    )
 
 
 def test_a_bearer_token_and_an_endpoint_are_told_with_what_fixes_them(tmp_path: Path) -> None:
     with Replayer([]) as bedrock:
         find_profile = f"AWS_ENDPOINT_URL_BEDROCK_RUNTIME={bedrock.url}"
-        environ = {"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": bedrock.url, "AWS_BEARER_TOKEN_BEDROCK": "hidden"}
+        environ = {
+            "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": bedrock.url,
+            "AWS_BEARER_TOKEN_BEDROCK": "hidden",
+        }
         done = _doctor(tmp_path, **environ)
     assert done.returncode == 1
     assert done.stderr == ""
     (wrong,) = [line for line in done.stdout.splitlines() if line.startswith("wrong  bearer token")]
-    assert wrong.endswith("; unset AWS_BEARER_TOKEN_BEDROCK, or use bedtape run")
+    assert wrong.endswith(
+        "; unset AWS_BEARER_TOKEN_BEDROCK, or use bedtape run, with --tls to send a key"
+    )
     assert re.search(rf"^ok     endpoint +{find_profile}: bedtape", done.stdout, re.MULTILINE)
 
 
@@ -74,4 +81,6 @@ def test_it_prints_no_secret_and_changes_nothing(tmp_path: Path, arguments: list
 def test_all_checks_of_an_empty_environment_say_something() -> None:
     diagnoses = examine(Environment())
     assert len(diagnoses) >= len(CHECKS) - 5  # five speak only where there is something
-    assert all(diagnosis.fix and diagnosis.expected for diagnosis in diagnoses if diagnosis.level != "ok")
+    assert all(
+        diagnosis.fix and diagnosis.expected for diagnosis in diagnoses if diagnosis.level != "ok"
+    )

@@ -17,10 +17,20 @@ Check = Callable[[Environment], Iterator[Diagnosis]]
     ("check", "found", "level", "said"),
     [
         (machine.check_python, Environment(python=Python((3, 11, 0))), "ok", "3.11.0 in /venv"),
-        (machine.check_python, Environment(python=Python((3, 10, 9))), "wrong", "expected 3.11 or later, found 3.10.9"),
+        (
+            machine.check_python,
+            Environment(python=Python((3, 10, 9))),
+            "wrong",
+            "expected 3.11 or later, found 3.10.9",
+        ),
         (machine.check_environment, Environment(), "ok", "no virtual environment is active"),
         (machine.check_environment, Environment({"VIRTUAL_ENV": "/venv/"}), "ok", "/venv"),
-        (machine.check_environment, Environment({"VIRTUAL_ENV": "/other"}), "note", "expected bedtape in /other"),
+        (
+            machine.check_environment,
+            Environment({"VIRTUAL_ENV": "/other"}),
+            "note",
+            "expected bedtape in /other",
+        ),
         (machine.check_uvloop, Environment(packages={"uvloop": "0.20"}), "ok", "0.20"),
         (machine.check_uvloop, Environment(), "note", "pip install uvloop"),
         (
@@ -34,7 +44,12 @@ Check = Callable[[Environment], Iterator[Diagnosis]]
         (machine.check_open_files, Environment(open_files=1023), "note", "ulimit -n 1024"),
         (machine.check_cache, Environment(cache="/cache"), "ok", "/cache"),
         (machine.check_cache, Environment(cache=None), "ok", "off: BEDTAPE_CACHE_DIR"),
-        (machine.check_cache, Environment(cache="/c", cache_problem="/ is not writable"), "note", "/c (/ is not"),
+        (
+            machine.check_cache,
+            Environment(cache="/c", cache_problem="/ is not writable"),
+            "note",
+            "/c (/ is not",
+        ),
     ],
 )
 def test_what_is_told(check: Check, found: Environment, level: str, said: str) -> None:
@@ -51,7 +66,9 @@ def test_what_is_told(check: Check, found: Environment, level: str, said: str) -
     ],
 )
 def test_boto3_and_botocore(installed: dict[str, str], levels: list[str]) -> None:
-    assert [diagnosis.level for diagnosis in machine.check_boto3(Environment(packages=installed))] == levels
+    assert [
+        diagnosis.level for diagnosis in machine.check_boto3(Environment(packages=installed))
+    ] == levels
 
 
 @pytest.mark.parametrize(
@@ -60,7 +77,11 @@ def test_boto3_and_botocore(installed: dict[str, str], levels: list[str]) -> Non
         ({}, "ok", "pip install 'bedtape[record]'"),
         ({"mitmproxy": "12.2.3", "certifi": "2026.1"}, "ok", "12.2.3"),
         ({"mitmproxy": "12.2.3"}, "wrong", "expected certifi, which recording needs too"),
-        ({"mitmproxy": "10.4.2", "certifi": "2026.1"}, "wrong", "expected 11.0.2 or later, found 10.4.2"),
+        (
+            {"mitmproxy": "10.4.2", "certifi": "2026.1"},
+            "wrong",
+            "expected 11.0.2 or later, found 10.4.2",
+        ),
     ],
 )
 def test_mitmproxy(installed: dict[str, str], level: str, said: str) -> None:
@@ -83,6 +104,10 @@ def test_pytest(environ: dict[str, str], installed: dict[str, str], level: str, 
     assert (diagnosis.level, said in str(diagnosis)) == (level, True), diagnosis
 
 
-@pytest.mark.parametrize(("npm", "levels"), [({}, []), ({SDK: ""}, ["note"]), ({SDK: "3.1163.0"}, ["ok"])])
+@pytest.mark.parametrize(
+    ("npm", "levels"), [({}, []), ({SDK: ""}, ["note"]), ({SDK: "3.1163.0"}, ["ok"])]
+)
 def test_the_sdk_for_javascript(npm: dict[str, str], levels: list[str]) -> None:
-    assert [diagnosis.level for diagnosis in machine.check_javascript(Environment(npm=npm))] == levels
+    assert [
+        diagnosis.level for diagnosis in machine.check_javascript(Environment(npm=npm))
+    ] == levels

@@ -19,13 +19,14 @@ from bedtape_replayer.cli.doctor.addresses import Address
 from bedtape_replayer.cli.doctor.cli import examine
 from bedtape_replayer.cli.doctor.environment import Listener
 from bedtape_replayer.cli.doctor.probe import gather, listener_at
-from support import folders
+from support import WAIT, folders
 from support.recordings import converse
 
 
 @pytest.fixture(autouse=True)
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(probe, "_PATIENCE", WAIT)
     return tmp_path
 
 
@@ -58,10 +59,10 @@ def _serving(answers: dict[str, str]) -> Iterator[Address]:
 
 def test_bedtape_says_what_it_plays() -> None:
     with Replayer(store.samples()) as bedrock:
-        found = listener_at(Address("127.0.0.1", bedrock.port))
+        listener = listener_at(Address("127.0.0.1", bedrock.port))
         assert not bedrock.calls
-    assert found.kind == "bedtape"
-    assert found.summary.endswith("36 interactions in 11 cassettes")
+    assert listener.kind == "bedtape"
+    assert listener.summary.endswith("39 interactions in 11 cassettes")
 
 
 def test_other_servers_are_told_apart() -> None:
@@ -69,9 +70,9 @@ def test_other_servers_are_told_apart() -> None:
     with _serving({"/_localstack/health": health}) as address:
         assert listener_at(address) == Listener("localstack", "LocalStack 4.0")
     with _serving({"/_bedtape/health": "[]"}) as address:
-        found = listener_at(address)
-        assert found.kind == "http"
-        assert found.summary.startswith("another server (BaseHTTP/")
+        listener = listener_at(address)
+        assert listener.kind == "http"
+        assert listener.summary.startswith("another server (BaseHTTP/")
 
 
 def test_what_speaks_no_http_and_nobody() -> None:
@@ -84,14 +85,18 @@ def test_what_speaks_no_http_and_nobody() -> None:
 
         thread = Thread(target=greet)
         thread.start()
-        found = listener_at(Address("127.0.0.1", server.getsockname()[1]))
+        listener = listener_at(Address("127.0.0.1", server.getsockname()[1]))
         thread.join()
-    assert found.kind == "silent"
+    assert listener.kind == "silent"
     assert listener_at(_free()).kind == "nobody"
 
 
-@pytest.mark.parametrize("begins", ["", "HTTP/1.1 200 OK\r\nX: ", "HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n"])
-def test_who_sends_a_byte_now_and_then_is_not_waited_for(begins: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "begins", ["", "HTTP/1.1 200 OK\r\nX: ", "HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n"]
+)
+def test_who_sends_a_byte_now_and_then_is_not_waited_for(
+    begins: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(probe, "_PATIENCE", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as server:
         asked: list[int] = []
@@ -110,20 +115,24 @@ def test_who_sends_a_byte_now_and_then_is_not_waited_for(begins: str, monkeypatc
 
         thread = Thread(target=drip)
         thread.start()
-        found = listener_at(Address("127.0.0.1", server.getsockname()[1]))
+        listener = listener_at(Address("127.0.0.1", server.getsockname()[1]))
         server.shutdown(socket.SHUT_RDWR)
         thread.join()
-    assert found.kind in ("silent", "http")
+    assert listener.kind in ("silent", "http")
 
 
 def test_what_others_say_of_themselves_is_short_and_may_be_anything() -> None:
     with _serving({"/_bedtape/health": "[" * 60000}) as address:
         assert listener_at(address).kind == "http"
-    with _serving({"/_bedtape/health": json.dumps({"cassettes": "x" * 9999, "interactions": [1]})}) as address:
+    with _serving(
+        {"/_bedtape/health": json.dumps({"cassettes": "x" * 9999, "interactions": [1]})}
+    ) as address:
         assert len(listener_at(address).summary) < 200
 
 
-def test_every_address_of_this_machine_that_is_named_is_asked_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_address_of_this_machine_that_is_named_is_asked_and_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """What else was asked, the fixture that forbids it would tell."""
     nobody = _free()
     with Replayer([]) as bedrock:
@@ -131,19 +140,19 @@ def test_every_address_of_this_machine_that_is_named_is_asked_and_no_other(monke
         monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK", f"http://127.0.0.1:{nobody.port}")
         monkeypatch.setenv("ANTHROPIC_BEDROCK_BASE_URL", "http://bedrock.example.com")
         monkeypatch.setenv("HTTP_PROXY", "http://proxy.example.com:3128")
-        found = gather()
-        kinds = {address: listener.kind for address, listener in found.listeners.items()}
+        environment = gather()
+        kinds = {address: listener.kind for address, listener in environment.listeners.items()}
         assert kinds.pop(Address("127.0.0.1", bedrock.port)) == "bedtape"
     assert kinds.pop(nobody) == "nobody"
     assert list(kinds) == [Address("127.0.0.1", 4566)]
 
 
 def test_this_python() -> None:
-    found = gather()
-    assert found.python.version == sys.version_info[:3]
-    assert found.python.prefix == sys.prefix
-    assert {"boto3", "botocore", "pytest"} <= found.packages.keys()
-    assert found.open_files is None or found.open_files > 0
+    environment = gather()
+    assert environment.python.version == sys.version_info[:3]
+    assert environment.python.prefix == sys.prefix
+    assert {"boto3", "botocore", "pytest"} <= environment.packages.keys()
+    assert environment.open_files is None or environment.open_files > 0
 
 
 def test_the_projects_cassettes(project: Path) -> None:
@@ -158,13 +167,20 @@ def test_the_projects_cassettes(project: Path) -> None:
     assert broken.problems[0].startswith("tests/cassettes/0001.yaml:2: expected")
 
 
-def test_settings_and_the_cassettes_that_they_name(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_and_the_cassettes_that_they_name(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (project / "bedtape.toml").write_text('cassettes = "tapes"\n[replay]\nport = 0\n')
-    found = gather()
-    assert found.settings.file is not None
-    assert (Path(found.settings.file), found.settings.port) == (project / "bedtape.toml", 0)
-    (missing,) = found.cassette_folders
-    assert missing.problems == ("tapes: no such folder; name a folder of cassettes or a .tape file",)
+    environment = gather()
+    assert environment.settings.file is not None
+    assert (Path(environment.settings.file), environment.settings.port) == (
+        project / "bedtape.toml",
+        0,
+    )
+    (missing,) = environment.cassette_folders
+    assert missing.problems == (
+        "tapes: no such file or folder; name a folder of cassettes or a .tape file",
+    )
     folders.write(project / "tapes", Cassette("a", (converse("1", "1"),)))
     (folder,) = gather().cassette_folders
     assert (folder.folder, folder.interactions) == ("tapes", 1)
@@ -195,21 +211,25 @@ def test_certificates_that_are_not_there(project: Path, monkeypatch: pytest.Monk
     assert "SSL_CERT_FILE" in gather().missing
 
 
-def test_what_stands_where_a_files_name_should_is_not_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_stands_where_a_files_name_should_is_not_told(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     content = "[default]\naws_secret_access_key = hidden\n" + "A" * 5000
     for name in ("NODE_EXTRA_CA_CERTS", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
         monkeypatch.setenv(name, content)
-    found = gather()
-    assert "NODE_EXTRA_CA_CERTS" in found.missing
-    assert not found.profile.exists
-    assert "hidden" not in str(examine(found))
+    environment = gather()
+    assert "NODE_EXTRA_CA_CERTS" in environment.missing
+    assert not environment.profile.exists
+    assert "hidden" not in str(examine(environment))
 
 
-def test_the_cache_is_looked_at_and_not_made(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_is_looked_at_and_not_made(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert gather().cache is None
     monkeypatch.setenv("BEDTAPE_CACHE_DIR", str(project / "new" / "cache"))
-    found = gather()
-    assert (found.cache, found.cache_problem) == (str(project / "new" / "cache"), "")
+    environment = gather()
+    assert (environment.cache, environment.cache_problem) == (str(project / "new" / "cache"), "")
     (project / "new").touch()
     assert gather().cache_problem == f"{project / 'new'} is not a folder"
     assert [path.name for path in project.iterdir()] == ["new"]
@@ -232,3 +252,14 @@ def test_packages_of_npm(project: Path) -> None:
     for broken in ("{", "[" * 100_000):
         (project / "package.json").write_text(broken)
         assert gather().npm == {}
+
+
+@pytest.mark.parametrize("tls", [True, False])
+def test_an_endpoint_over_https_is_asked_for_tls(
+    project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tls: bool
+) -> None:
+    monkeypatch.setenv("BEDTAPE_STATE_DIR", str(tmp_path / "state"))
+    with Replayer((), tls=tls) as bedrock:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", f"https://127.0.0.1:{bedrock.port}")
+        listener = gather().listeners[Address("127.0.0.1", bedrock.port)]
+    assert (listener.kind, listener.tls) == ("bedtape", tls)

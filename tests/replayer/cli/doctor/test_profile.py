@@ -44,7 +44,9 @@ region = sa-east-1
 
 
 @pytest.mark.parametrize("name", ["default", "dev", "two words", "keys", "preview", "nobody"])
-def test_region_and_endpoint_are_botocores(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_region_and_endpoint_are_botocores(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "config").write_text(CONFIG)
     (tmp_path / "credentials").write_text(CREDENTIALS)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
@@ -71,7 +73,10 @@ def test_region_and_endpoint_are_botocores(name: str, tmp_path: Path, monkeypatc
         ("hidden\n", "text before the first section in ~/.aws/config, line 1"),
         ("[a]\nb = 1\n[a]\nb = 2\n", "a duplicate section or key in ~/.aws/config, line 3"),
         ("[a]\nb = 1\nb = hidden\n", "a duplicate section or key in ~/.aws/config, line 3"),
-        ("[a]\nhidden\nb = 1\nhidden\n", "neither a section nor KEY = VALUE in ~/.aws/config, line 2, line 4"),
+        (
+            "[a]\nhidden\nb = 1\nhidden\n",
+            "neither a section nor KEY = VALUE in ~/.aws/config, line 2, line 4",
+        ),
     ],
 )
 def test_what_botocore_cannot_read_is_a_problem(
@@ -88,14 +93,23 @@ def test_what_botocore_cannot_read_is_a_problem(
 
 @pytest.mark.parametrize(
     ("section", "source"),
-    [("aws_access_key_id = A", "access keys"), ("sso_session = s", "SSO"), ("role_arn = r", "a role"), ("", "")],
+    [
+        ("aws_access_key_id = A", "access keys"),
+        ("sso_session = s", "SSO"),
+        ("role_arn = r", "a role"),
+        ("", ""),
+    ],
 )
 def test_what_credentials_come_of(section: str, source: str) -> None:
     assert read("default", f"[default]\n{section}\n", "").credentials == source
 
 
 def test_what_a_profile_turns_on() -> None:
-    profile = read("default", "[default]\nuse_fips_endpoint = True\nignore_configured_endpoint_urls = true\n", "")
+    profile = read(
+        "default",
+        "[default]\nuse_fips_endpoint = True\nignore_configured_endpoint_urls = true\n",
+        "",
+    )
     assert (profile.kinds, profile.ignores_endpoints) == (("use_fips_endpoint",), True)
     assert read("default", "[default]\nuse_dualstack_endpoint = false\n", "").kinds == ()
 

@@ -6,7 +6,9 @@ from bedtape_replayer.cli.doctor import project
 from bedtape_replayer.cli.doctor.environment import CassetteFolder, ChosenSettings, Environment
 
 GATE, TOKEN = "RUN_REAL_BEDROCK_TESTS", "BEDTAPE_CONTROL_TOKEN"
-BROKEN = CassetteFolder("tapes", problems=("tapes/a.yaml:3: expected this", "tapes/b.yaml:1: expected that"))
+BROKEN = CassetteFolder(
+    "tapes", problems=("tapes/a.yaml:3: expected this", "tapes/b.yaml:1: expected that")
+)
 
 
 @pytest.mark.parametrize(
@@ -26,20 +28,35 @@ BROKEN = CassetteFolder("tapes", problems=("tapes/a.yaml:3: expected this", "tap
             "2 problems in tapes, first tapes/a.yaml:3: exp",
         ),
         ("settings", Environment(), "ok", "no file"),
-        ("settings", Environment(settings=ChosenSettings("pyproject.toml")), "ok", "pyproject.toml"),
+        (
+            "settings",
+            Environment(settings=ChosenSettings("pyproject.toml")),
+            "ok",
+            "pyproject.toml",
+        ),
         (
             "settings",
             Environment(settings=ChosenSettings(problems=("a:1: x", "b"))),
             "wrong",
             "2 problems, first a:1: x;",
         ),
-        ("settings", Environment(settings=ChosenSettings(warnings=("BEDTAPE_X: y",))), "note", "found BEDTAPE_X: y"),
+        (
+            "settings",
+            Environment(settings=ChosenSettings(warnings=("BEDTAPE_X: y",))),
+            "note",
+            "found BEDTAPE_X: y",
+        ),
         ("gate", Environment(), "ok", "off"),
         ("gate", Environment({GATE: "1"}), "note", "and cost money; unset it"),
         ("gate", Environment({GATE: "true"}), "note", "which does not open the gate"),
         ("token", Environment(), "ok", "this machine alone"),
         ("token", Environment({TOKEN: "hidden-hidden-16"}), "ok", "is set"),
-        ("token", Environment({TOKEN: "hidden"}), "wrong", "found 6 characters; set a longer token"),
+        (
+            "token",
+            Environment({TOKEN: "hidden"}),
+            "wrong",
+            "found 6 characters; set a longer token",
+        ),
     ],
 )
 def test_what_is_told(check: str, found: Environment, level: str, said: str) -> None:
@@ -49,5 +66,8 @@ def test_what_is_told(check: str, found: Environment, level: str, said: str) -> 
 
 
 def test_every_folder_is_told() -> None:
-    found = Environment(cassette_folders=(CassetteFolder("a", 1, 1), BROKEN))
-    assert [diagnosis.level for diagnosis in project.check_cassettes(found)] == ["ok", "wrong"]
+    environment = Environment(cassette_folders=(CassetteFolder("a", 1, 1), BROKEN))
+    assert [diagnosis.level for diagnosis in project.check_cassettes(environment)] == [
+        "ok",
+        "wrong",
+    ]

@@ -1,6 +1,9 @@
-"""The command `bedtape init`, as a user runs it, and the tests that it writes, as their frameworks run them."""
+"""The command `bedtape init`, as a user runs it, and the tests that it writes, as
+their frameworks run them.
+"""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -8,14 +11,28 @@ from pathlib import Path
 
 import pytest
 
+from support import WAIT
+from support.node_packages import make_project
+
 BEDTAPE = (sys.executable, "-c", "from bedtape_cassettes.cli.main import main; main()")
 VITEST = Path(__file__).parents[3] / "clients" / "vitest"
 
 
 def _run(folder: Path, *command: str, **more: str) -> subprocess.CompletedProcess[str]:
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTEST_"))}
-    environ |= {"AWS_EC2_METADATA_DISABLED": "true", "NO_COLOR": "1", "GIT_CONFIG_GLOBAL": os.devnull, **more}
-    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=100)
+    environ = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AWS_", "PYTEST_"))
+    }
+    environ |= {
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "NO_COLOR": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        **more,
+    }
+    return subprocess.run(
+        command, cwd=folder, env=environ, capture_output=True, text=True, timeout=WAIT
+    )
 
 
 def _init(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -23,7 +40,9 @@ def _init(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def _files(folder: Path) -> dict[str, bytes]:
-    inside = (path for path in sorted(folder.rglob("*")) if path.is_file() and ".git" not in path.parts)
+    inside = (
+        path for path in sorted(folder.rglob("*")) if path.is_file() and ".git" not in path.parts
+    )
     return {str(path.relative_to(folder)): path.read_bytes() for path in inside}
 
 
@@ -46,7 +65,9 @@ def test_in_an_empty_folder_its_test_passes_with_pytest(tmp_path: Path) -> None:
     tested = _run(tmp_path, sys.executable, "-m", "pytest", "-p", "no:cacheprovider")
     assert tested.returncode == 0, tested.stdout + tested.stderr
     assert "2 passed" in tested.stdout
-    assert "1 played, 3 from rules and faults, 0 recorded, 0 missed, 0 never played" in tested.stdout
+    assert (
+        "1 played, 3 from rules and faults, 0 recorded, 0 missed, 0 never played" in tested.stdout
+    )
 
 
 @pytest.mark.slow
@@ -62,33 +83,102 @@ def test_a_broken_program_fails_each_of_its_tests(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("package", ["{}", '{"devDependencies": {"typescript": "5.9.3"}}'], ids=["js", "ts"])
+@pytest.mark.parametrize(
+    "package", ["{}", '{"devDependencies": {"typescript": "5.9.3"}}'], ids=["js", "ts"]
+)
 def test_its_test_passes_with_vitest(package: str, tmp_path: Path) -> None:
-    if shutil.which("npx") is None:
-        pytest.skip("npx is not installed: vitest needs Node.js 20 or later with npm")
-    if not (VITEST / "node_modules" / "vitest").is_dir():
-        pytest.skip("vitest is not installed: `make examples` installs it")
+    make_project(tmp_path, VITEST)
     (tmp_path / "package.json").write_text(package)
-    (tmp_path / "node_modules").symlink_to(VITEST / "node_modules")
     done = _init(tmp_path, "--vitest")
     assert ("wrote", "cassettes/hello") in _did(done)
     command = done.stdout.splitlines()[-1].removeprefix("  bedtape ").split()
-    # Some companies' shells ask for FIPS endpoints, with which the SDK refuses any other: `bedtape run` says no to them.
-    tested = _run(tmp_path, *BEDTAPE, *command, AWS_USE_FIPS_ENDPOINT="true")
+    # Some companies' shells ask for FIPS endpoints, with which the SDK refuses any other: `bedtape
+    # run` says no to them. vitest's own, 5 seconds, is too short for a busy machine
+    limit = f"--testTimeout={WAIT * 1000:.0f}"
+    tested = _run(tmp_path, *BEDTAPE, *command, limit, AWS_USE_FIPS_ENDPOINT="true")
     assert tested.returncode == 0, tested.stdout + tested.stderr
     assert "2 passed" in tested.stdout
     assert "4 calls: 1 played, 1 from rules, 2 from faults" in tested.stderr
 
 
-def test_in_a_repository_git_learns_of_tapes(tmp_path: Path) -> None:
+def _configured(folder: Path) -> bool:
+    return _run(folder, "git", "config", "diff.bedtape.textconv").returncode == 0
+
+
+def test_at_the_top_of_a_repository_it_configures_git_and_says_so(tmp_path: Path) -> None:
     _run(tmp_path, "git", "init", "--quiet")
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "x"\n')
     did = _did(_init(tmp_path))
     assert ("added to", "pyproject.toml") in did
-    assert ("wrote", ".gitattributes") in did
+    assert did[-2:] == [("wrote", ".gitattributes"), ("added to", ".git/config")]
     assert (tmp_path / ".gitattributes").read_text() == "*.tape diff=bedtape\n"
-    said = _run(tmp_path, "git", "config", "diff.bedtape.textconv")
-    assert said.stdout == "bedtape cassette textconv\n"
+    assert _configured(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "typed", "did"),
+    [
+        ([], None, "skipped"),
+        (["--yes"], None, "added to"),
+        ([], "y\n", "added to"),
+        ([], "n\n", "skipped"),
+        (["--dry-run"], "y\n", "would add to"),
+    ],
+    ids=["no terminal", "--yes", "answered yes", "answered no", "dry run"],
+)
+def test_outside_its_folder_it_writes_only_with_consent(
+    arguments: list[str], typed: str | None, did: str, tmp_path: Path
+) -> None:
+    """Without a terminal it asks nothing, and says what it left out."""
+    _run(tmp_path, "git", "init", "--quiet")
+    project = tmp_path / "packages" / "one"
+    project.mkdir(parents=True)
+    before = (tmp_path / ".git" / "config").read_text()
+    if typed is None:
+        done = _init(project, *arguments)
+    else:  # `script` gives the command a terminal
+        if shutil.which("script") is None:
+            pytest.skip("script, of util-linux, is not installed")
+        command = shlex.join([*BEDTAPE, "init", *arguments])
+        environ = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "NO_COLOR": "1", "COLUMNS": "200"}
+        done = subprocess.run(
+            ["script", "-qec", command, os.devnull],
+            cwd=project,
+            env=environ,
+            input=typed,
+            capture_output=True,
+            text=True,
+        )
+        assert (f"{tmp_path.resolve()}/.git/config, outside this folder" in done.stdout) == (
+            not arguments
+        ), done.stdout
+    row = next(line for line in done.stdout.splitlines() if "../../.git/config  " in line)
+    assert row.startswith(did), done.stdout
+    assert _configured(project) == (did == "added to")
+    assert ((tmp_path / ".git" / "config").read_text() == before) == (did != "added to")
+    assert {path.name for path in tmp_path.iterdir()} == {".git", "packages"}
+    assert (project / ".gitattributes").exists() == (did != "would add to")
+
+
+def test_git_diff_works_where_bedtape_is_not_installed(tmp_path: Path) -> None:
+    _run(tmp_path, "git", "init", "--quiet")
+    _init(tmp_path)
+    bin_folder = tmp_path / "bin"
+    bin_folder.mkdir()
+    for name in ("git", "sh"):
+        (bin_folder / name).symlink_to(str(shutil.which(name)))
+    tape = tmp_path / "all.tape"
+    shown = []
+    for content in (b"\xff\x00one", b"\xff\x00two"):
+        tape.write_bytes(content)
+        shown.append(_run(tmp_path, "git", "diff", "all.tape", PATH=str(bin_folder)))
+        _run(tmp_path, "git", "add", "all.tape")
+    assert (shown[1].returncode, shown[1].stderr) == (0, "")
+    changed = [line for line in shown[1].stdout.splitlines() if line.startswith(("-id ", "+id "))]
+    assert len(changed) == 2
+    assert all(
+        "bedtape, which shows .tape files as text, is not installed" in line for line in changed
+    )
 
 
 @pytest.mark.parametrize("git", [False, True])
@@ -98,7 +188,9 @@ def test_twice_is_harmless(tmp_path: Path, git: bool) -> None:
     (tmp_path / "pyproject.toml").touch()
     _init(tmp_path)
     before = _files(tmp_path)
-    assert {did for did, _ in _did(_init(tmp_path))} == {"left"} | ({"skipped"} if not git else set())
+    assert {did for did, _ in _did(_init(tmp_path))} == {"left"} | (
+        {"skipped"} if not git else set()
+    )
     assert _files(tmp_path) == before
 
 

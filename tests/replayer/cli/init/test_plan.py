@@ -1,6 +1,7 @@
 """What is planned for a project, and that a pyproject.toml stays what it was, with a table more."""
 
 import tomllib
+from importlib.metadata import version
 
 import pytest
 
@@ -9,15 +10,22 @@ from bedtape_replayer.cli.init.project import Framework, InitRefused, Project
 
 SAMPLE = {"0001.yaml": b"bedtape: 1\n"}
 SDK = "@aws-sdk/client-bedrock-runtime"
+PACKED = f"~/.bedtape-wheels/bedtape-client-{version('bedtape')}.tgz"
 
 
-def _plan(framework: Framework = "pytest", *names: str, pyproject: str | None = None, package: str = "{}") -> Plan:
+def _plan(
+    framework: Framework = "pytest", *names: str, pyproject: str | None = None, package: str = "{}"
+) -> Plan:
     return plan_of(Project(frozenset(names), pyproject, package), framework, SAMPLE)
 
 
 def test_a_plan_for_pytest() -> None:
     plan = _plan()
-    assert [piece.path for piece in plan.pieces] == ["bedtape.toml", "tests/cassettes/hello", "tests/test_bedrock.py"]
+    assert [piece.path for piece in plan.pieces] == [
+        "bedtape.toml",
+        "tests/cassettes/hello",
+        "tests/test_bedrock.py",
+    ]
     assert plan.pieces[0].content == b'# Settings of bedtape.\ncassettes = "tests/cassettes"\n'
     assert plan.pieces[1].content == SAMPLE
     assert plan.then == ("pytest tests/test_bedrock.py",)
@@ -41,7 +49,9 @@ def test_a_plan_for_pytest() -> None:
         ((), "[tool]\npytest = 3", "tests"),
     ],
 )
-def test_the_test_is_where_pytest_looks(names: tuple[str, ...], pyproject: str, folder: str) -> None:
+def test_the_test_is_where_pytest_looks(
+    names: tuple[str, ...], pyproject: str, folder: str
+) -> None:
     plan = _plan("pytest", *names, pyproject=pyproject)
     assert plan.pieces[2].path == f"{folder}/test_bedrock.py"
     assert plan.cassettes == f"{folder}/cassettes"
@@ -50,23 +60,33 @@ def test_the_test_is_where_pytest_looks(names: tuple[str, ...], pyproject: str, 
 @pytest.mark.parametrize(
     ("names", "package", "test", "install"),
     [
-        ((), "{}", "tests/bedrock.test.js", f"npm install -D vitest {SDK}"),
-        (("tsconfig.json",), "{}", "tests/bedrock.test.ts", f"npm install -D vitest {SDK}"),
+        ((), "{}", "tests/bedrock.test.js", f"npm install -D {PACKED} vitest {SDK}"),
+        (
+            ("tsconfig.json",),
+            "{}",
+            "tests/bedrock.test.ts",
+            f"npm install -D {PACKED} vitest {SDK}",
+        ),
         (
             ("test",),
             '{"devDependencies": {"typescript": "5", "vitest": "4"}}',
             "test/bedrock.test.ts",
-            f"npm install -D {SDK}",
+            f"npm install -D {PACKED} {SDK}",
         ),
         (
             (),
-            f'{{"dependencies": {{"{SDK}": "3"}}, "devDependencies": {{"vitest": "4"}}}}',
+            (
+                f'{{"dependencies": {{"{SDK}": "3"}}, "devDependencies": {{"vitest": "4",'
+                ' "@bedtape/client": "0"}}'
+            ),
             "tests/bedrock.test.js",
             None,
         ),
     ],
 )
-def test_a_plan_for_vitest(names: tuple[str, ...], package: str, test: str, install: str | None) -> None:
+def test_a_plan_for_vitest(
+    names: tuple[str, ...], package: str, test: str, install: str | None
+) -> None:
     plan = _plan("vitest", *names, package=package)
     assert [piece.path for piece in plan.pieces] == ["bedtape.toml", "cassettes/hello", test]
     assert plan.then == (*([install] if install else []), f"bedtape run -- npx vitest run {test}")
@@ -100,9 +120,9 @@ def test_settings_are_added_to_a_pyproject_that_stays_as_it_was(before: str) -> 
 
 
 def test_settings_that_are_there_are_left() -> None:
-    (piece, *_) = _plan(pyproject="[tool.bedtape]\n").pieces
+    piece, *_ = _plan(pyproject="[tool.bedtape]\n").pieces
     assert piece.there == "has [tool.bedtape]"
-    (piece, *_) = _plan("pytest", "bedtape.toml", pyproject="").pieces
+    piece, *_ = _plan("pytest", "bedtape.toml", pyproject="").pieces
     assert piece.path == "bedtape.toml"
 
 

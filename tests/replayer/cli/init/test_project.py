@@ -31,12 +31,24 @@ def test_the_framework(project: Project, framework: str) -> None:
 @pytest.mark.parametrize(
     ("project", "reason"),
     [
-        (_project("setup.py", "package.json", package=VITEST), "found both; choose with --pytest or --vitest"),
-        (_project("package.json", package=JEST), "expected vitest among its packages, found none; npm install"),
+        (
+            _project("setup.py", "package.json", package=VITEST),
+            "found both; choose with --pytest or --vitest",
+        ),
+        (
+            _project("package.json", package=JEST),
+            "expected vitest among its packages, found none; npm install",
+        ),
         (_project("package.json", package="{"), "package.json: expected an object of JSON"),
-        (_project("package.json", package="[" * 100_000), "package.json: expected an object of JSON"),
+        (
+            _project("package.json", package="[" * 100_000),
+            "package.json: expected an object of JSON",
+        ),
         (_project("package.json", package="[1]"), "package.json: expected an object of JSON"),
-        (_project("package.json", package='{"dependencies": 1}'), "package.json: expected an object of JSON"),
+        (
+            _project("package.json", package='{"dependencies": 1}'),
+            "package.json: expected an object of JSON",
+        ),
     ],
 )
 def test_what_cannot_be_told_is_refused(project: Project, reason: str) -> None:

@@ -1,4 +1,6 @@
-"""Pieces are written all or none: after every step that fails, or at which Ctrl-C comes, all is as it was."""
+"""Pieces are written all or none: after every step that fails, or at which Ctrl-C
+comes, all is as it was.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +21,10 @@ _STEPS = ("mkdir", "write_bytes", "replace")
 
 
 def _tree(root: Path) -> dict[str, bytes | None]:
-    return {str(p.relative_to(root)): p.read_bytes() if p.is_file() else None for p in sorted(root.rglob("*"))}
+    return {
+        str(p.relative_to(root)): p.read_bytes() if p.is_file() else None
+        for p in sorted(root.rglob("*"))
+    }
 
 
 @pytest.fixture
@@ -56,9 +61,13 @@ def test_a_link_stays_a_link(project: Path) -> None:
 
 
 class _Breaking:
-    """Path's ways to write, of which the step of this number fails, before it is done or after it."""
+    """Path's ways to write, of which the step of this number fails, before it
+    is done or after it.
+    """
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, number: int, error: BaseException, *, after: bool) -> None:
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, number: int, error: BaseException, *, after: bool
+    ) -> None:
         self.left, self.error, self.after = number, error, after
         for name in _STEPS:
             monkeypatch.setattr(Path, name, self._wrapped(getattr(Path, name)))
@@ -93,11 +102,14 @@ def test_ctrl_c_at_any_step_leaves_all_as_it_was(project: Path, after: bool) -> 
     assert broken >= 10
 
 
-def test_what_the_disk_refuses_is_told_and_leaves_all_as_it_was(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_disk_refuses_is_told_and_leaves_all_as_it_was(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = _tree(project)
     _Breaking(monkeypatch, 8, OSError(28, "No space left on device", "somewhere"), after=False)
     with pytest.raises(
-        InitRefused, match="somewhere: expected to write, found No space left on device; nothing was wr"
+        InitRefused,
+        match="somewhere: expected to write, found No space left on device; nothing was wr",
     ):
         writing.write(project, PIECES, _nothing)
     assert _tree(project) == before
@@ -136,7 +148,9 @@ def test_obstacles_are_told_all_at_once(tmp_path: Path) -> None:
     ]
 
 
-def test_no_project_is_in_the_home_folder_or_the_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_project_is_in_the_home_folder_or_the_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     for folder in (tmp_path, Path("/")):
         with pytest.raises(InitRefused, match="go to your project first"):
@@ -147,7 +161,11 @@ def test_no_project_is_in_the_home_folder_or_the_root(tmp_path: Path, monkeypatc
     ("name", "text", "played"),
     [
         ("bedtape.toml", 'cassettes = "tapes"', "tapes"),
-        ("pyproject.toml", '[tool.bedtape.run]\ncassettes = ["a.tape", "../b", "/c", "d/e"]', "d/e"),
+        (
+            "pyproject.toml",
+            '[tool.bedtape.run]\ncassettes = ["a.tape", "../b", "/c", "d/e"]',
+            "d/e",
+        ),
         ("bedtape.toml", "[replay]\nport = 1", None),
         ("../bedtape.toml", 'cassettes = "tapes"', None),
     ],
@@ -179,6 +197,6 @@ def test_gitattributes(tmp_path: Path, text: str | None, added: bytes, there: st
     project = tmp_path / "packages" / "one"
     project.mkdir(parents=True)
     if text is not None:
-        (tmp_path / ".gitattributes").write_text(text)
-    piece = writing.attributes(project, tmp_path)
-    assert (piece.path, piece.content, piece.there) == ("../../.gitattributes", added, there)
+        (project / ".gitattributes").write_text(text)
+    piece = writing.attributes(project)
+    assert (piece.path, piece.content, piece.there) == (".gitattributes", added, there)

@@ -1,4 +1,7 @@
-"""What a verdict accuses of, and what not; times are said by hand. Real clients are judged in `clients/test_verdict.py`."""
+"""What a verdict accuses of, and what not; times are said by hand.
+
+Real clients are judged in `clients/test_verdict.py`.
+"""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -18,8 +21,9 @@ from bedtape_replayer.overlay.faults.errors import Refuse
 from bedtape_replayer.overlay.faults.midstream import Raise, RaiseUnmodelled
 from bedtape_replayer.overlay.faults.truncation import Truncate
 from bedtape_replayer.overlay.schedule import Schedule
-from support.happened import Scene, aws, stainless
+from support.examples import examples
 from support.recordings import converse, prompt, stream
+from support.scene import Scene, aws, stainless
 
 THROTTLED = "ThrottlingException"
 _TOOK = 0.001  # seconds that an answer takes here
@@ -34,12 +38,16 @@ def _only(scene: Scene) -> Finding:
     return finding
 
 
-def _attempts(scene: Scene, name: str, waits: Iterable[float], at: float = 0.0, most: int | None = None) -> None:
+def _attempts(
+    scene: Scene, name: str, waits: Iterable[float], at: float = 0.0, most: int | None = None
+) -> None:
     """One SDK call whose attempts follow each other after these waits."""
     pauses = [0.0, *waits]
     for attempt, wait in enumerate(pauses, 1):
         at += wait
-        scene.send(prompt(name), at=at, seconds=_TOOK, headers=aws(name, attempt, most or len(pauses)))
+        scene.send(
+            prompt(name), at=at, seconds=_TOOK, headers=aws(name, attempt, most or len(pauses))
+        )
         at += _TOOK
 
 
@@ -55,14 +63,17 @@ def _throttled(**more: Any) -> Scene:
     return scene
 
 
-# -- no backoff ------------------------------------------------------------------------------------------------
+# -- no backoff ------------------------------------------------------------------------------------
 
 
 def test_retries_without_a_wait_are_named() -> None:
     scene = _throttled()
     _hurry(scene, 3)
     finding = _only(scene)
-    assert (finding.kind, [call.number for call in finding.calls]) == ("no_backoff", [2, 3, 5, 6, 8, 9])
+    assert (finding.kind, [call.number for call in finding.calls]) == (
+        "no_backoff",
+        [2, 3, 5, 6, 8, 9],
+    )
     assert "6 of 6 retries after throttling began within 20 ms" in finding.explanation
 
 
@@ -78,11 +89,14 @@ def test_one_slow_retry_does_not_hide_the_others() -> None:
     [
         (THROTTLED, None, 1),  # jitter begins at 0, so it may be chance
         (THROTTLED, None, 2),
-        ("InternalServerException", None, 5),  # after other errors than throttling the SDKs draw from 50 ms
+        # after other errors than throttling the SDKs draw from 50 ms
+        ("InternalServerException", None, 5),
         (THROTTLED, 1, 5),  # who is told a time need not wait longer
     ],
 )
-def test_retries_without_a_wait_that_are_no_mistake(error: str, retry_after_ms: int | None, calls: int) -> None:
+def test_retries_without_a_wait_that_are_no_mistake(
+    error: str, retry_after_ms: int | None, calls: int
+) -> None:
     scene = Scene()
     scene.fail(error, retry_after_ms=retry_after_ms)
     _hurry(scene, calls)
@@ -113,7 +127,7 @@ def test_another_client_is_not_blamed() -> None:
     assert {call.user_agent for call in _only(scene).calls} == {"Boto3/1.44"}
 
 
-# -- retries of what cannot succeed ----------------------------------------------------------------------------
+# -- retries of what cannot succeed ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -153,6 +167,17 @@ def test_a_retry_of_what_must_not_be_is_shown_with_its_reason() -> None:
     assert str(finding).startswith("retried_what_it_must_not (calls 1, 2): attempt 2")
 
 
+@pytest.mark.parametrize("error", ["ValidationException", THROTTLED])
+@pytest.mark.parametrize("connection", [1, 2])
+def test_an_attempt_over_another_connection_proves_nothing(error: str, connection: int) -> None:
+    """The client may have lost the first connection, and have read nothing of the answer."""
+    scene = Scene()
+    scene.fail(error, retry_after_ms=9000)
+    scene.send(prompt("x"), headers=aws("a", 1, 2), connection=1)
+    scene.send(prompt("x"), at=1.0, headers=aws("a", 2, 2), connection=connection)
+    assert bool(_kinds(scene)) == (connection == 1)
+
+
 def test_a_server_may_ask_for_a_retry() -> None:
     scene = Scene()
     scene.fail("ValidationException", headers=(("x-should-retry", "true"),))
@@ -169,7 +194,7 @@ def test_asking_again_by_a_new_call_is_no_retry() -> None:
     assert _kinds(scene) == []
 
 
-# -- retry-after -----------------------------------------------------------------------------------------------
+# -- retry-after -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -183,7 +208,9 @@ def test_asking_again_by_a_new_call_is_no_retry() -> None:
         (20, 0.001, False),
     ],
 )
-def test_aws_clients_wait_as_long_as_they_are_told(asked_ms: int, waited: float, expected: bool) -> None:
+def test_aws_clients_wait_as_long_as_they_are_told(
+    asked_ms: int, waited: float, expected: bool
+) -> None:
     scene = _throttled(retry_after_ms=asked_ms)
     _attempts(scene, "a", [waited])
     assert _kinds(scene) == (["ignored_retry_after"] if expected else [])
@@ -204,7 +231,9 @@ def test_aws_clients_wait_as_long_as_they_are_told(asked_ms: int, waited: float,
         ({"x-amz-retry-after": "9000"}, 0.5, False),  # they do not know AWS's own
     ],
 )
-def test_other_clients_are_held_to_their_own_headers(headers: dict[str, str], waited: float, expected: bool) -> None:
+def test_other_clients_are_held_to_their_own_headers(
+    headers: dict[str, str], waited: float, expected: bool
+) -> None:
     scene = _throttled(headers=tuple(headers.items()))
     scene.send(prompt("x"), seconds=_TOOK, headers=stainless(0))
     scene.send(prompt("x"), at=_TOOK + waited, headers=stainless(1))
@@ -233,7 +262,7 @@ def test_what_was_ignored_is_said() -> None:
     assert "attempt 2 began 0.250 s after an answer whose x-amz-retry-after is 2 s" in said
 
 
-# -- storms ----------------------------------------------------------------------------------------------------
+# -- storms ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("attempts", "expected"), [(5, False), (10, False), (11, True)])
@@ -249,9 +278,12 @@ def _hammer(scene: Scene, times: int, every: float, body: bytes = prompt("x")) -
 
 
 @pytest.mark.parametrize(
-    ("times", "every", "expected"), [(10, 0.1, True), (9, 0.1, False), (30, 2.0, False), (10, 0.0, False)]
+    ("times", "every", "expected"),
+    [(10, 0.1, True), (9, 0.1, False), (30, 2.0, False), (10, 0.0, False)],
 )
-def test_new_calls_for_the_same_after_each_failure(times: int, every: float, expected: bool) -> None:
+def test_new_calls_for_the_same_after_each_failure(
+    times: int, every: float, expected: bool
+) -> None:
     """Many at the same moment are no retries of each other."""
     scene = _throttled()
     _hammer(scene, times, every)
@@ -263,7 +295,10 @@ def test_a_storm_is_shown_whole() -> None:
     _hammer(scene, 12, 0.1)
     finding = _only(scene)
     assert len(finding.calls) == 12
-    assert "12 SDK calls sent the same request, each after the one before had failed" in finding.explanation
+    assert (
+        "12 SDK calls sent the same request, each after the one before had failed"
+        in finding.explanation
+    )
 
 
 def test_success_ends_a_run() -> None:
@@ -276,7 +311,9 @@ def test_success_ends_a_run() -> None:
 
 
 def test_different_errors_and_different_requests_are_no_storm() -> None:
-    """A test of many errors asks the same each time; one of many inputs gets the same error each time."""
+    """A test of many errors asks the same each time; one of many inputs gets
+    the same error each time.
+    """
     scene = Scene()
     for number in range(20):
         scene.fail(THROTTLED if number % 2 else "InternalServerException", times=1)
@@ -293,7 +330,7 @@ def test_a_missing_recording_is_no_fault_of_the_client() -> None:
     assert _kinds(scene) == []
 
 
-# -- giving up -------------------------------------------------------------------------------------------------
+# -- giving up -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -310,7 +347,9 @@ def test_a_missing_recording_is_no_fault_of_the_client() -> None:
         ("ValidationException", None, 1, 3, False),
     ],
 )
-def test_giving_up_early(error: str, status: int | None, attempts: int, most: int, expected: bool) -> None:
+def test_giving_up_early(
+    error: str, status: int | None, attempts: int, most: int, expected: bool
+) -> None:
     scene = Scene()
     scene.fail(error, status=status)
     _attempts(scene, "a", [1.0] * (attempts - 1), most=most)
@@ -343,7 +382,7 @@ def test_success_and_hanging_up_are_no_giving_up() -> None:
     assert _kinds(scene) == []
 
 
-# -- truncated streams -----------------------------------------------------------------------------------------
+# -- truncated streams -----------------------------------------------------------------------------
 
 
 def _chat(*texts: str) -> dict[str, Any]:
@@ -360,7 +399,9 @@ def _truncated(*later: Sequence[str], harm: FaultKind | None = None) -> Scene:
     scene.add_fault(harm or Truncate(after_events=3), Schedule(times=1))
     scene.send(_chat("Hello"), operation="converse-stream", headers=aws("a", 1))
     for number, texts in enumerate(later, 1):
-        scene.send(_chat(*texts), at=number, operation="converse-stream", headers=aws(f"later {number}", 1))
+        scene.send(
+            _chat(*texts), at=number, operation="converse-stream", headers=aws(f"later {number}", 1)
+        )
     return scene
 
 
@@ -392,7 +433,10 @@ ENDS: list[FaultKind] = [Raise(THROTTLED, after_events=3), RaiseUnmodelled("Slow
 @pytest.mark.parametrize("harm", ENDS)
 def test_an_error_in_a_stream_ends_the_answer(harm: FaultKind) -> None:
     finding = _only(_truncated(["Hello", "Once upon", "Go on"], harm=harm))
-    assert (finding.kind, [call.number for call in finding.calls]) == ("ignored_stream_error", [1, 2])
+    assert (finding.kind, [call.number for call in finding.calls]) == (
+        "ignored_stream_error",
+        [1, 2],
+    )
     assert "call 2 sends the partial text back" in finding.explanation
 
 
@@ -407,7 +451,9 @@ def test_an_error_in_a_stream_ends_the_answer(harm: FaultKind) -> None:
     ],
 )
 @pytest.mark.parametrize("harm", [*ENDS, Truncate(after_events=3)])
-def test_a_client_that_handles_the_end_of_a_stream_is_not_named(harm: FaultKind, later: list[list[str]]) -> None:
+def test_a_client_that_handles_the_end_of_a_stream_is_not_named(
+    harm: FaultKind, later: list[list[str]]
+) -> None:
     assert _kinds(_truncated(*later, harm=harm)) == []
 
 
@@ -422,7 +468,7 @@ def test_a_recorded_error_in_a_stream_counts_too() -> None:
     assert _kinds(scene) == ["ignored_stream_error"]
 
 
-# -- text that comes twice -------------------------------------------------------------------------------------
+# -- text that comes twice -------------------------------------------------------------------------
 
 
 def _interrupted(harm: FaultKind, **first: Any) -> Scene:
@@ -434,12 +480,17 @@ def _interrupted(harm: FaultKind, **first: Any) -> Scene:
     return scene
 
 
-@pytest.mark.parametrize("harm", [*ENDS, Truncate(after_events=3), Truncate(after_events=2, bytes_more=30)])
+@pytest.mark.parametrize(
+    "harm", [*ENDS, Truncate(after_events=3), Truncate(after_events=2, bytes_more=30)]
+)
 def test_a_retry_after_a_part_of_the_text_is_named(harm: FaultKind) -> None:
     finding = _only(_interrupted(harm))
     assert (finding.kind, finding.group) == ("delivered_text_twice", "a")
     count = 4 if harm == Truncate(after_events=2, bytes_more=30) else 9
-    assert f"attempt 2 sent the request again after {count} characters of the answer" in finding.explanation
+    assert (
+        f"attempt 2 sent the request again after {count} characters of the answer"
+        in finding.explanation
+    )
 
 
 def test_a_client_that_hung_up_after_a_part_of_the_text_is_named() -> None:
@@ -461,16 +512,19 @@ def test_a_whole_stream_may_be_quoted_in_part() -> None:
     assert _kinds(scene) == []
 
 
-# -- all of it -------------------------------------------------------------------------------------------------
+# -- all of it -------------------------------------------------------------------------------------
 
 
 def test_nothing_happened() -> None:
     assert judge_retries(()) == ()
 
 
-@settings(derandomize=True, max_examples=60, deadline=None)
+@settings(derandomize=True, max_examples=examples(60), deadline=None)
 @given(
-    st.lists(st.tuples(st.sampled_from([0.0, 0.3, 20.0]), st.sampled_from("ab"), st.booleans()), max_size=20),
+    st.lists(
+        st.tuples(st.sampled_from([0.0, 0.3, 20.0]), st.sampled_from("ab"), st.booleans()),
+        max_size=20,
+    ),
     st.integers(0, 5),
 )
 def test_a_verdict_does_not_depend_on_the_order_in_which_calls_ended(

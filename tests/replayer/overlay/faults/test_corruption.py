@@ -10,7 +10,7 @@ from bedtape_cassettes.format import bodies
 from bedtape_replayer.answering.reply import Reply, build_reply
 from bedtape_replayer.overlay.faults.corruption import Corrupt
 from support.faulty import call, make_context
-from support.recordings import converse, path, prompt, recorded, stream
+from support.recordings import converse, path, prompt, record_interaction, stream
 
 STREAM = build_reply(stream("s", ["x", "y}"]), b"key", 0)
 WHOLE = build_reply(converse("a", "one}"), b"key", 0)
@@ -78,7 +78,11 @@ def test_a_whole_body_is_malformed_and_its_length_is_right() -> None:
 def test_server_sent_events_are_malformed_inside_their_frame() -> None:
     body = bodies.seal_data({"a": 1}) + bodies.seal_data({"b": 2})
     headers = (("Content-Type", "text/event-stream"),)
-    sent = build_reply(recorded(prompt("a"), body, url="/v1/chat/completions", headers=headers), b"key", 0)
+    sent = build_reply(
+        record_interaction(prompt("a"), body, url="/v1/chat/completions", headers=headers),
+        b"key",
+        0,
+    )
     assert [piece.data for piece in harmed(Corrupt("json", 2), sent).pieces] == [
         b'data: {"a":1}\n\n',
         b'data: {"b":2\n\n',
@@ -95,7 +99,7 @@ def test_a_whole_body_has_no_checksums() -> None:
 
 
 def test_an_empty_body_stays_as_it_is() -> None:
-    empty = build_reply(recorded(prompt("a"), b"", url=path()), b"key", 0)
+    empty = build_reply(record_interaction(prompt("a"), b"", url=path()), b"key", 0)
     assert harmed(Corrupt("json"), empty) is empty
 
 

@@ -5,7 +5,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bedtape_replayer.answering.reply import Piece
-from bedtape_replayer.answering.steps import Close, EndAt, Finish, Reset, Send, Stall, Start, Step, Wait, edit
+from bedtape_replayer.answering.steps import (
+    Close,
+    EndAt,
+    Finish,
+    Reset,
+    Send,
+    Stall,
+    Start,
+    Step,
+    Wait,
+    edit,
+)
 from bedtape_replayer.overlay.faults.truncation import truncate_pieces
 
 STEPS: tuple[Step, ...] = (Wait(1), Start(), Send(b"abc"), Wait(2), Send(b"def"), Finish())
@@ -39,7 +50,10 @@ def test_what_ended_before_stays_ended(end: Step) -> None:
 
 def test_an_empty_body_ends_after_its_head() -> None:
     for events in (0, 1):
-        assert list(edit(iter((Start(), Finish())), (EndAt(events, 0, Close()),))) == [Start(), Close()]
+        assert list(edit(iter((Start(), Finish())), (EndAt(events, 0, Close()),))) == [
+            Start(),
+            Close(),
+        ]
 
 
 @given(st.lists(st.binary(max_size=5), max_size=4), st.integers(0, 5), st.integers(0, 12))

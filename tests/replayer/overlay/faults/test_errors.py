@@ -1,4 +1,7 @@
-"""Errors before an answer begins, as botocore parses them. How often clients ask again is in tests/clients."""
+"""Errors before an answer begins, as botocore parses them.
+
+How often clients ask again is in tests/clients.
+"""
 
 from typing import Any
 
@@ -13,15 +16,21 @@ from bedtape_replayer.overlay.faults.error_response import Failure
 from bedtape_replayer.overlay.faults.errors import Refuse
 from support.faulty import call, make_context
 
-OPERATION = botocore.session.get_session().get_service_model("bedrock-runtime").operation_model("Converse")
+OPERATION = (
+    botocore.session.get_session().get_service_model("bedrock-runtime").operation_model("Converse")
+)
 
 
 def parsed(response: Response) -> dict[str, Any]:
     assert isinstance(response.body, Body)
-    told = {"status_code": response.status, "headers": HeadersDict(response.headers), "body": response.body.data}
-    found = create_parser("rest-json").parse(told, OPERATION.output_shape)
-    assert isinstance(found, dict)
-    return found
+    told = {
+        "status_code": response.status,
+        "headers": HeadersDict(response.headers),
+        "body": response.body.data,
+    }
+    document = create_parser("rest-json").parse(told, OPERATION.output_shape)
+    assert isinstance(document, dict)
+    return document
 
 
 def test_it_answers_instead() -> None:
@@ -33,17 +42,19 @@ def test_it_answers_instead() -> None:
 
 @pytest.mark.parametrize("name", FAILURES)
 def test_every_error_by_its_name(name: str) -> None:
-    found = parsed(Failure(name).build_response())
-    assert found["Error"] == {"Code": name, "Message": FAILURES[name].message}
-    assert found["ResponseMetadata"]["HTTPStatusCode"] == FAILURES[name].status
+    parsed_error = parsed(Failure(name).build_response())
+    assert parsed_error["Error"] == {"Code": name, "Message": FAILURES[name].message}
+    assert parsed_error["ResponseMetadata"]["HTTPStatusCode"] == FAILURES[name].status
 
 
 def test_everything_of_it_may_be_told() -> None:
-    failure = Failure("ModelErrorException", "m", 500, {"originalStatusCode": 503}, 1234, (("X-More", "1"),))
+    failure = Failure(
+        "ModelErrorException", "m", 500, {"originalStatusCode": 503}, 1234, (("X-More", "1"),)
+    )
     response = failure.build_response()
-    found = parsed(response)
-    assert found["Error"] == {"Code": "ModelErrorException", "Message": "m"}
-    assert found["ResponseMetadata"]["HTTPStatusCode"] == 500
+    parsed_error = parsed(response)
+    assert parsed_error["Error"] == {"Code": "ModelErrorException", "Message": "m"}
+    assert parsed_error["ResponseMetadata"]["HTTPStatusCode"] == 500
     assert isinstance(response.body, Body)
     assert response.body.data == b'{"message":"m","originalStatusCode":503}'
     headers = dict(response.headers)
@@ -51,7 +62,9 @@ def test_everything_of_it_may_be_told() -> None:
 
 
 def test_a_status_with_a_body_of_any_kind() -> None:
-    response = Failure(status=503, body=b"<html>", headers=(("Content-Type", "text/html"),)).build_response()
+    response = Failure(
+        status=503, body=b"<html>", headers=(("Content-Type", "text/html"),)
+    ).build_response()
     assert response == Response(503, (("content-type", "text/html"),), Body("text", b"<html>"))
     assert parsed(response)["Error"] == {"Code": "503", "Message": "Service Unavailable"}
 

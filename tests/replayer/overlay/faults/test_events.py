@@ -57,8 +57,8 @@ def test_what_is_not_there_is_not_swapped() -> None:
 
 @pytest.mark.parametrize(("after", "at", "when"), [(0, 0, 0), (2, 2, 20), (5, 5, 50), (99, 5, 50)])
 def test_an_event_is_inserted(after: int, at: int, when: int) -> None:
-    found = changed(Insert("newer", {"a": 1}, after))
-    assert found == [*ALL[:at], ("newer", when, b'{"a":1}'), *ALL[at:]]
+    events = changed(Insert("newer", {"a": 1}, after))
+    assert events == [*ALL[:at], ("newer", when, b'{"a":1}'), *ALL[at:]]
 
 
 @pytest.mark.parametrize("kind", [Drop((1,)), Repeat((1,)), Swap(1, 2), Insert("newer")])

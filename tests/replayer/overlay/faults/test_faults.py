@@ -9,7 +9,12 @@ from bedtape_cassettes.format.json_schema import problems
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.reply import Reply
-from bedtape_replayer.overlay.faults.base import FaultKind, check_minimum, explain_no_stream, is_framed
+from bedtape_replayer.overlay.faults.base import (
+    FaultKind,
+    check_minimum,
+    explain_no_stream,
+    is_framed,
+)
 from bedtape_replayer.overlay.faults.corruption import Corrupt
 from bedtape_replayer.overlay.faults.error_response import Failure
 from bedtape_replayer.overlay.faults.errors import Refuse
@@ -39,14 +44,26 @@ from support.faulty import call, make_context
         ("latency", {"first_byte_ms": 1, "jitter_ms": 2}, Delay(1, 0, 2)),
         ("stall", {}, Silence()),
         ("stall", {"after_events": 2}, Silence(2)),
-        ("error_frame", {"code": "X", "message": "m", "after_events": 0}, RaiseUnmodelled("X", "m", 0)),
+        (
+            "error_frame",
+            {"code": "X", "message": "m", "after_events": 0},
+            RaiseUnmodelled("X", "m", 0),
+        ),
         ("truncate", {}, Truncate()),
-        ("truncate", {"after_events": 1, "bytes_more": 2, "in_order": False}, Truncate(1, 2, in_order=False)),
+        (
+            "truncate",
+            {"after_events": 1, "bytes_more": 2, "in_order": False},
+            Truncate(1, 2, in_order=False),
+        ),
         ("corrupt", {"what": "json", "event": 2}, Corrupt("json", 2)),
         ("drop", {"numbers": [1], "types": ["a"]}, Drop((1,), ("a",))),
         ("repeat", {"types": ["a"], "times": 2}, Repeat((), ("a",), 2)),
         ("swap", {"first": 1, "second": 2}, Swap(1, 2)),
-        ("insert", {"type": "a", "payload": {"b": [1]}, "after_events": 0}, Insert("a", {"b": [1]}, 0)),
+        (
+            "insert",
+            {"type": "a", "payload": {"b": [1]}, "after_events": 0},
+            Insert("a", {"b": [1]}, 0),
+        ),
         ("reset", {}, BreakOff()),
         ("reset", {"after_events": 1, "bytes_more": 2, "code": 8}, BreakOff(1, 2, 8)),
         ("quota", {"requests_per_minute": 1, "tokens_per_minute": 2}, Quota(1, 2)),
@@ -64,19 +81,36 @@ def test_documents_name_every_harm(key: str, value: Any, kind: FaultKind) -> Non
 
 def test_every_argument_can_be_named() -> None:
     """What a kind takes, a document can say: no argument is for Python alone."""
-    kinds = {"latency": Delay, "stall": Silence, "truncate": Truncate, "corrupt": Corrupt, "drop": Drop}
+    kinds = {
+        "latency": Delay,
+        "stall": Silence,
+        "truncate": Truncate,
+        "corrupt": Corrupt,
+        "drop": Drop,
+    }
     kinds |= {"repeat": Repeat, "swap": Swap, "insert": Insert, "reset": BreakOff, "quota": Quota}
     for key, kind in {**kinds, "error_frame": RaiseUnmodelled}.items():
         assert set(KINDS[key].schema["properties"]) == set(kind.__dataclass_fields__), key
 
 
 def test_what_stands_beside_an_errors_name() -> None:
-    fault = {"error": "Other", "status": 418, "message": "m", "members": {"a": 1}, "retry_after_ms": 5, "times": 1}
+    fault = {
+        "error": "Other",
+        "status": 418,
+        "message": "m",
+        "members": {"a": 1},
+        "retry_after_ms": 5,
+        "times": 1,
+    }
     assert KINDS["error"].make(fault) == Refuse(Failure("Other", "m", 418, {"a": 1}, 5))
 
 
 def test_an_error_after_events_is_in_the_stream() -> None:
-    fault = {"error": "ModelStreamErrorException", "message": "m", "members": {"originalStatusCode": 500}}
+    fault = {
+        "error": "ModelStreamErrorException",
+        "message": "m",
+        "members": {"originalStatusCode": 500},
+    }
     assert KINDS["error"].make({**fault, "after_events": 2}) == Raise(
         "ModelStreamErrorException", 2, "m", {"originalStatusCode": 500}
     )
@@ -107,7 +141,12 @@ def test_what_a_schema_cannot_say_is_refused_by_who_makes_it(key: str, value: An
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("quota", {"requests_per_minute": 0}), ("latency", {"first": 1}), ("corrupt", {}), ("swap", {"first": 1})],
+    [
+        ("quota", {"requests_per_minute": 0}),
+        ("latency", {"first": 1}),
+        ("corrupt", {}),
+        ("swap", {"first": 1}),
+    ],
 )
 def test_what_a_schema_can_say_it_says(key: str, value: Any) -> None:
     assert problems(value, KINDS[key].schema)
@@ -136,7 +175,9 @@ def test_a_harm_that_overrides_nothing_does_nothing() -> None:
         ("/elsewhere", {"stream": True}, False, False),
     ],
 )
-def test_what_is_answered_with_a_stream(url: str, body: dict[str, Any], streamed: bool, framed: bool) -> None:
+def test_what_is_answered_with_a_stream(
+    url: str, body: dict[str, Any], streamed: bool, framed: bool
+) -> None:
     asked = Call("default", "POST", url, Head.of(()), compact(body))
     assert (asked.is_streamed, is_framed(asked)) == (streamed, framed)
 

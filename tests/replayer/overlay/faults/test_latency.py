@@ -7,7 +7,15 @@ from bedtape_replayer.answering.steps import Finish, Send, Start, Step, Wait, ed
 from bedtape_replayer.overlay.faults.latency import Delay
 from support.faulty import make_context
 
-STEPS: tuple[Step, ...] = (Wait(1), Start(), Send(b"a"), Wait(0.5), Send(b"b"), Send(b"c"), Finish())
+STEPS: tuple[Step, ...] = (
+    Wait(1),
+    Start(),
+    Send(b"a"),
+    Wait(0.5),
+    Send(b"b"),
+    Send(b"c"),
+    Finish(),
+)
 REPLY = Reply(200, (), (Piece(0, b"a"), Piece(0, b"b"), Piece(0, b"c")), streamed=True)
 
 
@@ -37,15 +45,23 @@ def test_each_of_both_may_stand_alone() -> None:
 
 def test_jitter_is_seeded_and_stays_in_its_bounds() -> None:
     kind = Delay(100, 100, 50)
-    waits = [[s.seconds for s in changed(kind, seed) if isinstance(s, Wait) and s not in STEPS] for seed in range(50)]
-    assert waits == [[s.seconds for s in changed(kind, n) if isinstance(s, Wait) and s not in STEPS] for n in range(50)]
+    waits = [
+        [s.seconds for s in changed(kind, seed) if isinstance(s, Wait) and s not in STEPS]
+        for seed in range(50)
+    ]
+    assert waits == [
+        [s.seconds for s in changed(kind, n) if isinstance(s, Wait) and s not in STEPS]
+        for n in range(50)
+    ]
     every = [seconds for some in waits for seconds in some]
     assert len(set(every)) > 140
     assert 0.1 <= min(every) < 0.11
     assert 0.14 < max(every) <= 0.15
 
 
-@pytest.mark.parametrize("wrong", [{}, {"jitter_ms": 5}, {"first_byte_ms": -1}, {"between_ms": 1.5}])
+@pytest.mark.parametrize(
+    "wrong", [{}, {"jitter_ms": 5}, {"first_byte_ms": -1}, {"between_ms": 1.5}]
+)
 def test_what_cannot_be_is_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="expected"):
         Delay(**wrong)

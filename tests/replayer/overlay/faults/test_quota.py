@@ -30,7 +30,9 @@ class Asker:
         body: dict[str, Any] = {"messages": [{"role": "user", "content": [{"text": text}]}]}
         if max_tokens is not None:
             body["inferenceConfig"] = {"maxTokens": max_tokens}
-        return self.quota.build_answer(call(body=compact(body)), FaultContext(b"", now, self.memory))
+        return self.quota.build_answer(
+            call(body=compact(body)), FaultContext(b"", now, self.memory)
+        )
 
 
 def test_requests_a_minute_are_those_of_the_last_minute() -> None:
@@ -50,12 +52,22 @@ def test_tokens_a_minute_are_prompt_and_max_tokens() -> None:
 
 def test_what_is_refused_takes_nothing() -> None:
     ask = Asker(Quota(requests_per_minute=1))
-    assert [ask(0), *(ask(second) for second in range(1, 60, 20)), ask(60)] == [None, 59_000, 39_000, 19_000, None]
+    assert [ask(0), *(ask(second) for second in range(1, 60, 20)), ask(60)] == [
+        None,
+        59_000,
+        39_000,
+        19_000,
+        None,
+    ]
 
 
 def test_more_than_a_minute_has_is_never_let_through() -> None:
     ask = Asker(Quota(tokens_per_minute=5))
-    assert [ask(0, FOUR_TOKENS, 2), ask(6000, FOUR_TOKENS, 2), ask(6000, FOUR_TOKENS)] == [60_000, 60_000, None]
+    assert [ask(0, FOUR_TOKENS, 2), ask(6000, FOUR_TOKENS, 2), ask(6000, FOUR_TOKENS)] == [
+        60_000,
+        60_000,
+        None,
+    ]
 
 
 def test_the_one_that_lasts_longer_is_told() -> None:
@@ -68,7 +80,9 @@ def test_the_one_that_lasts_longer_is_told() -> None:
         assert isinstance(response.body, Body)
         assert response.status == 429
         assert dict(response.headers)["x-amz-retry-after"] == str(wait)
-        assert json.loads(response.body.data) == {"message": f"Too many {word}, please wait before trying again."}
+        assert json.loads(response.body.data) == {
+            "message": f"Too many {word}, please wait before trying again."
+        }
 
 
 @pytest.mark.parametrize("wrong", [{}, {"requests_per_minute": 0}, {"tokens_per_minute": 0}])

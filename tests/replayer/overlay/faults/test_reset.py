@@ -21,7 +21,14 @@ def test_it_ends_the_answer(kind: BreakOff, end: EndAt) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"after_events": -1}, {"bytes_more": 5}, {"code": -1}, {"code": 1 << 32}, {"after_events": 1.0}]
+    "wrong",
+    [
+        {"after_events": -1},
+        {"bytes_more": 5},
+        {"code": -1},
+        {"code": 1 << 32},
+        {"after_events": 1.0},
+    ],
 )
 def test_what_cannot_be_is_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="expected"):

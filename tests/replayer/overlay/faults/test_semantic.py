@@ -1,4 +1,6 @@
-"""Unwelcome answers: each said in every form that a recording has, and read by botocore's models where they know it."""
+"""Unwelcome answers: each said in every form that a recording has, and read by botocore's
+models where they know it.
+"""
 
 from typing import Any, get_args
 
@@ -17,27 +19,47 @@ from bedtape_replayer.overlay.faults.semantic import _BLOCKED, Meaning, Misanswe
 from support import sdk
 from support.faulty import make_context
 from support.recordings import path
-from support.sdk import Recorded
+from support.sdk import RecordedCall
 
 CLAUDE = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
 TEXT = "One two three. STOP Four five six."
 SAID = Message((Reasoning("Hm.", "c2ln"), Text(TEXT)), usage=Usage(7, 100))
-CALLED = Message((Text("I look."), ToolUse("weather", {"city": "Paris"}, "tooluse_1")), "tool_use", usage=Usage(7, 100))
+CALLED = Message(
+    (Text("I look."), ToolUse("weather", {"city": "Paris"}, "tooluse_1")),
+    "tool_use",
+    usage=Usage(7, 100),
+)
 OPERATIONS = {"converse": "Converse", "converse-stream": "ConverseStream"}
 BODY = {
     "messages": [{"role": "user", "content": [{"text": "q"}]}],
     "inferenceConfig": {"stopSequences": ["STOP"]},
-    "toolConfig": {"tools": [{"toolSpec": {"name": "weather", "inputSchema": {"json": {"type": "object"}}}}]},
+    "toolConfig": {
+        "tools": [{"toolSpec": {"name": "weather", "inputSchema": {"json": {"type": "object"}}}}]
+    },
 }
 
 
-def asked(operation: str = "converse", model: str = CLAUDE, body: dict[str, Any] | None = None) -> Call:
-    return Call("default", "POST", path(operation, model), Head.of(()), compact(BODY if body is None else body))
+def asked(
+    operation: str = "converse", model: str = CLAUDE, body: dict[str, Any] | None = None
+) -> Call:
+    return Call(
+        "default",
+        "POST",
+        path(operation, model),
+        Head.of(()),
+        compact(BODY if body is None else body),
+    )
 
 
 def response_to(call: Call, content: Content) -> Response:
     assert call.operation is not None
-    return render(content, operation=call.operation, model=call.model, body=call.body, chance=make_context(1).chance)
+    return render(
+        content,
+        operation=call.operation,
+        model=call.model,
+        body=call.body,
+        chance=make_context(1).chance,
+    )
 
 
 def harmed(kind: Misanswer, content: Content, call: Call) -> Response:
@@ -48,14 +70,21 @@ def read(call: Call, response: Response) -> tuple[str, str, dict[str, Any]]:
     """Text, stop reason and usage as botocore's parser gives them."""
     body = response.body
     data = body.data if not hasattr(body, "events") else b"".join(sdk._pieces(body))
-    row = Recorded("", call.operation or "", call.path, (), call.body, 200, response.headers, data)
-    outcome = sdk.expected(row)
+    row = RecordedCall(
+        "", call.operation or "", call.path, (), call.body, 200, response.headers, data
+    )
+    outcome = sdk.parse_recorded(row)
     if call.operation == "Converse":
         content = outcome.output["output"]["message"]["content"]
         text = "".join(block.get("text", "") for block in content)
         return text, outcome.output["stopReason"], outcome.output["usage"]
-    events = [next(iter(event["stream"].items() if "stream" in event else event.items())) for event in outcome.events]
-    text = "".join(value["delta"].get("text", "") for name, value in events if name == "contentBlockDelta")
+    events = [
+        next(iter(event["stream"].items() if "stream" in event else event.items()))
+        for event in outcome.events
+    ]
+    text = "".join(
+        value["delta"].get("text", "") for name, value in events if name == "contentBlockDelta"
+    )
     named = dict(events)
     return text, named["messageStop"]["stopReason"], named["metadata"]["usage"]
 
@@ -97,18 +126,18 @@ def test_what_converse_says(operation: str, kind: Misanswer, text: str, stop: st
 def test_tools_are_called_with_half_of_their_arguments(operation: str) -> None:
     call = asked(operation)
     response = harmed(Misanswer("malformed_tool_use"), CALLED, call)
-    found = content_of(call.operation, call.model, response)
-    assert isinstance(found, Message)
-    [tool] = [block for block in found.blocks if isinstance(block, ToolUse)]
-    assert (tool.name, tool.id, found.stop) == ("weather", "tooluse_1", "malformed_tool_use")
+    content = content_of(call.operation, call.model, response)
+    assert isinstance(content, Message)
+    [tool] = [block for block in content.blocks if isinstance(block, ToolUse)]
+    assert (tool.name, tool.id, content.stop) == ("weather", "tooluse_1", "malformed_tool_use")
     assert tool.input == '{"city":'
 
 
 def test_a_tool_is_not_called_after_what_was_cut() -> None:
     call = asked()
-    found = content_of("Converse", CLAUDE, harmed(Misanswer("max_tokens"), CALLED, call))
-    assert isinstance(found, Message)
-    assert found.blocks == (Text("I l"),)
+    content = content_of("Converse", CLAUDE, harmed(Misanswer("max_tokens"), CALLED, call))
+    assert isinstance(content, Message)
+    assert content.blocks == (Text("I l"),)
 
 
 def test_an_answer_that_calls_no_tool_cannot_call_it_wrongly() -> None:
@@ -119,7 +148,9 @@ def test_an_answer_that_calls_no_tool_cannot_call_it_wrongly() -> None:
 def test_a_form_that_is_not_known_is_refused() -> None:
     call = asked("invoke", "someone.new-v1", {"anything": 1})
     answered = Response(200, (), response_to(asked(), SAID).body)
-    with pytest.raises(Refused, match=r"empty cannot happen to what answers InvokeModel of someone\.new-v1"):
+    with pytest.raises(
+        Refused, match=r"empty cannot happen to what answers InvokeModel of someone\.new-v1"
+    ):
         Misanswer("empty").on_response(answered, call, make_context())
 
 
@@ -136,7 +167,9 @@ def test_it_takes_as_long_as_before() -> None:
 
 def test_it_concerns_models_alone() -> None:
     assert not Misanswer("empty").applies_to(asked("count-tokens"))
-    assert all(Misanswer("empty").applies_to(asked(operation)) for operation in ("invoke", *OPERATIONS))
+    assert all(
+        Misanswer("empty").applies_to(asked(operation)) for operation in ("invoke", *OPERATIONS)
+    )
     assert "found CountTokens" in (Misanswer("empty").find_problem(("CountTokens",)) or "")
     assert Misanswer("empty").find_problem(("CountTokens", "InvokeModel")) is None
 
@@ -155,7 +188,8 @@ def test_what_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
         Misanswer(**wrong)
 
 
-# One model a family that answers with messages; what each says natively comes back through its own reader.
+# One model a family that answers with messages; what each says natively comes back
+# through its own reader.
 MODELS = {
     CLAUDE: {
         "anthropic_version": "bedrock-2023-05-31",
@@ -170,7 +204,11 @@ MODELS = {
 
 WITHOUT_FILTER = ("us.meta.llama3-1-8b-instruct-v1:0", "mistral.mistral-7b-instruct-v0:2")
 
-NO_WORD_OF_ITS_OWN = {"model_context_window_exceeded": "max_tokens", "stop_sequence": "end_turn", "empty": "end_turn"}
+NO_WORD_OF_ITS_OWN = {
+    "model_context_window_exceeded": "max_tokens",
+    "stop_sequence": "end_turn",
+    "empty": "end_turn",
+}
 
 
 @pytest.mark.parametrize("operation", ["invoke", "invoke-with-response-stream"])
@@ -182,16 +220,18 @@ def test_every_family_says_it_in_its_own_words(what: Meaning, model: str, operat
         with pytest.raises(Refused, match=what):
             harmed(Misanswer(what), content, call)
         return
-    found = content_of(call.operation, model, harmed(Misanswer(what), content, call))
-    assert isinstance(found, Message)
-    assert found.text in (TEXT[:17], "", _BLOCKED.get(what))
-    assert found.stop in (what, NO_WORD_OF_ITS_OWN.get(what))
+    answer = content_of(call.operation, model, harmed(Misanswer(what), content, call))
+    assert isinstance(answer, Message)
+    assert answer.text in (TEXT[:17], "", _BLOCKED.get(what))
+    assert answer.stop in (what, NO_WORD_OF_ITS_OWN.get(what))
 
 
 @pytest.mark.parametrize("operation", ["invoke", "invoke-with-response-stream"])
 @pytest.mark.parametrize("model", MODELS)
 def test_every_family_is_cut_short(model: str, operation: str) -> None:
     call = asked(operation, model, MODELS[model])
-    found = content_of(call.operation, model, harmed(Misanswer("max_tokens"), Message((Text(TEXT),)), call))
-    assert isinstance(found, Message)
-    assert (found.text, found.stop) == (TEXT[:17], "max_tokens")
+    content = content_of(
+        call.operation, model, harmed(Misanswer("max_tokens"), Message((Text(TEXT),)), call)
+    )
+    assert isinstance(content, Message)
+    assert (content.text, content.stop) == (TEXT[:17], "max_tokens")

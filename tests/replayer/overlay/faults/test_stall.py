@@ -13,5 +13,7 @@ def test_it_ends_the_answer(events: int | None) -> None:
 
 
 def test_what_cannot_be_is_refused() -> None:
-    with pytest.raises(ValueError, match="expected after events as a whole number from 0, found -1"):
+    with pytest.raises(
+        ValueError, match="expected after events as a whole number from 0, found -1"
+    ):
         Silence(-1)

@@ -8,7 +8,9 @@ from bedtape_replayer.overlay.faults.truncation import Truncate
 from support.faulty import call, make_context
 
 WHOLE = Reply(200, ((b"Content-Length", b"6"),), (Piece(0, b"abcdef"),), streamed=False)
-STREAM = Reply(200, ((b"Transfer-Encoding", b"chunked"),), (Piece(1, b"ab"), Piece(2, b"cd")), streamed=True)
+STREAM = Reply(
+    200, ((b"Transfer-Encoding", b"chunked"),), (Piece(1, b"ab"), Piece(2, b"cd")), streamed=True
+)
 
 
 def test_in_order_the_length_is_that_of_what_is_left() -> None:

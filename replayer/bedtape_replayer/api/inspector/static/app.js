@@ -1,5 +1,6 @@
 // The page: which view is shown, by its address; the keys that are shortcuts everywhere; theme and liveness.
 
+import { report } from "./api.js";
 import { CallsView } from "./calls.js";
 import { CassettesView } from "./cassettes.js";
 import { byId, el, say } from "./dom.js";
@@ -70,6 +71,7 @@ function toggleLive() {
 
 store.addEventListener("state", () => {
   const state = byId("state");
+  if (report !== null) return;
   const text = store.failed !== null ? `cannot ask the server: ${store.failed}` : store.live ? "live" : "paused";
   if (state.textContent !== text) state.textContent = text;
   state.className = `state ${store.failed !== null ? "failed" : store.live ? "going" : ""}`;
@@ -82,7 +84,9 @@ const KEYS = {
   2: () => (location.hash = "#/sessions"),
   3: () => (location.hash = "#/cassettes"),
   "/": () => current.first(),
-  p: toggleLive,
+  v: () => current === views.calls && current.turn(),
+  ...Object.fromEntries(["+", "-", "[", "]", "0"].map((key) => [key, () => current === views.calls && current.zoom(key)])),
+  p: () => report === null && toggleLive(),
   t: nextTheme,
   "?": () => byId("keys").showModal(),
 };
@@ -107,5 +111,10 @@ document.querySelector(".skip").addEventListener("click", (event) => {
 });
 window.addEventListener("hashchange", routed);
 theme(remembered());
+if (report !== null) {
+  document.title = `bedtape report: ${report.title}`;
+  byId("state").textContent = `report of ${report.title}`;
+  byId("live").hidden = true;
+}
 store.start();
 routed();

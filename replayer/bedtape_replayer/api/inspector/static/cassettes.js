@@ -1,6 +1,6 @@
 // Cassettes browsed: which there are, what is in one, and one recording as its file has it.
 
-import { get, path } from "./api.js";
+import { editable, get, path, put } from "./api.js";
 import { el, facts, fold, say, verbatim } from "./dom.js";
 import { Rows } from "./rows.js";
 import { count } from "./words.js";
@@ -66,7 +66,7 @@ export class CassettesView {
     if (found === undefined) return this.#close();
     this.#file = file;
     this.recordings.choose(file);
-    this.detail.replaceChildren(this.#recording(found.each));
+    this.detail.replaceChildren(this.#recording(found.each, await editable()));
     this.detail.hidden = false;
     if (this.focusing) this.detail.querySelector("h2").focus();
     this.recordings.choose(file);
@@ -81,7 +81,7 @@ export class CassettesView {
     if (low) say(this.count.textContent);
   }
 
-  #recording(each) {
+  #recording(each, canEdit) {
     const { request, response } = each;
     return el(
       "article",
@@ -98,7 +98,33 @@ export class CassettesView {
       el("section", {}, el("h3", {}, "Request"), verbatim(`${request.method} ${request.path}\n\n${shown(bodyOf(request))}`, "Request")),
       el("section", {}, el("h3", {}, "Response"), verbatim(shown(response.events ?? bodyOf(response)), "Response")),
       fold("The whole document", () => verbatim(json(each), "The whole document")),
+      canEdit ? fold("Edit", () => this.#editing(each.file)) : null,
     );
+  }
+
+  /** A form with the text of the recording. A text that is refused stays. */
+  #editing(file) {
+    const where = `recordings/${path(file)}`;
+    const text = el("textarea", { rows: 24, spellcheck: "false", "aria-label": "The text of the recording" });
+    const result = el("p", { role: "status" });
+    let version = null;
+    const fill = (read) => {
+      text.value = read.text;
+      version = read.version;
+    };
+    const fail = (error) => result.replaceChildren(el("span", { class: "failure" }, error.message));
+    const submit = async (event) => {
+      event.preventDefault();
+      try {
+        fill(await put(where, { text: text.value, version }));
+        result.replaceChildren("It is saved.");
+        this.#name = null; // the list is read again
+      } catch (error) {
+        fail(error);
+      }
+    };
+    get(where).then(fill, fail);
+    return el("form", { class: "adding", "aria-label": "Edit the recording", submit }, text, el("button", {}, "Save"), result);
   }
 
   leave() {

@@ -1,6 +1,6 @@
 // A session's rules and faults, added and removed by hand. Fields write the document; what is sent is the document.
 
-import { get, path, post, remove } from "./api.js";
+import { get, path, post, remove, report } from "./api.js";
 import { el, say, table } from "./dom.js";
 import { count } from "./words.js";
 
@@ -31,11 +31,10 @@ const FAULTS = {
 const told = ({ name, fired, ...rest }) => JSON.stringify(rest);
 
 export class Layers {
-  constructor(session, changed) {
+  constructor(session) {
     this.base = `sessions/${path(session)}`;
-    this.changed = changed;
     this.list = el("div", { tabindex: -1 });
-    this.node = el("section", { class: "layers" }, el("h3", {}, "Rules and faults"), this.list, this.#adding());
+    this.node = el("section", { class: "layers" }, el("h3", {}, "Rules and faults"), this.list, report === null ? this.#adding() : null);
   }
 
   /** Asks for the layers and shows them. */
@@ -55,7 +54,7 @@ export class Layers {
       el("th", { scope: "row" }, layer.name),
       el("td", { class: "number" }, count(layer.fired, "call")),
       el("td", { class: "code" }, told(layer)),
-      el("td", {}, el("button", { type: "button", "aria-label": `Remove ${kind} ${layer.name}`, click: () => this.#removed(layer.name) }, "Remove")),
+      el("td", {}, report === null && el("button", { type: "button", "aria-label": `Remove ${kind} ${layer.name}`, click: () => this.#removed(layer.name) }, "Remove")),
     );
   }
 
@@ -75,7 +74,6 @@ export class Layers {
       this.wrong.replaceChildren(...items.map((each) => el("li", {}, each)));
     }
     await this.draw();
-    this.changed();
   }
 
   #adding() {

@@ -1,7 +1,7 @@
 // A stream as a picture: each event at the time it was due, as wide as the stream; and the same as a table, to be read.
 
 import { el, fold, svg, table, verbatim } from "./dom.js";
-import { count, sized } from "./words.js";
+import { count, lasted, sized } from "./words.js";
 
 const WIDE = 640;
 const ROWS = { messageStart: 0, contentBlockStart: 1, contentBlockDelta: 2, contentBlockStop: 1, messageStop: 0, metadata: 0 };
@@ -25,25 +25,30 @@ function lane(event) {
 }
 
 /** The picture of a call's stream: above, starts and ends; below, what was said; grey, what never went out. */
-export function picture(answer) {
+export function picture(answer, seconds) {
   const events = answer.events;
-  const first = answer.after_ms;
-  const end = Math.max(first + (events.at(-1)?.at_ms ?? 0), 1);
+  // Sent at once, the only interesting times are the recorded ones.
+  const real = events.some((event) => event.sent_ms !== null);
+  const took = seconds * 1000;
+  const first = real ? (events[0].sent_ms ?? took) : answer.after_ms;
+  const time = (event) => (real ? (event.sent_ms ?? took) : first + event.at_ms);
+  const end = Math.max(real ? took : first + (events.at(-1)?.at_ms ?? 0), 1);
   const x = (ms) => 8 + (ms / end) * (WIDE - 16);
   const most = Math.max(...events.map((event) => event.bytes), 1);
   const marks = events.map((event, at) => {
     const tall = 8 + 18 * (event.bytes / most);
-    const left = x(first + event.at_ms);
+    const left = x(time(event));
     const name = isError(event) ? "error" : `lane${lane(event)}`;
     return svg(
       "rect",
       { x: left - 1.5, y: 10 + lane(event) * 27 + (26 - tall), width: 3, height: tall, class: `${name}${event.sent ? "" : " unsent"}` },
-      svg("title", {}, `${at + 1}. ${typeOf(event)}, ${first + event.at_ms} ms, ${sized(event.bytes)}`),
+      svg("title", {}, `${at + 1}. ${typeOf(event)}, ${Math.round(time(event))} ms, ${sized(event.bytes)}`),
     );
   });
   const unsent = events.filter((event) => !event.sent).length;
   const told =
-    `${count(events.length + answer.more_events, "event")}; the head after ${first} ms, the last event due at ${end} ms` +
+    `${count(events.length + answer.more_events, "event")}; ` +
+    (real ? `the first was sent after ${Math.round(first)} ms, the answer ended after ${Math.round(end)} ms` : `the head after ${first} ms, the last event due at ${end} ms`) +
     (unsent ? `; ${unsent} never sent` : "");
   return el(
     "figure",
@@ -62,7 +67,7 @@ export function picture(answer) {
       ]),
       marks,
     ),
-    el("figcaption", {}, `${told}. Times are those of the recording; without --speed it went out at once.`),
+    el("figcaption", {}, `${told}. ${real ? "Times are those of this answer" : `Times are those of the recording; it was sent at once, in ${lasted(seconds)}`}.`),
     fold("All events", () => eventTable(events)),
   );
 }
@@ -70,13 +75,14 @@ export function picture(answer) {
 const eventTable = (events) =>
   table(
     "The events of the stream",
-    ["#", "due, ms", "size", "type", "payload"],
+    ["#", "recorded, ms", "sent, ms", "size", "type", "payload"],
     events.map((event, at) =>
       el(
         "tr",
         { class: isError(event) ? "bad" : event.sent ? "" : "unsent" },
         el("td", { class: "number" }, String(at + 1)),
         el("td", { class: "number" }, String(event.at_ms)),
+        el("td", { class: "number" }, event.sent_ms === null ? "" : String(event.sent_ms)),
         el("td", { class: "number" }, sized(event.bytes)),
         el("td", {}, typeOf(event), event.sent ? null : " (not sent)"),
         el("td", { class: "code" }, verbatimShort(event.payload)),

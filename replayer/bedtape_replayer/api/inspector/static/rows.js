@@ -7,7 +7,7 @@ const BEYOND = 8;
 
 /**
  * heads: the columns' names. cells: a row's value as its cells. opened: told of a row and how it came: it was moved to,
- * shown (a click) or gone to (Enter). keyed: what names a row's value, so that the current one stays when others come.
+ * shown (a click, with its target) or gone to (Enter). keyed: what names a row's value, so that the current one stays when others come.
  */
 export class Rows {
   #values = [];
@@ -15,14 +15,14 @@ export class Rows {
   #key = null;
   #drawing = false;
 
-  constructor({ label, name, heads, cells, opened, keyed, follow = false, empty = "Nothing here." }) {
-    Object.assign(this, { heads, cells, opened, keyed, follow, name });
+  constructor({ label, name, heads, cells, opened, keyed, sorted = null, follow = false, empty = "Nothing here." }) {
+    Object.assign(this, { heads, cells, opened, keyed, sorted, follow, name });
     this.body = el("div", { class: "rows-body", role: "rowgroup" });
     this.empty = el("p", { class: "empty" }, empty);
     const head = el(
       "div",
       { role: "rowgroup", class: "rows-head" },
-      el("div", { role: "row", "aria-rowindex": 1, class: "row" }, heads.map((each) => el("span", { role: "columnheader" }, each))),
+      el("div", { role: "row", "aria-rowindex": 1, class: "row" }, heads.map((each) => this.#head(each))),
     );
     this.grid = el(
       "div",
@@ -37,6 +37,20 @@ export class Rows {
     );
     this.node = el("div", { class: "rows-frame" }, this.grid, this.empty);
     new ResizeObserver(() => this.#soon()).observe(this.grid);
+  }
+
+  /** A column's name; a click sorts by it: upwards, downwards, not at all. */
+  #head(name) {
+    if (this.sorted === null) return el("span", { role: "columnheader" }, name);
+    const order = ["none", "ascending", "descending"];
+    const turn = () => {
+      const next = order[(order.indexOf(head.getAttribute("aria-sort")) + 1) % order.length];
+      for (const each of head.parentElement.children) each.setAttribute("aria-sort", "none");
+      head.setAttribute("aria-sort", next);
+      this.sorted(next === "none" ? null : name, next === "descending");
+    };
+    const head = el("span", { role: "columnheader", "aria-sort": "none" }, el("button", { type: "button", class: "sort", title: `Sort by ${name}`, click: turn }, name));
+    return head;
   }
 
   /** Shows these; follows the end where it was in sight, and nobody has chosen a row. */
@@ -109,21 +123,22 @@ export class Rows {
     else if (top > this.grid.scrollTop + inside) this.grid.scrollTop = top - inside;
   }
 
-  #move(to, how) {
+  #move(to, how, target = null) {
     if (this.#values.length === 0) return;
     this.#current = Math.min(Math.max(to, 0), this.#values.length - 1);
     this.#key = this.keyed(this.#values[this.#current]);
     this.#reveal();
     this.#draw();
-    this.opened(this.#values[this.#current], how);
+    this.opened(this.#values[this.#current], how, target);
   }
 
   #clicked(event) {
     const row = event.target.closest("[data-at]");
-    if (row) this.#move(Number(row.dataset.at), "show");
+    if (row) this.#move(Number(row.dataset.at), "show", event.target);
   }
 
   #pressed(event) {
+    if (event.target.closest("button")) return;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const page = Math.max(1, Math.floor(this.grid.clientHeight / HEIGHT) - 2);
     const last = this.#values.length - 1;

@@ -1,10 +1,13 @@
 // Sessions: which there are, and of one its settings, layers, what its clients did wrong and what was never asked for.
 
-import { get, path, post, put, remove } from "./api.js";
+import { get, path, post, put, remove, report } from "./api.js";
 import { byId, el, facts, fold, link, say, verbatim } from "./dom.js";
 import { Layers } from "./layers.js";
 import { Rows } from "./rows.js";
 import { count } from "./words.js";
+
+/** How the test of a session ended, as a report has it. */
+const outcome = ({ outcome: text }) => (text ? el("span", { class: `badge ${text === "failed" ? "error" : ""}` }, text) : "");
 
 export class SessionsView {
   #open = null;
@@ -13,8 +16,8 @@ export class SessionsView {
     this.store = store;
     this.rows = new Rows({
       label: "Sessions", name: "sessions", empty: "No session yet: the first call makes one.",
-      heads: ["session", "calls"],
-      cells: (each) => ({ cells: [each.name, each.calls.toLocaleString("en")] }),
+      heads: report === null ? ["session", "calls"] : ["session", "outcome", "calls"],
+      cells: (each) => ({ cells: [each.name, ...(report === null ? [] : [outcome(each)]), each.calls.toLocaleString("en")] }),
       keyed: (each) => each.name,
       opened: (each, how) => this.#opened(each.name, how),
     });
@@ -54,11 +57,12 @@ export class SessionsView {
     this.#open = name;
     this.rows.choose(name);
     const base = `sessions/${path(name)}`;
+    const summary = this.store.sessions.find((each) => each.name === name);
     const [session, cassettes] = await Promise.all([get(base), get("cassettes")]);
     if (this.#open !== name) return undefined;
-    this.layers = new Layers(name, () => this.store.ask());
+    this.layers = new Layers(name);
     await this.layers.draw();
-    this.detail.replaceChildren(this.#whole(name, base, session, cassettes));
+    this.detail.replaceChildren(this.#whole(name, base, { ...summary, ...session }, cassettes));
     this.detail.hidden = false;
     this.rows.choose(name);
     if (this.going) byId("session-title").focus();
@@ -78,13 +82,15 @@ export class SessionsView {
       facts([
         ["calls", link(["calls", name], count(session.calls, "call"))],
         ["forgotten", session.forgotten ? count(session.forgotten, "call") : null],
-        ["endpoint", name === "default" ? location.origin : `${location.origin}/s/${path(name)}`],
+        ["outcome", session.outcome && outcome(session)],
+        ["endpoint", report !== null ? null : name === "default" ? location.origin : `${location.origin}/s/${path(name)}`],
       ]),
-      this.#settings(base, session, cassettes, again),
+      session.failure ? el("section", {}, el("h3", {}, "Failure"), verbatim(session.failure, "Failure")) : null,
+      report === null ? this.#settings(base, session, cassettes, again) : null,
       this.layers.node,
       fold("What its clients did wrong in retrying", () => this.#asked(`${base}/verdict`, (found) => (found.length ? el("ul", {}, found.map((each) => el("li", {}, el("b", {}, each.kind), `: ${each.explanation}`))) : el("p", { class: "none" }, "Nothing.")))),
       fold("Recordings never asked for", () => this.#asked(`${base}/unplayed`, (files) => verbatim(files.join("\n") || "None.", "Recordings never asked for"))),
-      el(
+      report === null && el(
         "section",
         { class: "acts" },
         this.#act("Forget its calls", () => remove(`${base}/calls`), again),
@@ -125,7 +131,6 @@ export class SessionsView {
       return;
     }
     say(words);
-    this.store.ask();
     then();
   }
 

@@ -1,91 +1,169 @@
-// The calls of all sessions as this page knows them, in the order in which they ended. It polls; it draws nothing.
+// The calls, as the server sends them: those that have ended, those that run, and the sessions.
 
-import { get } from "./api.js";
+import { listen, report } from "./api.js";
 
-const EVERY_MS = 1000;
-// Ends are told in microseconds; what ended in the same one as the last that is known is asked for again.
-const OVERLAP = 1000;
+// The list is drawn at most this often, and a lost stream is asked for again after a second.
+const EVERY_MS = 100;
+const AGAIN_MS = 1000;
 
-export const keyOf = (call) => JSON.stringify([call.session, call.number]);
+const byEnd = (a, b) => a.ended - b.ended;
 
-// A session that began anew counts from 1 again: a call is named by its end too.
-const nameOf = (call) => `${call.ended} ${keyOf(call)}`;
+/** What names a call. A session that was reset has calls with the same numbers. */
+export const keyOf = ({ session, number }) => `${session}/${number}`;
+
+/** What the server has sent since a stream began. */
+class Known {
+  calls = [];
+  running = new Map();
+  sessions = new Map();
+  forgotten = 0;
+  dropped = 0;
+
+  /** Takes in one event. */
+  take(name, data) {
+    if (name === "ended") {
+      this.running.delete(keyOf(data));
+      this.#add(data);
+    } else if (name === "running") {
+      this.running.set(keyOf(data), { ...data, running: true, error: null, hung_up: false });
+    } else if (name === "gone") this.running.delete(keyOf(data));
+    else if (name === "sessions") this.#takeSessions(data);
+  }
+
+  #add(call) {
+    const late = this.calls.length > 0 && this.calls.at(-1).ended > call.ended;
+    this.calls.push(call);
+    if (late) this.calls.sort(byEnd);
+  }
+
+  #takeSessions({ sessions, removed, forgotten, dropped }) {
+    const oldest = new Map(removed.map((name) => [name, Infinity]));
+    for (const session of sessions) {
+      oldest.set(session.name, session.oldest ?? Infinity);
+      this.sessions.set(session.name, session);
+    }
+    for (const name of removed) this.sessions.delete(name);
+    const first = this.calls.findIndex((call) => call.ended < (oldest.get(call.session) ?? 0));
+    if (first >= 0) this.calls = this.calls.filter((call) => call.ended >= (oldest.get(call.session) ?? 0));
+    Object.assign(this, { forgotten, dropped });
+  }
+}
 
 export class Store extends EventTarget {
-  calls = [];
-  sessions = [];
   live = true;
   failed = null;
-  #since = 0;
-  #known = new Set();
+  #known = new Known();
+  #stream = null;
+  #drawn = 0;
   #timer = null;
-  #turns = 0;
+  /** Resolves when the list of calls is there. */
+  loaded = new Promise((resolve) => this.addEventListener("change", resolve, { once: true }));
+
+  get calls() {
+    return this.#known.calls;
+  }
+
+  get running() {
+    const now = Date.now() / 1000;
+    return [...this.#known.running.values()].map((call) => ({ ...call, seconds: Math.max(0, now - call.began) }));
+  }
+
+  get sessions() {
+    return [...this.#known.sessions.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  get forgotten() {
+    return this.#known.forgotten;
+  }
+
+  get dropped() {
+    return this.#known.dropped;
+  }
 
   start() {
-    this.#turn();
+    if (report === null) this.#follow();
+    else this.#read(report.answers.events);
   }
 
-  /** Whether it asks again and again. */
+  #read({ calls, sessions, forgotten, dropped }) {
+    Object.assign(this.#known, { calls, forgotten, dropped, sessions: new Map(sessions.map((each) => [each.name, each])) });
+    this.#draw();
+    this.#report();
+  }
+
+  /** Whether it follows the server. */
   setLive(live) {
     this.live = live;
-    clearTimeout(this.#timer);
-    if (live) this.#turn();
-    else this.#told();
+    this.#stream?.abort();
+    this.#stream = null;
+    if (live) this.#follow();
+    else this.#report();
   }
 
-  /** Asks now. */
-  ask() {
-    clearTimeout(this.#timer);
-    this.#turn();
-  }
-
-  async #turn() {
-    const turn = (this.#turns += 1);
-    let told = null;
-    let failed = null;
+  /** Follows the stream of events; if it ends, the next stream replaces all that is known. */
+  async #follow() {
+    const stream = new AbortController();
+    this.#stream = stream;
+    let known = new Known();
+    let wait = AGAIN_MS;
     try {
-      told = await get(`inspector/calls?since=${this.#since}`);
+      await listen("events", stream.signal, (events) => {
+        for (const [name, data] of events) {
+          known.take(name, data);
+          if (name === "ready") this.#known = known;
+          if (name === "lost") wait = 0;
+        }
+        if (this.failed !== null || this.#known === known) this.failed = null;
+        this.#report();
+        if (this.#known === known) this.#drawSoon();
+      });
+      if (wait) this.failed = "the stream of events has ended";
     } catch (error) {
-      failed = error.message;
+      this.failed = error.message;
     }
-    // What was asked before something else is older than what is known.
-    if (turn !== this.#turns) return;
-    this.failed = failed;
-    if (told) this.#take(told);
-    this.#told();
-    const more = told?.more ?? false;
+    if (this.#stream !== stream) return;
+    this.#report();
+    setTimeout(() => this.#stream === stream && this.#follow(), wait);
+  }
+
+  /** Draws at once, or when enough time has gone since. While calls run, their time goes on. */
+  #drawSoon() {
     clearTimeout(this.#timer);
-    if (more) this.#timer = setTimeout(() => this.#turn(), 0);
-    else if (this.live) this.#timer = setTimeout(() => this.#turn(), EVERY_MS);
+    const due = this.#drawn + EVERY_MS - Date.now();
+    if (due <= 0) this.#draw();
+    else this.#timer = setTimeout(() => this.#draw(), due);
   }
 
-  #take({ calls, sessions, more }) {
-    const oldest = new Map(sessions.map((session) => [session.name, session.oldest ?? Infinity]));
-    const kept = this.calls.filter((call) => call.ended >= (oldest.get(call.session) ?? Infinity));
-    const fresh = calls.filter((call) => !this.#known.has(nameOf(call)));
-    const gone = this.calls.length - kept.length;
-    const same = JSON.stringify(sessions) === JSON.stringify(this.sessions);
-    if (gone) this.#known = new Set(kept.map(nameOf));
-    for (const call of fresh) this.#known.add(nameOf(call));
-    const inOrder = fresh.length === 0 || kept.length === 0 || fresh[0].ended >= kept.at(-1).ended;
-    this.calls = [...kept, ...fresh];
-    if (!inOrder) this.calls.sort((a, b) => a.ended - b.ended);
-    const last = calls.at(-1)?.ended ?? this.#since;
-    this.#since = Math.max(this.#since, more ? last : last - OVERLAP);
-    this.sessions = sessions;
-    if (gone || fresh.length || !same) this.dispatchEvent(new Event("change"));
+  #draw() {
+    this.#drawn = Date.now();
+    this.dispatchEvent(new Event("change"));
+    clearTimeout(this.#timer);
+    if (this.#known.running.size && this.live) this.#timer = setTimeout(() => this.#draw(), AGAIN_MS);
   }
 
-  #told() {
+  #report() {
     this.dispatchEvent(new Event("state"));
   }
 }
 
 /** What became of a call, in one word. */
 export function outcomeOf(call) {
+  if (call.running) return "running";
+  if (call.status === null && !call.hung_up) return "error";
   if (call.source === "miss") return "miss";
   if (call.error !== null || call.status >= 400) return "error";
   return call.hung_up ? "hung up" : "answered";
 }
 
-export const OUTCOMES = ["answered", "error", "miss", "hung up"];
+/** The status and error of a call, also if it has none. */
+export function statusOf(call) {
+  if (call.running) return call.events === null ? "running" : `running, ${call.events} events`;
+  const status = call.status ?? "no answer";
+  return call.error ? `${status} ${call.error}` : outcomeOf(call) === "hung up" ? `${status}, client left` : String(status);
+}
+
+/** Whether a call has the text in its prompt, answer, operation, error or ids. low: in lower case. */
+export const hasText = (call, low) =>
+  [call.prompt, call.answer, call.operation, call.error, call.id, call.invocation, call.by, call.session].some((each) => each?.toLowerCase().includes(low));
+
+export const OUTCOMES = ["answered", "error", "miss", "hung up", "running"];

@@ -1,17 +1,21 @@
 // One call in full: what was asked, what answered and why, its attempts, its stream, and of a miss what came nearest.
 
+import { report } from "./api.js";
 import { el, facts, fold, link, pretty, svg, table, verbatim } from "./dom.js";
+import { compare } from "./compare.js";
 import { picture } from "./picture.js";
+import { answering, keeping, reuse } from "./reuse.js";
 import { differences, sides } from "./sides.js";
-import { outcomeOf } from "./store.js";
+import { outcomeOf, statusOf } from "./store.js";
 import { WHY, clock, count, lasted } from "./words.js";
 
 const part = (title, ...body) => el("section", {}, el("h3", {}, title), ...body);
 const said = (text) => el("p", { class: "said" }, text);
 const json = (value) => JSON.stringify(value, null, 2);
 
-/** A call, as the server's `inspector/sessions/…/calls/…` tells it. close: what its close button does. */
-export function wholeCall(told, close) {
+/** A call, as the server's `inspector/sessions/…/calls/…` tells it. close: what its close button does.
+ * others: a promise of the calls in the list. editable: whether the server may change cassettes. */
+export function wholeCall(told, close, others, editable) {
   const { call, answer, attempts } = told;
   const title = `Call ${call.number} of ${call.session}`;
   return el(
@@ -21,17 +25,22 @@ export function wholeCall(told, close) {
       "header",
       {},
       el("h2", { id: "whole-title", tabindex: -1 }, title),
-      el("span", { class: `badge ${outcomeOf(call).replace(" ", "-")}` }, `${call.status} ${call.error ?? outcomeOf(call)}`),
+      el("span", { class: `badge ${outcomeOf(call).replace(" ", "-")}` }, statusOf(call) === "200" ? "200 answered" : statusOf(call)),
       el("button", { type: "button", class: "close", title: "Close (Esc)", click: close }, "Close"),
     ),
     top(call),
     why(told),
     attempts.length > 1 ? part("Attempts of this invocation", attemptTable(call, attempts)) : null,
+    call.miss ? part("Why nothing answered", el("pre", { tabindex: 0, "aria-label": "Why nothing answered" }, call.miss)) : null,
+    call.source === "miss" && report === null ? part("Answer this miss", fold("Add a rule", () => answering(call, answer))) : null,
     told.miss ? miss(told) : null,
     part("Prompt", ...prompt(call)),
     part("Answer", ...answered(call, answer)),
-    answer.streamed ? part("Stream", picture(answer)) : null,
+    answer.streamed ? part("Stream", picture(answer, call.seconds)) : null,
     part("On the wire", ...wire(call, answer)),
+    editable && answer.kept ? part("Keep", fold("Keep as recording", () => keeping(call, told.recording?.cassette ?? answer.kept))) : null,
+    part("Compare", fold("With another call", () => compare(call, others))),
+    part("Use elsewhere", ...reuse(call, answer)),
   );
 }
 
@@ -51,14 +60,38 @@ const top = (call) =>
 
 // -- what answered ---------------------------------------------------------------------------------------------
 
-function why({ call, recording, layers }) {
+function why({ call, recording, layers, conditions }) {
   const by = recording ? link(["cassettes", recording.cassette, recording.file], recording.file) : call.by;
   return part(
     "What answered",
     el("p", {}, el("b", {}, call.source), by ? [" ", by] : null, ". ", WHY[call.source]),
     call.faults.length ? el("p", {}, "Faults that happened to it: ", el("b", {}, call.faults.join(", ")), ".") : null,
+    call.simulated.length ? el("p", {}, "Simulated: ", el("b", {}, call.simulated.join("; ")), ".") : null,
     call.hung_up ? el("p", {}, "The client went before the answer's end.") : null,
+    recording ? fold("The request beside the recorded request", () => beside(call, recording.request)) : null,
+    conditions.length ? fold("The conditions of all rules and faults", () => conditionTable(conditions)) : null,
     layers.map((layer) => fold(`${layer.name}, as it was laid`, () => verbatim(json(layer), layer.name))),
+  );
+}
+
+/** The conditions that the call does not meet are marked. */
+const conditionTable = (conditions) =>
+  table(
+    "Conditions of rules and faults, and the call",
+    ["layer", "condition", "expected", "found", "met"],
+    conditions.map(({ layer, condition, expected, found, met }) =>
+      el("tr", {}, el("td", {}, layer), el("th", { scope: "row" }, condition), el("td", { class: "code" }, expected), el("td", { class: `code ${met ? "" : "bad"}` }, found), el("td", { class: met ? "" : "bad" }, met ? "yes" : "no")),
+    ),
+  );
+
+function beside(call, recorded) {
+  const sent = json({ method: call.method, path: call.path, body: parsed(call.body) });
+  const other = json({ method: recorded.method, path: recorded.path, body: bodyOf(recorded) });
+  return el(
+    "div",
+    {},
+    sent === other ? el("p", {}, "Both requests are equal.") : null,
+    sides("Both requests side by side", "sent", sent, "recorded", other),
   );
 }
 
@@ -73,7 +106,7 @@ function attemptTable(call, attempts) {
         { "aria-current": each.number === call.number ? "true" : null },
         el("td", { class: "number" }, String(each.attempt)),
         el("td", {}, link(["calls", call.session, String(each.number)], `call ${each.number}`)),
-        el("td", { class: each.error || each.status >= 400 ? "bad" : "" }, `${each.status} ${each.error ?? ""}`),
+        el("td", { class: each.error || each.status >= 400 ? "bad" : "" }, `${each.status ?? "no answer"} ${each.error ?? ""}`),
         el("td", { class: "number" }, lasted(each.began - start)),
         el("td", { class: "number" }, lasted(each.seconds)),
         el("td", {}, when((each.began - start) / (end - start || 1), each.seconds / (end - start || 1))),
@@ -97,14 +130,12 @@ function miss({ call, miss: missed }) {
 
 function nearest(call, near, at) {
   const name = near.cassette === null ? near.file : link(["cassettes", near.cassette, near.file], near.file);
-  const sent = json({ method: call.method, path: call.path, body: parsed(call.body) });
-  const recorded = near.recorded && json({ method: near.recorded.method, path: near.recorded.path, body: bodyOf(near.recorded) });
   return el(
     "div",
     { class: "near" },
     el("h4", {}, at === 0 ? "Nearest: " : "Next: ", name),
     near.differences.length ? differences(near.differences) : el("p", {}, "It has the same match key."),
-    recorded ? fold("Both requests side by side", () => sides("Both requests side by side", "sent", sent, "recorded", recorded), at === 0) : null,
+    near.recorded ? fold("Both requests side by side", () => beside(call, near.recorded), at === 0) : null,
   );
 }
 
@@ -151,7 +182,7 @@ const toolUse = (use) => tool(`calls ${use.name}`, json(use.input));
 
 function answered(call, answer) {
   const blocks = answer.blocks.map((block) => blockOf(block));
-  const failure = call.error || call.message ? el("p", { class: "failure" }, el("b", {}, call.error ?? `${call.status}`), call.message ? [": ", call.message] : null) : null;
+  const failure = call.error || call.message ? el("p", { class: "failure" }, el("b", {}, call.error ?? `${call.status}`), call.message && call.source !== "miss" ? [": ", call.message] : null) : null;
   const cut = answer.cut ? el("p", { class: "failure" }, "The stream ended before all of its events were sent.") : null;
   const raw = blocks.length === 0 && !failure && answer.body ? verbatim(pretty(answer.body), "The answer's body") : null;
   return [failure, cut, blocks.length ? turn("assistant", blocks) : null, raw];

@@ -21,8 +21,20 @@ export const WHY = {
   cassette: "The request has the match key of this recording.",
   rule: "This rule was the first that took the call.",
   fault: "This fault took the call, in place of any answer.",
+  default: "Nothing else answered, so the server gave its default answer.",
   miss: "No rule took the call, and no recording has its match key.",
+  upstream: "Nothing else answered, so another server was asked: the recorder, or the server of --upstream.",
   validation: "Bedrock would refuse such a request, so it was refused before anything could answer.",
+  simulation: "A simulated feature of the service answered, so that no model got the request.",
   overlay: "A rule or fault took the call and cannot do what it says; the message tells why.",
   control: "bedtape itself.",
 };
+
+/** The part that the names begin with, up to a separator. Empty for one name, and if a name has another beginning. */
+export function commonStart(names) {
+  if (names.length < 2) return "";
+  const [first, last] = [names.reduce((a, b) => (a < b ? a : b)), names.reduce((a, b) => (a > b ? a : b))];
+  let at = 0;
+  while (at < first.length && first[at] === last[at]) at += 1;
+  return first.slice(0, Math.max(first.lastIndexOf("/", at - 1), first.lastIndexOf(":", at - 1)) + 1);
+}

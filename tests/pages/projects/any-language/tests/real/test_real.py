@@ -4,7 +4,12 @@ import boto3
 
 QUESTION = {
     "modelId": "us.amazon.nova-lite-v1:0",
-    "messages": [{"role": "user", "content": [{"text": "In one sentence: why do teams record their model calls?"}]}],
+    "messages": [
+        {
+            "role": "user",
+            "content": [{"text": "In one sentence: why do teams record their model calls?"}],
+        }
+    ],
     "inferenceConfig": {"maxTokens": 200, "temperature": 0},
 }
 

@@ -7,9 +7,17 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInfo;
+import software.amazon.awssdk.awscore.retry.AwsRetryStrategy;
+import software.amazon.awssdk.retries.api.BackoffStrategy;
+import software.amazon.awssdk.retries.api.RetryStrategy;
 import spam.Spam.Folder;
 
 class SpamTest {
+    // Three attempts, and no wait between them.
+    private static final RetryStrategy RETRY_FAST = AwsRetryStrategy.standardRetryStrategy().toBuilder()
+            .backoffStrategy(BackoffStrategy.retryImmediately())
+            .throttlingBackoffStrategy(BackoffStrategy.retryImmediately())
+            .build();
     private static final String WIN = "You have won! Send us your card number.";
     private Bedtape bedtape;
     private Spam spam;
@@ -17,7 +25,10 @@ class SpamTest {
     @BeforeEach
     void begin(TestInfo test) {
         bedtape = new Bedtape(test.getTestMethod().orElseThrow().getName());
-        spam = new Spam(Spam.client().endpointOverride(bedtape.endpoint).build());
+        spam = new Spam(Spam.client()
+                .endpointOverride(bedtape.endpoint)
+                .overrideConfiguration(settings -> settings.retryStrategy(RETRY_FAST))
+                .build());
     }
 
     @AfterEach

@@ -1,0 +1,236 @@
+"""Nova Sonic: the events of a conversation over a bidirectional stream, in both directions.
+
+Each event is `{"event": {NAME: {...}}}`. Input: sessionStart, promptStart, contentStart, textInput,
+audioInput, toolResult, contentEnd, promptEnd and sessionEnd. Output: completionStart, contentStart,
+textOutput, audioOutput, toolUse, contentEnd and completionEnd. The forms are those of clients that
+were tried with the service's documentation.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from bedtape_cassettes.families.content import ToolUse
+from bedtape_cassettes.families.family import JsonObject
+from bedtape_cassettes.format.bodies import compact
+from bedtape_cassettes.model import JsonValue
+
+# 24 kHz, 16 bits, mono: the output that most clients ask for, in bytes for a millisecond.
+_BYTES_PER_MS = 48
+_PIECE = 4096 * 2
+# Names that a client makes anew for each conversation.
+_NAMES = ("promptName", "contentName")
+# Of a 16-bit sample. A microphone in a silent room stays below it.
+_LOUD = 512
+_ENDS = ("END_TURN", "INTERRUPTED", "TOOL_USE")
+_INTERRUPTED = '{ "interrupted" : true }'
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What the model says in one turn of a rule.
+
+    hears: the transcript of the user's speech. text: the transcript of the model's speech. audio:
+    16-bit samples. tools: the tools that it calls instead of an end of the turn. interrupted:
+    whether the user has interrupted it.
+    """
+
+    hears: str = ""
+    text: str = ""
+    audio: bytes = b""
+    tools: tuple[ToolUse, ...] = ()
+    interrupted: bool = False
+
+
+def make_silence(milliseconds: int) -> bytes:
+    """Return silent audio in the form of the output."""
+    return bytes(_BYTES_PER_MS * milliseconds)
+
+
+def read_event(value: JsonValue) -> tuple[str, JsonObject] | None:
+    """Return the name and the members of an event; None for another value."""
+    match value:
+        case {"event": dict() as event} if len(event) == 1:
+            ((name, members),) = event.items()
+            return (name, members) if isinstance(members, dict) else None
+    return None
+
+
+def read_audio(name: str, members: Mapping[str, JsonValue]) -> bytes | None:
+    """Return the audio of an event; None for an event without audio."""
+    content = members.get("content")
+    if name not in ("audioInput", "audioOutput") or not isinstance(content, str):
+        return None
+    try:
+        return b64decode(content)
+    except ValueError:
+        return content.encode()
+
+
+def is_loud(audio: bytes) -> bool:
+    """Return whether 16-bit samples contain more than the noise of a silent room."""
+    samples = memoryview(audio[: len(audio) & ~1]).cast("h")
+    return len(samples) > 0 and (max(samples) > _LOUD or min(samples) < -_LOUD)
+
+
+def is_interruption(name: str, members: Mapping[str, JsonValue]) -> bool:
+    """Return whether an output event says that the user has interrupted the model."""
+    return name == "textOutput" and '"interrupted"' in str(members.get("content"))
+
+
+def is_end_of_turn(name: str, members: Mapping[str, JsonValue]) -> bool:
+    """Return whether an output event ends a turn of the model."""
+    return name == "completionEnd" or (name == "contentEnd" and members.get("stopReason") in _ENDS)
+
+
+def measure_ms(value: JsonValue) -> int:
+    """Return how long the audio of an output event is heard, in milliseconds."""
+    event = read_event(value)
+    audio = read_audio(*event) if event else None
+    return len(audio or b"") // _BYTES_PER_MS
+
+
+def build_interruption(content: JsonObject) -> Iterator[JsonValue]:
+    """Yield the events after an interrupted event of the model. content: the
+    members of its contentStart.
+    """
+    same: JsonObject = {
+        key: content[key]
+        for key in ("completionId", "contentId", "promptName", "sessionId")
+        if key in content
+    }
+    yield {"event": {"textOutput": {**same, "content": _INTERRUPTED, "role": content.get("role")}}}
+    yield {
+        "event": {"contentEnd": {**same, "stopReason": "INTERRUPTED", "type": content.get("type")}}
+    }
+
+
+def strip_event(value: JsonValue) -> JsonValue:
+    """Return an input event as a recording contains it: with the length and the digest of
+    audio in place of audio.
+    """
+    event = read_event(value)
+    if event is None or (audio := read_audio(*event)) is None:
+        return value
+    name, members = event
+    kept = {key: member for key, member in members.items() if key != "content"}
+    digest = blake2b(audio, digest_size=8).hexdigest()
+    return {"event": {name: {**kept, "audio": {"bytes": len(audio), "digest": digest}}}}
+
+
+def describe_event(name: str, members: Mapping[str, JsonValue]) -> JsonObject:
+    """Return the part of an input event that two equal conversations have in common.
+
+    Names that clients make anew, audio, and the settings of the sampling are not in it.
+    """
+    match name:
+        case "sessionStart" | "audioInput" | "promptEnd" | "sessionEnd" | "contentEnd":
+            return {}
+        case "promptStart":
+            audio, tools = members.get("audioOutputConfiguration"), members.get("toolConfiguration")
+            voice = audio.get("voiceId") if isinstance(audio, dict) else None
+            parts: JsonObject = {"voiceId": voice, "toolConfiguration": tools}
+            return {key: part for key, part in parts.items() if part is not None}
+        case "contentStart":
+            result = members.get("toolResultInputConfiguration")
+            kept: JsonObject = {key: members[key] for key in ("type", "role") if key in members}
+            if isinstance(result, dict) and "toolUseId" in result:
+                kept["toolUseId"] = result["toolUseId"]
+            return kept
+    return {key: member for key, member in members.items() if key not in _NAMES}
+
+
+# -- output ----------------------------------------------------------------------------------------
+
+
+class Speaker:
+    """Renders what the model says in one conversation. seed: of its ids."""
+
+    def __init__(self, seed: bytes) -> None:
+        self._seed = seed
+        self._number = 0
+        self._completion = ""
+        self._prompt = ""
+
+    def begin(self, prompt: str) -> Iterator[JsonValue]:
+        """Yield the event before all others. prompt: the name that the client
+        gives to the prompt.
+        """
+        if not self._completion:
+            self._completion, self._prompt = self._make_id(), prompt
+            yield self._event("completionStart", {})
+
+    def speak(self, spoken: Spoken) -> Iterator[JsonValue]:
+        """Yield the events of a turn."""
+        if spoken.interrupted:
+            yield from self._write("ASSISTANT", "FINAL", _INTERRUPTED, "INTERRUPTED")
+        if spoken.hears:
+            yield from self._write("USER", "FINAL", spoken.hears, "END_TURN")
+        if spoken.text:
+            yield from self._write("ASSISTANT", "SPECULATIVE", spoken.text, "PARTIAL_TURN")
+        if spoken.audio:
+            yield from self._play(spoken.audio)
+        if spoken.text:
+            stop = "PARTIAL_TURN" if spoken.tools else "END_TURN"
+            yield from self._write("ASSISTANT", "FINAL", spoken.text, stop)
+        for tool in spoken.tools:
+            yield from self._use(tool)
+
+    def finish(self) -> Iterator[JsonValue]:
+        """Yield the event after all others."""
+        if self._completion:
+            yield self._event("completionEnd", {"stopReason": "END_TURN"})
+
+    def _write(self, role: str, stage: str, text: str, stop: str) -> Iterator[JsonValue]:
+        fields = compact({"generationStage": stage}).decode()
+        start: JsonObject = {"additionalModelFields": fields, "role": role, "type": "TEXT"}
+        start["textOutputConfiguration"] = {"mediaType": "text/plain"}
+        yield from self._content(start, [("textOutput", {"content": text, "role": role})], stop)
+
+    def _play(self, audio: bytes) -> Iterator[JsonValue]:
+        start: JsonObject = {"role": "ASSISTANT", "type": "AUDIO"}
+        start["audioOutputConfiguration"] = {
+            "mediaType": "audio/lpcm",
+            "sampleRateHertz": 24000,
+            "sampleSizeBits": 16,
+            "channelCount": 1,
+            "encoding": "base64",
+        }
+        pieces = [audio[at : at + _PIECE] for at in range(0, len(audio), _PIECE)]
+        yield from self._content(
+            start,
+            [("audioOutput", {"content": b64encode(piece).decode()}) for piece in pieces],
+            "END_TURN",
+        )
+
+    def _use(self, tool: ToolUse) -> Iterator[JsonValue]:
+        use: JsonObject = {"toolName": tool.name, "toolUseId": tool.id or self._make_id()}
+        use |= {"content": compact(tool.input).decode(), "role": "TOOL"}
+        start: JsonObject = {"role": "TOOL", "type": "TOOL"}
+        start["toolUseOutputConfiguration"] = {"mediaType": "application/json"}
+        yield from self._content(start, [("toolUse", use)], "TOOL_USE")
+
+    def _content(
+        self, start: JsonObject, events: list[tuple[str, JsonObject]], stop: str
+    ) -> Iterator[JsonValue]:
+        content: JsonObject = {"contentId": self._make_id()}
+        yield self._event("contentStart", content | start)
+        for name, members in events:
+            yield self._event(name, content | members)
+        yield self._event("contentEnd", content | {"stopReason": stop, "type": start["type"]})
+
+    def _event(self, name: str, members: JsonObject) -> JsonValue:
+        names: JsonObject = {
+            "completionId": self._completion,
+            "promptName": self._prompt,
+            "sessionId": "session",
+        }
+        return {"event": {name: names | members}}
+
+    def _make_id(self) -> str:
+        self._number += 1
+        digest = blake2b(b"%b/%d" % (self._seed, self._number), digest_size=16).hexdigest()
+        return f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-a{digest[17:20]}-{digest[20:]}"

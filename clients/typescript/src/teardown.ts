@@ -1,0 +1,3 @@
+/** `globalTeardown` of Jest: stops the server of `globalSetup`. */
+
+export { stopServer as default } from "./server.js";

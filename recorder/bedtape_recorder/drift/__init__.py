@@ -1,0 +1,1 @@
+"""Sends recorded requests again, and reports how the answers have changed."""

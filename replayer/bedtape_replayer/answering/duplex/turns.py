@@ -1,0 +1,305 @@
+"""Which events of the model follow an event of the client: those of recordings, or those of a rule.
+
+An output turn of a recording belongs to the input event before it, and plays when the client has
+come as far: the same events in the same order, and as many events of audio, which is never equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Protocol
+
+from bedtape_cassettes.families.family import JsonObject
+from bedtape_cassettes.families.models import nova_sonic as sonic
+from bedtape_cassettes.format import bodies
+from bedtape_cassettes.model import Event, Events, Interaction, JsonValue, event_headers
+from bedtape_replayer.answering.duplex.inputs import InputEvent, InputReader
+from bedtape_replayer.answering.steps import Step, build_last_step
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFrame:
+    """One frame of the answer, due `wait_ms` after the frame before it, or after
+    the event of the client.
+    """
+
+    wait_ms: int
+    data: bytes
+
+
+class OutOfTurn(Exception):
+    """An event of the client that no recording contains at this place.
+
+    The message names the expected event.
+    """
+
+
+class Script(Protocol):
+    """The model's side of a conversation."""
+
+    @property
+    def file(self) -> str:
+        """The recording that is played; empty for a rule."""
+
+    @property
+    def last(self) -> Step | None:
+        """The step that ends the answer early now; `None` if the answer goes on."""
+
+    def receive(self, event: InputEvent) -> list[OutputFrame]:
+        """Return what follows an event of the client. Raises OutOfTurn."""
+
+    def interrupt(self) -> list[OutputFrame]:
+        """Return what follows when the user interrupts a turn that is being sent.
+
+        Its rest is not sent.
+        """
+
+    def end(self) -> list[OutputFrame]:
+        """Return what follows the end of the input. Raises OutOfTurn."""
+
+
+# -- recordings ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """position: how many events, and how many events of audio after them, precede the turn.
+    interrupts: whether it begins with the interruption of the turn before it.
+    """
+
+    position: tuple[int, int]
+    outputs: tuple[OutputFrame, ...]
+    interrupts: bool
+
+
+class _Recording:
+    """A recorded conversation: the events that are expected, except audio,
+    and the turns of the model.
+    """
+
+    def __init__(self, interaction: Interaction) -> None:
+        recorded = interaction.request.events
+        assert recorded is not None
+        self.file = interaction.file
+        self.expected: list[InputEvent] = []
+        reader, times = InputReader(), list[tuple[int, tuple[int, int]]]()
+        audio = 0
+        for event in recorded.events:
+            read = reader.read_value(event.type or "", bodies.read_chunk(event.payload))
+            if read.name == "audioInput":
+                audio += 1
+            else:
+                audio = 0
+                self.expected.append(read)
+            times.append((event.at_ms, (len(self.expected), audio)))
+        self.last = build_last_step(interaction.response.ends)
+        body = interaction.response.body
+        self.turns = tuple(_group(body, times)) if isinstance(body, Events) else ()
+
+
+def _group(body: Events, times: Sequence[tuple[int, tuple[int, int]]]) -> Iterator[_Turn]:
+    """Yield the turns of recorded events. times: the time of each event of the client,
+    and the position after it.
+    """
+    chance = Random(0)  # noqa: S311 - of the padding
+    turn: _Turn | None = None
+    before, over, at = 0, True, 0
+    cue, position = 0, (0, 0)
+    for event in body.events:
+        while at < len(times) and times[at][0] <= event.at_ms:
+            cue, position = times[at]
+            at += 1
+        name, members = sonic.read_event(bodies.read_chunk(event.payload)) or ("", {})
+        interrupts = sonic.is_interruption(name, members)
+        if turn is None or interrupts or (over and position != turn.position):
+            if turn is not None:
+                yield turn
+            turn, before = _Turn(position, (), interrupts), cue
+        output = OutputFrame(max(0, event.at_ms - before), bodies.wire(event, body.padded, chance))
+        turn = _Turn(turn.position, (*turn.outputs, output), turn.interrupts)
+        before = event.at_ms
+        over = sonic.is_end_of_turn(name, members)
+    if turn is not None:
+        yield turn
+
+
+class RecordedScript:
+    """Plays recordings of one model: the first of them that fits the events
+    of the client so far.
+    """
+
+    def __init__(self, interactions: Sequence[Interaction]) -> None:
+        self._recordings = [_Recording(interaction) for interaction in interactions]
+        self._received: list[InputEvent] = []
+        self._audio = 0
+        self._played = 0
+
+    @property
+    def file(self) -> str:
+        """The recording that is played."""
+        return self._recordings[0].file
+
+    @property
+    def last(self) -> Step | None:
+        """The step that ends the answer early, after the last recorded event."""
+        recording = self._recordings[0]
+        over = self._played == len(recording.turns)
+        return recording.last if over and len(self._received) >= len(recording.expected) else None
+
+    def receive(self, event: InputEvent) -> list[OutputFrame]:
+        if event.name == "audioInput":
+            self._audio += 1
+        else:
+            self._received.append(event)
+            self._audio = 0
+            self._choose(event)
+        return self._take()
+
+    def _choose(self, event: InputEvent) -> None:
+        """Drop the recordings that do not fit.
+
+        After the first output, the recording stays the same.
+        """
+        fitting = [each for each in self._recordings if self._fits(each)]
+        if not fitting:
+            raise OutOfTurn(self._explain(str(event)))
+        self._recordings = fitting[:1] if self._played else fitting
+
+    def _fits(self, recording: _Recording) -> bool:
+        pairs = zip(self._received, recording.expected, strict=False)
+        return len(self._received) <= len(recording.expected) and all(
+            _compare(sent, expected) for sent, expected in pairs
+        )
+
+    def _explain(self, found: str) -> str:
+        recording, number = self._recordings[0], len(self._received)
+        expected = recording.expected[number - 1 :][:1]
+        wanted = str(expected[0]) if expected else "the end of the input"
+        return (
+            f"expected {wanted} as event {number} without audio ({recording.file}), found {found}"
+        )
+
+    def _take(self) -> list[OutputFrame]:
+        turns, here = self._recordings[0].turns, (len(self._received), self._audio)
+        outputs: list[OutputFrame] = []
+        while self._played < len(turns) and turns[self._played].position <= here:
+            outputs += turns[self._played].outputs
+            self._played += 1
+        return outputs
+
+    def interrupt(self) -> list[OutputFrame]:
+        turns = self._recordings[0].turns
+        if self._played < len(turns) and turns[self._played].interrupts:
+            self._played += 1
+            return list(turns[self._played - 1].outputs)
+        return []
+
+    def end(self) -> list[OutputFrame]:
+        if len(self._received) < len(self._recordings[0].expected):
+            self._received.append(InputEvent("", None, {}))
+            raise OutOfTurn(self._explain("the end of the input"))
+        turns = self._recordings[0].turns[self._played :]
+        self._played += len(turns)
+        return [output for turn in turns for output in turn.outputs]
+
+
+def _compare(sent: InputEvent, expected: InputEvent) -> bool:
+    return (sent.name, sent.type, sent.role, sent.parts) == (
+        *(expected.name, expected.type, expected.role),
+        expected.parts,
+    )
+
+
+# -- rules -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """The event of the client after which a turn of a rule is sent. nth: the number of such
+    events since the turn before.
+
+    event: its name. None: the end of a content of the user, or of the result of a tool. type, role:
+    of its content. text_contains: a part of its text.
+    """
+
+    event: str | None = None
+    type: str | None = None
+    role: str | None = None
+    text_contains: str | None = None
+    nth: int = 1
+
+    def matches(self, event: InputEvent) -> bool:
+        if self.event is None and (event.name != "contentEnd" or event.role == "SYSTEM"):
+            return False
+        wanted = ((self.event, event.name), (self.type, event.type), (self.role, event.role))
+        return (
+            all(value in (None, other) for value, other in wanted)
+            and (self.text_contains or "") in event.text
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RuleTurn:
+    """A turn of a rule: its cue, and what the model says then."""
+
+    cue: Cue
+    spoken: sonic.Spoken
+
+
+class RuleScript:
+    """Plays the turns of a rule in order.
+
+    Events that are no cue change nothing. seed: of the ids.
+    """
+
+    def __init__(self, turns: Sequence[RuleTurn], seed: bytes) -> None:
+        self._turns = turns
+        self._speaker = sonic.Speaker(seed)
+        self._played = self._count = 0
+        self._prompt = ""
+        self.last: Step | None = None
+
+    @property
+    def file(self) -> str:
+        return ""
+
+    def receive(self, event: InputEvent) -> list[OutputFrame]:
+        if isinstance(members := (sonic.read_event(event.value) or ("", {}))[1], dict):
+            self._prompt = str(members.get("promptName", self._prompt))
+        if self._played == len(self._turns) or not (turn := self._turns[self._played]).cue.matches(
+            event
+        ):
+            return []
+        self._count += 1
+        if self._count < turn.cue.nth:
+            return []
+        self._played, self._count = self._played + 1, 0
+        return _render([*self._speaker.begin(self._prompt), *self._speaker.speak(turn.spoken)])
+
+    def interrupt(self) -> list[OutputFrame]:
+        return []
+
+    def end(self) -> list[OutputFrame]:
+        return _render(self._speaker.finish())
+
+
+def _render(values: Iterable[JsonValue]) -> list[OutputFrame]:
+    """Return the frames of events.
+
+    A piece of audio is due when the piece before it has been heard.
+    """
+    outputs, wait = list[OutputFrame](), 0
+    for value in values:
+        event = Event(0, event_headers("chunk"), bodies.seal_chunk(value), "bytes")
+        outputs.append(OutputFrame(wait, bodies.wire(event, True, Random(0))))  # noqa: S311 - of the padding
+        wait = sonic.measure_ms(value)
+    return outputs
+
+
+def render_interruption(content: JsonObject) -> list[OutputFrame]:
+    """Return the events that end a content of the model which the user interrupts.
+    content: its contentStart.
+    """
+    return _render(sonic.build_interruption(content))

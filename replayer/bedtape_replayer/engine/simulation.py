@@ -1,0 +1,68 @@
+"""Lets the simulated features of a session act on a call, before and after a
+rule or a recording.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bedtape_replayer.answering.answer import Answer, Source
+from bedtape_replayer.answering.call import Call
+from bedtape_replayer.answering.reply import build_response_reply
+from bedtape_replayer.overlay.faults.base import derive_seed
+from bedtape_replayer.overlay.rendered import Occasion, RuleMatch
+from bedtape_replayer.overlay.session_layers import Layers
+from bedtape_replayer.overlay.simulation.context import Context
+from bedtape_replayer.overlay.simulation.features import Features
+from bedtape_replayer.overlay.simulation.state import Caches
+
+# The sources whose answers are those of a model. Another server has features of its own.
+_SOURCES = ("rule", "cassette", "default")
+
+
+def build_answer(call: Call, match: RuleMatch) -> Answer:
+    """Return the answer of a rule, of a simulated feature or of the request check."""
+    source: Source = "simulation" if match.simulated else "validation"
+    return Answer(
+        call,
+        match.reply,
+        "rule" if match.layer else source,
+        match.layer or None,
+        match.response,
+        error=match.error,
+        simulated=match.simulated,
+    )
+
+
+def refuse_request(
+    occasion: Occasion, now: float, caches: Caches, features: Features
+) -> RuleMatch | None:
+    """Return the answer of the service to a request that it gives to no model, or None.
+
+    now: seconds of the virtual clock. caches: the prompt caches of the session. features: those of
+    the rule that would answer, or of the session.
+    """
+    effect = features.refuse(Context(occasion.call, now, caches=caches))
+    if effect is None:
+        return None
+    reply = build_response_reply(occasion.call, effect.response, occasion.key, occasion.number)
+    return RuleMatch("", effect.response, reply, effect.error, simulated=effect.notes)
+
+
+def simulate(
+    layers: Layers, answer: Answer, occasion: Occasion, now: float, caches: Caches
+) -> Answer:
+    """Return the answer of a rule or recording as the service sends it. now, caches: as above."""
+    features = layers.features_of(answer.by if answer.source == "rule" else None)
+    if not features or answer.response is None or answer.source not in _SOURCES:
+        return answer
+    seed = derive_seed(layers.effective.seed, f"simulate/{occasion.number}", occasion.key)
+    family = layers.family_of(answer.by) if answer.source == "rule" else None
+    context = Context(occasion.call, now, caches=caches)
+    effect = features.change(context, answer.response, seed, family)
+    if effect is None:
+        return answer
+    if effect.response is answer.response:
+        return replace(answer, simulated=effect.notes)
+    reply = build_response_reply(occasion.call, effect.response, occasion.key, occasion.number)
+    return replace(answer, response=effect.response, reply=reply, simulated=effect.notes)

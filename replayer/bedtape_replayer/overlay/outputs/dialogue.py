@@ -1,0 +1,104 @@
+"""A conversation as the answer of a rule: the model's turns, and the events of the
+client that they follow.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from dataclasses import dataclass
+from typing import Any
+
+from bedtape_cassettes.families.content import ToolUse
+from bedtape_cassettes.families.models import nova_sonic as sonic
+from bedtape_cassettes.format import bodies
+from bedtape_cassettes.format.json_schema import LARGEST_COUNT, Schema
+from bedtape_cassettes.model import Events, Response
+from bedtape_replayer.answering.duplex.turns import Cue, RuleTurn
+
+_LONGEST_SILENCE = 600_000  # ten minutes
+
+
+@dataclass(frozen=True, slots=True)
+class Dialogue:
+    """The turns of the model, in order."""
+
+    turns: tuple[RuleTurn, ...]
+
+    def build_response(self) -> Response:
+        """Build the response without events, which are not known when it begins."""
+        return Response(200, (("content-type", bodies.EVENT_STREAM),), Events.of([]))
+
+
+def read_dialogue(turns: list[dict[str, Any]]) -> Dialogue:
+    """Read turns that match the schema. Raises ValueError for audio that is not base64."""
+    return Dialogue(tuple(map(_read_turn, turns)))
+
+
+def _read_turn(turn: dict[str, Any]) -> RuleTurn:
+    tools = turn.get("tool", [])
+    calls = [tools] if isinstance(tools, dict) else tools
+    audio = b64decode(turn.get("audio", ""), validate=True)
+    audio += sonic.make_silence(turn.get("silence_ms", 0))
+    spoken = sonic.Spoken(
+        turn.get("hears", ""),
+        turn.get("text", ""),
+        audio,
+        tuple(ToolUse(each["name"], each.get("input", {}), each.get("id")) for each in calls),
+        turn.get("interrupted", False),
+    )
+    return RuleTurn(Cue(**turn.get("when", {})), spoken)
+
+
+def build_schema(tool: Schema) -> Schema:
+    """Return the schema of the turns. tool: the schema of a tool call."""
+    cue = _object(
+        "The event of the client that the turn follows.",
+        event=_text("The name of the event, such as audioInput. Default: the end of a content."),
+        type=_choice("The type of its content.", "TEXT", "AUDIO", "TOOL"),
+        role=_choice("The role of its content.", "USER", "SYSTEM", "ASSISTANT", "TOOL"),
+        text_contains=_text("A part of its text, or of the result of a tool."),
+        nth=_number("The number of such events since the turn before.", LARGEST_COUNT),
+    )
+    calls: Schema = {
+        "description": "A tool that the model calls, or a list.",
+        "anyOf": [tool, {"type": "array", "items": tool, "minItems": 1}],
+    }
+    turn = _object(
+        "A turn of the model.",
+        when=cue,
+        hears=_text("The transcript of what the user said."),
+        text=_text("The transcript of what the model says."),
+        audio={
+            **_text("What the model says, as samples of 16 bits at 24 kHz, base64."),
+            "format": "base64",
+        },
+        silence_ms=_number("The milliseconds of silence, after `audio`.", _LONGEST_SILENCE),
+        tool=calls,
+        interrupted={
+            "type": "boolean",
+            "description": "Whether the turn begins with an interruption by the user.",
+        },
+    )
+    return {
+        "type": "array",
+        "items": turn,
+        "minItems": 1,
+        "description": "The model's turns in a bidirectional stream, in order.",
+    }
+
+
+def _text(description: str) -> Schema:
+    return {"type": "string", "description": description}
+
+
+def _choice(description: str, *names: str) -> Schema:
+    return {"type": "string", "enum": list(names), "description": description}
+
+
+def _number(description: str, most: int) -> Schema:
+    return {"type": "integer", "minimum": 1, "maximum": most, "description": description}
+
+
+def _object(description: str, **properties: Schema) -> Schema:
+    schema: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
+    return {**schema, "minProperties": 1, "description": description}

@@ -1,0 +1,59 @@
+"""What a feature gets beside the answer: the call, the state of the session, the clock.
+
+Values only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bedtape_cassettes.families.content import Prompt
+from bedtape_cassettes.families.family import JsonObject
+from bedtape_cassettes.families.requests.prompt_parts import Part, count_tokens, list_parts
+from bedtape_cassettes.lazy import lazy_property
+from bedtape_cassettes.model import Response
+from bedtape_replayer.answering.call import Call
+from bedtape_replayer.overlay.faults.error_response import Failure
+from bedtape_replayer.overlay.simulation.state import Caches
+
+
+@dataclass(eq=False)
+class Context:
+    """One call, while features act on it.
+
+    now: seconds of the virtual clock. notes: what was simulated, in words, for the history. error:
+    Bedrock's name of the error that a feature answers with. caches: the prompt caches of the
+    session.
+    """
+
+    call: Call
+    now: float = 0.0
+    notes: list[str] = field(default_factory=list)
+    error: str | None = None
+    caches: Caches = field(default_factory=Caches)
+
+    @property
+    def prompt(self) -> Prompt:
+        return self.call.prompt
+
+    @property
+    def body(self) -> JsonObject:
+        """The body of the request; an empty object if the body is no object."""
+        body = self.call.json
+        return body if isinstance(body, dict) else {}
+
+    @lazy_property
+    def parts(self) -> list[Part]:
+        """The parts of the request."""
+        return list_parts(self.body, self.prompt)
+
+    @property
+    def input_tokens(self) -> int:
+        """The estimated tokens of the request, with its tools."""
+        return count_tokens(self.parts)
+
+    def refuse(self, message: str, note: str, error: str = "ValidationException") -> Response:
+        """Return an error of the service, and note why."""
+        self.notes.append(note)
+        self.error = error
+        return Failure(error, message).build_response(self.call.dialect, self.call.service)

@@ -1,0 +1,184 @@
+"""The features that an overlay simulates, and how they act on a call and on its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import Any, NamedTuple, Protocol
+
+from bedtape_cassettes.families.content import Message
+from bedtape_cassettes.families.family import JsonObject, RenderError
+from bedtape_cassettes.families.reading import content_of
+from bedtape_cassettes.families.rendering import render
+from bedtape_cassettes.families.table import members_of
+from bedtape_cassettes.families.text_slots import slots
+from bedtape_cassettes.format.json_view import read_values
+from bedtape_cassettes.model import Events, Response
+from bedtape_cassettes.operations import SERVER_SENT
+from bedtape_replayer.answering.call import Call
+from bedtape_replayer.overlay.simulation.caching import Caching
+from bedtape_replayer.overlay.simulation.context import Context
+from bedtape_replayer.overlay.simulation.limits import Limits
+
+_MODELS = frozenset(
+    ("Converse", "ConverseStream", "InvokeModel", "InvokeModelWithResponseStream", *SERVER_SENT)
+)
+
+
+class Feature(Protocol):
+    """A feature of the service. It changes nothing that it has no reason to change."""
+
+    def refuse(self, context: Context) -> Response | None:
+        """Return the answer to a request that the model does not get, or None."""
+
+    def change(self, message: Message, context: Context) -> Message:
+        """Return the answer of the model as the service sends it."""
+
+
+class Effect(NamedTuple):
+    """A response, what was simulated, in words, and Bedrock's name of the
+    error that the response is.
+    """
+
+    response: Response
+    notes: tuple[str, ...]
+    error: str | None = None
+
+
+class _Chance(Random):
+    """Random numbers for an answer that keeps the deltas of its text."""
+
+    pieces: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """The simulated features, in the order in which they act. document: the
+    key `simulate`, as JSON.
+    """
+
+    features: tuple[Feature, ...] = ()
+    document: JsonObject = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.features)
+
+    def refuse(self, context: Context) -> Effect | None:
+        """Return the answer of the service to a request that it does not give
+        to a model, or None.
+        """
+        for feature in self.features if context.call.operation in _MODELS else ():
+            if (response := feature.refuse(context)) is not None:
+                return Effect(response, tuple(context.notes), context.error)
+        return None
+
+    def change(
+        self, context: Context, response: Response, seed: bytes, family: str | None = None
+    ) -> Effect | None:
+        """Return the answer as the service sends it; None if no feature changes it.
+
+        seed: of the ids of a new answer. family: the model family, if the model
+        id does not determine it.
+        """
+        call = context.call
+        if call.operation not in _MODELS or response.status != 200 or response.ends is not None:
+            return None
+        message = content_of(call.operation, call.model, response, family=family)
+        if not isinstance(message, Message):
+            return None
+        changed = message
+        for feature in self.features:
+            changed = feature.change(changed, context)
+        if changed == message:
+            return Effect(response, tuple(context.notes)) if context.notes else None
+        try:
+            return Effect(_render(changed, call, response, seed, family), tuple(context.notes))
+        except RenderError as error:
+            return Effect(response, (f"not simulated: {error}",))
+
+
+def _render(
+    message: Message, call: Call, response: Response, seed: bytes, family: str | None
+) -> Response:
+    """Render a changed answer. It keeps the deltas and times of the answer before."""
+    chance = _Chance(seed)
+    if isinstance(response.body, Events):
+        texts = [
+            slot.text
+            for slot in slots(
+                read_values(response.body), members_of(call.operation, call.model, family)
+            )
+        ]
+        chance.pieces = _cut_pieces(texts, message.text)
+    rendered = render(
+        message,
+        operation=call.operation or "",
+        model=call.model,
+        body=call.body,
+        chance=chance,
+        family=family,
+        service=call.service,
+        header=call.head.get,
+    )
+    body = rendered.body
+    if isinstance(body, Events) and isinstance(response.body, Events):
+        times = [event.at_ms for event in response.body.events] or [0]
+        events = [
+            replace(event, at_ms=times[min(number, len(times) - 1)])
+            for number, event in enumerate(body.events)
+        ]
+        body = Events.of(events, padded=body.padded)
+    return replace(rendered, body=body, after_ms=response.after_ms)
+
+
+def _cut_pieces(texts: list[str], text: str) -> tuple[str, ...]:
+    """Return the deltas of a text that may end earlier than their text, or
+    nothing if it is another text.
+    """
+    if not "".join(texts).startswith(text):
+        return ()
+    pieces = []
+    for each in texts:
+        piece, text = text[: len(each)], text[len(each) :]
+        if piece:
+            pieces.append(piece)
+    return tuple(pieces)
+
+
+# -- reading ---------------------------------------------------------------------------------------
+
+# The features by their key, in the order in which they act.
+_MAKERS: Mapping[str, Callable[..., Feature]] = {"caching": Caching, "limits": Limits}
+# The features that need no options.
+_NAMES = ("caching", "limits")
+NO_FEATURES = Features()
+
+
+def parse_features(document: Mapping[str, Any]) -> Features:
+    """Read the key `simulate`, which must match the schema."""
+    made = []
+    for name, make in _MAKERS.items():
+        if value := document.get(name):
+            made.append(make(**value) if isinstance(value, dict) else make())
+        elif isinstance(value, dict):
+            made.append(make())
+    return Features(tuple(made), dict(document))
+
+
+def parse_names(names: Sequence[str]) -> Features:
+    """Return the features with these names and the values of the real service.
+
+    Raises ValueError for another name.
+    """
+    if unknown := [name for name in names if name not in _NAMES]:
+        raise ValueError(f"expected simulate to name {' or '.join(_NAMES)}, found {unknown[0]!r}")
+    return parse_features(dict.fromkeys(map(str, names), True))
+
+
+def merge_features(base: Features, over: Features) -> Features:
+    """Return the features of both.
+
+    A feature of `over`, which may be false, replaces the feature of `base`.
+    """
+    return parse_features({**base.document, **over.document}) if over.document else base

@@ -1,0 +1,192 @@
+"""Ends of answers at max_tokens and at stop sequences, and errors for requests that are too long.
+
+Sources: docs.aws.amazon.com/bedrock/latest/APIReference (InferenceConfiguration: maxTokens and
+stopSequences), platform.claude.com/docs, "Handling stop reasons" and "Context windows". The texts
+of errors are recorded, except the text for a prompt and max_tokens that together exceed the
+context, which users report.
+
+A token has four characters, as in all estimates of bedtape. If an answer has token counts, a token
+has as many characters as these counts say, so that a recorded answer is not longer than the limit
+that it was recorded with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from bedtape_cassettes.families.content import (
+    CHARACTERS_A_TOKEN,
+    Block,
+    CitedText,
+    Message,
+    Prompt,
+    Reasoning,
+    Text,
+    ToolUse,
+    Usage,
+)
+from bedtape_cassettes.families.shared.synthesis import json_text, usage_of
+from bedtape_cassettes.model import Response
+from bedtape_replayer.overlay.simulation.context import Context
+from bedtape_replayer.overlay.simulation.models import find_limits
+
+CutTools: TypeAlias = Literal["keep", "drop"]
+_LONG = "Input is too long for requested model."
+_PREFIX = "The model returned the following errors: "
+_NOVA = (
+    f"{_PREFIX}Input Tokens Exceeded: Number of input tokens exceeds maximum length. "
+    "Please update the input to try again."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """context_tokens, max_output_tokens, long_prompt: None for the values of the model.
+
+    cut_tools: whether an answer keeps the tool call that max_tokens cuts. A stream then has the
+    beginning of its arguments. A complete answer, whose arguments are an object, has an empty
+    object.
+    """
+
+    context_tokens: int | None = None
+    max_output_tokens: int | None = None
+    long_prompt: str | None = None
+    cut_tools: CutTools = "keep"
+
+    def refuse(self, context: Context) -> Response | None:
+        """Return the error for a request that exceeds the limits of the model."""
+        model = context.call.model or ""
+        known, most = find_limits(model), context.prompt.max_tokens
+        output = self.max_output_tokens or known.output
+        if most is not None and output is not None and most > output:
+            return context.refuse(
+                f"The maximum tokens you requested exceeds the model limit of {output}. "
+                f"Try again with a maximum tokens value that is lower than {output}.",
+                f"limits: max_tokens {most} exceeds the model's {output}",
+            )
+        window = self.context_tokens or known.context
+        if window is None:
+            return None
+        size = context.input_tokens
+        note = f"limits: {size} tokens of the prompt exceed the context window of {window}"
+        if size > window:
+            native = f"prompt is too long: {size} tokens > {window} maximum"
+            by_converse = (context.call.operation or "").startswith("Converse")
+            long = f"{_PREFIX if by_converse and 'claude' in model else ''}{_LONG}"
+            text = (
+                native
+                if context.call.dialect == "anthropic"
+                else _NOVA
+                if "nova" in model
+                else long
+            )
+            return context.refuse(self.long_prompt or text, note)
+        if most is not None and size + most > window and "claude" in model and not known.grows:
+            return context.refuse(
+                f"input length and `max_tokens` exceed context limit: {size} + {most} > {window}, "
+                "decrease input length or `max_tokens` and try again",
+                f"limits: {size} tokens of the prompt and max_tokens {most} exceed the context"
+                f" window of {window}",
+            )
+        return None
+
+    def change(self, message: Message, context: Context) -> Message:
+        """Return the message up to the first stop sequence and to max_tokens.
+
+        An answer that fits is not changed.
+        """
+        stopped = _stop_at_sequence(message, context)
+        most, stop = context.prompt.max_tokens, "max_tokens"
+        window = self.context_tokens or find_limits(context.call.model or "").context
+        if window is not None and (most is None or most > window - context.input_tokens):
+            most, stop = max(1, window - context.input_tokens), "model_context_window_exceeded"
+        if most is None or message.stop in ("guardrail_intervened", "content_filtered"):
+            return stopped
+        return self._cut(stopped, most, stop, context)
+
+    def _cut(self, message: Message, most: int, stop: str, context: Context) -> Message:
+        count = count_output(message)
+        # Titan counts the token that ends an answer: an answer of 50 tokens at most counts 51.
+        if count <= most or message.stop == stop:
+            return message
+        total = sum(map(_count_characters, message.blocks))
+        estimated = count == count_output(replace(message, usage=None))
+        length = most * CHARACTERS_A_TOKEN if estimated else total * most // count
+        blocks = tuple(self._take(message.blocks, length, context))
+        context.notes.append(f"limits: {stop} cut {count} tokens to {most}")
+        usage = _find_usage(message, context)
+        return replace(
+            message,
+            blocks=blocks,
+            stop=stop,
+            stop_sequence=None,
+            usage=replace(usage, output=most),
+            pieces=(),
+        )
+
+    def _take(self, blocks: tuple[Block, ...], length: int, context: Context) -> list[Block]:
+        taken: list[Block] = []
+        for block in blocks:
+            size = _count_characters(block)
+            if size <= length:
+                length -= size
+                taken.append(block)
+                continue
+            if isinstance(block, Text | CitedText | Reasoning) and length:
+                taken.append(replace(block, text=block.text[:length]))
+            elif (
+                isinstance(block, ToolUse) and self.cut_tools == "keep" and length > len(block.name)
+            ):
+                begun = json_text(block.input)[: length - len(block.name)]
+                taken.append(replace(block, input=begun if context.call.is_streamed else {}))
+            break
+        return taken
+
+
+def count_output(message: Message) -> int:
+    """Return the output tokens of a message: its own count, or the estimate."""
+    return usage_of(message, Prompt()).output
+
+
+def _find_usage(message: Message, context: Context) -> Usage:
+    return usage_of(message, context.prompt)
+
+
+def _count_characters(block: Block) -> int:
+    if isinstance(block, ToolUse):
+        return len(block.name) + len(json_text(block.input))
+    return len(getattr(block, "text", ""))
+
+
+def _stop_at_sequence(message: Message, context: Context) -> Message:
+    """Return the message up to the first stop sequence of the request.
+
+    The sequence is not part of the answer.
+    """
+    sequences = [each for each in context.prompt.stop_sequences if each]
+    if not sequences or message.stop == "stop_sequence":
+        return message
+    for number, block in enumerate(message.blocks):
+        if not isinstance(block, Text | CitedText):
+            continue
+        places = [
+            (at, -len(each), each) for each in sequences if (at := block.text.find(each)) >= 0
+        ]
+        if not places:
+            continue
+        at, _, sequence = min(places)
+        kept = message.blocks[:number] + ((replace(block, text=block.text[:at]),) if at else ())
+        context.notes.append(f"limits: stopped at the stop sequence {sequence!r}")
+        usage = _find_usage(message, context)
+        before, after = (sum(map(_count_characters, blocks)) for blocks in (message.blocks, kept))
+        output = max(1, -(-usage.output * after // max(1, before)))
+        return replace(
+            message,
+            blocks=kept,
+            stop="stop_sequence",
+            stop_sequence=sequence,
+            usage=replace(usage, output=output),
+            pieces=(),
+        )
+    return message

@@ -1,0 +1,93 @@
+"""Plays conversations: passes the bytes of a duplex request on as they arrive, and
+sends what follows them.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from bedtape_cassettes.format import bodies
+from bedtape_cassettes.model import Events
+from bedtape_replayer.answering.answer import Answer
+from bedtape_replayer.answering.duplex.conversation import Conversation
+from bedtape_replayer.answering.match import Miss
+from bedtape_replayer.answering.reply import Piece
+from bedtape_replayer.answering.steps import Send, Step, edit
+from bedtape_replayer.server.player import Player
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bedtape_replayer.server.connection import Connection
+
+
+class Talk:
+    """A conversation and its player. conversation: of the answer."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        stream: int,
+        answer: Answer,
+        conversation: Conversation,
+        began: float,
+    ) -> None:
+        self._began = began
+        self._answer = answer
+        self._conversation = conversation
+        self._sent: list[Piece] = []
+        conversation.speed = answer.speed or connection.server.speed
+        steps = self._keep(edit(conversation, answer.edits))
+        self.player = Player(connection, stream, answer, began, steps, 0)
+        self.player.listens = True
+        self.player.describe = self._describe
+
+    def receive(self, data: bytes | None) -> None:
+        """Pass bytes of the request on. data: None for its end."""
+        if data is None:
+            changed = False
+            self._conversation.end()
+            changed = bool(self._conversation.problem)
+        else:
+            changed = self._conversation.receive(data, self._count_ms())
+        self.player.go_on(changed=changed)
+
+    def _keep(self, steps: Iterator[Step]) -> Iterator[Step]:
+        for step in steps:
+            if isinstance(step, Send):
+                self._sent.append(Piece(self._count_ms(), step.data))
+            yield step
+
+    def _count_ms(self) -> int:
+        return round((time.perf_counter() - self._began) * 1000)
+
+    def _describe(self) -> Answer:
+        """Return the answer as it was sent. The request of its call is what the client has sent."""
+        answer, conversation, sent = self._answer, self._conversation, tuple(self._sent)
+        answer = replace(answer, call=replace(answer.call, body=conversation.describe()))
+        data, times = b"".join(piece.data for piece in sent), [piece.at_ms for piece in sent]
+        body = bodies.read_events(data, exact=True, at_ms=times) if data else Events.of([])
+        response = replace(answer.response, body=body) if answer.response else None
+        answer = replace(answer, response=response, reply=replace(answer.reply, pieces=sent))
+        if answer.source == "cassette":
+            answer = replace(answer, by=conversation.script.file)
+        if not conversation.problem:
+            return answer
+        call = answer.call
+        miss = Miss(
+            f"{call.operation} of {call.model}", call.session, 0, (), turn=conversation.problem
+        )
+        return replace(answer, source="miss", miss=miss)
+
+
+def start_conversation(
+    connection: Connection, stream: int, answer: Answer, conversation: Conversation, began: float
+) -> Talk:
+    """Return the talk, which has taken the body of a request that is complete."""
+    talk = Talk(connection, stream, answer, conversation, began)
+    if answer.call.body:
+        conversation.receive(answer.call.body)
+        conversation.end()
+    return talk

@@ -1,0 +1,347 @@
+"""The exchanges of one connection: requests that arrived, and answers that are being sent.
+
+An answer that can be sent at once is given to the wire. Any other answer is played by a `Player`,
+step by step.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from threading import Thread
+from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
+
+from bedtape_cassettes.matching.outline import LARGE
+from bedtape_replayer.answering.answer import Answer, Outcome, Progress
+from bedtape_replayer.answering.call import Call
+from bedtape_replayer.answering.gaps import HeaderPairs
+from bedtape_replayer.answering.head import Head
+from bedtape_replayer.answering.reply import (
+    MAX_PART,
+    Reply,
+    build_error_reply,
+    build_refusal_reply,
+    make_request_id,
+)
+from bedtape_replayer.answering.steps import Finish, Step
+from bedtape_replayer.engine.live import DelayedReply, LiveReply
+from bedtape_replayer.server.conversations import Talk, start_conversation
+from bedtape_replayer.server.player import Player, cut_steps, format_error, locate_error, start_live
+from bedtape_replayer.server.upstream import LiveSteps, ask
+
+if TYPE_CHECKING:
+    from bedtape_replayer.server.connection import Connection
+    from bedtape_replayer.server.server import Server
+
+Observer = Callable[[Outcome], None]
+# the stream, the method, the path, the head and the body
+_Request: TypeAlias = tuple[int, str, str, Head, bytes]
+
+
+class Wire(Protocol):
+    """The interface of HTTP/1.1 and HTTP/2 that the server uses."""
+
+    @property
+    def closing(self) -> bool: ...
+    @property
+    def at_rest(self) -> bool: ...
+    def start(self, stream: int, status: int, headers: HeaderPairs, date: bytes) -> None: ...
+    def send(self, stream: int, data: bytes) -> None: ...
+    def finish(self, stream: int) -> None: ...
+    def respond(
+        self, stream: int, status: int, headers: HeaderPairs, body: bytes, date: bytes
+    ) -> None: ...
+    def respond_stream(self, stream: int, reply: Reply, date: bytes) -> None: ...
+    def count_pending(self, stream: int) -> int: ...
+    def take(self) -> bytes: ...
+
+
+_NUMBERS = itertools.count(1)
+
+
+class Exchanges:
+    """The exchanges of one connection that are in flight, by the number of their stream.
+
+    Methods that need the connection are given it, because two objects that refer to each other are
+    freed late, by the garbage collector.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self._number = next(_NUMBERS)
+        self._players: dict[int, Player] = {}
+        self.blocked: dict[int, Player] = {}  # the players that wait until the client reads
+        self._preparing: set[int] = set()  # the streams whose bodies a thread reads
+        self._talks: dict[int, Talk] = {}  # the conversations, which receive their requests
+
+    @property
+    def in_flight(self) -> int:
+        """The number of answers that are being prepared or played."""
+        return len(self._players) + len(self._preparing)
+
+    @property
+    def unconfirmed(self) -> bool:
+        """Whether the head of an answer was sent that the client may have left before."""
+        return any(player.unconfirmed for player in self._players.values())
+
+    @property
+    def stalled(self) -> list[Player]:
+        """The players that send nothing more."""
+        return [player for player in self._players.values() if player.stalled]
+
+    def answer(
+        self,
+        connection: Connection,
+        stream: int,
+        method: bytes,
+        target: bytes,
+        head: Head,
+        body: bytes,
+    ) -> None:
+        """Answer a request that has arrived."""
+        began = time.perf_counter()
+        verb, path = method.decode("latin-1"), target.decode("latin-1")
+        if (problem := self.server.find_problem(head)) is not None:
+            connection.respond(stream, verb, self._refuse(f"{verb} {path}", problem))
+        elif len(body) >= LARGE:
+            self._preparing.add(stream)
+            request = (stream, verb, path, head, body)
+            Thread(target=self._prepare, args=(connection, request, began), daemon=True).start()
+        else:
+            self._answer_now(connection, (stream, verb, path, head, body), began)
+
+    def receive(self, stream: int, data: bytes | None) -> None:
+        """Pass a part of a duplex request on. data: None for its end.
+
+        Without a conversation, nothing depends on it.
+        """
+        if (talk := self._talks.get(stream)) is not None:
+            talk.receive(data)
+
+    def _prepare(self, connection: Connection, request: _Request, began: float) -> None:
+        """Read a large body in a thread, so that other clients do not wait.
+
+        The loop then answers the request.
+        """
+        prepared = None
+        with suppress(Exception):  # the answer reports it
+            prepared = self.server.engine.prepare(*request[1:])
+        with suppress(RuntimeError):  # the server has stopped
+            connection.loop.call_soon_threadsafe(
+                self._answer_prepared, connection, request, began, prepared
+            )
+
+    def _answer_prepared(
+        self, connection: Connection, request: _Request, began: float, prepared: Call | None
+    ) -> None:
+        if request[0] in self._preparing:
+            self._preparing.remove(request[0])
+            self._answer_now(connection, request, began, prepared)
+            connection.flush()
+        else:  # the client has gone
+            gone = self.server.engine.answer(*request[1:], prepared)
+            self.observe(gone, began, complete=False, sent=0, started=False)
+
+    def _answer_now(
+        self, connection: Connection, request: _Request, began: float, prepared: Call | None = None
+    ) -> None:
+        stream, verb, path, *_ = request
+        try:
+            answer = self.server.engine.answer(*request[1:], prepared)
+        except Exception as error:  # noqa: BLE001 - this client gets an error, and the others are served
+            connection.respond(stream, verb, self.fail(f"{verb} {path}", error))
+            return
+        if isinstance(answer.reply, DelayedReply):
+            self._preparing.add(stream)
+            Thread(
+                target=self._work,
+                args=(connection, stream, answer, answer.reply, began),
+                daemon=True,
+            ).start()
+        else:
+            self._send(connection, stream, answer, began)
+
+    def _work(
+        self,
+        connection: Connection,
+        stream: int,
+        answer: Answer,
+        delayed: DelayedReply,
+        began: float,
+    ) -> None:
+        """Make a reply that takes long in a thread. The loop then sends it."""
+        made: Reply | Exception
+        try:
+            made = delayed.work()
+        except Exception as error:  # noqa: BLE001 - this client gets an error, and the others are served
+            made = error
+        with suppress(RuntimeError):  # the server has stopped
+            connection.loop.call_soon_threadsafe(
+                self._send_made, connection, stream, answer, made, began
+            )
+
+    def _send_made(
+        self,
+        connection: Connection,
+        stream: int,
+        answer: Answer,
+        made: Reply | Exception,
+        began: float,
+    ) -> None:
+        call = answer.call
+        reply = (
+            self.fail(f"{call.method} {call.path}", made) if isinstance(made, Exception) else made
+        )
+        answer = replace(answer, reply=reply)
+        if stream in self._preparing:
+            self._preparing.remove(stream)
+            self._send(connection, stream, answer, began)
+            connection.flush()
+        else:  # the client has gone
+            self.observe(answer, began, complete=False, sent=0, started=False)
+
+    def _send(self, connection: Connection, stream: int, answer: Answer, began: float) -> None:
+        if answer.forward is not None:
+            steps = LiveSteps()
+            self._play(connection, stream, answer, began, steps)
+            ask(answer, answer.forward, self._players.get(stream), steps, connection)
+            return
+        if answer.conversation is not None:
+            talk = start_conversation(connection, stream, answer, answer.conversation, began)
+            self._talks[stream], self._players[stream] = talk, talk.player
+            talk.player.play()
+            return
+        if isinstance(answer.reply, LiveReply):
+            self._players[stream] = start_live(connection, stream, answer, answer.reply, began)
+            return
+        reply, speed = answer.reply, answer.speed or self.server.speed
+        if answer.call.method == "HEAD":
+            reply = replace(reply, pieces=(), streamed=False)
+        if (
+            speed is not None
+            or not connection.writable
+            or answer.edits
+            or reply.size > MAX_PART
+            or connection.half_closed
+        ):
+            self._play(connection, stream, answer, began, cut_steps(reply, speed, answer.edits))
+            return
+        wire = cast(Wire, connection.wire)
+        if reply.streamed:
+            wire.respond_stream(stream, reply, self.server.date())
+        else:
+            wire.respond(stream, reply.status, reply.headers, reply.body, self.server.date())
+        if connection.http2 is not None and wire.count_pending(stream):
+            last = iter((Finish(),))  # the call ends when all bytes are sent
+            self._play(connection, stream, answer, began, last, sent=reply.count)
+        else:
+            self.observe(answer, began, complete=True, sent=reply.count)
+
+    def _play(
+        self,
+        connection: Connection,
+        stream: int,
+        answer: Answer,
+        began: float,
+        steps: Iterator[Step],
+        *,
+        sent: int = 0,
+    ) -> None:
+        """Play the steps. sent: the number of body pieces that were sent already."""
+        player = self._players[stream] = Player(connection, stream, answer, began, steps, sent)
+        player.play()
+
+    def _refuse(self, what: str, problem: str) -> Reply:
+        """Report a refused request. It is added to no history, because no test sent it."""
+        self.server.complain(f"{ascii(what)[1:-1]} was refused: {problem}")
+        return build_refusal_reply(problem)
+
+    def fail(self, what: str, error: Exception, *, started: bool = False) -> Reply:
+        """Write an error in bedtape itself to stderr.
+
+        Return the answer with status 500 in Bedrock's form.
+
+        started: whether the head of an answer was sent. Then the exchange is broken off.
+        """
+        result = "broken off" if started else "answered with 500"
+        self.server.complain(
+            f"{ascii(what)[1:-1]} was {result} because of an error in bedtape:"
+            f" {format_error(error)} ({locate_error(error)})"
+        )
+        message = (
+            f"bedtape: an error in bedtape itself, {format_error(error)}; its stderr shows the"
+            " place."
+        )
+        return build_error_reply(
+            500, "InternalServerException", message, make_request_id(what.encode())
+        )
+
+    def observe(
+        self,
+        answer: Answer,
+        began: float,
+        *,
+        complete: bool,
+        sent: int,
+        started: bool = True,
+        progress: Progress | None = None,
+    ) -> None:
+        """Add the finished call to the history, and call the server's observer.
+
+        An error in the observer does not affect the client's answer.
+        """
+        seconds = time.perf_counter() - began
+        outcome = Outcome(
+            answer, time.time() - seconds, seconds, complete, sent, started, self._number, progress
+        )
+        self.server.engine.finish(outcome)
+        if self.server.observer is None:
+            return
+        try:
+            self.server.observer(outcome)
+        except Exception as error:  # noqa: BLE001 - the observer is a user's code
+            self.server.complain(
+                f"the observer failed: {format_error(error)} ({locate_error(error)})"
+            )
+
+    def block(self, player: Player) -> None:
+        """Keep a player that cannot send until the client reads; see `resume`."""
+        self.blocked[player.stream] = player
+
+    def resume(self) -> bool:
+        """Resume every blocked answer that may send again. Return whether there was one."""
+        if not self.blocked:
+            return False
+        ready = [player for player in self.blocked.values() if player.ready]
+        for player in ready:
+            # an earlier player may have ended the connection
+            if self.blocked.pop(player.stream, None) is not None:
+                player.play()
+        return bool(ready)
+
+    def remove(self, player: Player) -> None:
+        """Forget a player that has ended."""
+        self._players.pop(player.stream, None)
+        self._talks.pop(player.stream, None)
+
+    def cancel(self, stream: int) -> None:
+        """End the exchange of a stream that its client has closed."""
+        self.blocked.pop(stream, None)
+        self._preparing.discard(stream)
+        if player := self._players.pop(stream, None):
+            player.abandon()
+
+    def abandon(self, *, complete: bool) -> None:
+        """End all exchanges, because the connection is closed.
+
+        complete: whether their calls count as complete.
+        """
+        players = list(self._players.values())
+        self._players.clear()
+        self._preparing.clear()
+        self.blocked.clear()
+        for player in players:
+            player.abandon(complete=complete)

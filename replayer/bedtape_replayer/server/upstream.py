@@ -1,0 +1,268 @@
+"""Asks another server for the answer to a call, in a thread.
+
+A stream is sent on, event by event, while it arrives.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
+from time import monotonic
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from bedtape_cassettes.addresses import DEFAULT_SESSION
+from bedtape_cassettes.format import bodies
+from bedtape_cassettes.model import Body, Ending, Events, Headers, Response
+from bedtape_replayer.answering.answer import Answer, Forward
+from bedtape_replayer.answering.reply import Piece, Reply
+from bedtape_replayer.answering.steps import (
+    Await,
+    ChangeEvents,
+    Close,
+    Finish,
+    Reset,
+    Send,
+    Start,
+    Step,
+    build_ending,
+    edit,
+)
+from bedtape_replayer.server.player import Player, cut_steps
+
+if TYPE_CHECKING:
+    from bedtape_replayer.server.connection import Connection
+
+# botocore waits an hour for an answer that thinks.
+_PATIENCE = 3600
+# Headers of one connection, and those that `http.client` sets.
+_HOPS = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "content-length",
+        "transfer-encoding",
+        "accept-encoding",
+        "expect",
+        "te",
+    }
+    | {"x-bedtape-session"}
+)
+_STREAMS = (bodies.EVENT_STREAM, bodies.SERVER_SENT)
+
+
+class LiveSteps(Iterator[Step]):
+    """The steps of an answer that arrives. `Await` if the next step is not known yet."""
+
+    def __init__(self) -> None:
+        self._steps: deque[Step] = deque()
+        self._finished = False
+
+    def __next__(self) -> Step:
+        if self._finished:
+            raise StopIteration
+        step = self._steps.popleft() if self._steps else Await()
+        self._finished = isinstance(step, Finish)
+        return step
+
+    def add(self, *steps: Step) -> None:
+        self._steps.extend(steps)
+
+
+def ask(
+    answer: Answer, forward: Forward, player: Player | None, steps: LiveSteps, client: Connection
+) -> None:
+    """Begin to ask the other server. player: plays the answer; `None` if the client has left."""
+    if player is not None:
+        relay = _Relay(answer, forward, player, steps, client)
+        threading.Thread(target=relay.run, name="bedtape-upstream", daemon=True).start()
+
+
+class _Relay:
+    """One call to the other server.
+
+    `run` is in a thread of its own, all other methods are in the server's thread.
+    """
+
+    def __init__(
+        self, answer: Answer, forward: Forward, player: Player, steps: LiveSteps, client: Connection
+    ) -> None:
+        self._answer = answer
+        self._forward = forward
+        self._player = player
+        self._steps = steps
+        self._client = client
+        self._status, self._headers, self._kind = 502, Headers(), ""
+        self._after_ms, self._began = 0, monotonic()
+        self._rest = b""
+        self._pieces: list[Piece] = []
+        self._sent: list[Piece] = []  # what the client gets of a stream that arrives
+        self._ends: Ending | None = None
+        # the answer that is sent while it arrives, without its body
+        self._live: Answer | None = None
+
+    # -- in its own thread -------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Asks, and hands everything to the server's thread."""
+        url = urlsplit(self._forward.url)
+        kind = HTTPSConnection if url.scheme == "https" else HTTPConnection
+        with closing(kind(url.hostname or "", url.port, timeout=_PATIENCE)) as connection:
+            try:
+                response = self._send(connection, url.path.rstrip("/"))
+            except (OSError, HTTPException, ValueError) as error:
+                self._post(self._fail, error)
+                return
+            with closing(response):
+                self._receive(response)
+
+    def _receive(self, response: HTTPResponse) -> None:
+        self._post(self._start, response.status, tuple(response.getheaders()))
+        ends: Ending | None = None
+        try:
+            while data := response.read1(65536):
+                self._post(self._add, data)
+            if response.length:
+                ends = "closed"
+        except ConnectionResetError:
+            ends = "reset"
+        except (OSError, HTTPException) as error:
+            ends = "closed"
+            if isinstance(error, IncompleteRead):
+                self._post(self._add, error.partial)
+        self._post(self._end, ends)
+
+    def _send(self, connection: HTTPConnection, base: str) -> HTTPResponse:
+        call = self._answer.call
+        # The client's own Host, because the client has signed it.
+        signed = call.head.get("host") is not None
+        connection.putrequest(
+            call.method, f"{base}{call.path}", skip_host=signed, skip_accept_encoding=True
+        )
+        for name, value in call.head.pairs():
+            if name.lower() not in _HOPS:
+                connection.putheader(name, value)
+        if call.session != DEFAULT_SESSION:  # a recorder makes a cassette of each session
+            connection.putheader("X-Bedtape-Session", call.session.encode())
+        connection.putheader("Content-Length", str(len(call.body)))
+        connection.endheaders(call.body)
+        return connection.getresponse()
+
+    def _post(self, function: Callable[..., None], *arguments: object) -> None:
+        try:
+            self._client.loop.call_soon_threadsafe(lambda: function(*arguments))
+        except RuntimeError:  # the server has ended
+            return
+
+    # -- in the server's thread --------------------------------------------------------------------
+
+    def _fail(self, error: Exception) -> None:
+        self._client.server.complain(
+            f"{self._forward.url} did not answer: {type(error).__name__}: {error}"
+        )
+        self._steps.add(Reset())
+        self._player.resume()
+
+    def _start(self, status: int, headers: Headers) -> None:
+        self._status = status
+        self._headers = tuple((name, value) for name, value in headers if name.lower() not in _HOPS)
+        named = {name.lower(): value for name, value in headers}
+        self._kind = named.get("content-type", "").partition(";")[0].strip().lower()
+        self._after_ms, self._began = round((monotonic() - self._began) * 1000), monotonic()
+        if self._forward.live and self._kind in _STREAMS:
+            response, reply = self._read()
+            self._live = answer = self._forward.build(response, reply, True)
+            first = tuple(each for each in answer.edits if isinstance(each, ChangeEvents))
+            changed = self._keep(edit(self._steps, first), self._pieces)
+            steps = self._keep(edit(changed, answer.edits[len(first) :]), self._sent)
+            self._player.replace_answer(answer, steps)
+            self._player.describe = self._describe
+            self._steps.add(Start())
+            self._player.resume()
+
+    def _add(self, data: bytes) -> None:
+        self._rest += data
+        events, self._rest = _split(self._rest, self._kind)
+        self._take(events)
+
+    def _take(self, events: list[bytes]) -> None:
+        if self._live is not None:
+            self._steps.add(*map(Send, events))
+            self._player.resume()
+        else:
+            self._pieces += [Piece(self._count_ms(), event) for event in events]
+
+    def _end(self, ends: Ending | None) -> None:
+        if self._rest:
+            self._take([self._rest])
+        self._ends = ends
+        if self._live is not None:
+            self._steps.add(Finish() if ends is None else Reset(2) if ends == "reset" else Close())
+        else:
+            answer = self._build()
+            self._player.replace_answer(answer, cut_steps(answer.reply, answer.speed, answer.edits))
+        self._player.resume()
+
+    def _build(self) -> Answer:
+        """Returns the answer of a complete response."""
+        answer = self._forward.build(*self._read(), False)
+        edits = (*answer.edits, *build_ending(answer.reply, self._ends))
+        return replace(answer, edits=edits, speed=self._answer.speed)
+
+    def _keep(self, steps: Iterator[Step], pieces: list[Piece]) -> Iterator[Step]:
+        """Adds what is sent to the pieces."""
+        for step in steps:
+            if isinstance(step, Send):
+                pieces.append(Piece(self._count_ms(), step.data))
+            yield step
+
+    def _count_ms(self) -> int:
+        return round((monotonic() - self._began) * 1000)
+
+    def _describe(self) -> Answer:
+        """Returns the answer that was sent while it arrived."""
+        assert self._live is not None
+        response, reply = self._read()
+        return replace(
+            self._live, response=response, reply=replace(reply, pieces=tuple(self._sent))
+        )
+
+    def _read(self) -> tuple[Response, Reply]:
+        """Returns what has arrived."""
+        data = b"".join(piece.data for piece in self._pieces)
+        times = [piece.at_ms for piece in self._pieces]
+        body: Body | Events
+        if self._kind == bodies.EVENT_STREAM:
+            body = bodies.read_events(data, exact=True, at_ms=times) if data else Events.of([])
+        elif self._kind == bodies.SERVER_SENT:
+            body = bodies.read_pieces(data, at_ms=times) if data else Events.of([])
+        else:
+            body = bodies.read_body(data)
+        streamed = self._kind in _STREAMS
+        promised = len(data) + (self._ends is not None)
+        framing = (
+            ("Transfer-Encoding", "chunked") if streamed else ("Content-Length", str(promised))
+        )
+        headers = tuple(
+            (n.encode("latin-1"), v.encode("latin-1")) for n, v in (*self._headers, framing)
+        )
+        pieces = tuple(self._pieces) if streamed else (Piece(0, data),)
+        reply = Reply(self._status, headers, pieces, streamed, self._after_ms)
+        return Response(self._status, self._headers, body, self._after_ms, self._ends), reply
+
+
+def _split(data: bytes, kind: str) -> tuple[list[bytes], bytes]:
+    """Returns the complete events at the beginning of the data, and the rest."""
+    events = []
+    if kind == bodies.EVENT_STREAM:
+        while len(data) >= 4 and 16 <= (total := int.from_bytes(data[:4])) <= len(data):
+            events.append(data[:total])
+            data = data[total:]
+    elif kind == bodies.SERVER_SENT:
+        *whole, data = data.split(b"\n\n")
+        events = [event + b"\n\n" for event in whole]
+    return events, data

@@ -1,0 +1,262 @@
+"""Clients of bidirectional streams: HTTP/2 by the h2 library and HTTP/1.1 by hand, one
+conversation each, in lock step.
+"""
+
+import json
+import socket
+from base64 import b64decode, b64encode
+from typing import Any, Self
+
+import h2.config
+import h2.connection
+import h2.events
+
+from bedtape_cassettes.format.eventstream import (
+    Decoder,
+    Frame,
+    HeaderType,
+    HeaderValue,
+    encode,
+    encode_strings,
+)
+from bedtape_cassettes.model import event_headers
+from support import WAIT
+
+MODEL = "amazon.nova-sonic-v1:0"
+PATH = f"/model/{MODEL}/invoke-with-bidirectional-stream"
+OPERATION = "InvokeModelWithBidirectionalStream"
+
+
+def chunk(event: Any) -> dict[str, Any]:
+    """An event as a rule contains it."""
+    return {"chunk": {"bytes": b64encode(json.dumps({"event": event}).encode()).decode()}}
+
+
+def text_content(role: str, text: str, name: str = "c") -> list[Any]:
+    """The events of a text."""
+    names = {"promptName": "p", "contentName": name}
+    start = {**names, "type": "TEXT", "role": role, "interactive": role == "USER"}
+    return [
+        {"contentStart": start},
+        {"textInput": {**names, "content": text}},
+        {"contentEnd": names},
+    ]
+
+
+def audio_content(count: int, name: str = "a", *, loud: bool = False) -> list[Any]:
+    """The events of speech: a start, so many pieces of audio, and an end."""
+    names = {"promptName": "p", "contentName": name}
+    sound = b64encode((b"\xff\x7f" if loud else b"\0\0") * 512).decode()
+    pieces = [{"audioInput": {**names, "content": sound}} for _ in range(count)]
+    return [
+        {"contentStart": {**names, "type": "AUDIO", "role": "USER"}},
+        *pieces,
+        {"contentEnd": names},
+    ]
+
+
+def tool_result(use: str, result: Any, name: str = "t") -> list[Any]:
+    """The events of a tool's result."""
+    names = {"promptName": "p", "contentName": name}
+    start = {
+        **names,
+        "type": "TOOL",
+        "role": "TOOL",
+        "toolResultInputConfiguration": {"toolUseId": use},
+    }
+    return [
+        {"contentStart": start},
+        {"toolResult": {**names, "content": json.dumps(result)}},
+        {"contentEnd": names},
+    ]
+
+
+def wrap(value: Any) -> bytes:
+    """The frame of one event of Sonic, as in both directions: a chunk with JSON in base64."""
+    payload = json.dumps({"bytes": b64encode(json.dumps(value).encode()).decode()}).encode()
+    return encode_strings(event_headers("chunk"), payload)
+
+
+def sign(frame: bytes) -> bytes:
+    """The envelope of a signed frame. An empty frame ends the input."""
+    date = HeaderValue(HeaderType.TIMESTAMP, 1_790_000_000_000)
+    signature = HeaderValue(HeaderType.BYTES, bytes(32))
+    return encode(Frame(((":date", date), (":chunk-signature", signature)), frame))
+
+
+class Duplex:
+    """A client with a conversation over h2 or HTTP/1.1. It reads the events of the answer."""
+
+    def __init__(
+        self, port: int, *, http2: bool = True, path: str = PATH, signed: bool = True
+    ) -> None:
+        self._line: _Http2 | _Http1 = _Http2(port, path) if http2 else _Http1(port, path)
+        self._signed = signed
+        self._decoder = Decoder()
+        self.body = b""
+        self.events: list[Any] = []
+        self.errors: list[tuple[str, str]] = []
+
+    @property
+    def status(self) -> int:
+        return self._line.status
+
+    @property
+    def over(self) -> bool:
+        return self._line.over
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leaves without a word, as a client that dies."""
+        self._line.socket.close()
+
+    def send(self, *events: Any) -> None:
+        for event in events:
+            frame = wrap({"event": event})
+            self._line.write(sign(frame) if self._signed else frame)
+
+    def write(self, data: bytes) -> None:
+        self._line.write(data)
+
+    def end(self) -> None:
+        if self._signed:
+            self._line.write(sign(b""))
+        self._line.end()
+
+    def read(self) -> None:
+        """Waits for more of the answer. A connection that breaks ends it."""
+        try:
+            data = self._line.wait()
+        except ConnectionError:
+            self._line.over, data = True, b""
+        self.body += data
+        if self.status != 200:
+            return
+        for frame in self._decoder.feed(data):
+            headers = dict(frame.strings() or ())
+            if name := headers.get(":exception-type"):
+                self.errors.append((name, json.loads(frame.payload)["message"]))
+            else:
+                self.events.append(json.loads(b64decode(json.loads(frame.payload)["bytes"])))
+
+    def read_until(self, count: int) -> list[Any]:
+        """Waits until so many events have come, and returns all."""
+        while len(self.events) < count and not self.over:
+            self.read()
+        return self.events
+
+    def read_all(self) -> list[Any]:
+        while not self.over or self._line.early:
+            self.read()
+        return self.events
+
+
+class _Http2:
+    def __init__(self, port: int, path: str) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=WAIT)
+        config = h2.config.H2Configuration(client_side=True, header_encoding="utf-8")
+        self._h2 = h2.connection.H2Connection(config)
+        self._h2.initiate_connection()
+        pseudo = [(":method", "POST"), (":scheme", "http"), (":path", path)]
+        self._h2.send_headers(1, [*pseudo, (":authority", "localhost")])
+        self.status, self.over = 0, False
+        self.early = b""  # of the answer, read while the request waited for its window
+        self._flush()
+
+    def _flush(self) -> None:
+        self.socket.sendall(self._h2.data_to_send())
+
+    def write(self, data: bytes) -> None:
+        while data:
+            size = min(self._h2.local_flow_control_window(1), self._h2.max_outbound_frame_size)
+            if not size:
+                self.early += self._read()
+                continue
+            self._h2.send_data(1, data[:size])
+            data = data[size:]
+            self._flush()
+
+    def end(self) -> None:
+        self._h2.end_stream(1)
+        self._flush()
+
+    def wait(self) -> bytes:
+        early, self.early = self.early, b""
+        return early or self._read()
+
+    def _read(self) -> bytes:
+        data, read = b"", self.socket.recv(65536)
+        if not read:
+            self.over = True
+        for event in self._h2.receive_data(read):
+            match event:
+                case h2.events.ResponseReceived(headers=headers):
+                    self.status = int(dict(headers or ())[":status"])
+                case h2.events.DataReceived(data=piece, flow_controlled_length=length):
+                    data += piece or b""
+                    self._h2.acknowledge_received_data(length or 0, 1)
+                case (
+                    h2.events.StreamEnded()
+                    | h2.events.StreamReset()
+                    | h2.events.ConnectionTerminated()
+                ):
+                    self.over = True
+        self._flush()
+        return data
+
+
+class _Http1:
+    def __init__(self, port: int, path: str) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=WAIT)
+        self.status, self.over, self.early = 0, False, b""
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+        self.socket.sendall(head.encode())
+        self._buffer = b""
+        self._left: int | None = None  # of a body with a length
+
+    def write(self, data: bytes) -> None:
+        self.socket.sendall(b"%x\r\n%b\r\n" % (len(data), data))
+
+    def end(self) -> None:
+        self.socket.sendall(b"0\r\n\r\n")
+
+    def wait(self) -> bytes:
+        read = self.socket.recv(65536)
+        self._buffer += read
+        self.over = self.over or not read
+        if not self.status and b"\r\n\r\n" in self._buffer:
+            head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
+            self.status = int(head.split(b" ")[1])
+            lengths = [
+                line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")
+            ]
+            self._left = int(lengths[0].partition(b":")[2]) if lengths else None
+        return (
+            (self._read_chunks() if self._left is None else self._read_part())
+            if self.status
+            else b""
+        )
+
+    def _read_part(self) -> bytes:
+        assert self._left is not None
+        data, self._buffer = self._buffer[: self._left], self._buffer[self._left :]
+        self._left -= len(data)
+        self.over = self.over or not self._left
+        return data
+
+    def _read_chunks(self) -> bytes:
+        data = b""
+        while (at := self._buffer.find(b"\r\n")) >= 0:
+            size = int(self._buffer[:at], 16)
+            end = at + 2 + size + 2
+            if len(self._buffer) < end:
+                break
+            data += self._buffer[at + 2 : end - 2]
+            self._buffer = self._buffer[end:]
+            self.over = self.over or not size
+        return data

@@ -1,0 +1,321 @@
+"""Recorded conversations play turn by turn: from YAML and from a tape, over both versions of HTTP,
+at once and at the recorded pace. Input that is out of turn is a miss which names what was expected.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bedtape_cassettes.families.models import nova_sonic
+from bedtape_cassettes.format import bodies, document, tape
+from bedtape_cassettes.model import (
+    EMPTY,
+    Body,
+    Cassette,
+    Event,
+    Events,
+    Interaction,
+    Request,
+    Response,
+    event_headers,
+)
+from bedtape_cassettes.redaction.walk import scan, scrub_interaction
+from bedtape_cassettes.suites.show import render_transcript
+from bedtape_replayer import Replayer
+from support.client import until
+from support.duplex import MODEL, OPERATION, PATH, Duplex, audio_content, text_content, tool_result
+from support.folders import write, write_tape
+
+both_versions = pytest.mark.parametrize("http2", [True, False], ids=["http2", "http1"])
+START = {"sessionStart": {"inferenceConfiguration": {"maxTokens": 1024}}}
+PROMPT = {"promptStart": {"promptName": "p", "audioOutputConfiguration": {"voiceId": "matthew"}}}
+SETUP = [START, PROMPT, *text_content("SYSTEM", "You are kind.")]
+FINISH = [{"promptEnd": {"promptName": "p"}}, {"sessionEnd": {}}]
+
+
+def say(number: int, *parts: dict[str, Any]) -> list[dict[str, Any]]:
+    """The events of a turn: its number, and its parts."""
+    return [
+        {"textOutput": {"content": f"turn {number}"}},
+        *parts,
+        {"contentEnd": {"stopReason": "END_TURN"}},
+    ]
+
+
+# (at_ms, who, event)
+HELLO, WEATHER = text_content("USER", "Hello?"), tool_result("t1", {"weather": "rain"})
+AUDIO = audio_content(4)
+TIMELINE = [
+    *((0, "in", event) for event in (*SETUP, *HELLO)),
+    *((10 + number, "out", event) for number, event in enumerate(say(1))),
+    *((100 + number, "in", event) for number, event in enumerate(AUDIO[:4])),
+    *(
+        (110 + number, "out", event)
+        for number, event in enumerate(say(2, {"toolUse": {"toolUseId": "t1"}}))
+    ),
+    *((200 + number, "in", event) for number, event in enumerate((*AUDIO[4:], *WEATHER))),
+    *((250 + number, "out", event) for number, event in enumerate(say(3))),
+    *((300, "in", event) for event in FINISH),
+    (310, "out", {"completionEnd": {"stopReason": "END_TURN"}}),
+]
+
+
+def record(timeline: list[tuple[int, str, Any]]) -> Interaction:
+    """The recording of a conversation."""
+
+    def pick(who: str) -> Events:
+        return Events.of(
+            [
+                Event(
+                    at,
+                    event_headers("chunk"),
+                    bodies.seal_chunk(nova_sonic.strip_event(value)),
+                    "bytes",
+                )
+                for at, side, event in timeline
+                if side == who
+                for value in [{"event": event}]
+            ],
+            padded=who == "out",
+        )
+
+    request = Request("POST", PATH, (), EMPTY, pick("in"))
+    response = Response(200, (("content-type", bodies.EVENT_STREAM),), pick("out"))
+    return Interaction(OPERATION, MODEL, request, response)
+
+
+RECORDING = record(TIMELINE)
+OUTPUTS = [{"event": event} for _, side, event in TIMELINE if side == "out"]
+
+
+@pytest.fixture(params=["folder", "tape"])
+def cassettes(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    cassette = Cassette("talk", (RECORDING,))
+    if request.param == "folder":
+        write(tmp_path / "cassettes", cassette)
+        return tmp_path / "cassettes"
+    write_tape(tmp_path / "talk.tape", [cassette])
+    return tmp_path / "talk.tape"
+
+
+@pytest.fixture
+def bedrock(tmp_path: Path) -> Iterator[Replayer]:
+    write(tmp_path / "cassettes", Cassette("talk", (RECORDING,)))
+    with Replayer(tmp_path / "cassettes") as replayer:
+        yield replayer
+
+
+@both_versions
+@pytest.mark.parametrize("speed", [None, 1.0], ids=["at once", "recorded pace"])
+def test_a_recording_plays_event_for_event(
+    cassettes: Path, http2: bool, speed: float | None
+) -> None:
+    with Replayer(cassettes, speed=speed) as bedrock, Duplex(bedrock.port, http2=http2) as client:
+        client.send(*SETUP, *HELLO)
+        assert len(client.read_until(2)) == 2
+        client.send(*AUDIO[:4])
+        assert len(client.read_until(5)) == 5
+        client.send(*AUDIO[4:], *WEATHER)
+        assert len(client.read_until(7)) == 7
+        client.send(*FINISH)
+        client.end()
+        assert [{"event": each["event"]} for each in client.read_all()] == OUTPUTS
+        assert client.errors == []
+        (call,) = bedrock.calls
+        assert (call.source, call.hung_up, call.events) == ("cassette", False, len(OUTPUTS))
+        assert call.by is not None
+        assert call.by.startswith("talk/")
+
+
+def test_names_and_audio_of_a_client_may_differ(bedrock: Replayer) -> None:
+    with Duplex(bedrock.port) as client:
+        renamed = [rename(event) for event in (*SETUP, *HELLO)]
+        client.send(*renamed)
+        client.read_until(2)
+        client.send(*audio_content(9, "mic", loud=True), *WEATHER, *FINISH)
+        client.end()
+        assert client.read_all() == OUTPUTS
+    assert client.errors == []
+
+
+def rename(event: Any) -> Any:
+    ((name, members),) = event.items()
+    return {
+        name: {
+            **members,
+            **{key: "another" for key in ("promptName", "contentName") if key in members},
+        }
+    }
+
+
+WRONG: dict[str, tuple[list[Any], str, str]] = {
+    "another text": (
+        [*SETUP, *text_content("USER", "Goodbye!")],
+        'expected textInput (TEXT, USER) {"content":"Hello?"} as event 7 without audio (talk/',
+        'found textInput (TEXT, USER) {"content":"Goodbye!"}',
+    ),
+    "another voice": (
+        [
+            START,
+            {"promptStart": {"promptName": "p", "audioOutputConfiguration": {"voiceId": "amy"}}},
+        ],
+        'expected promptStart {"voiceId":"matthew"} as event 2',
+        'found promptStart {"voiceId":"amy"}',
+    ),
+    "another system prompt": (
+        [START, PROMPT, *text_content("SYSTEM", "Be rude.")],
+        "You are kind.",
+        "Be rude.",
+    ),
+    "too early an end": (
+        [*SETUP, *FINISH],
+        "expected contentStart (TEXT, USER) as event 6",
+        "found promptEnd",
+    ),
+    "more than was recorded": (
+        [*SETUP, *HELLO, *AUDIO, *WEATHER, *FINISH, START],
+        "expected the end of the input as event 16",
+        "found sessionStart",
+    ),
+}
+
+
+@both_versions
+@pytest.mark.parametrize("name", WRONG)
+def test_input_out_of_turn_is_a_miss_that_names_what_was_expected(
+    bedrock: Replayer, http2: bool, name: str
+) -> None:
+    events, expected, actual = WRONG[name]
+    with Duplex(bedrock.port, http2=http2) as client:
+        client.send(*events)
+        client.read_all()
+    ((error, message),) = client.errors
+    assert error == "validationException"
+    assert expected in message
+    assert actual in message
+    until(lambda: len(bedrock.calls) == 1)
+    (call,) = bedrock.calls
+    assert call.source == "miss"
+    assert expected in str(call.miss)
+
+
+def test_an_end_of_the_input_before_the_recorded_end_is_a_miss(bedrock: Replayer) -> None:
+    with Duplex(bedrock.port) as client:
+        client.send(*SETUP, *HELLO)
+        client.end()
+        client.read_all()
+    ((_, message),) = client.errors
+    assert "expected contentStart (AUDIO, USER) as event 9" in message
+    assert "found the end of the input" in message
+
+
+def test_of_several_recordings_the_one_with_the_clients_text_plays(tmp_path: Path) -> None:
+    def ask(text: str, answer: str) -> Interaction:
+        return record(
+            [
+                *((0, "in", event) for event in (*SETUP, *text_content("USER", text))),
+                (5, "out", {"textOutput": {"content": answer}}),
+            ]
+        )
+
+    recordings = tuple(ask(f"question {n}", f"answer {n}") for n in range(3))
+    write(tmp_path / "cassettes", Cassette("talks", recordings))
+    with Replayer(tmp_path / "cassettes") as bedrock:
+        for n in (2, 0, 1, 1):
+            with Duplex(bedrock.port) as client:
+                client.send(*SETUP, *text_content("USER", f"question {n}"))
+                client.end()
+                assert client.read_all() == [{"event": {"textOutput": {"content": f"answer {n}"}}}]
+
+
+def test_a_recorded_interruption_waits_for_the_user(tmp_path: Path) -> None:
+    interrupted = {"textOutput": {"content": '{ "interrupted" : true }'}}
+    end = {"contentEnd": {"stopReason": "INTERRUPTED"}}
+    timeline = [
+        *((0, "in", event) for event in (*SETUP, *HELLO)),
+        (10, "out", {"audioOutput": {"content": "AAAA"}}),
+        *((20, "in", event) for event in AUDIO[:3]),
+        (30, "out", interrupted),
+        (31, "out", end),
+        *((40, "in", event) for event in AUDIO[3:]),
+    ]
+    write(tmp_path / "cassettes", Cassette("talk", (record(timeline),)))
+    with Replayer(tmp_path / "cassettes") as bedrock, Duplex(bedrock.port) as client:
+        client.send(*SETUP, *HELLO)
+        client.read_until(1)
+        client.send(*AUDIO[:2])
+        client.send(AUDIO[2])
+        assert client.read_until(3)[1:] == [{"event": interrupted}, {"event": end}]
+
+
+# -- the file ----------------------------------------------------------------------------------
+
+
+def test_the_file_of_a_conversation_has_another_version_and_reads_well() -> None:
+    data = document.write(RECORDING)
+    text = data.decode()
+    assert text.startswith("bedtape: 2\n")
+    assert "Hello?" in text
+    assert "digest" in text
+    assert document.read(data, "talk/1.yaml") == RECORDING
+    named = replace(RECORDING, file="talk/1.yaml")
+    (cassette,) = tape.unpack(tape.pack([Cassette("talk", (named,))]), "x")
+    assert cassette.interactions == (named,)
+
+
+@pytest.mark.parametrize("version", ["1", "3"])
+def test_another_version_of_the_file_is_named(version: str) -> None:
+    data = document.write(RECORDING).replace(b"bedtape: 2", f"bedtape: {version}".encode(), 1)
+    with pytest.raises(
+        Exception, match="upgrade bedtape" if version == "3" else "write `bedtape: 2`"
+    ):
+        document.read(data, "talk/1.yaml")
+
+
+def test_secrets_in_what_the_client_sent_are_found_and_removed() -> None:
+    key = "AKIAQYLPMN5HFIQR7XYA"
+    recording = record(
+        [(0, "in", event) for event in (*SETUP, *text_content("USER", f"My key is {key}"))]
+    )
+    assert [finding.where.partition("[")[0] for finding in scan(recording)] == ["request.events"]
+    clean = scrub_interaction(recording)
+    assert scan(clean) == []
+    assert key not in document.write(clean).decode()
+
+
+def test_a_transcript_shows_both_sides() -> None:
+    shown = "\n".join(line.text for line in render_transcript("talk", 1, RECORDING))
+    assert RECORDING.request.events is not None
+    assert f"client, {len(RECORDING.request.events.events)} events" in shown
+    assert '0 ms  {"event": {"textInput": {"promptName": "p", "contentName": "c", "content' in shown
+    assert "stream of 8 events" in shown
+
+
+@both_versions
+@pytest.mark.parametrize("ends", ["reset", "closed"])
+def test_a_conversation_ends_as_it_was_recorded(tmp_path: Path, http2: bool, ends: Any) -> None:
+    sent = [*SETUP, *HELLO]
+    recorded = [*((0, "in", event) for event in sent), (10, "out", OUTPUTS[0]["event"])]
+    interaction = record(recorded)
+    broken = replace(interaction, response=replace(interaction.response, ends=ends))
+    write(tmp_path / "cassettes", Cassette("talk", (broken,)))
+    with Replayer(tmp_path / "cassettes") as bedrock, Duplex(bedrock.port, http2=http2) as client:
+        client.send(*sent)
+        assert client.read_all() == OUTPUTS[:1]  # the client has not ended its input
+
+
+@both_versions
+def test_a_recorded_error_of_a_conversation_is_answered_at_the_head(
+    tmp_path: Path, http2: bool
+) -> None:
+    body = b'{"message":"no access"}'
+    error = Response(403, (("content-type", "application/json"),), Body("json", body))
+    interaction = replace(record(TIMELINE), response=error)
+    write(tmp_path / "cassettes", Cassette("talk", (interaction,)))
+    with Replayer(tmp_path / "cassettes") as bedrock, Duplex(bedrock.port, http2=http2) as client:
+        client.send(*SETUP)
+        client.read_all()
+        assert (client.status, client.body) == (403, body)
