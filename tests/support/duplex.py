@@ -173,6 +173,8 @@ class _Http2:
 
     def write(self, data: bytes) -> None:
         while data:
+            if self.over:
+                raise BrokenPipeError("the answer has ended, and the rest is not read")
             size = min(self._h2.local_flow_control_window(1), self._h2.max_outbound_frame_size)
             if not size:
                 self.early += self._read()
