@@ -26,6 +26,7 @@ from bedtape_cassettes.text import format_count
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.answering.memory import Memory
 from bedtape_replayer.api.gate import Gate
+from bedtape_replayer.api.route import VERSION
 from bedtape_replayer.cli.call_log import CallLog, LogLevel, log
 from bedtape_replayer.cli.play_options import (
     DEFAULT_FOLDER,
@@ -52,6 +53,7 @@ from bedtape_replayer.server.loading import prepare_checks, read_overlay, watch
 from bedtape_replayer.server.other_folders import OtherFolders, find_other_folders
 from bedtape_replayer.server.server import Server, new_event_loop
 from bedtape_replayer.server.tls_contexts import Certificates, open_certificates, read_certificates
+from bedtape_replayer.state.shared import SharedState
 
 # Objects that are made before the garbage collector looks for cycles. Python's default of 700
 # costs a tenth of a call.
@@ -175,6 +177,22 @@ def replay(
             help="Drop a named session that was not used for this time; 0 keeps all sessions.",
         ),
     ] = 4 * 3600.0,
+    state: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help=(
+                "Share all sessions with other servers, in Valkey or Redis:"
+                " valkey://HOST[:PORT][/DB]. Needs the extra state."
+            ),
+        ),
+    ] = None,
+    namespace: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="With --state: the servers with this name share sessions."
+        ),
+    ] = "default",
     log_level: Annotated[
         LogLevel, typer.Option(help="Lines to write to stderr: all calls, problems, or errors.")
     ] = LogLevel.info,
@@ -219,6 +237,12 @@ def replay(
         memory=memory << 20,
         idle=idle or None,
     )
+    with exit_on_error():
+        shared = (
+            SharedState(engine, state, VERSION, namespace=namespace, lifetime=idle or None)
+            if state is not None
+            else None
+        )
     engine.elsewhere = OtherFolders(lambda: find_other_folders(chosen), rules)
     if control:
         engine.control = gate = Gate(engine, control_token, address=host)
@@ -256,6 +280,7 @@ def replay(
                 grace,
                 log_level,
                 certificates,
+                shared,
             )
         )
 
@@ -337,16 +362,23 @@ async def _serve(
     grace: float,
     level: LogLevel,
     certificates: Certificates | None,
+    state: SharedState | None,
 ) -> None:
     """Serve until a signal comes."""
     calls = CallLog(level)
     observer = None if level is LogLevel.error else calls.add
     server = Server(
-        engine, admission=admission, speed=speed, observer=observer, certificates=certificates
+        engine,
+        admission=admission,
+        speed=speed,
+        observer=observer,
+        certificates=certificates,
+        state=state,
     )
     stopping = _stop_on_signals()
     try:
-        await server.start(host, port)
+        with exit_on_error():
+            await server.start(host, port)
     except OSError as error:
         _fail_to_listen(host, port, error)
     _say_where(host, server.port, tls=certificates is not None)

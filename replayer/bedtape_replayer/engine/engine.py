@@ -118,6 +118,8 @@ class Engine:
         self.advise: Callable[[str], str] = lambda _: ""
         # Calls whose answers are being sent.
         self.running: dict[Progress, Answer] = {}
+        # Keeps the outcomes of calls, if servers share their histories.
+        self.share: Callable[[Outcome], None] | None = None
         self.watchers: set[Watcher] = set()
         self.editor: Editor | None = None
         self._checks = checks
@@ -202,7 +204,9 @@ class Engine:
     def finish(self, outcome: Outcome) -> None:
         """Add a finished call to its session's history."""
         history = self.sessions.history_of(outcome.answer.call)
-        if history is not None:
+        if history is not None and self.share is not None:
+            self.share(outcome)
+        elif history is not None:
             history.add(outcome)
         if outcome.progress is not None:
             self.running.pop(outcome.progress, None)

@@ -231,7 +231,7 @@ class Record:
         if response is None or not (self.faults or self.hung_up):
             return response
         pieces = self.outcome.answer.reply.pieces
-        sent = self._sent_pieces
+        sent = self.sent_pieces
         if isinstance(response.body, Events):
             events = [body.events for piece in sent if (body := _read_events(piece)) is not None]
             if len(events) != len(sent) or len(sent) < len(pieces):
@@ -246,7 +246,7 @@ class Record:
         )
 
     @cached_property
-    def _sent_pieces(self) -> list[bytes]:
+    def sent_pieces(self) -> list[bytes]:
         """The pieces of the body that were sent, each with the bytes of it that faults left."""
         answer = self.outcome.answer
         # its function may count the calls
@@ -279,7 +279,7 @@ class Record:
         response = self.outcome.answer.response
         if not self.outcome.started or response is None or not isinstance(response.body, Events):
             return ""
-        events = takewhile(lambda body: body is not None, map(_read_events, self._sent_pieces))
+        events = takewhile(lambda body: body is not None, map(_read_events, self.sent_pieces))
         values = [value for body in events if body is not None for value in read_values(body)]
         return "".join(slot.text for slot in slots(values, members_of(self.operation, self.model)))
 

@@ -5,6 +5,7 @@ No clock: the caller passes the time.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bedtape_replayer.answering.memory import Memory
@@ -49,6 +50,16 @@ class Caches:
                 self._memory.used -= _BYTES
             self._memory.used += _BYTES
         self._caches[key] = _Cache(now + lifetime, lifetime)
+
+    def dump(self) -> tuple[tuple[bytes, float, float], ...]:
+        """Return the caches as tuples, to be loaded by another server."""
+        return tuple((key, each.until, each.lifetime) for key, each in self._caches.items())
+
+    def load(self, caches: Iterable[tuple[bytes, float, float]]) -> None:
+        """Replace the caches by those of another server."""
+        self.clear()
+        self._caches = {key: _Cache(until, lifetime) for key, until, lifetime in caches}
+        self._memory.used += len(self._caches) * _BYTES
 
     def clear(self) -> None:
         """Drop all caches."""
