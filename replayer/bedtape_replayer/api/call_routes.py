@@ -19,7 +19,7 @@ from bedtape_replayer.history.assertions import (
 )
 from bedtape_replayer.history.calls import ConditionInvalid
 from bedtape_replayer.history.json_safe import make_json_safe
-from bedtape_replayer.history.listing import list_calls
+from bedtape_replayer.history.listing import find_problem, list_calls
 from bedtape_replayer.history.retries.verdict import judge_retries
 from bedtape_replayer.overlay.explain import describe
 from bedtape_replayer.overlay.rule import Rule
@@ -96,7 +96,7 @@ def summarize(request: ApiRequest) -> JsonValue:
     calls, layers = session.history.calls, session.layers
     lines = [f"{format_count(len(calls), 'call')}{':' if calls else ''}", *list_calls(calls)]
     lines += [line for _, line in layers.list_unused()]
-    kept = (call.problem for call in calls)
+    kept = map(find_problem, calls)
     misses = [*session.history.forgotten_misses, *(report for report in kept if report is not None)]
     if calls.forgotten:
         lines[0] = f"after {format_count(calls.forgotten, 'older call')}, {lines[0]}"

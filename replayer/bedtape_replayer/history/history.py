@@ -15,6 +15,7 @@ from bedtape_replayer.answering.answer import Answer, Outcome
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.memory import Memory
 from bedtape_replayer.history.calls import Calls, ConditionInvalid
+from bedtape_replayer.history.listing import find_problem
 from bedtape_replayer.history.record import Record
 
 __all__ = ["ConditionInvalid", "History"]
@@ -89,10 +90,9 @@ class History:
 
     def forget_oldest(self) -> None:
         """Remove the oldest call and count it. Keep the report of a miss."""
-        record = Record(self._outcomes[0])
-        if record.problem is not None and len(self.forgotten_misses) < _MISSES:
-            report = record.problem
-            if report not in self.forgotten_misses:
+        if len(self.forgotten_misses) < _MISSES:
+            report = find_problem(Record(self._outcomes[0]))
+            if report is not None and report not in self.forgotten_misses:
                 self.forgotten_misses += (report,)
                 self._memory.used += len(report)
         self._remove_oldest()

@@ -20,6 +20,13 @@ _NOTE = 80
 _MODEL = 44
 
 
+def find_problem(record: Record) -> str | None:
+    """Return why a call makes a test fail: the report of a miss, or what was wrong with the rule
+    that could not answer. `None` if the call was answered.
+    """
+    return str(record.miss or record.by) if record.source in ("miss", "overlay") else None
+
+
 def describe_call(record: Record) -> tuple[str, str, str, str]:
     """Return the columns after the number: request, status, what answered, and
     the words of both sides.

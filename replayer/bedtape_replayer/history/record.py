@@ -147,13 +147,6 @@ class Record:
         return None if miss is None else str(miss)
 
     @property
-    def problem(self) -> str | None:
-        """Why the call makes a test fail: the report of a miss, or the id of the rule that could
-        not answer. `None` if the call was answered.
-        """
-        return str(self.miss or self.by) if self.source in ("miss", "overlay") else None
-
-    @property
     def status(self) -> int | None:
         """The HTTP status. `None` if a fault prevented the start of the answer."""
         return self.outcome.answer.reply.status if self.outcome.started else None
