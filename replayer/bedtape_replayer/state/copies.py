@@ -199,7 +199,7 @@ def read_document(session: SessionState, document: bytes) -> None:
 def dump_memory(session: SessionState) -> bytes:
     """Return what the session remembers beside counts, or nothing if it remembers nothing."""
     faults, refused, made = session.layers.dump_memory()
-    parts = (faults, refused, dict(made), session.responses.dump(), session.caches.dump())
+    parts = (faults, refused, dict(made), session.responses.dump(), session.simulated.dump())
     return encode(parts) if any(parts) else b""
 
 
@@ -208,9 +208,9 @@ def load_memory(session: SessionState, data: bytes) -> None:
     if not data:
         session.layers.load_memory({}, (), {})
         session.responses.clear()
-        session.caches.clear()
+        session.simulated.clear()
         return
-    faults, refused, made, responses, caches = decode(data)
+    faults, refused, made, responses, simulated = decode(data)
     session.layers.load_memory(faults, refused, made)
     session.responses.load(responses)
-    session.caches.load(caches)
+    session.simulated.load(simulated)

@@ -180,6 +180,13 @@ SCRIPTS: dict[str, list[Step]] = {
         ("POST", NOVA, CACHED),
         CALLS,
     ],
+    "quotas of a model": [
+        ("PUT", f"{S}/simulate", {"quotas": {"requests_per_minute": 2}}),
+        rule(answer={"text": "a"}),
+        *[say("x")] * 3,
+        ("POST", "/_bedtape/clock", {"advance": 61}),
+        *[say("x")] * 2,
+    ],
 }
 
 
@@ -271,7 +278,7 @@ STEPS = st.sampled_from(
 
 
 @settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(steps=st.lists(STEPS, max_size=25))
+@given(steps=st.lists(STEPS, max_size=12))
 def test_two_servers_answer_as_one_whatever_is_sent(
     single: Sequence[Replica], pair: Sequence[Replica], steps: list[Step]
 ) -> None:
