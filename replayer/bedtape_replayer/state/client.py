@@ -81,10 +81,14 @@ class StateClient:
             raise self._fail(error) from None
 
     async def listen(self, channel: bytes) -> AsyncIterator[bytes]:
-        """Yield the messages of a channel. Raises StateUnavailable when the connection is lost."""
+        """Yield the messages of a channel, and first an empty one, when it listens.
+
+        Raises StateUnavailable when the connection is lost.
+        """
         try:
             async with self._redis.pubsub(ignore_subscribe_messages=True) as subscription:
                 await subscription.subscribe(channel)
+                yield b""
                 async for message in subscription.listen():
                     yield message["data"]
         except self._errors as error:

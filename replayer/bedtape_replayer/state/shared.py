@@ -94,8 +94,14 @@ class SharedState:
                     " choose another --namespace"
                 )
         except StateUnavailable as error:
+            await self._client.close()
             raise CassetteError(f"--state: {error}") from None
-        self._start(self._answer_readers())
+        except CassetteError:
+            await self._client.close()
+            raise
+        listening = asyncio.Event()
+        self._start(self._answer_readers(listening))
+        await listening.wait()
 
     async def stop(self) -> None:
         """Send the outcomes that wait, and disconnect."""
@@ -353,19 +359,22 @@ class SharedState:
 
     async def _flush_all(self) -> None:
         """Let all servers send the outcomes that wait."""
+        await self._flush()  # also if this server does not listen yet, after an outage
         reply = self._prefix + b"flushed:" + uuid4().hex.encode()
         for _ in range(await self._client.send("PUBLISH", self._prefix + b"flush", reply)):
             if not await self._client.pop(reply, _FLUSH_SECONDS):
                 break  # a server that ends loses the calls of its last batch
 
-    async def _answer_readers(self) -> None:
+    async def _answer_readers(self, listening: asyncio.Event) -> None:
         """Send the outcomes that wait when another server reads a history."""
         while True:
             with suppress(StateUnavailable):
                 async for reply in self._client.listen(self._prefix + b"flush"):
+                    listening.set()
                     await self._flush()
-                    await self._client.send("RPUSH", reply, b"1")
-                    await self._client.send("EXPIRE", reply, b"10")
+                    if reply:
+                        await self._client.send("RPUSH", reply, b"1")
+                        await self._client.send("EXPIRE", reply, b"10")
             await asyncio.sleep(_RETRY_SECONDS)
 
     def _start(self, work: Any) -> None:

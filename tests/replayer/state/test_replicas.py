@@ -30,7 +30,7 @@ Step = tuple[str, str, Any]
 
 @pytest.fixture(scope="module")
 def library() -> Library:
-    return load([store.samples()])
+    return SAMPLES
 
 
 def say(text: str) -> Step:
@@ -53,10 +53,12 @@ def fault(**fault: Any) -> Step:
     return ("POST", f"{S}/faults", fault)
 
 
-RECORDED: Step = (
-    "POST",
-    "/model/us.anthropic.claude-sonnet-4-5-20250929-v1%3A0/converse",
-    {"messages": [{"role": "user", "content": [{"text": "Name three rivers."}]}]},
+SAMPLES = load([store.samples()])
+RECORDED: Step = next(
+    (each.request.method, each.request.path, json.loads(each.request.body.data))
+    for cassette in SAMPLES.cassettes
+    for each in cassette.interactions
+    if each.operation == "Converse" and each.response.status == 200
 )
 CALLS = ("GET", f"{S}/calls", None)
 OVERLAY = ("GET", f"{S}/overlay", None)
