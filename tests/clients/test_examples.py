@@ -46,7 +46,7 @@ class Example:
 TYPESCRIPT = Example(
     "tests/examples/typescript",
     ("npm", "test", "--silent"),
-    r"ℹ pass 4\n",
+    r"ℹ pass 5\n",
     "Node.js 20 or later with npm",
 )
 EXAMPLES = (
