@@ -18,15 +18,21 @@ def run(*arguments: str, code: int = 0) -> str:
 
 
 def run_program(
-    arguments: Sequence[str | Path], environ: Mapping[str, str], folder: Path | None = None
+    arguments: Sequence[str | Path],
+    environ: Mapping[str, str],
+    folder: Path | None = None,
+    limit: float = WAIT,
 ) -> subprocess.CompletedProcess[str]:
-    """Runs a program to its end and returns its exit code and output."""
+    """Runs a program to its end and returns its exit code and output.
+
+    limit: seconds after which a program hangs.
+    """
     return subprocess.run(
         arguments,
         env=environ,
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=WAIT,
+        timeout=limit,
         check=False,
     )
