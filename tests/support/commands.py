@@ -1,7 +1,9 @@
 """`bedtape cassette` in this process, and programs in their own."""
 
+import socket
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from typer.testing import CliRunner
@@ -36,3 +38,15 @@ def run_program(
         timeout=limit,
         check=False,
     )
+
+
+@contextmanager
+def hold_port() -> Iterator[str]:
+    """A port at which nothing listens, and which the system gives to no other program.
+
+    A server can listen at it, because servers set SO_REUSEADDR as this socket does.
+    """
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield str(holder.getsockname()[1])
