@@ -44,7 +44,7 @@ EXAMPLES = (
     Example(
         "clients/typescript",
         ("npm", "test", "--silent"),
-        r"ℹ pass 16\n",
+        r"ℹ pass 17\n",
         environ={"BEDTAPE_RUN_CASSETTES": str(store.samples())},
     ),
     Example("tests/examples/go", GO_TEST, r"(?s)(--- PASS.*){4}\nok\s"),
