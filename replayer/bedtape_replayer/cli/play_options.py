@@ -25,6 +25,7 @@ class Simulating(StrEnum):
 
     caching = "caching"
     limits = "limits"
+    service_tiers = "service_tiers"
 
 
 class Validating(StrEnum):
