@@ -1,9 +1,9 @@
 """VCR.py in the same test: another service from VCR.py, Bedrock from bedtape."""
 
 from pathlib import Path
+from urllib.request import urlopen
 
 import boto3
-import requests
 import vcr
 
 from bedtape_replayer import Bedrock
@@ -17,7 +17,8 @@ version: 1
 
 
 def advise() -> str:
-    weather = requests.get("https://weather.example/oslo", timeout=9).text
+    with urlopen("https://weather.example/oslo") as forecast:
+        weather = forecast.read().decode()
     answer = boto3.client("bedrock-runtime").converse(
         modelId="us.amazon.nova-lite-v1:0",
         messages=[{"role": "user", "content": [{"text": f"What to wear in {weather}?"}]}],
