@@ -199,18 +199,18 @@ def read_document(session: SessionState, document: bytes) -> None:
 def dump_memory(session: SessionState) -> bytes:
     """Return what the session remembers beside counts, or nothing if it remembers nothing."""
     faults, refused, made = session.layers.dump_memory()
-    parts = (faults, refused, dict(made), session.responses.dump(), session.simulated.dump())
+    parts = (
+        *(faults, refused, dict(made)),
+        *(session.responses.dump(), session.simulated.dump(), tuple(session.conversations.played)),
+    )
     return encode(parts) if any(parts) else b""
 
 
 def load_memory(session: SessionState, data: bytes) -> None:
     """Replace what the session remembers."""
-    if not data:
-        session.layers.load_memory({}, (), {})
-        session.responses.clear()
-        session.simulated.clear()
-        return
-    faults, refused, made, responses, simulated = decode(data)
+    parts = decode(data) if data else ({}, (), {}, (), (), ())
+    faults, refused, made, responses, simulated, played = parts
     session.layers.load_memory(faults, refused, made)
     session.responses.load(responses)
     session.simulated.load(simulated)
+    session.conversations.played = dict.fromkeys(played)
