@@ -19,7 +19,7 @@ from bedtape_replayer.api.gate import Gate
 from bedtape_replayer.engine.checks import parse_checks
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.server.server import Server, new_event_loop
-from bedtape_replayer.state.shared import SharedState
+from bedtape_replayer.server.shared.state import SharedState
 from support.waits import until
 
 needs_redis = pytest.mark.skipif(

@@ -11,7 +11,7 @@ import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -53,7 +53,9 @@ from bedtape_replayer.server.loading import prepare_checks, read_overlay, watch
 from bedtape_replayer.server.other_folders import OtherFolders, find_other_folders
 from bedtape_replayer.server.server import Server, new_event_loop
 from bedtape_replayer.server.tls_contexts import Certificates, open_certificates, read_certificates
-from bedtape_replayer.state.shared import SharedState
+
+if TYPE_CHECKING:
+    from bedtape_replayer.server.shared.state import SharedState
 
 # Objects that are made before the garbage collector looks for cycles. Python's default of 700
 # costs a tenth of a call.
@@ -238,11 +240,7 @@ def replay(
         idle=idle or None,
     )
     with exit_on_error():
-        shared = (
-            SharedState(engine, state, VERSION, namespace=namespace, lifetime=idle or None)
-            if state is not None
-            else None
-        )
+        shared = None if state is None else _share(engine, state, namespace, idle)
     engine.elsewhere = OtherFolders(lambda: find_other_folders(chosen), rules)
     if control:
         engine.control = gate = Gate(engine, control_token, address=host)
@@ -296,6 +294,13 @@ def _check_editable(recordings: Recordings) -> None:
             "--edit: expected a folder of cassettes of your own, found the samples or no folder;"
             f" {fix}"
         )
+
+
+def _share(engine: Engine, url: str, namespace: str, idle: float) -> SharedState:
+    """Let the engine share its sessions. The import takes a tenth of a second."""
+    from bedtape_replayer.server.shared.state import SharedState
+
+    return SharedState(engine, url, VERSION, namespace=namespace, lifetime=idle or None)
 
 
 def _open_editor(

@@ -36,7 +36,7 @@ from bedtape_replayer.server.upstream import LiveSteps, ask
 if TYPE_CHECKING:
     from bedtape_replayer.server.connection import Connection
     from bedtape_replayer.server.server import Server
-    from bedtape_replayer.state.shared import SharedState
+    from bedtape_replayer.server.shared.state import SharedState
 
 Observer = Callable[[Outcome], None]
 # the stream, the method, the path, the head and the body

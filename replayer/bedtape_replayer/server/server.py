@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from email.utils import formatdate
+from typing import TYPE_CHECKING
 
 try:
     import uvloop
@@ -26,8 +27,10 @@ from bedtape_replayer.server.exchanges import Observer
 from bedtape_replayer.server.intercept import CONNECT, ConnectRequest
 from bedtape_replayer.server.tls import HANDSHAKE, TlsLayer
 from bedtape_replayer.server.tls_contexts import Certificates
-from bedtape_replayer.state.shared import SharedState
 from bedtape_replayer.wire.http2.headers import RequestHead
+
+if TYPE_CHECKING:
+    from bedtape_replayer.server.shared.state import SharedState
 
 __all__ = ["MAX_BODY", "Observer", "Outcome", "Server", "new_event_loop"]
 

@@ -6,6 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
+try:
+    from redis.asyncio import Redis
+    from redis.asyncio.retry import Retry
+    from redis.backoff import NoBackoff
+    from redis.exceptions import NoScriptError, RedisError
+except ImportError:  # the extra `state` is not installed
+    Redis = None  # type: ignore[assignment, misc]
+
 from bedtape_cassettes.errors import CassetteError
 
 # The seconds that a call waits for the state server. Then it is answered with 503, and SDKs retry.
@@ -31,15 +39,10 @@ class StateClient:
                 f"--state: expected valkey://HOST[:PORT][/DB], valkeys://, redis:// or rediss://,"
                 f" found {url!r}"
             )
-        try:
-            from redis.asyncio import Redis
-            from redis.asyncio.retry import Retry
-            from redis.backoff import NoBackoff
-            from redis.exceptions import NoScriptError, RedisError
-        except ImportError:
+        if Redis is None:
             raise CassetteError(
                 "--state needs the package redis; install it with: pip install 'bedtape[state]'"
-            ) from None
+            )
         self._redis: Any = Redis.from_url(
             f"{_SCHEMES[scheme]}://{rest}",
             socket_timeout=TIMEOUT,

@@ -24,10 +24,10 @@ from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.reply import build_error_reply, make_request_id
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.engine.session_state import SessionState, read_session
-from bedtape_replayer.state.client import StateClient, StateUnavailable
-from bedtape_replayer.state.copies import Change, SessionCopy, build_document, dump_memory
-from bedtape_replayer.state.scripts import APPEND, CHANGE, COMMIT
-from bedtape_replayer.state.values import ValueDamaged, decode_outcome, encode_outcome
+from bedtape_replayer.server.shared.client import StateClient, StateUnavailable
+from bedtape_replayer.server.shared.copies import Change, SessionCopy, build_document, dump_memory
+from bedtape_replayer.server.shared.scripts import APPEND, CHANGE, COMMIT
+from bedtape_replayer.server.shared.values import ValueDamaged, decode_outcome, encode_outcome
 
 # The error of a call while the state server cannot be asked. SDKs send such a call again.
 UNAVAILABLE: Final = "StateUnavailable"
@@ -76,7 +76,7 @@ class SharedState:
         self._sending = asyncio.Lock()
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
-        engine.share = self._keep
+        engine.share_outcome = self._keep
 
     async def start(self) -> None:
         """Connect, and listen to the other servers.

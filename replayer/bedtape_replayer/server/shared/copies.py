@@ -18,7 +18,7 @@ from bedtape_replayer.overlay.expressions import TemplatedAnswer
 from bedtape_replayer.overlay.overlay import NOTHING, Fault
 from bedtape_replayer.overlay.rule import Rule
 from bedtape_replayer.overlay.schedule import ALWAYS
-from bedtape_replayer.state.values import ValueDamaged, decode, encode
+from bedtape_replayer.server.shared.values import ValueDamaged, decode, encode
 
 # The kinds of counts: recordings played, calls seen, calls that matched a layer, calls that a layer
 # applied to.

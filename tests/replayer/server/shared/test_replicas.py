@@ -16,7 +16,7 @@ from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.storage import store
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.server.loading import load
-from bedtape_replayer.state.client import StateClient
+from bedtape_replayer.server.shared.client import StateClient
 from support.client import Answer, Http1
 from support.examples import examples
 from support.replicas import Replica, StateServer, needs_redis, open_replicas
