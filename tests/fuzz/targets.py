@@ -107,7 +107,7 @@ def _conversation(data: bytes) -> None:
         for piece in pieces:
             conversation.receive(piece)
         conversation.end()
-        list(conversation)
+        list(conversation.play())
         json.loads(conversation.describe())
 
 

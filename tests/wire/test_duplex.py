@@ -391,7 +391,7 @@ def test_any_bytes_of_a_client_end_a_conversation_in_order(pieces: list[bytes]) 
     for piece in pieces:
         conversation.receive(piece)
     conversation.end()
-    steps = list(conversation)
+    steps = list(conversation.play())
     assert isinstance(steps[0], Start)
     assert isinstance(steps[-1], Finish)
     assert all(isinstance(step, Send) for step in steps[1:-1])

@@ -138,9 +138,7 @@ class Connection(asyncio.Protocol):
     def _receive1(self, wire: http1.Http1Connection, data: bytes) -> None:
         for received in wire.receive(data):
             if isinstance(received, RequestReceived):
-                stream, method, target, head, body = received
-                self.exchanges.answer(self, stream, method, target, head, body)
-                self.exchanges.receive(stream, None)
+                self.exchanges.answer(self, *received)
             else:
                 self._receive_part(received)
 
@@ -149,9 +147,8 @@ class Connection(asyncio.Protocol):
             match received:
                 case RequestReceived(stream) | HeadReceived(stream) if self.winding_down:
                     wire.reset(stream, ErrorCode.REFUSED_STREAM)
-                case RequestReceived(stream, method, target, head, body):
-                    self.exchanges.answer(self, stream, method, target, head, body)
-                    self.exchanges.receive(stream, None)
+                case RequestReceived():
+                    self.exchanges.answer(self, *received)
                 case _:
                     self._receive_part(received)
         if wire.closing:  # the client violated the protocol, so its streams are closed
@@ -162,8 +159,8 @@ class Connection(asyncio.Protocol):
         exchange of a closed stream.
         """
         match received:
-            case HeadReceived(stream, method, target, head):
-                self.exchanges.answer(self, stream, method, target, head, b"")
+            case HeadReceived():
+                self.exchanges.answer(self, *received, None)
             case DataReceived(stream, data):
                 self.exchanges.receive(stream, data)
             case InputEnded(stream):
