@@ -140,9 +140,7 @@ class SessionState:
         return queue[min(played, len(queue) - 1)]
 
     def take_next_unplayed(self, index: Index, call: Call) -> IndexedRecording | None:
-        """Return the next recording in recorded order, if none is more similar
-        to the call, and play it.
-        """
+        """Return and play the next recording in order, if none is more similar to the call."""
         order = {id(interaction): place for place, interaction in enumerate(index.interactions)}
         recording = min(
             self.find_unplayed(index), key=lambda each: order[id(each.interaction)], default=None
@@ -204,9 +202,7 @@ class Sessions:
         return self._sessions.get(name)
 
     def history_of(self, call: Call) -> History | None:
-        """The history of the call's session; `None` if that session was dropped or reset, or
-        the call has no session.
-        """
+        """The history of the call's session; `None` if it was dropped or reset, or has none."""
         if not call.generation:
             return None
         session = self._sessions.get(call.session)

@@ -155,9 +155,7 @@ class Connection(asyncio.Protocol):
             self._abandon()
 
     def _receive_part(self, received: Received) -> None:
-        """Answer a duplex request at its head, pass its input on, or end the
-        exchange of a closed stream.
-        """
+        """Answer a duplex request, pass its input on, or end the exchange of a closed stream."""
         match received:
             case HeadReceived():
                 self.exchanges.answer(self, *received, None)
@@ -176,9 +174,7 @@ class Connection(asyncio.Protocol):
     # -- going on ----------------------------------------------------------------------------------
 
     def flush(self) -> None:
-        """Write bytes, resume blocked answers and begin the next requests, as
-        far as the client reads.
-        """
+        """Write bytes, resume answers and begin requests, as far as the client reads."""
         wire = self.wire
         if wire is None or self._hung_up or self._transport.is_closing():
             return
@@ -273,9 +269,7 @@ class Connection(asyncio.Protocol):
         self.flush()
 
     def end_stalled(self, player: Player) -> None:
-        """A stalled player sends nothing more and waits until the client closes, unless the
-        connection ends already.
-        """
+        """A stalled player waits until the client closes, unless the connection ends already."""
         if self.half_closed or self.winding_down:
             player.end(Reset(ErrorCode.CANCEL) if self.http2 is not None else Close())
 
@@ -306,9 +300,7 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def _reset(self) -> None:
-        """Send RST. Bytes that the client's kernel has not received yet are lost, such as
-        the end of a large body.
-        """
+        """Send RST. Bytes that have not arrived are lost, such as the end of a large body."""
         self._transport.get_extra_info("socket").setsockopt(
             socket.SOL_SOCKET, socket.SO_LINGER, _RESETTING
         )
@@ -325,9 +317,7 @@ class Connection(asyncio.Protocol):
         self.exchanges.abandon(complete=self._broken is not None)
 
     def check_patience(self, now: float, patience: float) -> None:
-        """End a request that stays incomplete: a slow loris, or a client
-        that died while it sent.
-        """
+        """End a request that stays incomplete: a slow loris, or a client that has died."""
         wire = self._http1
         over = self._hung_up or (wire is not None and wire.lingering)
         waiting = self.wire is None or over or (wire is not None and wire.incomplete)

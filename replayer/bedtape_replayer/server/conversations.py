@@ -1,6 +1,4 @@
-"""Plays conversations: passes the bytes of a duplex request on as they arrive, and
-sends what follows them.
-"""
+"""Plays conversations: passes a duplex request's bytes on, and sends what follows them."""
 
 from __future__ import annotations
 

@@ -21,9 +21,7 @@ from bedtape_replayer.answering.steps import Step, build_last_step
 
 @dataclass(frozen=True, slots=True)
 class OutputFrame:
-    """One frame of the answer, due `wait_ms` after the frame before it, or after
-    the event of the client.
-    """
+    """One frame, due `wait_ms` after the frame before it or after the client's event."""
 
     wait_ms: int
     data: bytes
@@ -75,9 +73,7 @@ class _Turn:
 
 
 class _Recording:
-    """A recorded conversation: the events that are expected, except audio,
-    and the turns of the model.
-    """
+    """A recorded conversation: expected events without audio, and the turns of the model."""
 
     def __init__(self, interaction: Interaction) -> None:
         recorded = interaction.request.events
@@ -100,9 +96,7 @@ class _Recording:
 
 
 def _group(body: Events, times: Sequence[tuple[int, tuple[int, int]]]) -> Iterator[_Turn]:
-    """Yield the turns of recorded events. times: the time of each event of the client,
-    and the position after it.
-    """
+    """Yield the turns of events. times: of each client's event, and the position after it."""
     chance = Random(0)  # noqa: S311 - of the padding
     turn: _Turn | None = None
     before, over, at = 0, True, 0
@@ -126,9 +120,7 @@ def _group(body: Events, times: Sequence[tuple[int, tuple[int, int]]]) -> Iterat
 
 
 class RecordedScript:
-    """Plays recordings of one model: the first of them that fits the events
-    of the client so far.
-    """
+    """Plays recordings of one model: the first that fits the events of the client so far."""
 
     def __init__(self, interactions: Sequence[Interaction]) -> None:
         self._recordings = [_Recording(interaction) for interaction in interactions]
@@ -245,7 +237,7 @@ class RuleTurn:
     """A turn of a rule: its cue, and what the model says then."""
 
     cue: Cue
-    spoken: sonic.Spoken
+    spoken: sonic.Speech
 
 
 class RuleScript:
@@ -299,7 +291,5 @@ def _render(values: Iterable[JsonValue]) -> list[OutputFrame]:
 
 
 def render_interruption(content: JsonObject) -> list[OutputFrame]:
-    """Return the events that end a content of the model which the user interrupts.
-    content: its contentStart.
-    """
+    """Return the events that end an interrupted content of the model. content: its start."""
     return _render(sonic.build_interruption(content))
