@@ -28,9 +28,7 @@ _Window: TypeAlias = deque[tuple[float, int]]
 
 @dataclass(frozen=True, slots=True)
 class Quota(FaultKind):
-    """Answers with ThrottlingException while the quota is used up. x-amz-retry-after
-    contains the time to wait.
-    """
+    """Answers with ThrottlingException and x-amz-retry-after while the quota is used up."""
 
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
@@ -69,9 +67,7 @@ class Quota(FaultKind):
         return -math.inf if most is None or len(window) < most else window[-most][0] + _SECONDS
 
     def _find_token_time(self, window: _Window, cost: int) -> float:
-        """Returns the time from which the tokens are available, infinity if
-        they exceed the whole quota.
-        """
+        """Returns the time from which the tokens are available; infinity above the whole quota."""
         if self.tokens_per_minute is None:
             return -math.inf
         over = sum(used for _, used in window) + cost - self.tokens_per_minute
