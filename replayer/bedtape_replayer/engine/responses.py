@@ -84,7 +84,7 @@ class Responses:
     def load(self, answers: Iterable[tuple[Any, ...]]) -> None:
         """Replace the answers by those of another server."""
         self.clear()
-        self._stored = {name: _Stored(*members) for name, *members in answers}
+        self._stored = {name: _StoredAnswer(*members) for name, *members in answers}
         self._memory.used += sum(stored.size for stored in self._stored.values())
 
     def continue_conversation(self, call: Call) -> Call:

@@ -169,7 +169,9 @@ class Exchanges:
             self._preparing.add(stream)
             self._early[stream] = []
             task = connection.loop.create_task(
-                self._answer_shared(connection, self.server.state, request, began, prepared)
+                self._answer_shared(
+                    connection, self.server.state, request, began, prepared, follows=follows
+                )
             )
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -179,7 +181,7 @@ class Exchanges:
         except Exception as error:  # noqa: BLE001 - this client gets an error, and the others are served
             connection.respond(stream, verb, self.fail(f"{verb} {path}", error))
             return
-        self._send_answer(connection, stream, answer, began)
+        self._send_answer(connection, stream, answer, began, follows=follows)
 
     async def _answer_shared(
         self,
@@ -188,6 +190,8 @@ class Exchanges:
         request: _Request,
         began: float,
         prepared: Call | None,
+        *,
+        follows: bool,
     ) -> None:
         """Answer a request from a session that servers share."""
         stream, verb, path, *_ = request
@@ -203,7 +207,7 @@ class Exchanges:
                 if answer is None:
                     connection.respond(stream, verb, failed)
                 else:
-                    self._send_answer(connection, stream, answer, began)
+                    self._send_answer(connection, stream, answer, began, follows=follows)
                 for part in early:
                     self.receive(stream, part)
                 connection.flush()
@@ -214,7 +218,7 @@ class Exchanges:
             connection.abort()
 
     def _send_answer(
-        self, connection: Connection, stream: int, answer: Answer, began: float
+        self, connection: Connection, stream: int, answer: Answer, began: float, *, follows: bool
     ) -> None:
         if isinstance(answer.reply, DelayedReply):
             self._preparing.add(stream)

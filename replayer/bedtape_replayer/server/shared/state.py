@@ -12,6 +12,7 @@ import asyncio
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import unquote
 from uuid import uuid4
@@ -156,9 +157,8 @@ class SharedState:
             COMMIT, self._keys(name), *self._arguments(name, known, change)
         )
         if kind == 2:
-            answer.call.number = int(rest[0])
             copy.generation = rest[1]
-            return answer
+            return _number(answer, int(rest[0]), session.generation)
         self._correct(copy, change, kind, *rest)
         return None
 
@@ -312,11 +312,11 @@ class SharedState:
         for number, members in entries:
             copy.last = number
             outcome = decode_outcome(members[b"o"] if isinstance(members, dict) else members[1])
-            call = outcome.answer.call
-            if call.number not in copy.numbers:
-                copy.numbers.add(call.number)
-                call.generation = copy.session.generation
-                history.add(outcome)
+            number = outcome.answer.call.number
+            if number not in copy.numbers:
+                copy.numbers.add(number)
+                answer = _number(outcome.answer, number, copy.session.generation)
+                history.add(replace(outcome, answer=answer))
         history.forgotten = max(int(fields.get(b"h", b"0")) - len(history), history.forgotten)
 
     def _keep(self, outcome: Outcome) -> None:
@@ -386,3 +386,10 @@ class SharedState:
 def _read_pairs(pairs: Any) -> Mapping[bytes, bytes]:
     """Return the fields of a hash, which newer protocols send as a map."""
     return pairs if isinstance(pairs, Mapping) else dict(zip(pairs[::2], pairs[1::2], strict=True))
+
+
+def _number(answer: Answer, number: int, generation: int) -> Answer:
+    """Return the answer to the call with this number, of this generation of its session."""
+    call = replace(answer.call, number=number, generation=generation)
+    call.share(answer.call.findings)
+    return replace(answer, call=call)
