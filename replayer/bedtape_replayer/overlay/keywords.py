@@ -256,6 +256,7 @@ class SimulateDict(TypedDict, total=False):
     """The features of the service to simulate. `True` for the values of the real service."""
 
     caching: bool | CachingDict
+    guardrails: bool | Mapping[str, Mapping[str, Any]]
     limits: bool | LimitsDict
 
 

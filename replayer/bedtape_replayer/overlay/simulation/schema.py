@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bedtape_cassettes.format.json_schema import LARGEST_COUNT, Schema
+from bedtape_replayer.overlay.simulation.guardrails.schema import GUARDRAILS
 
 
 def _count(description: str, least: int = 1) -> Schema:
@@ -36,6 +37,10 @@ SIMULATE: Schema = {
                 },
             },
         ),
+        "guardrails": {
+            "description": "Guardrails: true for those that the session creates, or policies.",
+            "anyOf": [{"type": "boolean"}, GUARDRAILS],
+        },
         "limits": _feature(
             "Ends at max_tokens and stop sequences, and errors for long requests.",
             {

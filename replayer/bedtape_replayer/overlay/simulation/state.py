@@ -5,9 +5,10 @@ No clock: the caller passes the time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bedtape_replayer.answering.memory import Memory
+from bedtape_replayer.overlay.simulation.guardrails.store import GuardrailStore
 
 # A session keeps this number of prompt caches. The oldest is dropped first, because
 # clients choose the requests.
@@ -54,3 +55,21 @@ class Caches:
         """Drop all caches."""
         self._memory.used -= len(self._caches) * _BYTES
         self._caches.clear()
+
+
+@dataclass(slots=True)
+class SimulationState:
+    """What the features of a session remember."""
+
+    caches: Caches = field(default_factory=Caches)
+    guardrails: GuardrailStore = field(default_factory=GuardrailStore)
+
+    @classmethod
+    def of(cls, memory: Memory) -> SimulationState:
+        """Create an empty state whose size is counted."""
+        return cls(Caches(memory), GuardrailStore(memory))
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.caches.clear()
+        self.guardrails.clear()
