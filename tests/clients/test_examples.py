@@ -54,7 +54,7 @@ EXAMPLES = (
     Example(
         "clients/typescript",
         ("npm", "test", "--silent"),
-        r"ℹ pass 16\n",
+        r"ℹ pass 17\n",
         "Node.js 20 or later with npm",
         environ={"BEDTAPE_RUN_CASSETTES": str(store.samples())},
     ),

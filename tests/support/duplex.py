@@ -141,6 +141,8 @@ class Duplex:
             headers = dict(frame.strings() or ())
             if name := headers.get(":exception-type"):
                 self.errors.append((name, json.loads(frame.payload)["message"]))
+            elif code := headers.get(":error-code"):
+                self.errors.append((code, headers[":error-message"]))
             else:
                 self.events.append(json.loads(b64decode(json.loads(frame.payload)["bytes"])))
 

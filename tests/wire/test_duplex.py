@@ -271,6 +271,14 @@ FAULTS: dict[str, tuple[dict[str, Any], int, list[str]]] = {
         3,
         ["modelStreamErrorException"],
     ),
+    "a frame of an error": ({"error_frame": {"code": "Broken", "after_events": 2}}, 3, ["Broken"]),
+    "a missing event": ({"drop": {"numbers": [2]}}, 7, []),
+    "a repeated event": ({"repeat": {"numbers": [2]}}, 9, []),
+    "an unknown event": (
+        {"insert": {"type": "chunk", "payload": {"bytes": "e30="}, "after_events": 1}},
+        9,
+        [],
+    ),
     "a cut": ({"truncate": {"after_events": 3}}, 3, []),
     "a reset": ({"reset": {"after_events": 1}}, 1, []),
     "a latency": ({"latency": {"first_byte_ms": 1, "between_ms": 1}}, 8, []),
@@ -289,6 +297,29 @@ def test_a_fault_changes_a_conversation(bedrock: Replayer, name: str) -> None:
     assert [error for error, _ in client.errors] == errors
     until(lambda: len(bedrock.calls) == 1)
     assert (bedrock.calls[0].faults, bedrock.calls[0].events) == (("fault-1",), events)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"corrupt": {"what": "message_crc"}},
+        {"swap": {"first": 1, "second": 2}},
+        {"misanswer": "empty"},
+    ],
+    ids=lambda fault: next(iter(fault)),
+)
+def test_a_fault_that_needs_the_complete_answer_does_not_count_a_conversation(
+    bedrock: Replayer, fault: dict[str, Any]
+) -> None:
+    bedrock.fault(**fault)
+    bedrock.respond(operation=OPERATION, conversation=[{"text": "Hi!"}])
+    with Duplex(bedrock.port) as client:
+        client.send(*SETUP, *text_content("USER", "Hello?"))
+        client.end()
+        client.read_all()
+    until(lambda: len(bedrock.calls) == 1)
+    assert (bedrock.calls[0].faults, bedrock.calls[0].events) == ((), 8)
+    assert len(bedrock.unused) == 1
 
 
 WRONG = {

@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.format.json_schema import Schema
+from bedtape_cassettes.format.schema_parts import make_count
 from bedtape_cassettes.model import JsonValue
 from bedtape_cassettes.redaction.scrub import scrub_path, scrub_text
 from bedtape_replayer.answering.answer import Answer, Outcome, Progress
@@ -45,14 +46,11 @@ Contents: TypeAlias = dict[int, tuple[object, _Content]]
 
 EVENTS_QUERY: dict[str, Schema] = {
     "session": {"type": "string", "description": "Only the calls of this session."},
-    "since": {
-        "type": "integer",
-        "minimum": 0,
-        "maximum": 2**53 - 1,
-        "description": (
-            "Of the calls that have ended, only calls that ended later; microseconds since 1970."
-        ),
-    },
+    "since": make_count(
+        "Of the calls that have ended, only calls that ended later; microseconds since 1970.",
+        0,
+        2**53 - 1,
+    ),
 }
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bedtape_cassettes.format.bodies import SERVER_SENT
+from bedtape_cassettes.format.schema_parts import list_of
 from bedtape_cassettes.model import JsonValue
 from bedtape_replayer.api.call_routes import (
     call_of,
@@ -37,7 +38,6 @@ from bedtape_replayer.api.edit_routes import keep_call, read_text, write_text
 from bedtape_replayer.api.events import EVENTS_QUERY, events_of
 from bedtape_replayer.api.openapi import openapi
 from bedtape_replayer.api.route import VERSION, ApiRequest, Failed, NoSuch, Route, invalid
-from bedtape_replayer.api.schema_parts import list_of
 from bedtape_replayer.api.schemas import (
     ADVANCE,
     CASSETTE,

@@ -58,6 +58,11 @@ class Context:
         return self.call.prompt
 
     @property
+    def model(self) -> str:
+        """The model id; empty if the request has none."""
+        return self.call.model or ""
+
+    @property
     def body(self) -> JsonObject:
         """The body of the request; an empty object if the body is no object."""
         body = self.call.json

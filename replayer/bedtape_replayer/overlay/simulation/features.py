@@ -37,9 +37,7 @@ class Feature(Protocol):
 
 
 class Effect(NamedTuple):
-    """A response, what was simulated, in words, and Bedrock's name of the
-    error that the response is.
-    """
+    """notes: what was simulated, in words. error: Bedrock's name of the error in the response."""
 
     response: Response
     notes: tuple[str, ...]
@@ -48,8 +46,9 @@ class Effect(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """The simulated features, in the order in which they act. document: the
-    key `simulate`, as JSON.
+    """The simulated features, in the order in which they act.
+
+    document: the key `simulate`, as JSON.
     """
 
     features: tuple[Feature, ...] = ()
@@ -59,9 +58,7 @@ class Features:
         return bool(self.features)
 
     def refuse(self, context: Context) -> Effect | None:
-        """Return the answer of the service to a request that it does not give
-        to a model, or None.
-        """
+        """Return the answer of the service if it does not give the request to a model."""
         operation, features = context.call.operation, self.features
         if operation not in _MODELS:
             features = tuple(each for each in features if isinstance(each, guardrails.Guardrails))
@@ -133,18 +130,16 @@ def _render(
     body = rendered.body
     if isinstance(body, Events) and isinstance(response.body, Events):
         times = [event.at_ms for event in response.body.events] or [0]
+        times += [times[-1]] * len(body.events)
         events = [
-            replace(event, at_ms=times[min(number, len(times) - 1)])
-            for number, event in enumerate(body.events)
+            replace(event, at_ms=at_ms) for event, at_ms in zip(body.events, times, strict=False)
         ]
         body = Events.of(events, padded=body.padded)
     return replace(rendered, body=body, after_ms=response.after_ms)
 
 
 def _cut_pieces(texts: Sequence[str], text: str) -> tuple[str, ...]:
-    """Return the deltas of a text that may end earlier than their text, or
-    nothing if it is another text.
-    """
+    """Return the beginnings of the deltas that make the text, or nothing for another text."""
     if not "".join(texts).startswith(text):
         return ()
     pieces = []
@@ -170,12 +165,11 @@ NO_FEATURES = Features()
 
 def parse_features(document: Mapping[str, Any]) -> Features:
     """Read the key `simulate`, which must match the schema."""
-    made = []
-    for name, make in _MAKERS.items():
-        if value := document.get(name):
-            made.append(make(**value) if isinstance(value, dict) else make())
-        elif isinstance(value, dict):
-            made.append(make())
+    made = (
+        make(**(value if isinstance(value, dict) else {}))
+        for name, make in _MAKERS.items()
+        if (value := document.get(name, False)) is not False
+    )
     return Features(tuple(made), dict(document))
 
 

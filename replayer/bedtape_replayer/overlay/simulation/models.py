@@ -39,6 +39,9 @@ _LIMITS: tuple[tuple[str, ModelLimits], ...] = (
     ("*claude-sonnet-4-5*", ModelLimits(200_000, 64_000, grows=True)),
     ("*claude-haiku-4-5*", ModelLimits(200_000, 64_000, grows=True)),
     ("*claude-opus-4-5*", ModelLimits(200_000, 64_000, grows=True)),
+    # Claude from 4.5 on: the published figures of newer models are not in this table
+    ("*claude-[a-z]*-4-[6-9]*", ModelLimits(grows=True)),
+    ("*claude-[a-z]*-[5-9]*", ModelLimits(grows=True)),
     ("*claude-v2*", ModelLimits(200_000, 4_096)),
     ("*claude-instant*", ModelLimits(100_000, 4_096)),
     ("*nova-micro*", ModelLimits(128_000, 10_000)),

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from bedtape_cassettes.format.json_schema import LARGEST_COUNT, Schema
+from bedtape_cassettes.format.json_schema import Schema
+from bedtape_cassettes.format.schema_parts import make_count
 from bedtape_replayer.overlay.simulation.guardrails.schema import GUARDRAILS
-
-
-def _count(description: str, least: int = 1) -> Schema:
-    return {
-        "type": "integer",
-        "minimum": least,
-        "maximum": LARGEST_COUNT,
-        "description": description,
-    }
 
 
 def _feature(description: str, properties: dict[str, Schema]) -> Schema:
@@ -28,7 +20,7 @@ SIMULATE: Schema = {
         "caching": _feature(
             "Token counts of prompt caches.",
             {
-                "minimum_tokens": _count(
+                "minimum_tokens": make_count(
                     "The fewest tokens of a cached prefix. Default: of the model."
                 ),
                 "automatic": {
@@ -44,10 +36,10 @@ SIMULATE: Schema = {
         "limits": _feature(
             "Ends at max_tokens and stop sequences, and errors for long requests.",
             {
-                "context_tokens": _count(
+                "context_tokens": make_count(
                     "The context window. Default: of the model, if it is known."
                 ),
-                "max_output_tokens": _count(
+                "max_output_tokens": make_count(
                     "The greatest max_tokens. Default: of the model, if known."
                 ),
                 "long_prompt": {

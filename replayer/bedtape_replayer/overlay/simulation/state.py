@@ -43,7 +43,10 @@ class Caches:
         cache.until = now + cache.lifetime
 
     def keep(self, key: bytes, now: float, lifetime: float) -> None:
-        """Add a cache, or replace it. lifetime: seconds."""
+        """Add a cache, or renew the one that is alive. lifetime: of a new cache, in seconds."""
+        if self.is_alive(key, now):
+            self.renew(key, now)
+            return
         if key not in self._caches:
             if len(self._caches) >= _MOST:
                 del self._caches[next(iter(self._caches))]

@@ -5,18 +5,18 @@ members. Data only.
 from __future__ import annotations
 
 from bedtape_cassettes.format.json_schema import Schema
+from bedtape_cassettes.format.schema_parts import TRUTH, describe, list_of, make_optional
 from bedtape_replayer.overlay.simulation.guardrails.lists import FILTERS
 from bedtape_replayer.overlay.simulation.guardrails.sensitive import KINDS
 
 _TEXT: Schema = {"type": "string", "minLength": 1}
-_TRUTH: Schema = {"type": "boolean"}
 _STRENGTH: Schema = {"type": "string", "enum": ["NONE", "LOW", "MEDIUM", "HIGH"]}
 _BLOCKS, _MASKS = ("BLOCK", "NONE"), ("BLOCK", "ANONYMIZE", "NONE")
 _TIER: Schema = {"type": "object", "description": "Accepted, without effect."}
 
 
 def _texts(description: str, **more: object) -> Schema:
-    return {"type": "array", "items": {**_TEXT, **more}, "description": description}
+    return list_of({**_TEXT, **more}, description)
 
 
 def _enum(*values: str) -> Schema:
@@ -29,55 +29,35 @@ def _items(actions: tuple[str, ...], required: list[str], **properties: Schema) 
     sides: dict[str, Schema] = {
         "inputAction": action,
         "outputAction": action,
-        "inputEnabled": _TRUTH,
-        "outputEnabled": _TRUTH,
+        "inputEnabled": TRUTH,
+        "outputEnabled": TRUTH,
     }
-    item: Schema = {
-        "type": "object",
-        "required": required,
-        "additionalProperties": False,
-        "properties": {**properties, **sides},
-    }
-    return {"type": "array", "items": item}
+    return list_of(make_optional({**properties, **sides}, required=required))
 
 
 def _policy(description: str, **properties: Schema) -> Schema:
-    return {
-        "type": "object",
-        "description": description,
-        "additionalProperties": False,
-        "properties": properties,
-    }
+    return make_optional(properties, description=description)
 
 
-_CONFIDENCES: Schema = {
-    "type": "object",
-    "additionalProperties": False,
-    "properties": {
+_CONFIDENCES = make_optional(
+    {
         level: _texts(f"A text with these words has the confidence {level}.")
         for level in ("LOW", "MEDIUM", "HIGH")
-    },
-}
-_GROUNDING: Schema = {
-    "type": "array",
-    "items": {
-        "type": "object",
-        "required": ["type", "threshold"],
-        "additionalProperties": False,
-        "properties": {
+    }
+)
+_SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
+_GROUNDING = list_of(
+    make_optional(
+        {
             "type": _enum("GROUNDING", "RELEVANCE"),
-            "threshold": {"type": "number", "minimum": 0, "maximum": 1},
+            "threshold": _SHARE,
             "action": _enum(*_BLOCKS),
-            "enabled": _TRUTH,
-            "score": {
-                "type": "number",
-                "minimum": 0,
-                "maximum": 1,
-                "description": "The score of every answer, in place of the share of words.",
-            },
+            "enabled": TRUTH,
+            "score": describe("The score of every answer, in place of the share of words.", _SHARE),
         },
-    },
-}
+        required=["type", "threshold"],
+    )
+)
 _PROPERTIES: dict[str, Schema] = {
     "name": _TEXT,
     "description": _TEXT,
@@ -137,12 +117,7 @@ _PROPERTIES: dict[str, Schema] = {
         "Contextual grounding.", filtersConfig=_GROUNDING, tierConfig=_TIER
     ),
 }
-POLICY: Schema = {
-    "type": "object",
-    "description": "A policy, as in the request of CreateGuardrail.",
-    "additionalProperties": False,
-    "properties": _PROPERTIES,
-}
+POLICY = make_optional(_PROPERTIES, description="A policy, as in the request of CreateGuardrail.")
 GUARDRAILS: Schema = {
     "type": "object",
     "description": "Policies by the guardrail's id, or by its id and version, as in abc123:2.",
