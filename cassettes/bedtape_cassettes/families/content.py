@@ -137,7 +137,7 @@ class Assessment:
 
     policies: the members of an assessment, such as topicPolicy, with what they contain. guarded,
     total: the characters that were evaluated, and all characters. units: text units by the names of
-    `GuardrailUsage`; units that are missing are 0.
+    the service; units that are missing are 0.
     """
 
     policies: Mapping[str, JsonValue]

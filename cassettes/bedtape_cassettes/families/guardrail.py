@@ -6,7 +6,7 @@ evaluated, and a message that intervenes has a topic that is denied.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -17,15 +17,15 @@ from bedtape_cassettes.model import JsonValue
 
 # Characters in a text unit, by which guardrails are billed.
 _UNIT = 1000
-# The members of an assessment of ApplyGuardrail, which are null if a policy did not act.
-_POLICIES = (
-    "automatedReasoningPolicy",
-    "contentPolicy",
-    "contextualGroundingPolicy",
-    "sensitiveInformationPolicy",
-    "topicPolicy",
-    "wordPolicy",
-)
+# The members of an assessment of ApplyGuardrail and their lists, which are null if they are empty.
+_POLICIES = {
+    "automatedReasoningPolicy": ("findings",),
+    "contentPolicy": ("filters",),
+    "contextualGroundingPolicy": ("filters",),
+    "sensitiveInformationPolicy": ("piiEntities", "regexes"),
+    "topicPolicy": ("topics",),
+    "wordPolicy": ("customWords", "managedWordLists"),
+}
 _UNITS = (
     "automatedReasoningPolicies",
     "automatedReasoningPolicyUnits",
@@ -69,17 +69,16 @@ def render_assessment(content: Content, prompt: Prompt, chance: Random) -> JsonO
     blocked = stopped if outcome is None else outcome.blocked
     if outcome is None:
         outputs: list[JsonValue] = [{"text": content.text}] if stopped else []
-        assessment = _canned(_count_characters(prompt), stopped=stopped)
+        assessment = _make_default(_count_characters(prompt), stopped=stopped)
         details: JsonObject = {}
     else:
         outputs = [{"text": getattr(block, "text", "")} for block in content.blocks]
-        assessment = outcome.input or outcome.output or _canned(0)
+        assessment = outcome.input or outcome.output or _make_default(0)
         details = {"appliedGuardrailDetails": _details(outcome.identifier, outcome.version)}
     coverage: JsonObject = {"images": None, **_coverage(assessment)}
     usage = _usage(assessment.units)
     members: JsonObject = {
-        **dict.fromkeys(_POLICIES),
-        **assessment.policies,
+        **{name: _fill(assessment.policies.get(name), _POLICIES[name]) for name in _POLICIES},
         "invocationMetrics": {
             "guardrailCoverage": coverage,
             "guardrailProcessingLatency": chance.randint(200, 400),
@@ -129,8 +128,8 @@ class GuardrailRequest:
         if outcome is None:
             stopped = message.stop == "guardrail_intervened"
             reason = "Guardrail blocked." if stopped else "No action."
-            before: Assessment | None = _canned(_count_characters(prompt), stopped=stopped)
-            after = None if stopped else _canned(len(message.text))
+            before: Assessment | None = _make_default(_count_characters(prompt), stopped=stopped)
+            after = None if stopped else _make_default(len(message.text))
             text = None
         else:
             reason, before, after = outcome.reason, outcome.input, outcome.output
@@ -202,9 +201,13 @@ def _count_characters(prompt: Prompt) -> int:
     return sum(len(turn.text) for turn in prompt.turns)
 
 
-def _canned(length: int, *, stopped: bool = False) -> Assessment:
+def _make_default(length: int, *, stopped: bool = False) -> Assessment:
     units = {"topicPolicyUnits": count_units(length)}
     return Assessment(_DENIED if stopped else {}, length, length, units)
+
+
+def _fill(policy: JsonValue, lists: Sequence[str]) -> JsonValue:
+    return {**dict.fromkeys(lists), **policy} if isinstance(policy, dict) else None
 
 
 def _details(identifier: str, version: str) -> JsonObject:

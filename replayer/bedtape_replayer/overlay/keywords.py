@@ -14,6 +14,7 @@ from bedtape_replayer.answering.answer import Source
 from bedtape_replayer.answering.operation_names import OperationName
 from bedtape_replayer.overlay.faults.corruption import Damage
 from bedtape_replayer.overlay.faults.semantic import Meaning
+from bedtape_replayer.overlay.simulation.guardrails.keywords import GuardrailsDict
 from bedtape_replayer.overlay.simulation.limits import CutTools
 
 __all__ = [
@@ -256,7 +257,7 @@ class SimulateDict(TypedDict, total=False):
     """The features of the service to simulate. `True` for the values of the real service."""
 
     caching: bool | CachingDict
-    guardrails: bool | Mapping[str, Mapping[str, Any]]
+    guardrails: bool | GuardrailsDict
     limits: bool | LimitsDict
 
 

@@ -189,7 +189,7 @@ class _State:
         return self._list_words(self._policy.words, lambda match: f"the word {match!r}")
 
     def list_managed(self) -> list[JsonObject]:
-        entries = self._list_words(self._policy.managed, lambda _: "the word list PROFANITY")
+        entries = self._list_words(self._policy.word_lists, lambda _: "the word list PROFANITY")
         return [{**entry, "type": "PROFANITY"} for entry in entries]
 
     def _list_words(
@@ -294,7 +294,7 @@ class _State:
             "sensitiveInformationPolicyFreeUnits": policy.regexes,
             "sensitiveInformationPolicyUnits": policy.entities,
             "topicPolicyUnits": policy.topics,
-            "wordPolicyUnits": (*policy.words, *policy.managed),
+            "wordPolicyUnits": (*policy.words, *policy.word_lists),
         }
         counts = {name: units for name, items in evaluated.items() if any(self._items(items))}
         if self._side == "OUTPUT" and policy.grounding and guarded.sources and guarded.query:

@@ -84,16 +84,16 @@ class Guardrails:
         prompt = read_prompt(call)
         if call.operation == "ApplyGuardrail":
             return _apply(policy, request, prompt, context)
-        found = evaluate(policy, "INPUT", prompt, full=request.full)
-        if not found.blocked:
+        evaluation = evaluate(policy, "INPUT", prompt, full=request.full)
+        if not evaluation.blocked:
             return None
-        outcome = _make_outcome(request, found, None)
-        message = Message((Text(policy.blocked_input),), _STOP, guardrail=outcome)
+        outcome = _make_outcome(request, evaluation, None)
+        message = Message((Text(policy.input_message),), _STOP, guardrail=outcome)
         try:
             response = _render(message, context)
         except RenderError:
             return None
-        _note(context, "prompt", found)
+        _note(context, "prompt", evaluation)
         return response
 
     def change(self, message: Message, context: Context) -> Message:
@@ -119,9 +119,9 @@ class Guardrails:
         usage = usage_of(message, context.prompt)
         changed = replace(message, stop=_STOP, guardrail=outcome, usage=usage, stop_sequence=None)
         if after.blocked and late:
-            return _block_late(changed, after, policy.blocked_output)
+            return _block_late(changed, after, policy.output_message)
         if after.blocked:
-            text = policy.blocked_output
+            text = policy.output_message
             return replace(changed, blocks=(Text(text),), pieces=(text,))
         return _mask(changed, after)
 
@@ -139,12 +139,14 @@ def _apply(
 ) -> Response:
     """Return the answer of ApplyGuardrail."""
     side: Side = "OUTPUT" if context.body.get("source") == "OUTPUT" else "INPUT"
-    found = evaluate(policy, side, prompt, full=request.full)
-    blocked = policy.blocked_input if side == "INPUT" else policy.blocked_output
-    texts = (blocked,) if found.blocked else found.texts if found.masked else ()
-    outcome = _make_outcome(request, found, None)
-    stop = _STOP if found.blocked or found.masked else "end_turn"
-    _note(context, "content", found)
+    evaluation = evaluate(policy, side, prompt, full=request.full)
+    blocked = policy.input_message if side == "INPUT" else policy.output_message
+    texts = (blocked,) if evaluation.blocked else evaluation.texts if evaluation.masked else ()
+    outcome = _make_outcome(request, evaluation, None)
+    stop = _STOP if evaluation.blocked or evaluation.masked else "end_turn"
+    _note(context, "content", evaluation)
+    if not evaluation.names:
+        context.notes.append("guardrails: content passed")
     return _render(Message(tuple(map(Text, texts)), stop, guardrail=outcome), context)
 
 
@@ -162,8 +164,8 @@ def _render(message: Message, context: Context) -> Response:
     )
 
 
-def _note(context: Context, place: str, found: Evaluation) -> None:
-    context.notes += [f"guardrails: {place} {name}" for name in found.names]
+def _note(context: Context, place: str, evaluation: Evaluation) -> None:
+    context.notes += [f"guardrails: {place} {name}" for name in evaluation.names]
 
 
 def _make_outcome(
@@ -180,7 +182,7 @@ def _make_outcome(
     )
 
 
-def _block_late(message: Message, found: Evaluation, text: str) -> Message:
+def _block_late(message: Message, evaluation: Evaluation, text: str) -> Message:
     """Return the answer of an asynchronous stream: what was sent before the guardrail
     had evaluated it, and the guardrail's message.
     """
@@ -188,23 +190,23 @@ def _block_late(message: Message, found: Evaluation, text: str) -> Message:
     for piece in message.pieces or (message.text,):
         pieces.append(piece)
         sent += piece
-        if len(sent) >= (found.first or 0):
+        if len(sent) >= (evaluation.first or 0):
             break
     return replace(message, blocks=(Text(sent + text),), pieces=(*pieces, text))
 
 
-def _mask(message: Message, found: Evaluation) -> Message:
+def _mask(message: Message, evaluation: Evaluation) -> Message:
     """Return the answer with masked texts. A stream keeps its deltas, and a mask is in one delta,
     as recorded.
     """
-    texts, blocks = iter(found.texts), list[Block]()
+    texts, blocks = iter(evaluation.texts), list[Block]()
     for block in message.blocks:
         if isinstance(block, Text | CitedText | Refusal):
             block = replace(block, text=next(texts))
         blocks.append(block)
     pieces, at = list[str](), 0
     for piece in message.pieces:
-        pieces.append(_mask_piece(piece, at, found.masks))
+        pieces.append(_mask_piece(piece, at, evaluation.masks))
         at += len(piece)
     return replace(message, blocks=tuple(blocks), pieces=tuple(pieces))
 

@@ -46,7 +46,9 @@ class Matcher:
         escaped = [r"\W+".join(map(re.escape, _WORDS.findall(each))) for each in phrases]
         escaped += [r"\s+".join(map(re.escape, each.split())) for each in texts]
         # The longest first, because the engine takes the first alternative that matches.
-        literals = [_bound(each) for each in sorted(escaped, key=len, reverse=True) if each]
+        literals = [
+            _make_whole_word(each) for each in sorted(escaped, key=len, reverse=True) if each
+        ]
         flags = re.IGNORECASE if ignore_case else 0
         self._literals = re.compile("|".join(literals), flags) if literals else None
         self._patterns = [compile_pattern(each, ignore_case=ignore_case) for each in patterns]
@@ -59,7 +61,7 @@ class Matcher:
             yield from (span for span in find_spans(pattern, text) if span[0] < span[1])
 
 
-def _bound(literal: str) -> str:
+def _make_whole_word(literal: str) -> str:
     """Let an escaped text match as a whole word, if it begins and ends with letters."""
     before = r"(?<!\w)" if _WORDS.match(literal) else ""
     after = r"(?!\w)" if _WORDS.match(literal[-1]) else ""
@@ -105,11 +107,11 @@ class Policy:
     document: JsonObject
 
     @property
-    def blocked_input(self) -> str:
+    def input_message(self) -> str:
         return json_access.text(self.document, "blockedInputMessaging") or BLOCKED
 
     @property
-    def blocked_output(self) -> str:
+    def output_message(self) -> str:
         return json_access.text(self.document, "blockedOutputsMessaging") or BLOCKED
 
     @lazy_property
@@ -124,13 +126,10 @@ class Policy:
 
     @lazy_property
     def filters(self) -> tuple[Item, ...]:
-        """Content filters, with their words by confidence. A list of words has the
-        confidence HIGH.
-        """
+        """Content filters, with their words by confidence."""
         items = []
         for config in self._list("contentPolicyConfig", "filtersConfig"):
-            words: Any = config.get("words", FILTERS.get(str(config["type"]), {}))
-            by_level = words if not isinstance(words, list) else {"HIGH": words}
+            by_level: Any = config.get("words", FILTERS.get(str(config["type"]), {}))
             matchers = [
                 (level, Matcher(by_level[level])) for level in reversed(LEVELS) if level in by_level
             ]
@@ -150,7 +149,7 @@ class Policy:
         return tuple(_make_item(config, Matcher(texts=texts)) for config, texts in alike.values())
 
     @lazy_property
-    def managed(self) -> tuple[Item, ...]:
+    def word_lists(self) -> tuple[Item, ...]:
         """Managed word lists: PROFANITY."""
         lists = self._list("wordPolicyConfig", "managedWordListsConfig")
         return tuple(_make_item(config, Matcher(PROFANITY)) for config in lists)

@@ -12,7 +12,7 @@ from bedtape_replayer.overlay.simulation.guardrails.sensitive import KINDS
 _TEXT: Schema = {"type": "string", "minLength": 1}
 _STRENGTH: Schema = {"type": "string", "enum": ["NONE", "LOW", "MEDIUM", "HIGH"]}
 _BLOCKS, _MASKS = ("BLOCK", "NONE"), ("BLOCK", "ANONYMIZE", "NONE")
-_TIER: Schema = {"type": "object", "description": "Accepted, without effect."}
+_TIER: Schema = {"description": "Accepted, without effect."}
 
 
 def _texts(description: str, **more: object) -> Schema:

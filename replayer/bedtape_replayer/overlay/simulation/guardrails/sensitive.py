@@ -56,7 +56,7 @@ class _Form(NamedTuple):
 def _after(word: str, value: str) -> re.Pattern[str]:
     """A value after a word that names it, such as "PIN: 1234" or "my PIN is 1234"."""
     return re.compile(
-        rf"(?i:\b(?:{word})\b)\W{{0,3}}(?:(?:is|was|of)\b)?\W{{0,3}}(?P<value>{value})"
+        rf"(?i:\b(?:{word})\b)[\s:=#]{{0,3}}(?:(?:is|was|of)\b)?[\s:=]{{0,3}}(?P<value>{value})"
     )
 
 
