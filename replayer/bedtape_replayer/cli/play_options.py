@@ -26,6 +26,7 @@ class Simulating(StrEnum):
     caching = "caching"
     guardrails = "guardrails"
     limits = "limits"
+    service_tiers = "service_tiers"
 
 
 class Validating(StrEnum):

@@ -16,7 +16,7 @@ from bedtape_cassettes.model import Response
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.overlay.faults.error_response import Failure
 from bedtape_replayer.overlay.simulation.guardrails.store import GuardrailStore
-from bedtape_replayer.overlay.simulation.state import Caches, SimulationState
+from bedtape_replayer.overlay.simulation.state import Caches, SimulationState, Usage
 
 
 class Chance(Random):
@@ -52,6 +52,10 @@ class Context:
     @property
     def guardrails(self) -> GuardrailStore:
         return self.state.guardrails
+
+    @property
+    def usage(self) -> Usage:
+        return self.state.usage
 
     @property
     def prompt(self) -> Prompt:

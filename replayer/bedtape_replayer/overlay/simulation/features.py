@@ -20,6 +20,8 @@ from bedtape_replayer.overlay.simulation.caching import Caching
 from bedtape_replayer.overlay.simulation.context import Chance, Context
 from bedtape_replayer.overlay.simulation.guardrails import feature as guardrails
 from bedtape_replayer.overlay.simulation.limits import Limits
+from bedtape_replayer.overlay.simulation.quotas import Quotas
+from bedtape_replayer.overlay.simulation.service_tiers import ServiceTiers
 
 _MODELS = frozenset(
     ("Converse", "ConverseStream", "InvokeModel", "InvokeModelWithResponseStream", *SERVER_SENT)
@@ -154,12 +156,14 @@ def _cut_pieces(texts: Sequence[str], text: str) -> tuple[str, ...]:
 
 # The features by their key, in the order in which they act.
 _MAKERS: Mapping[str, Callable[..., Feature]] = {
+    "service_tiers": ServiceTiers,
     "caching": Caching,
     "limits": Limits,
+    "quotas": Quotas,
     "guardrails": guardrails.Guardrails,
 }
 # The features that need no options.
-_NAMES = ("caching", "guardrails", "limits")
+_NAMES = ("caching", "guardrails", "limits", "service_tiers")
 NO_FEATURES = Features()
 
 
