@@ -51,6 +51,7 @@ from bedtape_replayer.engine.fault_application import (
     keep_response,
 )
 from bedtape_replayer.engine.live import Watcher
+from bedtape_replayer.engine.recorded_conversations import is_conversation
 from bedtape_replayer.engine.session_state import Sessions, SessionState, read_session
 from bedtape_replayer.engine.simulation import build_answer, refuse_request, simulate
 from bedtape_replayer.history.history import History
@@ -201,14 +202,16 @@ class Engine:
 
     def finish(self, outcome: Outcome) -> None:
         """Add a finished call to its session's history."""
-        history = self.sessions.history_of(outcome.answer.call)
-        if history is not None:
-            history.add(outcome)
+        session = self.sessions.find_caller(outcome.answer.call)
+        if session is not None:
+            session.history.add(outcome)
+            if outcome.answer.conversation is not None:
+                session.conversations.end(outcome.answer.conversation)
         if outcome.progress is not None:
             self.running.pop(outcome.progress, None)
         if self.watchers and outcome.answer.source != "control":
             for watcher in self.watchers:
-                watcher.end(outcome, kept=history is not None)
+                watcher.end(outcome, kept=session is not None)
 
     def _report_sessions(self) -> None:
         for watcher in self.watchers:
@@ -243,6 +246,8 @@ class Engine:
         key = index.key(call)
         recording = session.select(call, index) if session.select is not None else None
         if recording is None:
+            if call.known is not None and call.known.duplex and not call.body:
+                return self._answer_duplex(session, call, index, key)
             recording = session.next(index, key, strict=self._strict(session))
         if recording is None and session.substitute is not None:
             recording = session.substitute(call, index)
@@ -250,24 +255,23 @@ class Engine:
             if (url := self._find_upstream(session, call)) is not None:
                 return forward(call, url)
             return self._render_miss(session, call, index, key)
-        if (
-            recording.interaction.request.events is not None
-            and not call.body
-            and isinstance(recording.interaction.response.body, Events)
-        ):
-            return self._begin_recording(call, recording, index)
         return self._render_recording(call, recording, index)
 
-    def _begin_recording(self, call: Call, recording: IndexedRecording, index: Index) -> Answer:
+    def _answer_duplex(self, session: SessionState, call: Call, index: Index, key: bytes) -> Answer:
         """Begin a recorded conversation: of the recordings, the first with the client's events."""
-        others = [each for each in index.queue(recording.key) if each is not recording]
-        interactions = [each.interaction for each in (recording, *others)]
-        script = RecordedScript([each for each in interactions if each.request.events is not None])
-        interaction = recording.interaction
+        strict = self._strict(session)
+        order = session.conversations.order(index.queue(key), strict=strict)
+        if not order:
+            return self._render_miss(session, call, index, key)
+        recording, interaction = order[0], order[0].interaction
+        if not is_conversation(interaction):
+            session.conversations.played[interaction.file] = None
+            return self._render_recording(call, recording, index)
+        script = RecordedScript([one for each in order if is_conversation(one := each.interaction)])
         response = replace(interaction.response, body=Events.of([]))
-        begun = replace(interaction, response=response)
-        reply = build_reply(begun, recording.key, recording.number)
+        reply = build_reply(replace(interaction, response=response), key, recording.number)
         conversation = Conversation(script, index.rules.redaction)
+        session.conversations.begin(conversation, script, strict=strict)
         answer = Answer(call, reply, "cassette", interaction.file, response)
         return replace(answer, conversation=conversation)
 

@@ -310,7 +310,8 @@ class Bedrock(Session):
         match answer.source:
             case "cassette":
                 tally.answered += 1
-                tally.played.add(self._place(str(answer.by)))
+                if answer.file is not None:
+                    tally.played.add(self._place(answer.file))
             case "rule" | "fault" | "validation" | "simulation":
                 tally.ruled += 1
             case "miss":

@@ -59,6 +59,11 @@ class Conversation(Iterator[Step]):
         self._content: JsonObject | None = None  # the content of the model that is being sent
         self._interrupted = self._speaking = False
 
+    @property
+    def complete(self) -> bool:
+        """Whether the conversation was played to its end: all events of both sides."""
+        return not self.problem and not self._outputs and self.script.complete
+
     # -- the client's side -------------------------------------------------------------------------
 
     def receive(self, data: bytes, at_ms: int = 0) -> bool:
