@@ -184,9 +184,7 @@ def read_guardrail(body: JsonObject) -> GuardrailRequest | None:
 
 
 def read_guardrail_headers(header: Callable[[str], str | None]) -> GuardrailRequest | None:
-    """Return the guardrail in the headers of an InvokeModel request, or None.
-    header: by lower-case name.
-    """
+    """Return the guardrail in an InvokeModel request's headers, or None. header: reads a header."""
     identifier = header("x-amzn-bedrock-guardrailidentifier")
     if not identifier:
         return None
