@@ -27,7 +27,7 @@ _DONE = {"BLOCK": "BLOCKED", "ANONYMIZE": "ANONYMIZED", "NONE": "NONE"}
 
 
 @dataclass(frozen=True, slots=True)
-class Guarded:
+class GuardedContent:
     """The texts that a guardrail evaluates. total: the characters of all texts, also of those
     that it does not evaluate. sources, query: for contextual grounding.
     """
@@ -90,7 +90,9 @@ class Evaluation:
         return "Guardrail masked." if self.masked else "No action."
 
 
-def evaluate(policy: Policy, side: Side, guarded: Guarded, *, full: bool = False) -> Evaluation:
+def evaluate(
+    policy: Policy, side: Side, guarded: GuardedContent, *, full: bool = False
+) -> Evaluation:
     """Evaluate the texts of a prompt or of an answer. full: whether the assessment also contains
     what was not detected. Raises SlowPattern.
     """
@@ -122,7 +124,7 @@ def evaluate(policy: Policy, side: Side, guarded: Guarded, *, full: bool = False
 class _State:
     """The matches of one evaluation. blocking: where matches that block end in the joined texts."""
 
-    def __init__(self, policy: Policy, side: Side, guarded: Guarded, full: bool) -> None:
+    def __init__(self, policy: Policy, side: Side, guarded: GuardedContent, full: bool) -> None:
         self._policy, self._side, self._guarded, self._full = policy, side, guarded, full
         self.blocking: list[int] = []
         self.masks: list[_Mask] = []

@@ -27,8 +27,12 @@ from bedtape_cassettes.families.shared.synthesis import usage_of
 from bedtape_cassettes.model import Response
 from bedtape_replayer.overlay.simulation.context import Chance, Context
 from bedtape_replayer.overlay.simulation.guardrails import control_plane
-from bedtape_replayer.overlay.simulation.guardrails.evaluation import Evaluation, Guarded, evaluate
-from bedtape_replayer.overlay.simulation.guardrails.guarded import (
+from bedtape_replayer.overlay.simulation.guardrails.evaluation import (
+    Evaluation,
+    GuardedContent,
+    evaluate,
+)
+from bedtape_replayer.overlay.simulation.guardrails.guarded_content import (
     is_asynchronous,
     read_answer,
     read_prompt,
@@ -135,7 +139,7 @@ class Guardrails:
 
 
 def _apply(
-    policy: Policy, request: GuardrailRequest, prompt: Guarded, context: Context
+    policy: Policy, request: GuardrailRequest, prompt: GuardedContent, context: Context
 ) -> Response:
     """Return the answer of ApplyGuardrail."""
     side: Side = "OUTPUT" if context.body.get("source") == "OUTPUT" else "INPUT"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bedtape_replayer.overlay.simulation.guardrails.evaluation import (
     Evaluation,
-    Guarded,
+    GuardedContent,
     evaluate,
     rate_grounding,
     rate_relevance,
@@ -19,7 +19,7 @@ from bedtape_replayer.overlay.simulation.guardrails.policy import Policy, Side
 def _evaluate(
     document: dict[str, Any], *texts: str, side: Side = "INPUT", **more: Any
 ) -> Evaluation:
-    guarded = Guarded(texts, sum(map(len, texts)), **more)
+    guarded = GuardedContent(texts, sum(map(len, texts)), **more)
     return evaluate(Policy(document), side, guarded)
 
 
@@ -178,7 +178,7 @@ def test_all_policies_are_in_a_full_assessment_but_words_and_patterns() -> None:
         },
     }
     assert not _evaluate(document, "fine").assessment.policies
-    full = evaluate(Policy(document), "INPUT", Guarded(("fine",), 4), full=True)
+    full = evaluate(Policy(document), "INPUT", GuardedContent(("fine",), 4), full=True)
     assert set(full.assessment.policies) == {
         *("topicPolicy", "contentPolicy", "sensitiveInformationPolicy")
     }

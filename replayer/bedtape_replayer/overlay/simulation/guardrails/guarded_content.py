@@ -23,7 +23,7 @@ from bedtape_cassettes.families.guardrail import (
 from bedtape_cassettes.families.shared import json_access
 from bedtape_cassettes.model import JsonValue
 from bedtape_replayer.answering.call import Call
-from bedtape_replayer.overlay.simulation.guardrails.evaluation import Guarded
+from bedtape_replayer.overlay.simulation.guardrails.evaluation import GuardedContent
 
 _CONVERSE = ("Converse", "ConverseStream")
 _TAG = re.compile(
@@ -76,7 +76,7 @@ class _Texts:
             self.guarded.append(text)
 
 
-def read_prompt(call: Call) -> Guarded:
+def read_prompt(call: Call) -> GuardedContent:
     """Return the texts of a request that a guardrail evaluates."""
     body: Any = call.json
     if call.operation == "ApplyGuardrail":
@@ -84,7 +84,7 @@ def read_prompt(call: Call) -> Guarded:
         for block in json_access.items(body, "content"):
             texts.add(json_access.member(block, "text"))
         total = sum(map(len, (*texts.guarded, *texts.sources, *texts.queries)))
-        return Guarded(
+        return GuardedContent(
             tuple(texts.guarded), total, "\n".join(texts.sources), "\n".join(texts.queries)
         )
     if call.operation in _CONVERSE:
@@ -92,7 +92,7 @@ def read_prompt(call: Call) -> Guarded:
     return _read_tagged(call, body if isinstance(body, dict) else {})
 
 
-def _read_converse(body: JsonValue) -> Guarded:
+def _read_converse(body: JsonValue) -> GuardedContent:
     """Without `guardContent` in the messages, all their texts are evaluated."""
     system, messages = _Texts(), _Texts()
     total, marked = 0, False
@@ -109,7 +109,7 @@ def _read_converse(body: JsonValue) -> Guarded:
                 messages.plain.append(text)
                 total += len(text)
     texts = messages.guarded if marked else messages.plain
-    return Guarded(
+    return GuardedContent(
         (*system.guarded, *texts),
         total,
         "\n".join(system.sources + messages.sources),
@@ -117,26 +117,26 @@ def _read_converse(body: JsonValue) -> Guarded:
     )
 
 
-def _read_tagged(call: Call, body: JsonObject) -> Guarded:
+def _read_tagged(call: Call, body: JsonObject) -> GuardedContent:
     """The texts between the tags of the request's suffix, or all texts if it has no tags."""
     suffix = json_access.text(body, _CONFIG, "tagSuffix")
     prompt = json_access.text(body, "prompt") or json_access.text(body, "inputText")
     texts = [prompt] if prompt else [turn.text for turn in call.prompt.turns if turn.text]
     total = sum(map(len, texts))
     if not suffix:
-        return Guarded(tuple(texts), total)
+        return GuardedContent(tuple(texts), total)
     tagged: dict[str, list[str]] = {"guardContent": [], "groundingSource": [], "query": []}
     for text in (call.prompt.system, *texts):
         for match in _TAG.finditer(text):
             if match["suffix"] == suffix:
                 tagged[match["kind"]].append(match["text"])
     guarded, sources, queries = tagged.values()
-    return Guarded(tuple(guarded), total, "\n".join(sources), "\n".join(queries))
+    return GuardedContent(tuple(guarded), total, "\n".join(sources), "\n".join(queries))
 
 
-def read_answer(message: Message, prompt: Guarded) -> Guarded:
+def read_answer(message: Message, prompt: GuardedContent) -> GuardedContent:
     """Return the texts of an answer. Reasoning and tool calls are not evaluated."""
     texts = tuple(
         block.text for block in message.blocks if isinstance(block, Text | CitedText | Refusal)
     )
-    return Guarded(texts, sum(map(len, texts)), prompt.sources, prompt.query)
+    return GuardedContent(texts, sum(map(len, texts)), prompt.sources, prompt.query)

@@ -7,8 +7,11 @@ import pytest
 from bedtape_cassettes.format.bodies import compact
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head
-from bedtape_replayer.overlay.simulation.guardrails.evaluation import Guarded
-from bedtape_replayer.overlay.simulation.guardrails.guarded import is_asynchronous, read_prompt
+from bedtape_replayer.overlay.simulation.guardrails.evaluation import GuardedContent
+from bedtape_replayer.overlay.simulation.guardrails.guarded_content import (
+    is_asynchronous,
+    read_prompt,
+)
 from support.five_apis import CLAUDE
 from support.recordings import path
 
@@ -28,22 +31,28 @@ def _user(*blocks: Any) -> dict[str, Any]:
 
 # docs.aws.amazon.com, "Include a guardrail with the Converse API".
 CONVERSE = [
-    ({"messages": [_user({"text": "a"}, {"text": "b"})]}, Guarded(("a", "b"), 2)),
+    ({"messages": [_user({"text": "a"}, {"text": "b"})]}, GuardedContent(("a", "b"), 2)),
     (
         {"messages": [_user({"text": "a"}), {"role": "assistant", "content": [{"text": "b"}]}]},
-        Guarded(("a", "b"), 2),
+        GuardedContent(("a", "b"), 2),
     ),
-    ({"messages": [_user({"text": "free"}, _guard("a"))]}, Guarded(("a",), 5)),
-    ({"system": [{"text": "system"}], "messages": [_user({"text": "a"})]}, Guarded(("a",), 1)),
+    ({"messages": [_user({"text": "free"}, _guard("a"))]}, GuardedContent(("a",), 5)),
+    (
+        {"system": [{"text": "system"}], "messages": [_user({"text": "a"})]},
+        GuardedContent(("a",), 1),
+    ),
     (
         {"system": [_guard("system")], "messages": [_user({"text": "a"})]},
-        Guarded(("system", "a"), 7),
+        GuardedContent(("system", "a"), 7),
     ),
     (
         {"messages": [_user(_guard("s", "grounding_source"), _guard("q", "query"), _guard("a"))]},
-        Guarded(("a",), 3, "s", "q"),
+        GuardedContent(("a",), 3, "s", "q"),
     ),
-    ({"messages": [_user(_guard("q", "query", "guard_content"))]}, Guarded(("q",), 1, "", "q")),
+    (
+        {"messages": [_user(_guard("q", "query", "guard_content"))]},
+        GuardedContent(("q",), 1, "", "q"),
+    ),
     (
         {
             "messages": [
@@ -52,15 +61,15 @@ CONVERSE = [
                 _user({"text": "a"}),
             ]
         },
-        Guarded(("a",), 1),
+        GuardedContent(("a",), 1),
     ),
-    ({"messages": "no list"}, Guarded((), 0)),
-    ([], Guarded((), 0)),
+    ({"messages": "no list"}, GuardedContent((), 0)),
+    ([], GuardedContent((), 0)),
 ]
 
 
 @pytest.mark.parametrize(("body", "guarded"), CONVERSE)
-def test_converse_marks_what_is_evaluated(body: Any, guarded: Guarded) -> None:
+def test_converse_marks_what_is_evaluated(body: Any, guarded: GuardedContent) -> None:
     assert read_prompt(_call(body)) == guarded
 
 
@@ -91,7 +100,7 @@ def test_invoke_model_has_tags(model: str, body: Any, texts: tuple[str, ...]) ->
 def test_tags_name_sources_and_queries() -> None:
     text = _tag("groundingSource", "s") + _tag("query", "q") + _tag("guardContent", "a")
     guarded = read_prompt(_call({"prompt": text, **_CONFIG}, "invoke", _LLAMA))
-    assert guarded == Guarded(("a",), len(text), "s", "q")
+    assert guarded == GuardedContent(("a",), len(text), "s", "q")
 
 
 ASYNCHRONOUS = [
