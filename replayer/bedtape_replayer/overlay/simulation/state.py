@@ -153,14 +153,15 @@ class SimulationState:
 
     def dump(self) -> tuple[Any, ...]:
         """Return everything as tuples, to be loaded by another server; empty if it is nothing."""
-        parts = (self.caches.dump(), self.usage.dump())
+        parts = (self.caches.dump(), self.usage.dump(), self.guardrails.dump())
         return parts if any(parts) else ()
 
     def load(self, parts: tuple[Any, ...]) -> None:
         """Replace everything by what another server has."""
-        caches, usage = parts or ((), ())
+        caches, usage, guardrails = parts or ((), (), ())
         self.caches.load(caches)
         self.usage.load(usage)
+        self.guardrails.load(guardrails)
 
     def clear(self) -> None:
         """Forget everything."""

@@ -67,6 +67,8 @@ CACHED = {
     "messages": [{"role": "user", "content": [{"text": "Hi"}]}],
 }
 
+BLOCKED = {"blockedInputMessaging": "no", "blockedOutputsMessaging": "no"}
+
 # What a session remembers, each with the calls by which a client sees it.
 SCRIPTS: dict[str, list[Step]] = {
     "a rule that answers twice": [rule(answer={"text": "a"}, times=2), *[say("x")] * 3, OVERLAY],
@@ -181,6 +183,11 @@ SCRIPTS: dict[str, list[Step]] = {
         ("POST", "/_bedtape/clock", {"advance": 301}),
         ("POST", NOVA, CACHED),
         CALLS,
+    ],
+    "guardrails": [
+        ("PUT", f"{S}/simulate", {"guardrails": {}}),
+        *[("POST", "/guardrails", {"name": name, **BLOCKED}) for name in ("a", "b")],
+        *[("GET", "/guardrails", None)] * 2,
     ],
     "quotas of a model": [
         ("PUT", f"{S}/simulate", {"quotas": {"requests_per_minute": 2}}),
