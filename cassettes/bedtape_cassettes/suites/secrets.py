@@ -133,9 +133,7 @@ NAME_PLACES = {"the cassette's name": "rename", "the file's name": "renumber"}
 def scan(
     suite: Suite, picked: Picked, search: Search, tick: Callable[[str], None] = lambda _: None
 ) -> list[ScanResult]:
-    """Returns all that the search finds in the picked interactions and in their names, in
-    order, without duplicates.
-    """
+    """Returns all that the search finds in the picked interactions and names, each once."""
     findings: list[ScanResult] = []
     for cassette in suite:
         places = set(picked.get(cassette.name, ()))
