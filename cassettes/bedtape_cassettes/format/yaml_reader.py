@@ -254,29 +254,9 @@ class _Pass:
         outer = self._enter(start)
         next_event, node = self.next_event, self._read_node
         mapping: dict[str, JsonValue] = {}
-        # Most keys and values are read here: a call for each of them takes twice the time.
-        while type(event := next_event()) is not MappingEndEvent:
-            if (
-                type(event) is ScalarEvent
-                and event.tag is None
-                and event.anchor is None
-                and event.value.isidentifier()
-                and event.value not in _JSON_WORDS
-                and event.value not in mapping
-            ):
-                key = event.value
-            else:
-                key = self._read_key(event, mapping)
-            event = next_event()
-            if (
-                type(event) is ScalarEvent
-                and event.style
-                and event.tag is None
-                and event.anchor is None
-            ):
-                mapping[key] = event.value
-            else:
-                mapping[key] = node(event)
+        while not isinstance(event := next_event(), MappingEndEvent):
+            key = self._read_key(event, mapping)
+            mapping[key] = node(next_event())
         self.depth -= 1
         self.in_flow = outer
         return mapping
