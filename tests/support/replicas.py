@@ -20,6 +20,7 @@ from bedtape_replayer.engine.checks import parse_checks
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.server.server import Server, new_event_loop
 from bedtape_replayer.server.shared.state import SharedState
+from support import WAIT
 from support.waits import until
 
 needs_redis = pytest.mark.skipif(
@@ -54,7 +55,7 @@ class StateServer:
 
     def _answers(self) -> bool:
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as client:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=WAIT) as client:
                 client.sendall(b"PING\r\n")
                 return client.recv(5) == b"+PONG"
         except OSError:

@@ -229,7 +229,7 @@ class Record:
         if response is None or not (self.faults or self.hung_up):
             return response
         pieces = self.outcome.answer.reply.pieces
-        sent = self.sent_pieces
+        sent = self._sent_pieces
         if isinstance(response.body, Events):
             events = [body.events for piece in sent if (body := _read_events(piece)) is not None]
             if len(events) != len(sent) or len(sent) < len(pieces):
@@ -244,14 +244,8 @@ class Record:
         )
 
     @cached_property
-    def sent_pieces(self) -> list[bytes]:
-        """The pieces of the body that were sent, each with the bytes of it that faults left."""
-        answer = self.outcome.answer
-        # its function may count the calls
-        if any(isinstance(edit, ChangeEvents) for edit in answer.edits):
-            return [piece.data for piece in answer.reply.pieces[: self.events]]
-        steps = edit(build_steps(answer.reply), answer.edits)
-        return [step.data for step in steps if isinstance(step, Send)][: self.events]
+    def _sent_pieces(self) -> list[bytes]:
+        return read_sent_pieces(self.outcome)
 
     @cached_property
     def text(self) -> str | None:
@@ -275,7 +269,7 @@ class Record:
         response = self.outcome.answer.response
         if not self.outcome.started or response is None or not isinstance(response.body, Events):
             return ""
-        events = takewhile(lambda body: body is not None, map(_read_events, self.sent_pieces))
+        events = takewhile(lambda body: body is not None, map(_read_events, self._sent_pieces))
         values = [value for body in events if body is not None for value in read_values(body)]
         return "".join(slot.text for slot in slots(values, members_of(self.operation, self.model)))
 
@@ -342,6 +336,16 @@ _JSON_FIELDS = (
     *("source", "by", "faults", "simulated", "miss", "status", "error", "message"),
     *("text", "stop_reason", "usage", "events", "hung_up"),
 )
+
+
+def read_sent_pieces(outcome: Outcome) -> list[bytes]:
+    """The pieces of the body that were sent, each with the bytes of it that faults left."""
+    answer = outcome.answer
+    # its function may count the calls
+    if any(isinstance(edit, ChangeEvents) for edit in answer.edits):
+        return [piece.data for piece in answer.reply.pieces[: outcome.sent]]
+    steps = edit(build_steps(answer.reply), answer.edits)
+    return [step.data for step in steps if isinstance(step, Send)][: outcome.sent]
 
 
 _OWN_ERRORS = {"miss": MISS, "overlay": OVERLAY}

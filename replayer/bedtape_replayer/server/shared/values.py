@@ -21,7 +21,7 @@ from bedtape_replayer.answering.causes import Cause
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.match import FieldDifference, Miss, Near
 from bedtape_replayer.answering.reply import Piece, Reply
-from bedtape_replayer.history.record import Record
+from bedtape_replayer.history.record import read_sent_pieces
 
 # A class is written as its place in this table, so that servers of one version read each other.
 _CLASSES: tuple[type, ...] = (
@@ -57,7 +57,7 @@ def encode_outcome(outcome: Outcome) -> bytes:
     """Encode the outcome of a call, with the body as faults left it."""
     answer = outcome.answer
     if answer.edits:
-        pieces = tuple(Piece(0, data) for data in Record(outcome).sent_pieces)
+        pieces = tuple(Piece(0, data) for data in read_sent_pieces(outcome))
         answer = replace(answer, reply=replace(answer.reply, pieces=pieces))
     return encode(replace(outcome, answer=answer))
 
