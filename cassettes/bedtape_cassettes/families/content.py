@@ -6,7 +6,8 @@ content of an answer. Families convert both to and from the JSON on the wire.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias, get_args
 
 from bedtape_cassettes.lazy import lazy_property
@@ -101,9 +102,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Json:
-    """A JSON value: the input of the tool that the request forces the model to
-    call, or otherwise text.
-    """
+    """A JSON value: the input of the tool that the request forces, or otherwise text."""
 
     value: JsonValue
 
@@ -131,12 +130,45 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Assessment:
+    """What a guardrail says about a prompt or an answer.
+
+    policies: the members of an assessment, such as topicPolicy, with what they contain. guarded,
+    total: the characters that were evaluated, and all characters. units: text units by the names of
+    the service; units that are missing are 0.
+    """
+
+    policies: Mapping[str, JsonValue]
+    guarded: int
+    total: int
+    units: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class GuardrailOutcome:
+    """What a guardrail did with a prompt and an answer.
+
+    identifier: the id, without the rest of the ARN. input, output: None if not evaluated. stop: the
+    stop reason of the model. model_output: the answer before the guardrail changed it, else None.
+    """
+
+    identifier: str
+    version: str
+    reason: str
+    blocked: bool = False
+    input: Assessment | None = None
+    output: Assessment | None = None
+    stop: str = "end_turn"
+    model_output: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """A model's or an agent's message.
 
     stop: one of STOP_REASONS. usage: if None, rendering estimates the token counts. trace: the
     traces of an agent. pieces: the deltas of the text in a stream; empty if the model family
-    chooses them.
+    chooses them. guardrail: what an evaluated guardrail did; None if no policy was evaluated.
     """
 
     blocks: tuple[Block, ...]
@@ -145,6 +177,7 @@ class Message:
     usage: Usage | None = None
     trace: tuple[JsonValue, ...] = ()
     pieces: tuple[str, ...] = ()
+    guardrail: GuardrailOutcome | None = field(default=None, hash=False)
 
     @property
     def text(self) -> str:
@@ -244,9 +277,7 @@ def tokens(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """The result of a tool: the id of the call, the text, and the tool's name if
-    the request contains it.
-    """
+    """The result of a tool: the id of the call, the text, and the tool's name if known."""
 
     id: str
     text: str
@@ -257,9 +288,7 @@ class ToolResult:
 # request makes them, and a frozen instance takes several times as long to create.
 @dataclass(slots=True, unsafe_hash=True)
 class Turn:
-    """One message of a conversation: role (user, assistant, tool, …), text,
-    tool results and tool calls.
-    """
+    """A message of a conversation: role (user, assistant, …), text, tool results, tool calls."""
 
     role: str
     text: str
@@ -304,18 +333,14 @@ class Prompt:
 
     @lazy_property
     def last(self) -> str:
-        """The text of the last user message, or an empty string if tool results
-        come after that message.
-        """
+        """The text of the last user message; empty if tool results come after that message."""
         # Some families give tool results a role of their own, others put them into user messages.
         inputs = (turn for turn in reversed(self.turns) if turn.role in ("user", "tool"))
         return next((turn.text if turn.role == "user" else "" for turn in inputs), "")
 
     @lazy_property
     def question(self) -> str:
-        """The last text of the user, also if tool results or messages of the
-        assistant come after it.
-        """
+        """The last text of the user, also if tool results or the assistant's messages follow."""
         return next(
             (turn.text for turn in reversed(self.turns) if turn.role == "user" and turn.text), ""
         )

@@ -134,7 +134,7 @@ def read(data: bytes, text: str, file: str) -> JsonValue:
 
     Raises CassetteInvalid with the first MAX_PROBLEMS problems.
     """
-    reading = _Reading(data, text, file)
+    reading = _Pass(data, text, file)
     value = reading.document()
     if reading.problems:
         raise CassetteInvalid(sorted(reading.problems, key=lambda problem: problem.line))
@@ -186,7 +186,7 @@ class _Stop(Exception):
     """Stops the pass. The list of problems contains the reason."""
 
 
-class _Reading:
+class _Pass:
     """One pass over one file. It collects problems, so that one error contains all of them."""
 
     def __init__(self, data: bytes, text: str, file: str) -> None:
@@ -203,7 +203,9 @@ class _Reading:
             self._read_head()
             value = self._read_node(self.next_event())
             self._read_foot()
-            if not self.problems and ("\t" in self.text or _BLOCK_COMMENT.search(self.text)):
+            if not self.problems and (
+                "\t" in self.text or ("#" in self.text and _BLOCK_COMMENT.search(self.text))
+            ):
                 self._check_blanks()
         except _Stop:
             pass  # the list contains the problem that stopped the pass
@@ -328,6 +330,8 @@ class _Reading:
 
     def _read_plain(self, text: str, event: ScalarEvent) -> JsonValue:
         """Returns a plain scalar as JSON's word or number. Every other plain scalar is a text."""
+        if text.isidentifier():
+            return _JSON_WORDS.get(text, text)
         if self.in_flow and "?" in text:
             self._refuse_question(event)
         if not text:

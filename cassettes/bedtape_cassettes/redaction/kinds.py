@@ -9,6 +9,9 @@ import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+_T = TypeVar("_T")
 
 REDACTED = "REDACTED"
 ACCOUNT = "123456789012"  # the account of AWS's documentation
@@ -28,9 +31,7 @@ _CREDENTIAL_VALUE = re.compile(
 
 
 def is_secret_header(name: str, value: str = "") -> bool:
-    """Whether a header's value is secret, by the header's name or because the value has the
-    form of `Authorization`.
-    """
+    """Whether a header's value is secret, by its name or by a form as in `Authorization`."""
     return (
         _SECRET_HEADER.fullmatch(name) is not None or _CREDENTIAL_VALUE.fullmatch(value) is not None
     )
@@ -62,6 +63,39 @@ class SecretKind:
     accepts: Callable[[str], bool] | None = None
     personal: bool = False
     short: bool = False
+
+
+# Characters that prose seldom contains, the rarest first.
+_RARE = "_@%=+(/:0123456789-.zxjqkvw"
+
+
+class HintIndex(Generic[_T]):
+    """Returns the values of which a text contains a hint.
+
+    Hints with the same rare character are searched for only if the text contains that character,
+    because nearly all texts contain few of these characters. rows: each value with its hints. The
+    hint "" is in each text.
+    """
+
+    def __init__(self, rows: Iterable[tuple[_T, Iterable[str]]]) -> None:
+        self._values: list[_T] = []
+        self._groups: dict[str, list[tuple[str, int]]] = {}
+        for number, (value, hints) in enumerate(rows):
+            self._values.append(value)
+            for hint in hints:
+                rare = next((character for character in _RARE if character in hint), hint[:1])
+                self._groups.setdefault(rare, []).append((hint, number))
+
+    def find(self, text: str) -> list[_T]:
+        """Returns each value once, in the order of the rows."""
+        numbers = {
+            number
+            for rare, hints in self._groups.items()
+            if rare in text
+            for hint, number in hints
+            if hint in text
+        }
+        return [self._values[number] for number in sorted(numbers)]
 
 
 # Where a secret may begin. In JSON and in URLs, a letter or digit may be the
@@ -351,9 +385,7 @@ _SHORTEST = 16
 
 
 def make_own_kind(values: Iterable[str]) -> SecretKind:
-    """The kind of these values: as they are, escaped in JSON, percent-encoded, and within
-    base64 of a longer text.
-    """
+    """The kind of these values: plain, escaped in JSON, percent-encoded, and inside base64."""
     forms = [
         form
         for value in sorted(values, key=len, reverse=True)
@@ -368,9 +400,7 @@ def make_own_kind(values: Iterable[str]) -> SecretKind:
 
 
 def _spell(value: str) -> Iterator[str]:
-    """The value, and for each place in a group of three bytes, the characters of
-    base64 that it alone decides.
-    """
+    """The value, and for each of three offsets, the characters of base64 that it alone decides."""
     yield value
     for before in range(3):
         word = b64encode(b"\0" * before + value.encode()).decode()

@@ -243,16 +243,18 @@ def _commit_tape(
     path: Path, suite: Suite, redaction: Redaction, report: Callable[[str], object] | None
 ) -> None:
     _check_names(cassette.name for cassette in suite)
-    clean = []
+    clean, changed = [], []
     for cassette in suite:
-        clean.append(
-            Cassette(
-                cassette.name, tuple(scrub_interaction(i, redaction) for i in cassette.interactions)
-            )
-        )
+        interactions = []
+        for interaction in cassette.interactions:
+            scrubbed = scrub_interaction(interaction, redaction)
+            interactions.append(scrubbed)
+            if scrubbed != interaction:  # otherwise, the search for secrets had no finds
+                changed.append((Path(interaction.file), scrubbed))
+        clean.append(Cassette(cassette.name, tuple(interactions)))
         if report:
             report(cassette.name)
-    _refuse_secrets(((Path(i.file), i) for c in clean for i in c.interactions), redaction)
+    _refuse_secrets(changed, redaction)
     data = tape.pack(clean)
     tape.unpack(data, str(path))
     try:
@@ -378,9 +380,7 @@ def _find_folder(place: Path, name: str, before: Suite) -> Path:
 
 
 def _refuse_link(place: Path, path: Path) -> None:
-    """Raises CassetteError if a link leads out of the folder of cassettes, because a
-    branch can contain links.
-    """
+    """Raises CassetteError for a link that leads out of the folder; branches can contain one."""
     if not is_inside(place, path):
         actual = f"a link to {path.resolve()}"
         raise CassetteError(

@@ -37,9 +37,7 @@ _LONGEST = 76  # of a text in the timeline
 
 
 def render_heading(cassette: str, number: int, interaction: Interaction) -> list[Line]:
-    """Renders `weather:2  ConverseStream  us.amazon.nova-lite-v1:0  200  stream`,
-    the file name and the key.
-    """
+    """Renders `weather:2  ConverseStream  us.amazon.nova-lite-v1:0  200  stream`, file and key."""
     what = interaction.operation or f"{interaction.request.method} {interaction.request.path}"
     status = str(interaction.response.status)
     ends = interaction.response.ends
@@ -60,7 +58,7 @@ def render_transcript(cassette: str, number: int, interaction: Interaction) -> l
         *_render_request(prompt, interaction.request.body),
         *_render_input(interaction.request.events),
         *(
-            _render_answer(content)
+            _render_answer(content, cut=interaction.partial or response.ends is not None)
             if content is not None
             else _render_unread(response.body, response.status)
         ),
@@ -130,17 +128,16 @@ def _render_settings(prompt: Prompt) -> str:
 # -- answer ----------------------------------------------------------------------------------------
 
 
-def _render_answer(content: Content) -> Iterator[Line]:
+def _render_answer(content: Content, *, cut: bool) -> Iterator[Line]:
+    """cut: whether the end of the answer is missing, and with it the reason to stop."""
     yield Line("answer", "role")
     match content:
         case Message(blocks=blocks, stop=stop, stop_sequence=sequence):
             for block in blocks:
                 yield from _render_block(block)
-            yield from lines(
-                f"stops: {stop}" + (f" at {sequence!r}" if sequence else ""),
-                "faint",
-                indent=_INDENT,
-            )
+            reason = f"stops: {stop}" + (f" at {sequence!r}" if sequence else "")
+            reason = "cut: the end of the answer is missing" if cut else reason
+            yield from lines(reason, "faint", indent=_INDENT)
         case Embeddings(vectors=vectors):
             for vector in vectors or ():
                 shown = ", ".join(f"{number:g}" for number in vector[:4])
@@ -187,9 +184,7 @@ def _render_unread(body: Body | Events, status: int) -> Iterator[Line]:
 
 
 def _render_bytes(form: str, data: bytes, indent: int | None = 2) -> str:
-    """Renders JSON on several lines (on one without `indent`), text unchanged, and
-    the number of other bytes.
-    """
+    """Renders JSON (on one line without `indent`), text unchanged, and other bytes as a count."""
     if form == "base64":
         return f"{len(data)} bytes"
     try:
@@ -203,9 +198,7 @@ def _render_bytes(form: str, data: bytes, indent: int | None = 2) -> str:
 
 
 def _render_timeline(after_ms: int, body: Body | Events) -> Iterator[Line]:
-    """Renders the time of the head, then the times, count and bytes of each
-    run of events of one type.
-    """
+    """Renders the head's time, then times, count and bytes of each run of events of one type."""
     if not isinstance(body, Events):
         if after_ms:
             yield Line(f"answered after {after_ms} ms", "faint")
@@ -241,9 +234,7 @@ def _render_usage(usage: Usage) -> Iterator[Line]:
 
 
 def render_raw(cassette: str, number: int, interaction: Interaction) -> list[Line]:
-    """Renders request and response with headers, and body or frames, as
-    recorded without padding.
-    """
+    """Renders request and response with headers, and body or frames without padding."""
     request, response = interaction.request, interaction.response
     return [
         *render_heading(cassette, number, interaction),
