@@ -6,21 +6,16 @@ thread, so that a test reads a consistent state, and a new layer applies from th
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import datetime
-from difflib import get_close_matches
 from inspect import isawaitable
 from typing import Any, Protocol, TypeAlias, TypeVar, Unpack
 
-from bedtape_cassettes.errors import Problem
-from bedtape_cassettes.format.bodies import MAX_LEVELS
-from bedtape_cassettes.model import Place
 from bedtape_cassettes.text import format_count
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.engine.engine import Engine
+from bedtape_replayer.engine.layer_keywords import make_json, report_beside_function, split_keywords
 from bedtape_replayer.engine.session_state import SessionState
 from bedtape_replayer.history.assertions import (
     assert_all_played,
@@ -52,7 +47,6 @@ from bedtape_replayer.overlay.keywords import (
     TurnDict,
 )
 from bedtape_replayer.overlay.rule import AnswerContent, Rule
-from bedtape_replayer.overlay.schema import SCHEDULE, WHEN
 from bedtape_replayer.overlay.script import read_turns
 
 __tracebackhide__ = True  # pytest shows the test's own line, not ours
@@ -78,10 +72,6 @@ class SessionServer(Protocol):
 # The function of a rule. See `respond`.
 Returned: TypeAlias = AnswerContent | str | Mapping[str, Any] | None
 Responder: TypeAlias = Callable[[Call], Returned | Awaitable[Returned]]
-_LAYER = ("when", "name", "family", "then", "template", "allow_unoffered_tools", "simulate")
-# How similar a keyword is to a condition that was probably meant. The names of answers and
-# faults are less similar.
-_ALIKE = 0.8
 
 
 class Session:
@@ -144,7 +134,7 @@ class Session:
         if prompt_contains is not None:
             _set_once(keywords, "prompt_contains", prompt_contains)
         answers = keywords.pop("answers", None)
-        document, answer = _split(keywords)
+        document, answer = split_keywords(keywords)
         if prompt_contains is not None and not answer and answers is None:
             raise TypeError(
                 f"respond({prompt_contains!r}) has no answer; write respond({prompt_contains!r},"
@@ -157,20 +147,20 @@ class Session:
             ]
         if answer or answers is None:
             document["answer"] = answer
-        return self._add(lambda state: parse_rule(_to_json(document), state.layers.next_id))
+        return self._add(lambda state: parse_rule(make_json(document), state.layers.next_id))
 
     def _respond_by(self, function: Responder, keywords: dict[str, Any]) -> str:
         """Adds a rule whose answer `function` returns.
 
         Its conditions are checked as in any rule.
         """
-        layer, rest = _split(keywords)
+        layer, rest = split_keywords(keywords)
         if rest:
-            raise OverlayInvalid(map(_beside_function, rest))
+            raise OverlayInvalid(map(report_beside_function, rest))
         document = {**layer, "answer": {"text": ""}}
 
         def make(state: SessionState) -> Rule:
-            rule = parse_rule(_to_json(document), state.layers.next_id)
+            rule = parse_rule(make_json(document), state.layers.next_id)
 
             def compute(call: Call) -> AnswerContent | None:
                 with self._server.watch(rule.id):
@@ -178,7 +168,7 @@ class Session:
                     if isawaitable(returned):
                         returned = self._server.run_coroutine(returned)
                 return read_returned(
-                    _to_json(returned) if isinstance(returned, Mapping) else returned,
+                    make_json(returned) if isinstance(returned, Mapping) else returned,
                     call.operation,
                 )
 
@@ -207,7 +197,7 @@ class Session:
         """
         keys = {"template": template, "allow_unoffered_tools": allow_unoffered_tools}
         document = {
-            "script": _to_json(read_turns(turns)),
+            "script": make_json(read_turns(turns)),
             **{key: True for key, value in keys.items() if value},
         }
         return self._add(
@@ -233,9 +223,9 @@ class Session:
         return self._fault(fault)
 
     def _fault(self, keywords: Mapping[str, Any]) -> str:
-        layer, kind = _split(keywords)
+        layer, kind = split_keywords(keywords)
         document = {**layer, **kind}
-        return self._add(lambda state: parse_fault(_to_json(document), state.layers.next_id))
+        return self._add(lambda state: parse_fault(make_json(document), state.layers.next_id))
 
     def _add(self, make: Callable[[SessionState], Any]) -> str:
         def add() -> str:
@@ -253,14 +243,14 @@ class Session:
         Raises OverlayInvalid, or NameTaken if the server's overlay file has
         a layer of the same name.
         """
-        laid = parse_overlay(_to_json(document))
+        laid = parse_overlay(make_json(document))
         self._do(lambda: self._state().layers.replace_own(laid))
 
     def simulate(self, **features: Unpack[SimulateDict]) -> None:
         """Simulates features of the service: True, False or options. Other features are as in the
         overlay file. Another call of `simulate` replaces this one. Raises OverlayInvalid.
         """
-        parsed = parse_simulation(_to_json(features))
+        parsed = parse_simulation(make_json(features))
         self._do(lambda: self._state().layers.simulate(parsed))
 
     def remove(self, name: str) -> None:
@@ -386,61 +376,3 @@ def _set_once(keywords: dict[str, Any], name: str, value: str) -> None:
             f"respond() got two values for {name!r}: a positional argument and a keyword argument"
         )
     keywords[name] = value
-
-
-def _split(keywords: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Returns what every layer has (conditions, schedule, names), and what this kind of layer has.
-
-    Raises OverlayInvalid if a condition is a keyword and is also in `when`.
-    """
-    layer = {key: value for key, value in keywords.items() if key in SCHEDULE or key in _LAYER[1:]}
-    conditions = {key: value for key, value in keywords.items() if key in WHEN}
-    when = keywords.get("when", {})
-    if isinstance(when, Mapping):
-        if twice := conditions.keys() & when.keys():
-            expected, fix = "each condition once", "remove it from when, or remove the keyword"
-            raise OverlayInvalid(
-                Problem.at(("when", key), expected, f"a keyword {key} too", fix)
-                for key in sorted(twice)
-            )
-        when = {**when, **conditions}
-    if when or "when" in keywords:
-        layer["when"] = when
-    known = [*SCHEDULE, *WHEN, *_LAYER]
-    rest = {key: value for key, value in keywords.items() if key not in known}
-    if misspelled := [
-        (key, near[0]) for key in rest if (near := get_close_matches(key, known, 1, _ALIKE))
-    ]:
-        expected = "a keyword of a rule or fault"
-        raise OverlayInvalid(
-            Problem.at((key,), expected, key, f"did you mean {near}?") for key, near in misspelled
-        )
-    return layer, rest
-
-
-def _beside_function(name: str) -> Problem:
-    near = get_close_matches(name, [*WHEN, *SCHEDULE, *_LAYER], n=1)
-    fix = f"did you mean {near[0]}?" if near else "let the function return it"
-    return Problem.at((name,), "conditions and a schedule beside a function", name, fix)
-
-
-def _to_json(value: Any, place: Place = ()) -> Any:
-    """Returns the value as JSON: mappings as objects, sequences as lists, bytes as base64
-    text, times in ISO 8601.
-
-    Raises OverlayInvalid for more than `MAX_LEVELS` levels, for example of a
-    list that contains itself.
-    """
-    if len(place) > MAX_LEVELS:
-        raise OverlayInvalid(
-            [Problem.at(place[:2], f"at most {MAX_LEVELS} levels of objects and lists", "more")]
-        )
-    if isinstance(value, bytes):
-        return b64encode(value).decode()
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, Mapping):
-        return {str(key): _to_json(member, (*place, str(key))) for key, member in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_to_json(item, (*place, number)) for number, item in enumerate(value)]
-    return value

@@ -1,0 +1,79 @@
+"""Makes the documents of rules and faults of the keywords of a session's methods."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from difflib import get_close_matches
+from typing import Any
+
+from bedtape_cassettes.errors import Problem
+from bedtape_cassettes.format.bodies import MAX_LEVELS
+from bedtape_cassettes.model import Place
+from bedtape_replayer.overlay.document import OverlayInvalid
+from bedtape_replayer.overlay.schema import SCHEDULE, WHEN
+
+__tracebackhide__ = True  # pytest shows the test's own line, not ours
+_LAYER = ("when", "name", "family", "then", "template", "allow_unoffered_tools", "simulate")
+# How similar a keyword is to a condition that was probably meant. The names of answers and
+# faults are less similar.
+_ALIKE = 0.8
+
+
+def split_keywords(keywords: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns what every layer has (conditions, schedule, names), and what this kind of layer has.
+
+    Raises OverlayInvalid if a condition is a keyword and is also in `when`.
+    """
+    layer = {key: value for key, value in keywords.items() if key in SCHEDULE or key in _LAYER[1:]}
+    conditions = {key: value for key, value in keywords.items() if key in WHEN}
+    when = keywords.get("when", {})
+    if isinstance(when, Mapping):
+        if twice := conditions.keys() & when.keys():
+            expected, fix = "each condition once", "remove it from when, or remove the keyword"
+            raise OverlayInvalid(
+                Problem.at(("when", key), expected, f"a keyword {key} too", fix)
+                for key in sorted(twice)
+            )
+        when = {**when, **conditions}
+    if when or "when" in keywords:
+        layer["when"] = when
+    known = [*SCHEDULE, *WHEN, *_LAYER]
+    rest = {key: value for key, value in keywords.items() if key not in known}
+    if misspelled := [
+        (key, near[0]) for key in rest if (near := get_close_matches(key, known, 1, _ALIKE))
+    ]:
+        expected = "a keyword of a rule or fault"
+        raise OverlayInvalid(
+            Problem.at((key,), expected, key, f"did you mean {near}?") for key, near in misspelled
+        )
+    return layer, rest
+
+
+def report_beside_function(name: str) -> Problem:
+    near = get_close_matches(name, [*WHEN, *SCHEDULE, *_LAYER], n=1)
+    fix = f"did you mean {near[0]}?" if near else "let the function return it"
+    return Problem.at((name,), "conditions and a schedule beside a function", name, fix)
+
+
+def make_json(value: Any, place: Place = ()) -> Any:
+    """Returns the value as JSON: mappings as objects, sequences as lists, bytes as base64
+    text, times in ISO 8601.
+
+    Raises OverlayInvalid for more than `MAX_LEVELS` levels, for example of a
+    list that contains itself.
+    """
+    if len(place) > MAX_LEVELS:
+        raise OverlayInvalid(
+            [Problem.at(place[:2], f"at most {MAX_LEVELS} levels of objects and lists", "more")]
+        )
+    if isinstance(value, bytes):
+        return b64encode(value).decode()
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(key): make_json(member, (*place, str(key))) for key, member in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [make_json(item, (*place, number)) for number, item in enumerate(value)]
+    return value
