@@ -107,8 +107,8 @@ class Miss:
         if self.exhausted:
             times = "once" if self.exhausted == 1 else f"{self.exhausted} times"
             lines = [
-                f"No recording is left for {self.request}: it was recorded {times}, and --strict"
-                " does not play it again."
+                f"No recording is left for {self.request}: it was recorded {times}, and strict"
+                " playback plays each recording once."
             ]
             return "\n".join(
                 [*lines, *(f"  {near.file}" for near in self.nearest), *self._explain_layers()]

@@ -17,7 +17,7 @@ from bedtape_replayer.history.assertions import (
 )
 from bedtape_replayer.history.calls import ConditionInvalid
 from bedtape_replayer.history.json_safe import make_json_safe
-from bedtape_replayer.history.listing import list_calls
+from bedtape_replayer.history.listing import find_problem, list_calls
 from bedtape_replayer.history.retries.verdict import judge_retries
 from bedtape_replayer.overlay.explain import describe
 from bedtape_replayer.overlay.rule import Rule
@@ -91,12 +91,11 @@ def summarize(request: ApiRequest) -> JsonValue:
     session = request.peek_session()
     calls, layers = session.history.calls, session.layers
     lines = [f"{format_count(len(calls), 'call')}{':' if calls else ''}", *list_calls(calls)]
-    lines += [f"never acted: {text}" for text in layers.describe_unused()]
-    misses = [str(call.miss or call.by) for call in calls if call.source in ("miss", "overlay")]
+    lines += [line for _, line in layers.list_unused()]
+    kept = map(find_problem, calls)
+    misses = [*session.history.forgotten_misses, *(report for report in kept if report is not None)]
     if calls.forgotten:
         lines[0] = f"after {format_count(calls.forgotten, 'older call')}, {lines[0]}"
-        fix = "play fewer calls in a session, or set a higher limit of its history"
-        misses.append(f"{calls.forgotten} older calls were forgotten and may be misses; {fix}")
     scripts = [rule for rule in layers.unused if isinstance(rule, Rule) and rule.needed > 1]
     unfinished = [
         f"a script did not end: {describe(rule, layers.count_fired(rule.id))}" for rule in scripts

@@ -87,7 +87,10 @@ ASSERTION = make_optional(
         ),
         "cached": make_optional(
             {**CONDITIONS, "at_least_tokens": {**_AMOUNT, "minimum": 1}},
-            description="A call that meets the conditions read so many tokens from a prompt cache.",
+            description=(
+                "A call that meets the conditions read at least `at_least_tokens` tokens from a"
+                " prompt cache."
+            ),
         ),
         "all_played": {
             "type": "boolean",

@@ -25,6 +25,7 @@ class FeatureChoice(StrEnum):
 
     caching = "caching"
     limits = "limits"
+    service_tiers = "service_tiers"
 
 
 class ValidationChoice(StrEnum):

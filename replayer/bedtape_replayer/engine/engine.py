@@ -344,7 +344,7 @@ class Engine:
         is_valid = call.findings.refusal is ACCEPTED and not session.responses
         check = partial(self._check, session) if self._checks.rules and not is_valid else None
         refuse = (
-            partial(refuse_request, occasion, now, session.caches) if layers.simulates else None
+            partial(refuse_request, occasion, now, session.simulated) if layers.simulates else None
         )
         try:
             if (
@@ -367,7 +367,7 @@ class Engine:
                 if match.layer:
                     self._siblings.add(call)
                 if refuse is not None:
-                    answer = simulate(layers, answer, occasion, now, session.caches)
+                    answer = simulate(layers, answer, occasion, now, session.simulated)
                 if call.operation == "Responses" and match.layer:
                     answer = keep_response(session, answer, occasion)
             elif refuse is not None and (match := refuse(layers.features)) is not None:
@@ -375,7 +375,7 @@ class Engine:
             else:
                 answer = self._answer_from_cassette(session, call)
                 if refuse is not None:
-                    answer = simulate(layers, answer, occasion, now, session.caches)
+                    answer = simulate(layers, answer, occasion, now, session.simulated)
             if answer.forward is not None:
                 live = all(fault.kind.live for fault in among.changing_faults)
                 faults = FaultsOfLayers(layers, occasion, among, self.clock)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
 from bedtape_cassettes.errors import Problem
-from bedtape_cassettes.format.bodies import MAX_LEVELS
-from bedtape_cassettes.model import Place
 from bedtape_replayer.overlay.document import OverlayInvalid
 from bedtape_replayer.overlay.schema import SCHEDULE, WHEN
 
@@ -55,25 +51,3 @@ def report_beside_function(name: str) -> Problem:
     near = get_close_matches(name, [*WHEN, *SCHEDULE, *_LAYER], n=1)
     fix = f"did you mean {near[0]}?" if near else "let the function return it"
     return Problem.at((name,), "conditions and a schedule beside a function", name, fix)
-
-
-def make_json(value: Any, place: Place = ()) -> Any:
-    """Returns the value as JSON: mappings as objects, sequences as lists, bytes as base64
-    text, times in ISO 8601.
-
-    Raises OverlayInvalid for more than `MAX_LEVELS` levels, for example of a
-    list that contains itself.
-    """
-    if len(place) > MAX_LEVELS:
-        raise OverlayInvalid(
-            [Problem.at(place[:2], f"at most {MAX_LEVELS} levels of objects and lists", "more")]
-        )
-    if isinstance(value, bytes):
-        return b64encode(value).decode()
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, Mapping):
-        return {str(key): make_json(member, (*place, str(key))) for key, member in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [make_json(item, (*place, number)) for number, item in enumerate(value)]
-    return value

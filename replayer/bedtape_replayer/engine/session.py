@@ -12,10 +12,11 @@ from dataclasses import replace
 from inspect import isawaitable
 from typing import Any, Protocol, TypeAlias, TypeVar, Unpack
 
+from bedtape_cassettes.errors import Problem
 from bedtape_cassettes.text import format_count
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.engine.engine import Engine
-from bedtape_replayer.engine.layer_keywords import make_json, report_beside_function, split_keywords
+from bedtape_replayer.engine.layer_keywords import report_beside_function, split_keywords
 from bedtape_replayer.engine.session_state import SessionState
 from bedtape_replayer.history.assertions import (
     assert_all_played,
@@ -29,6 +30,7 @@ from bedtape_replayer.history.calls import Calls
 from bedtape_replayer.history.retries.verdict import Finding, judge_retries
 from bedtape_replayer.overlay.document import (
     OverlayInvalid,
+    make_json,
     parse_fault,
     parse_overlay,
     parse_rule,
@@ -131,6 +133,9 @@ class Session:
             _set_once(keywords, "text", text)
         if callable(prompt_contains):
             return self._respond_by(prompt_contains, keywords)
+        if callable(keywords.get("text")):
+            fix = "write the function first: respond(function, prompt_contains=...)"
+            raise OverlayInvalid([Problem.at(("text",), "text", "a function", fix)])
         if prompt_contains is not None:
             _set_once(keywords, "prompt_contains", prompt_contains)
         answers = keywords.pop("answers", None)

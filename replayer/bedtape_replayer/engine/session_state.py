@@ -20,7 +20,7 @@ from bedtape_replayer.engine.responses import Responses
 from bedtape_replayer.history.history import History
 from bedtape_replayer.overlay.overlay import NOTHING, Overlay
 from bedtape_replayer.overlay.session_layers import Layers
-from bedtape_replayer.overlay.simulation.state import Caches
+from bedtape_replayer.overlay.simulation.state import SimulationState
 
 # Clients choose the names of sessions. Without a limit, a loop of new names would use all memory.
 _MOST = 10_000
@@ -89,7 +89,7 @@ class SessionState:
         self.layers = Layers(self._shared, self._memory)
         self.history = History(self._limit, self._memory)
         self.responses = Responses(self._memory)
-        self.caches = Caches(self._memory)
+        self.simulated = SimulationState.of(self._memory)
         self._calls = 0
         self._played: dict[bytes, int] = {}
         self._memory.used += _SESSION_BYTES
@@ -107,7 +107,7 @@ class SessionState:
         self.layers.release()
         self.history.clear()
         self.responses.clear()
-        self.caches.clear()
+        self.simulated.clear()
         self._memory.used -= _SESSION_BYTES + len(self._played) * _POSITION_BYTES
         self._played = {}
 

@@ -5,7 +5,7 @@ Selects the layers that apply to a call.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -193,6 +193,11 @@ class Layers:
     def describe_unused(self) -> tuple[str, ...]:
         """Returns the descriptions of the layers in `unused`."""
         return tuple(describe(layer, self.count_fired(layer.id)) for layer in self.unused)
+
+    def list_unused(self) -> Iterator[tuple[Rule | Fault, str]]:
+        """Yields the layers in `unused`, each with a line for the report of a test."""
+        for layer, text in zip(self.unused, self.describe_unused(), strict=True):
+            yield layer, f"{'did not end' if _count_needed(layer) > 1 else 'never acted'}: {text}"
 
     def explain(self, call: Call) -> tuple[str, ...]:
         """Returns, in a line each, why the rules and faults that can answer did not."""

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = True  # so that pytest shows the line of the test
 _MOST = 5
+_FIX_OF_RULES = "Correct the rule, or the program if it departs from a script."
 _NOTHING = Library(())
 
 
@@ -92,6 +93,7 @@ class Bedrock(Session):
         self.captured: Part | None = None
         self.accepted: list[tuple[Interaction, Call]] = []
         self._misses: list[str] = []
+        self._broken: set[str] = set()  # of the misses, those of rules that failed
         self.missed: list[Call] = []
         self._reported = 0
         self._misses_before = 0
@@ -297,7 +299,7 @@ class Bedrock(Session):
             case "cassette":
                 tally.answered += 1
                 tally.played.add(self._place(str(answer.by)))
-            case "rule" | "fault" | "validation":
+            case "rule" | "fault" | "validation" | "simulation":
                 tally.ruled += 1
             case "miss":
                 tally.missed += 1
@@ -307,6 +309,7 @@ class Bedrock(Session):
                     tally.causes.append((str(cause).removeprefix("in "), cause.options))
             case "overlay":
                 self._misses.append(str(answer.by))
+                self._broken.add(str(answer.by))
 
     def report_misses(self, shown: str = "") -> str | None:
         """Returns a report on the misses since the last report, or None if there are none
@@ -320,15 +323,17 @@ class Bedrock(Session):
         if not misses or self.play_request.allow_misses:
             return None
         calls = "1 call was" if len(misses) == 1 else f"{len(misses)} calls were"
+        broken = all(miss in self._broken for miss in misses)
+        what = "refused by bedtape, because a rule failed" if broken else "answered by nothing"
         distinct = [miss for miss in dict.fromkeys(misses) if miss.partition("\n")[0] not in shown]
         above = "" if distinct else " The error above contains the reason."
         more = [f"… and {len(distinct) - _MOST} more"] if len(distinct) > _MOST else []
         return "\n\n".join(
             [
-                f"{self.play_request.fixture}: {calls} answered by nothing.{above}",
+                f"{self.play_request.fixture}: {calls} {what}.{above}",
                 *distinct[:_MOST],
                 *more,
-                self._suggest_fix(),
+                _FIX_OF_RULES if broken else self._suggest_fix(),
             ]
         )
 
@@ -344,7 +349,7 @@ class Bedrock(Session):
             *list_calls(calls),
         ]
         shown = () if self.play_request.unused == "ignore" else unused
-        return "\n".join([*lines, *(f"never acted: {text}" for _, text in shown)])
+        return "\n".join([*lines, *(line for _, line in shown)])
 
     def report_unused(self) -> str | None:
         """Count the layers of the test that did not act. Returns a report if the test must fail.
@@ -352,11 +357,11 @@ class Bedrock(Session):
         A test fails if a script has turns that did not come, or if the settings make
         unused layers a failure.
         """
-        unused = self._find_unused()
+        unused = [(layer, line.partition(": ")) for layer, line in self._find_unused()]
         fails = self.play_request.unused == "fail"
         failing = [
             text
-            for layer, text in unused
+            for layer, (_, _, text) in unused
             if fails or (isinstance(layer, Rule) and layer.needed > 1)
         ]
         if failing:
@@ -371,20 +376,19 @@ class Bedrock(Session):
             return f"{self.play_request.fixture}: {what}:\n{listed}\n{fix}"
         if self.play_request.unused == "list":
             owner = self.play_request.test or self.play_request.fixture
-            self.tally.unused += [f"{owner}: {text}" for _, text in unused]
+            self.tally.unused += [f"{owner}: {text}" for _, (_, _, text) in unused]
         return None
 
     def _find_unused(self) -> list[tuple[Rule | Fault, str]]:
         """Returns the layers that the body of the test added and that did not act,
-        with their descriptions.
+        each with a line for the report.
 
         Layers of marks and fixtures may be for other tests.
         """
 
         def find() -> list[tuple[Rule | Fault, str]]:
-            layers = self._state().layers
-            described = zip(layers.unused, layers.describe_unused(), strict=True)
-            return [(layer, text) for layer, text in described if layer not in self._shared]
+            lines = self._state().layers.list_unused()
+            return [(layer, line) for layer, line in lines if layer not in self._shared]
 
         return [] if self.recorded else self._do(find)
 

@@ -20,6 +20,8 @@ from bedtape_replayer.answering.call import Call
 from bedtape_replayer.overlay.simulation.caching import Caching
 from bedtape_replayer.overlay.simulation.context import Context
 from bedtape_replayer.overlay.simulation.limits import Limits
+from bedtape_replayer.overlay.simulation.quotas import Quotas
+from bedtape_replayer.overlay.simulation.service_tiers import ServiceTiers
 
 _MODELS = frozenset(
     ("Converse", "ConverseStream", "InvokeModel", "InvokeModelWithResponseStream", *SERVER_SENT)
@@ -144,9 +146,14 @@ def _cut_pieces(texts: list[str], text: str) -> tuple[str, ...]:
 # -- reading ---------------------------------------------------------------------------------------
 
 # The features by their key, in the order in which they act.
-_MAKERS: Mapping[str, Callable[..., Feature]] = {"caching": Caching, "limits": Limits}
+_MAKERS: Mapping[str, Callable[..., Feature]] = {
+    "service_tiers": ServiceTiers,
+    "caching": Caching,
+    "limits": Limits,
+    "quotas": Quotas,
+}
 # The features that need no options.
-_NAMES = ("caching", "limits")
+_NAMES = ("caching", "limits", "service_tiers")
 NO_FEATURES = Features()
 
 

@@ -11,6 +11,13 @@ def _feature(description: str, properties: dict[str, Schema]) -> Schema:
     return {"description": description, "anyOf": [{"type": "boolean"}, options]}
 
 
+_QUOTAS: dict[str, Schema] = {
+    "requests_per_minute": make_count("The most requests in a minute."),
+    "tokens_per_minute": make_count("The most tokens in a minute."),
+    "tokens_per_day": make_count("The most tokens in a day."),
+    "output_rate": make_count("The tokens that an output token uses. Default: of the model."),
+}
+
 SIMULATE: Schema = {
     "type": "object",
     "description": "Features of the service to simulate, by name. A rule can have its own.",
@@ -47,6 +54,39 @@ SIMULATE: Schema = {
                     "enum": ["keep", "drop"],
                     "description": "Whether an answer keeps a cut tool call. Default: keep.",
                 },
+            },
+        ),
+        "quotas": {
+            "description": "Errors for requests above a quota of each model.",
+            "anyOf": [
+                {"type": "boolean", "enum": [False]},
+                {
+                    "type": "object",
+                    "properties": {
+                        **_QUOTAS,
+                        "models": {
+                            "type": "object",
+                            "description": "Other quotas of models, by glob. The first one counts.",
+                            "additionalProperties": {
+                                "type": "object",
+                                "properties": _QUOTAS,
+                                "additionalProperties": False,
+                            },
+                        },
+                    },
+                    "minProperties": 1,
+                    "additionalProperties": False,
+                },
+            ],
+        },
+        "service_tiers": _feature(
+            "Errors for service tiers that a model does not have.",
+            {
+                "supported": {
+                    "type": "array",
+                    "items": {"type": "string", "enum": ["flex", "priority", "reserved"]},
+                    "description": "The tiers beside default. Default: of the model.",
+                }
             },
         ),
     },
