@@ -44,12 +44,12 @@ class NoSuch(RouteError):
 
 def invalid(wrong: Iterable[Problem]) -> RouteError:
     """Return the failure of an invalid request, with all problems as a message and as data."""
-    told = list(wrong)
+    all_problems = list(wrong)
     problems: list[JsonValue] = [
         {"where": one.where, "expected": one.expected, "found": one.found, "fix": one.fix}
-        for one in told
+        for one in all_problems
     ]
-    return RouteError(400, {"error": "\n".join(map(str, told)), "problems": problems})
+    return RouteError(400, {"error": "\n".join(map(str, all_problems)), "problems": problems})
 
 
 @dataclass(frozen=True, slots=True)

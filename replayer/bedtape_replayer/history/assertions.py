@@ -179,12 +179,12 @@ def assert_cached(
         f" cache, found at most {read} in {format_count(len(matches), 'call')}."
     ]
     for each, usage in counts[-_LISTED:]:
-        told = (
+        tokens = (
             "no token counts"
             if usage is None
             else f"read {usage.cache_read}, wrote {usage.cache_write}"
         )
-        lines.append(f"  {_truncate(str(each))}: {told}")
+        lines.append(f"  {_truncate(str(each))}: {tokens}")
     if not any(usage is not None and usage.cache_write for _, usage in counts):
         lines.append(
             "No call wrote to a cache. A prefix needs a mark (cachePoint, cache_control) and the"

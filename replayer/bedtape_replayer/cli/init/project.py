@@ -57,8 +57,8 @@ class Project:
         Raises InitError if package.json is not a JSON object.
         """
         try:
-            said = json.loads(self.package or "{}")
-            parts = [said.get(key) or {} for key in ("dependencies", "devDependencies")]
+            document = json.loads(self.package or "{}")
+            parts = [document.get(key) or {} for key in ("dependencies", "devDependencies")]
             return frozenset(name for part in parts for name in part)
         except (ValueError, AttributeError, TypeError, RecursionError) as error:
             raise InitError(

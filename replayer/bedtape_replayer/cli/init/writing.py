@@ -49,9 +49,11 @@ def _find_folder(root: Path) -> str | None:
     settings = read_settings(root, {}, here=root)
     if settings.file is None or Path(settings.file).parent != root:
         return None
-    said = settings.of("run").get("cassettes", ())
+    paths = settings.of("run").get("cassettes", ())
     named = (
-        [Path(place) for place in said if isinstance(place, str)] if isinstance(said, tuple) else []
+        [Path(place) for place in paths if isinstance(place, str)]
+        if isinstance(paths, tuple)
+        else []
     )
     plain = (
         path
