@@ -245,10 +245,7 @@ def _import_session() -> Any:
 
 
 def _run(recording: Any, command: Sequence[str]) -> int:
-    """Run the program with its calls recorded.
-
-    Return its exit code. Raises RecorderError if it cannot be run.
-    """
+    """Run the program with its calls recorded. Return its exit code. Raises RecorderError."""
     try:
         return processes.run(command, recording.make_environment())
     except OSError as error:

@@ -27,10 +27,7 @@ class Format(StrEnum):
 def verify_recordings(
     settings: Settings, plan: Plan, allow_list: Path | None, form: str, *, accept: bool
 ) -> int:
-    """Print the findings.
-
-    Return 1 if there is one that the allow-list does not contain, otherwise 0.
-    """
+    """Print the findings. Return 1 if the allow-list lacks one of them, otherwise 0."""
     if accept and form != Format.text:
         raise RecorderError(
             f"--accept: expected --format text, found --format {form}; leave one of them out"

@@ -144,10 +144,7 @@ class Engine:
         self._replies.clear()
 
     def prepare(self, method: str, target: str, head: Head, body: bytes) -> Call:
-        """Read a large body, and return a call for `answer`.
-
-        It changes no state, so that a thread can call it.
-        """
+        """Read a large body in a thread, and return a call for `answer`. No state changes."""
         session_name, prefix, path = read_session(target, head)
         name = session_name or DEFAULT_SESSION
         call = Call(name, method, path, head, body, prefix=prefix)
@@ -188,10 +185,7 @@ class Engine:
             cache.clear()
 
     def follow(self, progress: Progress, answer: Answer) -> None:
-        """Let watchers see an answer while it is sent.
-
-        It is called at the start, and after more was sent.
-        """
+        """Let watchers see an answer while it is sent: at the start, and after each part."""
         self.running[progress] = answer
         for watcher in self.watchers:
             watcher.follow(progress, answer)
@@ -332,10 +326,7 @@ class Engine:
     # -- the overlay -------------------------------------------------------------------------------
 
     def _answer_with_layers(self, session: SessionState, call: Call) -> Answer:
-        """Tries answering faults, then rules, then the cassette.
-
-        Other faults then change the answer.
-        """
+        """Tries answering faults, rules, then the cassette. Other faults change the answer."""
         layers, now = session.layers, self.clock.now
         key = session.index(self._library).key(call)
         has_responses = call.dialect == "openai" and bool(session.responses)

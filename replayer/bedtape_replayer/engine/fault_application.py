@@ -82,10 +82,7 @@ def apply_live_faults(layers: Layers, answer: Answer, applied: list[AppliedFault
 def apply_faults(
     layers: Layers, answer: Answer, applied: list[AppliedFault], occasion: Occasion
 ) -> Answer:
-    """Applies the faults to an answer.
-
-    Faults that change nothing are not counted and not in the history.
-    """
+    """Applies the faults to an answer, and counts those that change something."""
     call, response, reply = answer.call, answer.response, answer.reply
     assert response is not None
     changed, edits = response, list[StepEdit]()

@@ -155,10 +155,7 @@ class Session:
         return self._add(lambda state: parse_rule(make_json(document), state.layers.next_id))
 
     def _respond_by(self, function: Responder, keywords: dict[str, Any]) -> str:
-        """Adds a rule whose answer `function` returns.
-
-        Its conditions are checked as in any rule.
-        """
+        """Adds a rule whose answer `function` returns. Its conditions are those of any rule."""
         layer, rest = split_keywords(keywords)
         if rest:
             raise OverlayInvalid(map(report_beside_function, rest))
@@ -259,10 +256,7 @@ class Session:
         self._do(lambda: self._state().layers.simulate(parsed))
 
     def remove(self, name: str) -> None:
-        """Removes a rule or fault by its name.
-
-        Raises KeyError if the session has no layer of this name.
-        """
+        """Removes a rule or fault of the session. Raises KeyError for another name."""
         if not self._do(lambda: self._state().layers.remove(name)):
             raise KeyError(f"the session has no layer of its own named {name!r}")
 
@@ -358,10 +352,7 @@ class Session:
         self._do(choose)
 
     def advance(self, seconds: float) -> None:
-        """Advances the virtual clock, which quotas use.
-
-        All sessions of a server share the clock.
-        """
+        """Advances the virtual clock of quotas, which all sessions of a server share."""
         self._do(lambda: self._server.engine.clock.advance(seconds))
 
     def reset(self) -> None:

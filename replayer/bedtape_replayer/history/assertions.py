@@ -326,9 +326,6 @@ _WORD = re.compile(r"\w+")
 
 
 def _share(one: object, other: object) -> float:
-    """Return the share of the words of `one` that `other` contains.
-
-    Only the start of a long text counts.
-    """
+    """Return the share of the words of `one` that `other` contains, in the start of the text."""
     mine, others = set(_WORD.findall(str(one)[:2_000])), set(_WORD.findall(str(other)[:20_000]))
     return len(mine & others) / max(1, len(mine))

@@ -1,7 +1,4 @@
-"""Conditions on calls.
-
-A call must meet every condition; a `When` without conditions matches every call.
-"""
+"""Conditions on calls. A call must meet all of them; a `When` without any matches all calls."""
 
 from __future__ import annotations
 
@@ -100,10 +97,7 @@ class When:
         return self.matches_target(call) and self.matches_call(call) and self.matches_content(call)
 
     def matches_target(self, call: Call) -> bool:
-        """Returns whether operation and model match.
-
-        The result is the same for all calls of one path.
-        """
+        """Returns whether operation and model match: the same for all calls of one path."""
         return _pass_all(self._target, call)
 
     def matches_call(self, call: Call) -> bool:

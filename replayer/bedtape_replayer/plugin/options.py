@@ -75,10 +75,7 @@ def add_to(parser: pytest.Parser) -> None:
 
 
 def settings_of(config: pytest.Config) -> Settings:
-    """Read variables and the nearest settings file, from the selected tests upwards.
-
-    Raises pytest.UsageError.
-    """
+    """Read variables and the nearest settings file above the tests. Raises pytest.UsageError."""
     try:
         return read_settings(_common_folder(config), os.environ)
     except ConfigInvalid as error:
@@ -114,10 +111,7 @@ def mode_of(config: pytest.Config, settings: Settings, *, gate_is_open: bool) ->
 
 
 def plays_vcr(config: pytest.Config, settings: Settings) -> bool:
-    """Return whether Bedrock's entries of VCR.py's cassettes are played.
-
-    Raises pytest.UsageError without VCR.py.
-    """
+    """Return whether VCR.py's entries of Bedrock are played. Raises pytest.UsageError."""
     if config.getoption("--bedtape-vcr") and find_spec("vcr") is None:
         raise pytest.UsageError(
             "--bedtape-vcr: expected the package vcrpy, found none; pip install vcrpy"
@@ -153,10 +147,7 @@ def workspace_of(config: pytest.Config, environ: Mapping[str, str]) -> Path | No
 
 
 def keeps(config: pytest.Config) -> bool:
-    """Return whether the server runs on after the tests.
-
-    Raises pytest.UsageError with workers of pytest-xdist.
-    """
+    """Return whether the server runs on after the tests. Raises pytest.UsageError with xdist."""
     kept = bool(config.getoption("--bedtape-keep"))
     if kept and getattr(config.option, "dist", "no") != "no":
         raise pytest.UsageError(

@@ -66,10 +66,7 @@ def _gather(chunks: Sequence[JsonValue]) -> Message:
 
 
 def _blocks(text: str) -> Iterator[Block]:
-    """Split the text at the closing tag.
-
-    Without a closing tag, text after an opening tag is reasoning.
-    """
+    """Split the text at the closing tag, or at the opening tag if it is not closed."""
     thought, closed, answer = text.partition(_CLOSE.strip())
     if not closed and not text.startswith(_OPEN.strip()):
         thought, answer = "", text

@@ -1,7 +1,4 @@
-"""Reads text blocks, tool arguments and base64.
-
-No function raises, because clients and models can send any JSON.
-"""
+"""Reads text blocks, tool arguments and base64. Nothing raises, because clients send any JSON."""
 
 from __future__ import annotations
 
@@ -42,10 +39,7 @@ def _texts(blocks: JsonValue) -> Iterator[str]:
 
 
 def arguments(text: str) -> JsonValue:
-    """Parse a tool call's arguments.
-
-    Returns the text itself if it is not JSON, as in a truncated answer.
-    """
+    """Parse a tool call's arguments. Returns the text if it is not JSON, as in a cut answer."""
     if not text:
         return {}
     try:

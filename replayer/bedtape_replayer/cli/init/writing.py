@@ -23,10 +23,7 @@ _Undo = Callable[[], object]
 
 
 def look(root: Path) -> Project:
-    """Describe the folder.
-
-    Raises InitError if it cannot be read or is not a place for a project.
-    """
+    """Describe the folder. Raises InitError if it cannot be read or is no place for a project."""
     if root in (Path(root.anchor), Path.home()):
         raise InitError(
             [Problem(str(root), 0, "a project's folder", "another", "go to your project first")]
@@ -121,10 +118,7 @@ def obstacles(root: Path, pieces: Iterable[PlannedFile]) -> list[Problem]:
 
 
 def write(root: Path, pieces: Iterable[PlannedFile], last: Callable[[], None]) -> None:
-    """Writes the pieces and does `last`.
-
-    Raises InitError where the disk fails, and then nothing is changed.
-    """
+    """Writes the pieces and does `last`. Undoes it and raises InitError if the disk fails."""
     undo: list[_Undo] = []
     try:
         for piece in pieces:

@@ -65,10 +65,7 @@ class Http2Requests(Http2Responses):
         self._client_leaving = False  # the client has sent GOAWAY
 
     def _is_idle(self, stream: int) -> bool:
-        """Whether the stream was not opened.
-
-        Streams of even number are never opened (section 5.1.1).
-        """
+        """Whether the stream was not opened. Even numbers never are (section 5.1.1)."""
         return stream > self._last or not stream & 1
 
     def _on_headers(self, flags: int, stream: int, block: bytes) -> None:
