@@ -25,7 +25,7 @@ from bedtape_recorder.cli.recover import REDACT, Record
 from bedtape_recorder.cli.verifying import Format, verify_recordings
 from bedtape_recorder.drift.plan import Plan
 from bedtape_recorder.errors import MissingExtra, RecorderError
-from bedtape_recorder.finish import render_summary
+from bedtape_recorder.recording_files import render_summary
 from bedtape_recorder.settings import DEFAULTS, Settings, check_gate, check_name, parse_upstream
 
 
@@ -279,10 +279,8 @@ def _show_progress(recording: Any) -> Iterator[None]:
     def show() -> None:
         while not finished.wait(0.5):
             counts = recording.capture.counts
-            sys.stderr.write(
-                f"\r\x1b[Kbedtape: recording: {counts.requests} requests, {counts.bytes / 1000:.1f} kB"
-            )
-            sys.stderr.flush()
+            size = f"{counts.requests} requests, {counts.bytes / 1000:.1f} kB"
+            print(f"\r\x1b[Kbedtape: recording: {size}", end="", file=sys.stderr, flush=True)
         sys.stderr.write("\r\x1b[K")
 
     thread = threading.Thread(target=show, daemon=True)

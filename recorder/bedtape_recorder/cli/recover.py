@@ -11,13 +11,15 @@ from typing import Annotated
 import typer
 
 from bedtape_cassettes.cli.errors import exit_on_error, report
-from bedtape_cassettes.cli.options import AnyProfile, Ignore, Placeholder
+from bedtape_cassettes.cli.options import AnyProfile, AsJson, Ignore, Placeholder
+from bedtape_cassettes.cli.output import print_json
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.format import journal
 from bedtape_cassettes.matching.rules import match_rules
 from bedtape_cassettes.storage import store
-from bedtape_recorder.finish import recover_file, render_summary
+from bedtape_recorder.finish import recover_file
 from bedtape_recorder.journal_file import is_in_use
+from bedtape_recorder.recording_files import render_summary, to_json
 from bedtape_recorder.settings import DEFAULTS, read_own_secrets
 
 REDACT = "Pattern of what to take out besides secrets, before anything is written. Repeatable."
@@ -45,6 +47,7 @@ def recover(
     ignore: Ignore = None,
     placeholder: Placeholder = None,
     any_profile: AnyProfile = False,
+    as_json: AsJson = False,
 ) -> None:
     """Turn the journals of recordings that were killed into cassettes.
 
@@ -61,19 +64,19 @@ def recover(
     journals = sorted(folder.glob(f"*{journal.SUFFIX}")) if folder.is_dir() else []
     if not journals:
         report(f"nothing to recover in {folder}")
-    failed = False
+    recovered, failed = list[dict[str, object]](), False
     for path in journals:
         if is_in_use(path):
             report(f"still being recorded, and left alone: {path}")
             continue
         try:
             mode = record and record.value
-            report(
-                render_summary(recover_file(path, to, mode=mode, redaction=redaction, rules=rules)),
-                prefix="",
-            )
+            written = recover_file(path, to, mode=mode, redaction=redaction, rules=rules)
+            recovered.append(to_json(path, written))
+            report(render_summary(written), prefix="")
         except (CassetteError, OSError) as error:
             report(f"{error}\nthe journal is kept: {path}")
             failed = True
-    if failed:
-        raise typer.Exit(2)
+    if as_json:
+        print_json(recovered)
+    raise typer.Exit(2 if failed else 0)
