@@ -37,9 +37,10 @@ OUTSIDE = {
 }
 # Libraries that take long to import or that are optional, and the modules that import them.
 LIBRARIES = {
-    "boto3": {"replayer.cli.demo"},
+    "boto3": {"cassettes.storage.bucket", "replayer.cli.demo"},
     "cryptography": {"cassettes.storage.certificates"},
     "mitmproxy": {"recorder.addon", "recorder.mitmproxy_script.bedtape_addon", "recorder.proxy"},
+    "redis": {"replayer.server.shared.client"},
     "uvloop": {"replayer.server.server"},
 }
 MOST_ENTRIES, MOST_ROOMS = 18, 9

@@ -65,6 +65,8 @@ _SECTIONS: dict[str, dict[str, Callable[..., None]]] = {
     "Pack and exchange": {
         "pack": packing.pack,
         "unpack": packing.unpack,
+        "push": packing.push,
+        "pull": packing.pull,
         "import": importing.import_,
         "export": importing.export,
         "git-setup": comparing.git_setup,

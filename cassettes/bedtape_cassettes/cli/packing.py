@@ -1,8 +1,11 @@
-"""The commands `bedtape cassette pack` and `unpack`: from a folder to a `.tape` file, and back."""
+"""The commands `bedtape cassette pack`, `unpack`, `push` and `pull`: from a folder to a `.tape` file
+or a bucket of S3, and back.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -25,6 +28,10 @@ Force = Annotated[
         help="Replace existing files. Files that git does not hold are backed up.",
     ),
 ]
+_ADDRESS = typer.Argument(metavar="ADDRESS", help="s3://BUCKET/PREFIX")
+_VERSION = typer.Argument(
+    metavar="ADDRESS", help="s3://BUCKET/PREFIX, or s3://BUCKET/PREFIX@DIGEST for one version."
+)
 _ANY = typer.Argument(metavar="CASSETTE", help="Names of cassettes, or globs. Default: all.")
 
 
@@ -63,7 +70,7 @@ def pack(
         room = make_room(target, (), [cassette.name for cassette in chosen], force=force)
         with lock(target), room as backup, progress(len(chosen), "packing") as tick:
             commit(target, (), chosen, report=tick)
-    _report(target, chosen, backup, as_json=as_json)
+    _report(str(target), chosen, backup, as_json=as_json)
 
 
 def unpack(
@@ -82,25 +89,89 @@ def unpack(
     """
     with exit_on_error():
         packed = load(file)
-        with lock(to, create=True):
-            before = store.read([to])
-            names = [cassette.name for cassette in packed]
-            old = tuple(cassette for cassette in before if cassette.name in names)
-            with (
-                make_room(to, before, names, force=force) as backup,
-                progress(len(packed), "writing") as tick,
-            ):
-                commit(to, old, packed, report=tick)
-    _report(to, packed, backup, as_json=as_json)
+        backup = _write(to, packed, force=force)
+    _report(str(to), packed, backup, as_json=as_json)
 
 
-def _report(place: Path, suite: Suite, backup: Path | None, *, as_json: bool) -> None:
+def push(
+    address: Annotated[str, _ADDRESS], folder: Folder = CASSETTES, as_json: AsJson = False
+) -> None:
+    """Copy all cassettes of a folder to a bucket of S3, as its newest version.
+
+    Earlier versions stay. Credentials, region and endpoint are those of boto3.
+
+    \b
+    Example:
+      bedtape cassette push s3://team-recordings/checkout
+    """
+    from bedtape_cassettes.storage.bucket import Bucket, BucketAddress  # boto3 is slow to import
+
+    with exit_on_error():
+        place = BucketAddress.parse(address)
+        if place.digest is not None:
+            raise CassetteError(
+                f"{address}: expected no digest, because bedtape computes it; remove @ and the"
+                " digest"
+            )
+        suite = load(folder)
+        with TemporaryDirectory() as temporary:
+            file = Path(temporary, f"pushed{store.TAPE}")
+            commit(file, (), suite)
+            digest = Bucket(place).push(file.read_bytes())
+    _report(str(place), suite, None, as_json=as_json, digest=digest)
+
+
+def pull(
+    address: Annotated[str, _VERSION],
+    to: Annotated[
+        Path, typer.Option("--to", metavar="DIR", help="Folder of cassettes to write into.")
+    ] = CASSETTES,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Copy the cassettes of a bucket of S3 into a folder.
+
+    \b
+    Example:
+      bedtape cassette pull s3://team-recordings/checkout --to tests/cassettes
+    """
+    from bedtape_cassettes.storage.bucket import Bucket, BucketAddress  # boto3 is slow to import
+
+    with exit_on_error(), TemporaryDirectory() as temporary:
+        bucket = Bucket(BucketAddress.parse(address))
+        digest = bucket.find_digest()
+        file = Path(temporary, f"pulled{store.TAPE}")
+        bucket.fetch(file, digest)
+        suite = store.read([file])
+        backup = _write(to, suite, force=force)
+    _report(str(to), suite, backup, as_json=as_json, digest=digest)
+
+
+def _write(to: Path, suite: Suite, *, force: bool) -> Path | None:
+    """Write cassettes into a folder. Return the backup of what they replace."""
+    with lock(to, create=True):
+        before = store.read([to])
+        names = [cassette.name for cassette in suite]
+        old = tuple(cassette for cassette in before if cassette.name in names)
+        with (
+            make_room(to, before, names, force=force) as backup,
+            progress(len(suite), "writing") as tick,
+        ):
+            commit(to, old, suite, report=tick)
+    return backup
+
+
+def _report(
+    place: str, suite: Suite, backup: Path | None, *, as_json: bool, digest: str | None = None
+) -> None:
     if as_json:
         counts = {cassette.name: len(cassette.interactions) for cassette in suite}
-        print_json({"to": str(place), "cassettes": counts, "backup": backup and str(backup)})
+        value = {"to": place, "cassettes": counts, "backup": backup and str(backup)}
+        print_json({**value, "digest": digest} if digest else value)
         return
     print_backup(backup)
-    typer.echo(f"{place}: {_render_counts(suite)}")
+    version = f", version {digest}" if digest else ""
+    typer.echo(f"{place}: {_render_counts(suite)}{version}")
 
 
 def _render_counts(suite: Suite) -> str:

@@ -24,7 +24,6 @@ from bedtape_cassettes.text import format_count
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.answering.memory import Memory
 from bedtape_replayer.api.gate import Gate
-from bedtape_replayer.api.route import VERSION
 from bedtape_replayer.cli.call_log import CallLog, LogLevel, log
 from bedtape_replayer.cli.play_options import (
     DEFAULT_FOLDER,
@@ -40,6 +39,7 @@ from bedtape_replayer.cli.play_options import (
     check_speed,
 )
 from bedtape_replayer.cli.recordings import Recordings
+from bedtape_replayer.cli.shared_server import Mirror, open_mirror, share_sessions
 from bedtape_replayer.cli.upstream import check_upstream, open_upstream
 from bedtape_replayer.engine.checks import parse_checks
 from bedtape_replayer.engine.defaults import parse_default
@@ -177,6 +177,16 @@ def replay(
             help="Drop a named session that was not used for this time; 0 keeps all sessions.",
         ),
     ] = 4 * 3600.0,
+    cassettes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help=(
+                "Play the cassettes of a bucket: s3://BUCKET/PREFIX for the newest version, which"
+                " is followed, or s3://BUCKET/PREFIX@DIGEST for one version."
+            ),
+        ),
+    ] = None,
     state: Annotated[
         str | None,
         typer.Option(
@@ -214,7 +224,9 @@ def replay(
         check_speed(speed)
         check_upstream(upstream, host, capture=capture)
         rules = match_rules(ignore or (), placeholder or (), redact or (), any_profile=any_profile)
-        chosen = folders or _default_folders(context)
+        mirror = None if cassettes is None else open_mirror(cassettes)
+        bucket = [] if mirror is None else [mirror.open(report)]
+        chosen = [*bucket, *(folders or ([] if bucket else _default_folders(context)))]
         recordings = Recordings.find(chosen, rules)
         seen = store.fingerprint(recordings.watched)
         library = recordings.load(report)
@@ -238,7 +250,7 @@ def replay(
         idle=idle or None,
     )
     with exit_on_error():
-        shared = None if state is None else _share(engine, state, namespace, idle)
+        shared = None if state is None else share_sessions(engine, state, namespace, idle)
     engine.elsewhere = OtherFolders(lambda: find_other_folders(chosen), rules)
     if control:
         engine.control = gate = Gate(engine, control_token, address=host)
@@ -277,6 +289,7 @@ def replay(
                 log_level,
                 certificates,
                 shared,
+                mirror,
             )
         )
 
@@ -289,13 +302,6 @@ def _check_editable(recordings: Recordings) -> None:
             "--edit: expected a folder of cassettes of your own, found the samples or no folder;"
             f" {fix}"
         )
-
-
-def _share(engine: Engine, url: str, namespace: str, idle: float) -> SharedState:
-    """Let the engine share its sessions. The import takes a tenth of a second."""
-    from bedtape_replayer.server.shared.state import SharedState
-
-    return SharedState(engine, url, VERSION, namespace=namespace, lifetime=idle or None)
 
 
 def _open_editor(
@@ -361,6 +367,7 @@ async def _serve(
     level: LogLevel,
     certificates: Certificates | None,
     state: SharedState | None,
+    mirror: Mirror | None,
 ) -> None:
     """Serve until a signal comes."""
     calls = CallLog(level)
@@ -396,11 +403,11 @@ async def _serve(
     watching = asyncio.create_task(
         watch(recordings.watched, seen, read=read, changed=replace_library, failed=report_failure)
     )
+    following = asyncio.create_task(mirror.follow(report)) if mirror is not None else None
     preparing = asyncio.create_task(prepare_checks()) if engine.checks_requests else None
     await stopping.wait()
-    watching.cancel()
-    if preparing is not None:
-        preparing.cancel()
+    for task in filter(None, (watching, following, preparing)):
+        task.cancel()
     await server.stop(grace)
     calls.flush()
 

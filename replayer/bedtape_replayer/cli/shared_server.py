@@ -1,0 +1,86 @@
+"""What several servers share: sessions at a state server, and the cassettes of a bucket.
+
+Both need packages that take a tenth of a second to import, so they are imported when they are used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bedtape_cassettes.errors import CassetteError
+from bedtape_cassettes.storage import store
+from bedtape_replayer.api.route import VERSION
+from bedtape_replayer.engine.engine import Engine
+
+if TYPE_CHECKING:
+    from bedtape_replayer.server.shared.state import SharedState
+
+# The seconds between two looks at the newest version.
+INTERVAL = 5.0
+
+
+class Mirror:
+    """A `.tape` file with the version of the cassettes that an address names.
+
+    folder: of all mirrors; each address has its own file. Raises CassetteError for an address that
+    is none.
+    """
+
+    def __init__(self, address: str, folder: Path) -> None:
+        from bedtape_cassettes.storage.bucket import Bucket, BucketAddress
+
+        self._address = BucketAddress.parse(address)
+        self._bucket = Bucket(self._address)
+        self.file = folder / f"{sha256(address.encode()).hexdigest()[:32]}{store.TAPE}"
+
+    def update(self) -> None:
+        """Fetch the version, unless the file is that version. Raises CassetteError."""
+        self._bucket.fetch(self.file, self._bucket.find_digest())
+
+    def open(self, report: Callable[[str], object]) -> Path:
+        """Return the file. If the bucket cannot be reached, it has the last version that was
+        fetched, and `report` gets a line. Raises CassetteError if no version was fetched.
+        """
+        try:
+            self.update()
+        except CassetteError as error:
+            if not self.file.exists():
+                raise
+            report(f"{error}; the last version that was fetched is played")
+        return self.file
+
+    async def follow(self, report: Callable[[str], object]) -> None:
+        """Fetch each newer version until cancelled. Each new problem is reported once."""
+        reported = ""
+        while self._address.digest is None:
+            await asyncio.sleep(INTERVAL)
+            try:
+                await asyncio.to_thread(self.update)
+                reported = ""
+            except CassetteError as error:
+                if str(error) != reported:
+                    reported = str(error)
+                    report(f"{reported}; the last version that was fetched is played")
+
+
+def open_mirror(address: str) -> Mirror:
+    """Return the mirror of a bucket's cassettes, in the folder for bedtape's private files.
+
+    Raises CassetteError.
+    """
+    return Mirror(address, store.find_state_folder(os.environ) / "buckets")
+
+
+def share_sessions(engine: Engine, url: str, namespace: str, idle: float) -> SharedState:
+    """Let the engine share its sessions at a state server. Raises CassetteError.
+
+    idle: the seconds without calls after which a session ends; 0 for no limit.
+    """
+    from bedtape_replayer.server.shared.state import SharedState
+
+    return SharedState(engine, url, VERSION, namespace=namespace, lifetime=idle or None)

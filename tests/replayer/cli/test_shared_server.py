@@ -1,0 +1,92 @@
+"""`bedtape replay --cassettes s3://…`: follows a bucket, and goes on without it."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from moto.server import ThreadedMotoServer
+
+from bedtape_cassettes.errors import CassetteError
+from bedtape_cassettes.model import Cassette
+from bedtape_cassettes.storage import store
+from bedtape_cassettes.storage.bucket import Bucket, BucketAddress
+from bedtape_replayer.cli import shared_server
+from bedtape_replayer.cli.shared_server import open_mirror
+from support import folders
+from support.bucket import BUCKET, serve_s3
+from support.commands import run
+from support.recordings import converse
+
+ADDRESS = f"s3://{BUCKET}/checkout"
+
+
+@pytest.fixture(autouse=True)
+def s3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ThreadedMotoServer]:
+    monkeypatch.setenv("BEDTAPE_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    with serve_s3(monkeypatch) as server:
+        yield server
+
+
+def push(answer: str) -> str:
+    folders.write(Path("cassettes"), Cassette("first", (converse("Hello", answer),)))
+    run("push", ADDRESS)
+    return Bucket(BucketAddress.parse(ADDRESS)).find_digest()
+
+
+def read_answers(file: Path) -> bytes:
+    ((interaction,),) = (cassette.interactions for cassette in store.read([file]))
+    return interaction.response.body.data  # type: ignore[union-attr]
+
+
+def test_a_newer_version_is_fetched_while_the_server_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_server, "INTERVAL", 0.0)
+    push("Hi")
+    mirror = open_mirror(ADDRESS)
+    file = mirror.open(pytest.fail)
+    assert b"Hi" in read_answers(file)
+
+    async def follow() -> None:
+        following = asyncio.create_task(mirror.follow(pytest.fail))
+        await asyncio.to_thread(push, "Changed")
+        while b"Changed" not in read_answers(file):
+            await asyncio.sleep(0)
+        following.cancel()
+
+    asyncio.run(follow())
+
+
+def test_one_version_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_server, "INTERVAL", 0.0)
+    mirror = open_mirror(f"{ADDRESS}@{push('Hi')}")
+    file = mirror.open(pytest.fail)
+    push("Changed")
+    asyncio.run(mirror.follow(pytest.fail))  # ends, because there is nothing to follow
+    assert b"Hi" in read_answers(file)
+
+
+def test_the_last_version_is_played_while_the_bucket_is_away(
+    s3: ThreadedMotoServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    monkeypatch.setattr(shared_server, "INTERVAL", 0.0)
+    push("Hi")
+    open_mirror(ADDRESS).open(pytest.fail)
+    s3.stop()
+    lines: list[str] = []
+    mirror = open_mirror(ADDRESS)
+    assert b"Hi" in read_answers(mirror.open(lines.append))
+    assert len(lines) == 1
+    assert lines[0].startswith(f"{ADDRESS}: S3 cannot be used: ")
+    assert lines[0].endswith("; the last version that was fetched is played")
+
+    async def follow() -> None:
+        following = asyncio.create_task(mirror.follow(lines.append))
+        while len(lines) < 2:
+            await asyncio.sleep(0)
+        following.cancel()
+
+    asyncio.run(follow())
+    with pytest.raises(CassetteError, match="S3 cannot be used"):
+        open_mirror(f"{ADDRESS}-other").open(pytest.fail)
