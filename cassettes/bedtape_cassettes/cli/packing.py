@@ -1,5 +1,6 @@
-"""The commands `bedtape cassette pack`, `unpack`, `push` and `pull`: from a folder to a `.tape` file
-or a bucket of S3, and back.
+"""The commands `bedtape cassette pack`, `unpack`, `push` and `pull`: cassettes as one file.
+
+The file is on this machine, or in a bucket of S3.
 """
 
 from __future__ import annotations
