@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from bedtape_cassettes.families.family import JsonObject
 from bedtape_cassettes.families.models import nova_sonic as sonic
@@ -13,6 +13,7 @@ from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.format.eventstream import FrameError, decode_all, encode_strings
 from bedtape_cassettes.model import JsonValue, exception_headers
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
+from bedtape_replayer.answering.duplex.input_faults import InputFaults
 from bedtape_replayer.answering.duplex.inputs import InputEvent, InputReader
 from bedtape_replayer.answering.duplex.turns import (
     OutOfTurn,
@@ -20,7 +21,7 @@ from bedtape_replayer.answering.duplex.turns import (
     Script,
     render_interruption,
 )
-from bedtape_replayer.answering.steps import Await, Finish, Send, Start, Step, Wait
+from bedtape_replayer.answering.steps import Await, EndAt, Finish, Send, Start, Step, StepEdit, Wait
 
 # A client chooses how much it sends. Audio is not kept.
 MOST_BYTES = 25 * 1024 * 1024
@@ -49,15 +50,23 @@ class Conversation(Iterator[Step]):
 
     def __init__(self, script: Script, redaction: Redaction = ALWAYS) -> None:
         self.script = script
+        self._end: EndAt | None = None
         self.speed: float | None = None
         self.problem = ""
         self._reader = InputReader(redaction)
+        self._faults = InputFaults((), self._reader)
         self._outputs: deque[OutputFrame] = deque()
         self._runs: list[_Run] = []
         self._bytes = 0
+        self._delay = 0.0  # seconds before the next output
         self._waited = self._started = self._ended = self._over = False
         self._content: JsonObject | None = None  # the content of the model that is being sent
         self._interrupted = self._speaking = False
+
+    def change_input(self, edits: Sequence[StepEdit]) -> None:
+        """Apply the changes of faults to what the client sends."""
+        self._faults = InputFaults(edits, self._reader)
+        self._end = self._faults.end
 
     @property
     def complete(self) -> bool:
@@ -71,7 +80,7 @@ class Conversation(Iterator[Step]):
 
         Return whether the steps have changed, so that a wait must end.
         """
-        if self._ended:
+        if self._ended or self._end is not None:
             return False
         self._interrupted = False
         # At once, the model never speaks while the client sends. What arrives together with the
@@ -80,6 +89,8 @@ class Conversation(Iterator[Step]):
         try:
             for event in self._reader.feed(data):
                 self._take(event, at_ms)
+                if self._end is not None:
+                    return self._interrupted
         except FrameError as error:
             self._refuse(f"expected frames of an event stream, found bytes that are none: {error}")
         except OutOfTurn as error:
@@ -90,10 +101,11 @@ class Conversation(Iterator[Step]):
 
     def end(self) -> None:
         """The client has ended its input."""
-        if self._ended:
+        if self._ended or self._end is not None:
             return
         self._ended = True
         try:
+            self._pass_on(None)
             self._add(self.script.end())
         except OutOfTurn as error:
             self._refuse(f"{error}; send the recorded events, or record the conversation again")
@@ -102,9 +114,17 @@ class Conversation(Iterator[Step]):
         self._keep(event, at_ms)
         if self._bytes > MOST_BYTES:
             raise FrameError(f"the events without audio are larger than {MOST_BYTES} bytes")
-        if self._speaking and self._is_interruption(event):
-            self._interrupt()
-        self._add(self.script.receive(event))
+        self._pass_on(event)
+        self._end = self._faults.end
+
+    def _pass_on(self, event: InputEvent | None) -> None:
+        """Give the model an event, as faults change it. event: `None` for the end of the input."""
+        events, seconds = self._faults.receive(event)
+        self._delay += seconds
+        for each in events:
+            if self._speaking and self._is_interruption(each):
+                self._interrupt()
+            self._add(self.script.receive(each))
 
     def _keep(self, event: InputEvent, at_ms: int) -> None:
         last = self._runs[-1] if self._runs else None
@@ -138,6 +158,9 @@ class Conversation(Iterator[Step]):
         self._outputs.append(OutputFrame(0, encode_strings(exception_headers(_REFUSAL), payload)))
 
     def _add(self, outputs: list[OutputFrame]) -> None:
+        if outputs and self._delay:
+            outputs = [replace(outputs[0], delay=self._delay), *outputs[1:]]
+            self._delay = 0.0
         self._outputs.extend(outputs)
 
     # -- the model's side --------------------------------------------------------------------------
@@ -150,6 +173,8 @@ class Conversation(Iterator[Step]):
             raise StopIteration
         if self._outputs:
             return self._send()
+        if self._end is not None and not self.problem:
+            return self._end_early(self._end)
         if self.script.last is not None and not self.problem:
             self._over = True
             return self.script.last
@@ -158,11 +183,20 @@ class Conversation(Iterator[Step]):
             return Finish()
         return Await()
 
+    def _end_early(self, end: EndAt) -> Step:
+        """Return the steps with which a fault ends the answer: its data, and its last step."""
+        if end.data:
+            self._end = replace(end, data=b"")
+            return Send(end.data)
+        self._over = True
+        return end.last
+
     def _send(self) -> Step:
         output = self._outputs[0]
-        if self.speed is not None and output.wait_ms and not self._waited:
+        pause = output.delay + (0 if self.speed is None else output.wait_ms / 1000 / self.speed)
+        if pause and not self._waited:
             self._waited = True
-            return Wait(output.wait_ms / 1000 / self.speed)
+            return Wait(pause)
         self._waited = False
         self._outputs.popleft()
         self._follow(output.data)

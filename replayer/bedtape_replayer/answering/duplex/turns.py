@@ -23,11 +23,12 @@ from bedtape_replayer.answering.steps import Step, build_last_step
 @dataclass(frozen=True, slots=True)
 class OutputFrame:
     """One frame of the answer, due `wait_ms` after the frame before it, or after
-    the event of the client.
+    the event of the client. delay: further seconds, at any pace.
     """
 
     wait_ms: int
     data: bytes
+    delay: float = 0.0
 
 
 class OutOfTurn(Exception):
