@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bedtape_cassettes.families.models.nova_sonic import Spoken
+from bedtape_cassettes.families.models.nova_sonic import Speech
 from bedtape_replayer import Replayer
 from bedtape_replayer.answering.duplex.conversation import Conversation
 from bedtape_replayer.answering.duplex.turns import Cue, RuleScript, RuleTurn
@@ -176,11 +176,11 @@ def test_events_of_the_client_are_late(bedrock: Replayer) -> None:
 
 
 def test_a_turn_waits_for_the_delays_of_the_events_before_it() -> None:
-    turn = RuleTurn(Cue("audioInput", nth=3), Spoken(text="third"))
+    turn = RuleTurn(Cue("audioInput", nth=3), Speech(text="third"))
     conversation = Conversation(RuleScript([turn], b""))
     conversation.change_input([AddWaits(0.5, repeat(0.25))])
     conversation.receive(b"".join(sign(wrap({"event": event})) for event in SENT[:9]))
-    steps = list(takewhile(lambda step: not isinstance(step, Await), conversation))
+    steps = list(takewhile(lambda step: not isinstance(step, Await), conversation.play()))
     assert steps[:2] == [Start(), Wait(0.5 + 8 * 0.25)]
     assert all(isinstance(step, Send) for step in steps[2:])
 

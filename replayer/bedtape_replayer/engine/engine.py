@@ -55,7 +55,7 @@ from bedtape_replayer.engine.recorded_conversations import is_conversation
 from bedtape_replayer.engine.session_state import Sessions, SessionState, read_session
 from bedtape_replayer.engine.simulation import build_answer, refuse_request, simulate
 from bedtape_replayer.history.history import History
-from bedtape_replayer.overlay.candidates import Candidates, Refused
+from bedtape_replayer.overlay.candidates import Candidates, LayerError
 from bedtape_replayer.overlay.faults.base import derive_seed
 from bedtape_replayer.overlay.overlay import NOTHING, Overlay
 from bedtape_replayer.overlay.rendered import Occasion, RuleAnswers
@@ -72,9 +72,7 @@ _FINDING_BYTES = 1024
 
 
 class ControlApi(Protocol):
-    """Answers the control paths, and returns None for every other path. session: the
-    session that the request names.
-    """
+    """Answers control paths; None for every other path. session: that the request names."""
 
     def __call__(
         self, session: str, method: str, path: str, head: Head, body: bytes
@@ -160,9 +158,7 @@ class Engine:
     def answer(
         self, method: str, target: str, head: Head, body: bytes, prepared: Call | None = None
     ) -> Answer:
-        """Return the answer to a request. target: the percent-encoded path with the
-        query. prepared: by `prepare`.
-        """
+        """Return the answer to a request. target: percent-encoded. prepared: by `prepare`."""
         session_name, prefix, path = read_session(target, head)
         name = session_name or DEFAULT_SESSION
         if self.control is not None and path.startswith("/_"):
@@ -218,9 +214,7 @@ class Engine:
             watcher.check_sessions()
 
     def _share(self, session: SessionState, call: Call) -> None:
-        """Give the call what was found out about equal requests, and their body, because a
-        history keeps thousands.
-        """
+        """Share an equal request's findings and body, because a history keeps thousands."""
         findings = self._findings.get(call.request)
         if findings is None:
             self._findings.keep(call.request, call.findings, 2 * call.request_size + _FINDING_BYTES)
@@ -320,9 +314,7 @@ class Engine:
         )
 
     def _answer_unknown(self, call: Call, index: Index, key: bytes) -> Answer | None:
-        """Return Bedrock's answer to a request that is not one of its
-        operations; None for an operation.
-        """
+        """Return Bedrock's answer to a request that is no operation, or None for an operation."""
         unknown = find_unknown_operation(call)
         if unknown is None:
             return None
@@ -397,7 +389,7 @@ class Engine:
             if applied and answer.conversation is not None:
                 return apply_live_faults(layers, answer, applied)
             return apply_faults(layers, answer, applied, occasion) if applied else answer
-        except Refused as error:
+        except LayerError as error:
             index = session.index(self._library)
             if (
                 self._checks.rules

@@ -142,9 +142,7 @@ class SessionState:
         return queue[min(played, len(queue) - 1)]
 
     def take_next_unplayed(self, index: Index, call: Call) -> IndexedRecording | None:
-        """Return the next recording in recorded order, if none is more similar
-        to the call, and play it.
-        """
+        """Return and play the next recording in order, if none is more similar to the call."""
         order = {id(interaction): place for place, interaction in enumerate(index.interactions)}
         recording = min(
             self.find_unplayed(index), key=lambda each: order[id(each.interaction)], default=None

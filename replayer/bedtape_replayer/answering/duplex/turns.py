@@ -22,8 +22,9 @@ from bedtape_replayer.answering.steps import Step, build_last_step
 
 @dataclass(frozen=True, slots=True)
 class OutputFrame:
-    """One frame of the answer, due `wait_ms` after the frame before it, or after
-    the event of the client. delay: further seconds, at any pace.
+    """One frame, due `wait_ms` after the frame before it or after the client's event.
+
+    delay: further seconds, at any pace.
     """
 
     wait_ms: int
@@ -89,9 +90,7 @@ _END = (sys.maxsize, 0)
 
 
 class _Recording:
-    """A recorded conversation: the events that are expected, except audio,
-    and the turns of the model.
-    """
+    """A recorded conversation: expected events without audio, and the turns of the model."""
 
     def __init__(self, interaction: Interaction) -> None:
         recorded = interaction.request.events
@@ -118,9 +117,7 @@ class _Recording:
 
 
 def _group(body: Events, times: Sequence[tuple[int, tuple[int, int]]]) -> Iterator[_Turn]:
-    """Yield the turns of recorded events. times: the time of each event of the client,
-    and the position after it.
-    """
+    """Yield the turns of events. times: of each client's event, and the position after it."""
     chance = Random(0)  # noqa: S311 - of the padding
     turn: _Turn | None = None
     before, over, at = 0, True, 0
@@ -289,7 +286,7 @@ class RuleTurn:
     """A turn of a rule: its cue, and what the model says then."""
 
     cue: Cue
-    spoken: sonic.Spoken
+    spoken: sonic.Speech
 
 
 class RuleScript:
@@ -351,7 +348,5 @@ def _render(values: Iterable[JsonValue]) -> list[OutputFrame]:
 
 
 def render_interruption(content: JsonObject) -> list[OutputFrame]:
-    """Return the events that end a content of the model which the user interrupts.
-    content: its contentStart.
-    """
+    """Return the events that end an interrupted content of the model. content: its start."""
     return _render(sonic.build_interruption(content))
