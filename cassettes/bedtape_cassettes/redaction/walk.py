@@ -234,7 +234,7 @@ class _Document:
     def indexes(self) -> tuple[Leaf, ...]:
         """Which of several texts that arrive at once an event continues."""
         return tuple(
-            replace(leaf, start=0, end=0)
+            leaf._replace(start=0, end=0)
             for leaf in self.leaves
             if leaf.form == "number" and leaf.place[-1:] == ("index",)
         )

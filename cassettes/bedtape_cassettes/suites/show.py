@@ -72,7 +72,8 @@ def _render_both(interaction: Interaction, content: Content | None) -> Iterator[
     if sent is not None:
         yield from _render_duplex(sent, Events.of([]))
     if content is not None:
-        yield from _render_answer(content)
+        cut = interaction.partial or response.ends is not None
+        yield from _render_answer(content, cut=cut)
     else:
         yield from _render_unread(response.body, response.status)
     yield from _render_timeline(response.after_ms, response.body)
@@ -128,17 +129,16 @@ def _render_settings(prompt: Prompt) -> str:
 # -- answer ----------------------------------------------------------------------------------------
 
 
-def _render_answer(content: Content) -> Iterator[Line]:
+def _render_answer(content: Content, *, cut: bool) -> Iterator[Line]:
+    """cut: whether the end of the answer is missing, and with it the reason to stop."""
     yield Line("answer", "role")
     match content:
         case Message(blocks=blocks, stop=stop, stop_sequence=sequence):
             for block in blocks:
                 yield from _render_block(block)
-            yield from lines(
-                f"stops: {stop}" + (f" at {sequence!r}" if sequence else ""),
-                "faint",
-                indent=_INDENT,
-            )
+            reason = f"stops: {stop}" + (f" at {sequence!r}" if sequence else "")
+            reason = "cut: the end of the answer is missing" if cut else reason
+            yield from lines(reason, "faint", indent=_INDENT)
         case Embeddings(vectors=vectors):
             for vector in vectors or ():
                 shown = ", ".join(f"{number:g}" for number in vector[:4])
