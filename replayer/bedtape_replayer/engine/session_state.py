@@ -230,10 +230,7 @@ class Sessions:
         return session
 
     def share(self, name: str, session: SessionState) -> None:
-        """Give a session a second name.
-
-        Calls to both names are its calls until the second name is dropped.
-        """
+        """Give a session a second name, whose calls are its calls until the name is dropped."""
         if self._sessions.get(name) is not session:
             self.drop(name)
             self._sessions[name] = session
@@ -291,10 +288,7 @@ class Sessions:
             self._drop_counted(name)
 
     def clear(self) -> None:
-        """Drop all sessions.
-
-        A session with two names is in use by a test: it is reset and keeps its settings.
-        """
+        """Drop all sessions, except those with two names, which tests use: they are reset."""
         shared = {name: session for name, session in self._sessions.items() if session.name != name}
         kept = {session.name: session for session in shared.values()}
         for name in self._sessions.keys() - kept.keys() - shared.keys():
