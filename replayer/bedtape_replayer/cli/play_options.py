@@ -26,6 +26,7 @@ class Simulating(StrEnum):
     caching = "caching"
     limits = "limits"
     service_tiers = "service_tiers"
+    structured_output = "structured_output"
 
 
 class Validating(StrEnum):

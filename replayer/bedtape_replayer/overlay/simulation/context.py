@@ -22,13 +22,15 @@ class Context:
     """One call, while features act on it.
 
     now: seconds of the virtual clock. notes: what was simulated, in words, for the history. error:
-    Bedrock's name of the error that a feature answers with. state: what the session remembers.
+    Bedrock's name of the error that a feature answers with. is_chosen: whether a rule gives the
+    answer. state: what the session remembers.
     """
 
     call: Call
     now: float = 0.0
     notes: list[str] = field(default_factory=list)
     error: str | None = None
+    is_chosen: bool = False
     state: SimulationState = field(default_factory=SimulationState)
 
     @property
