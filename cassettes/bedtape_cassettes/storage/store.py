@@ -33,7 +33,7 @@ _NAMES_FILES = b"\n  files:"
 # bytes.
 _GENERATION = b"1"
 
-Fingerprint = frozenset[tuple[str, int, int]]
+Fingerprint = frozenset[tuple[str, int, int, int]]
 
 
 def samples() -> Path:
@@ -374,11 +374,12 @@ def find_state_folder(environ: Mapping[str, str]) -> Path:
 
 
 def fingerprint(paths: Sequence[Path]) -> Fingerprint:
-    """Returns the path, time and size of each file, which differ after a cassette on disk changes.
+    """Returns the path, time, size and inode of each file, which differ after a cassette changes.
 
-    Opens no file.
+    The inode shows that a file was replaced by one of the same size within one tick of the file
+    system's clock. Opens no file.
     """
-    marks: set[tuple[str, int, int]] = set()
+    marks: set[tuple[str, int, int, int]] = set()
     for path in paths:
         files, tapes = _find_files(path, lambda _: None)
         marks |= {
@@ -389,12 +390,14 @@ def fingerprint(paths: Sequence[Path]) -> Fingerprint:
     return frozenset(marks)
 
 
-def _read_mark(path: Path) -> tuple[str, int, int] | None:
+def _read_mark(path: Path) -> tuple[str, int, int, int] | None:
     try:
         status = path.stat()
     except OSError:  # removed since it was listed
         return None
-    return None if stat.S_ISDIR(status.st_mode) else (str(path), status.st_mtime_ns, status.st_size)
+    if stat.S_ISDIR(status.st_mode):
+        return None
+    return str(path), status.st_mtime_ns, status.st_size, status.st_ino
 
 
 # -- files -----------------------------------------------------------------------------------------
