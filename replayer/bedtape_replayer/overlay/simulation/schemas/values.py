@@ -197,19 +197,15 @@ class _Maker:
         return text[:most] if len(text) > most else text
 
     def _make_number(self, schema: JsonObject, kind: str) -> JsonValue:
-        def bound(name: str, default: float) -> float:
-            value = schema.get(name, default)
-            return value if isinstance(value, int | float) else default
-
-        low = max(bound("minimum", -math.inf), bound("exclusiveMinimum", -math.inf))
-        high = min(bound("maximum", math.inf), bound("exclusiveMaximum", math.inf))
+        low = max(_read_number(schema, each, -math.inf) for each in ("minimum", "exclusiveMinimum"))
+        high = min(_read_number(schema, each, math.inf) for each in ("maximum", "exclusiveMaximum"))
         if math.isinf(low):
             low = min(0, high - 100) if not math.isinf(high) else 0
         if math.isinf(high):
             high = low + 100
         if low > high:
             raise NoValue("it wants a number above its maximum")
-        step = bound("multipleOf", 1 if kind == "integer" else 0)
+        step = _read_number(schema, "multipleOf", 1 if kind == "integer" else 0)
         if step:
             first, last = math.ceil(low / step), math.floor(high / step)
             if first > last:
@@ -221,6 +217,11 @@ class _Maker:
             if low < round(value := self._chance.uniform(low, high), 2) < high
             else value
         )
+
+
+def _read_number(schema: JsonObject, name: str, default: float) -> float:
+    value = schema.get(name, default)
+    return value if isinstance(value, int | float) else default
 
 
 def _is_nested(schema: JsonValue) -> bool:
