@@ -38,7 +38,7 @@ class Example:
         return self.folder
 
 
-TYPESCRIPT = Example("tests/examples/typescript", ("npm", "test", "--silent"), r"ℹ pass 4\n")
+TYPESCRIPT = Example("tests/examples/typescript", ("npm", "test", "--silent"), r"ℹ pass 5\n")
 EXAMPLES = (
     TYPESCRIPT,
     Example(

@@ -13,6 +13,8 @@ import h2.config
 import h2.connection
 import h2.events
 
+from bedtape_cassettes.families.models import nova_sonic
+from bedtape_cassettes.format import bodies
 from bedtape_cassettes.format.eventstream import (
     Decoder,
     Frame,
@@ -21,7 +23,15 @@ from bedtape_cassettes.format.eventstream import (
     encode,
     encode_strings,
 )
-from bedtape_cassettes.model import event_headers
+from bedtape_cassettes.model import (
+    EMPTY,
+    Event,
+    Events,
+    Interaction,
+    Request,
+    Response,
+    event_headers,
+)
 from support import WAIT
 
 MODEL = "amazon.nova-sonic-v1:0"
@@ -71,6 +81,35 @@ def tool_result(use: str, result: Any, name: str = "t") -> list[Any]:
         {"toolResult": {**names, "content": json.dumps(result)}},
         {"contentEnd": names},
     ]
+
+
+START = {"sessionStart": {"inferenceConfiguration": {"maxTokens": 1024}}}
+PROMPT = {"promptStart": {"promptName": "p", "audioOutputConfiguration": {"voiceId": "matthew"}}}
+SETUP = [START, PROMPT, *text_content("SYSTEM", "You are kind.")]
+
+
+def record(timeline: list[tuple[int, str, Any]]) -> Interaction:
+    """The recording of a conversation."""
+
+    def pick(who: str) -> Events:
+        return Events.of(
+            [
+                Event(
+                    at,
+                    event_headers("chunk"),
+                    bodies.seal_chunk(nova_sonic.strip_event(value)),
+                    "bytes",
+                )
+                for at, side, event in timeline
+                if side == who
+                for value in [{"event": event}]
+            ],
+            padded=who == "out",
+        )
+
+    request = Request("POST", PATH, (), EMPTY, pick("in"))
+    response = Response(200, (("content-type", bodies.EVENT_STREAM),), pick("out"))
+    return Interaction(OPERATION, MODEL, request, response)
 
 
 def wrap(value: Any) -> bytes:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bedtape_cassettes.families.models.nova_sonic import Spoken
+from bedtape_cassettes.families.models.nova_sonic import Speech
 from bedtape_replayer import Replayer
 from bedtape_replayer.answering.duplex.conversation import Conversation
 from bedtape_replayer.answering.duplex.inputs import InputReader
@@ -384,11 +384,11 @@ def test_every_split_of_the_input_gives_the_same_events(sizes: list[int], signed
 @given(st.lists(st.binary(max_size=300), max_size=10))
 def test_any_bytes_of_a_client_end_a_conversation_in_order(pieces: list[bytes]) -> None:
     """Bytes that are no frames are an exception in the stream, and never an error of the server."""
-    conversation = Conversation(RuleScript((RuleTurn(Cue(), Spoken(text="Hi!")),), b""))
+    conversation = Conversation(RuleScript((RuleTurn(Cue(), Speech(text="Hi!")),), b""))
     for piece in pieces:
         conversation.receive(piece)
     conversation.end()
-    steps = list(conversation)
+    steps = list(conversation.play())
     assert isinstance(steps[0], Start)
     assert isinstance(steps[-1], Finish)
     assert all(isinstance(step, Send) for step in steps[1:-1])

@@ -84,9 +84,7 @@ def problems(value: JsonValue, schema: Schema) -> list[Problem]:
 
 
 def find_unsendable(value: JsonValue) -> list[Problem]:
-    """Returns a problem for each part of the value that cannot be sent, as
-    `problems` does without a schema.
-    """
+    """Returns a problem for each part that cannot be sent, as `problems` without a schema."""
     return list(_find_deep(value)) or list(_find_unsendable(value, ()))
 
 

@@ -103,9 +103,7 @@ def _leaves(root: Path, entry: os.DirEntry[str], report: Callable[[Problem], obj
 
 
 def _find_files(root: Path, report: Callable[[Problem], object]) -> tuple[list[_File], list[Path]]:
-    """Files directly in the folder are a cassette of its name. report: is
-    called with each problem.
-    """
+    """Files directly in the folder are a cassette of its name. report: gets each problem."""
     files: list[_File] = []
     tapes: list[Path] = []
     for folder, names in _walk(root, report):
@@ -233,9 +231,7 @@ def _read_folder(root: Path, cache: Path | None, report: Callable[[str], object]
 
 
 def _find_other_recorder(path: Path) -> list[Problem]:
-    """Returns one problem for a file of another recorder, because it lacks
-    every part of an interaction.
-    """
+    """Returns one problem for a file of another recorder, which is no interaction at all."""
     # folders rarely have such files
     import_formats = import_module("bedtape_cassettes.foreign.import_formats")
     try:

@@ -1,13 +1,11 @@
-"""The routes of the control API for a session's calls: list, summary, assertions
-and verdict. Pure.
-"""
+"""The routes of the control API for calls: list, summary, assertions and verdict. Pure."""
 
 from __future__ import annotations
 
 from bedtape_cassettes.model import JsonValue
 from bedtape_cassettes.text import format_count
 from bedtape_replayer.api.call_schemas import ASSERTION, QUERY
-from bedtape_replayer.api.route import ApiRequest, Failed
+from bedtape_replayer.api.route import ApiRequest, RouteError
 from bedtape_replayer.history.assertions import (
     CallsMismatch,
     assert_all_played,
@@ -66,7 +64,7 @@ def run_assertion(request: ApiRequest) -> JsonValue:
             case _:
                 assert_all_played(session.find_unplayed(session.index(request.engine.library)))
     except ConditionInvalid as error:
-        raise Failed(400, {"error": str(error)}) from None
+        raise RouteError(400, {"error": str(error)}) from None
     except CallsMismatch as error:
         return {"passed": False, "report": make_json_safe(str(error))}
     return {"passed": True, "report": None}
@@ -89,9 +87,7 @@ def list_unplayed(request: ApiRequest) -> JsonValue:
 
 
 def summarize(request: ApiRequest) -> JsonValue:
-    """Return the calls as pytest shows them after a failure, and what makes a
-    test with the fixture fail.
-    """
+    """Return the calls as pytest shows them after a failure, and what fails a test."""
     session = request.peek_session()
     calls, layers = session.history.calls, session.layers
     lines = [f"{format_count(len(calls), 'call')}{':' if calls else ''}", *list_calls(calls)]

@@ -206,9 +206,7 @@ class EventStream(Iterator[Step]):
     def _render_sessions(
         self, sessions: Sequence[SessionState], *, some: bool = False
     ) -> Iterator[bytes]:
-        """Yield an event with the sessions that have changed. some: whether there are
-        more than these sessions.
-        """
+        """Yield an event with the changed sessions. some: whether there are more sessions."""
         now = {each.name: render_session(each) for each in sessions}
         changed: list[JsonValue] = [
             summary for name, summary in now.items() if self._known.get(name) != summary
@@ -271,9 +269,7 @@ def render_session(session: SessionState) -> dict[str, JsonValue]:
 
 
 def render_row(record: Record, contents: Contents | None = None) -> dict[str, JsonValue]:
-    """Return the summary of a call. contents: keeps what recordings
-    contain, between many summaries.
-    """
+    """Return a call's summary. contents: keeps what recordings contain, between summaries."""
     outcome = record.outcome
     error, message, text = _read_content(record, contents)
     times = outcome.progress.times if outcome.progress is not None else ()

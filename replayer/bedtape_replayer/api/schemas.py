@@ -163,9 +163,7 @@ _FUNCTION = make_object(
 
 
 def _add_fired(schema: Schema, **more: Schema) -> Schema:
-    """Returns the schema of a layer in a response: it has a name, and the
-    number of calls that it took.
-    """
+    """Returns the schema of a layer in a response: with its name and its number of calls."""
     properties = {**schema["properties"], "fired": _FIRED, **more}
     return {**schema, "properties": properties, "required": ["fired", "name"]}
 

@@ -13,14 +13,14 @@ from bedtape_cassettes.errors import CassetteError
 DEFAULT_FOLDER = Path("cassettes")
 
 
-class Identifying(StrEnum):
+class IdChoice(StrEnum):
     """Whether answers of rules to equal requests have equal ids."""
 
     equal = "equal"
     unique = "unique"
 
 
-class Simulating(StrEnum):
+class FeatureChoice(StrEnum):
     """The features of the service that have values of the real service."""
 
     caching = "caching"
@@ -29,7 +29,7 @@ class Simulating(StrEnum):
     structured_output = "structured_output"
 
 
-class Validating(StrEnum):
+class ValidationChoice(StrEnum):
     """When requests are checked as Bedrock checks them."""
 
     always = "always"
@@ -37,7 +37,7 @@ class Validating(StrEnum):
     never = "never"
 
 
-class Answering(StrEnum):
+class DefaultChoice(StrEnum):
     """The answer to a call that no rule and no recording answers."""
 
     strict = "strict"
@@ -47,7 +47,7 @@ class Answering(StrEnum):
 
 
 Default = Annotated[
-    Answering,
+    DefaultChoice,
     typer.Option(
         "--default",
         help=(
@@ -66,20 +66,20 @@ Speed = Annotated[
     ),
 ]
 Ids = Annotated[
-    Identifying,
+    IdChoice,
     typer.Option(
         "--ids", help="Whether answers of rules to equal requests have equal or unique ids."
     ),
 ]
 Simulate = Annotated[
-    list[Simulating] | None,
+    list[FeatureChoice] | None,
     typer.Option(
         "--simulate",
         help="A feature of the service to simulate, with the service's values. Repeatable.",
     ),
 ]
 Validate = Annotated[
-    Validating,
+    ValidationChoice,
     typer.Option(
         "--validate",
         help=(

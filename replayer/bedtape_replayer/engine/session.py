@@ -56,7 +56,7 @@ __tracebackhide__ = True  # pytest shows the test's own line, not ours
 _T = TypeVar("_T")
 
 
-class Running(Protocol):
+class SessionServer(Protocol):
     """The server of a session."""
 
     @property
@@ -87,7 +87,7 @@ class Session:
     name: the name of the session in the endpoint URL.
     """
 
-    def __init__(self, name: str, server: Running) -> None:
+    def __init__(self, name: str, server: SessionServer) -> None:
         self.name = name
         self._server = server
 
@@ -333,9 +333,7 @@ class Session:
 
     @property
     def unused(self) -> tuple[str, ...]:
-        """The rules and faults of the session that did not act: `rule-2
-        (prompt_contains="refund")`.
-        """
+        """The rules and faults that did not act: `rule-2 (prompt_contains="refund")`."""
         return self._do(lambda: self._state().layers.describe_unused())
 
     def _judge(self, assertion: Callable[[], object]) -> None:
@@ -350,9 +348,7 @@ class Session:
     # -- the session itself ------------------------------------------------------------------------
 
     def play(self, cassette: str | None, *, strict: bool | None = None) -> None:
-        """Chooses the cassette to play from, or None for the default. strict:
-        play each recording once.
-        """
+        """Chooses the cassette to play; None for the default. strict: play recordings once."""
         names = {known.name for known in self._server.engine.library.cassettes}
         if cassette is not None and cassette not in names:
             raise ValueError(

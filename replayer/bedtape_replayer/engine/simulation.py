@@ -1,6 +1,4 @@
-"""Lets the simulated features of a session act on a call, before and after a
-rule or a recording.
-"""
+"""Lets a session's simulated features act on a call, before and after a rule or recording."""
 
 from __future__ import annotations
 

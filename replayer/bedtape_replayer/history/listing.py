@@ -28,9 +28,7 @@ def find_problem(record: Record) -> str | None:
 
 
 def describe_call(record: Record) -> tuple[str, str, str, str]:
-    """Return the columns after the number: request, status, what answered, and
-    the words of both sides.
-    """
+    """Return the columns after the number: request, status, source, and the words of both sides."""
     return (
         _describe_request(record),
         _describe_status(record),
@@ -109,9 +107,7 @@ def _describe_simulated(record: Record) -> str:
 
 
 def _describe_sent(record: Record) -> str:
-    """Return the last text of the user, or the results of tools that the last
-    message contains in its place.
-    """
+    """Return the last text of the user, or the tool results that the last message contains."""
     if record.last_prompt:
         return _quote(record.last_prompt)
     # also where the result contains no name

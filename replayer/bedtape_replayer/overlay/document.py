@@ -123,9 +123,7 @@ def parse_overlay(value: JsonValue, prefix: str = "") -> Overlay:
 
 
 def _find_problems(value: JsonValue) -> list[Problem]:
-    """Finds the problems against the schema, and further problems of each layer
-    that matches the schema.
-    """
+    """Finds the problems against the schema, and further ones of each layer that matches it."""
     wrong = problems(value, OVERLAY)
     invalid = {problem.path[:2] for problem in wrong}
     for kind, more in (("rules", _find_rule_problems), ("faults", _find_fault_problems)):

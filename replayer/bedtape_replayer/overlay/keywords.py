@@ -189,8 +189,8 @@ class CueDict(TypedDict, total=False):
     nth: int
 
 
-class SpokenDict(TypedDict, total=False):
-    """A turn of the model in a conversation. See `Spoken`."""
+class SpeechDict(TypedDict, total=False):
+    """A turn of the model in a conversation. See `Speech`."""
 
     when: CueDict
     hears: str
@@ -231,7 +231,7 @@ class AnswerDict(TypedDict, total=False):
     members: Mapping[str, Any]
     retry_after_ms: int
     raw: RawDict
-    conversation: Sequence[SpokenDict]
+    conversation: Sequence[SpeechDict]
     stop_reason: StopReason
     stop_sequence: str
     usage: UsageDict

@@ -29,7 +29,7 @@ from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.answering.match import Index, IndexedRecording
 from bedtape_replayer.api.inspector.capture import Part, capture
-from bedtape_replayer.engine.session import Running, Session
+from bedtape_replayer.engine.session import Session, SessionServer
 from bedtape_replayer.engine.session_state import Select
 from bedtape_replayer.history.calls import Calls
 from bedtape_replayer.history.listing import list_calls
@@ -52,9 +52,7 @@ _NOTHING = Library(())
 
 @cache
 def _sdk() -> Any:
-    """Return one boto3 session for all clients, because loading botocore's
-    models is the slowest part.
-    """
+    """Return one boto3 session for all clients, because loading models is the slowest part."""
     return import_module("boto3").Session(
         aws_access_key_id="bedtape",
         aws_secret_access_key="bedtape",  # noqa: S106
@@ -74,7 +72,7 @@ class Bedrock(Session):
     def __init__(
         self,
         play_request: PlayRequest,
-        server: Running,
+        server: SessionServer,
         url: str,
         library: Library | None,
         recorder: str | None,
@@ -109,15 +107,11 @@ class Bedrock(Session):
 
     @property
     def recorded(self) -> bool:
-        """Whether calls of this test that nothing else answers go to real
-        Bedrock and are recorded.
-        """
+        """Whether calls that nothing else answers go to real Bedrock and are recorded."""
         return self._recorder is not None
 
     def client(self, **options: Any) -> BedrockRuntimeClient:
-        """A boto3 client for `bedrock-runtime` with endpoint, keys and region. options:
-        those of boto3's `client`.
-        """
+        """A boto3 client for `bedrock-runtime`. options: those of boto3's `client`."""
         region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
         made: BedrockRuntimeClient = _sdk().client(
             "bedrock-runtime", **{"endpoint_url": self.url, "region_name": region, **options}
@@ -156,9 +150,7 @@ class Bedrock(Session):
 
     @property
     def verdict(self) -> tuple[Finding, ...]:
-        """The mistakes that the client made in retrying; without
-        `fast_retries`, also in its waits.
-        """
+        """The client's mistakes in retrying; without `fast_retries`, also in its waits."""
         findings = super().verdict
         return (
             tuple(each for each in findings if each.kind not in WAITS)
@@ -203,9 +195,7 @@ class Bedrock(Session):
             self._hold(state.library)
 
     def become_default(self) -> None:
-        """Give the session the calls that name no session, so that clients that outlive a
-        test reach the running test.
-        """
+        """Give the session the calls without a session, for clients that outlive their test."""
         self._server.engine.sessions.share(DEFAULT_SESSION, self._state())
 
     def open_selecting(self, select: Select) -> None:
@@ -215,9 +205,7 @@ class Bedrock(Session):
         self._hold(state.library)
 
     def _accept(self, call: Call, index: Index) -> IndexedRecording | None:
-        """Answers a call that misses with the next recording, whose request is
-        replaced at the end of the test.
-        """
+        """Answers a miss with the next recording, whose request is replaced at the test's end."""
         recording = self._state().take_next_unplayed(index, call)
         if recording is not None:
             self.accepted.append((recording.interaction, call))
@@ -310,7 +298,8 @@ class Bedrock(Session):
         match answer.source:
             case "cassette":
                 tally.answered += 1
-                tally.played.add(self._place(str(answer.by)))
+                if answer.file is not None:
+                    tally.played.add(self._place(answer.file))
             case "rule" | "fault" | "validation" | "simulation":
                 tally.ruled += 1
             case "miss":

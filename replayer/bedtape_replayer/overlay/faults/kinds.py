@@ -27,9 +27,7 @@ from bedtape_replayer.overlay.faults.truncation import Truncate
 
 @dataclass(frozen=True, slots=True)
 class FaultSpec:
-    """schema: of the value under the key. make: builds the kind from the fault;
-    raises ValueError if invalid.
-    """
+    """schema: of the key's value. make: builds the kind; raises ValueError if invalid."""
 
     schema: Schema
     make: Callable[[dict[str, Any]], FaultKind]

@@ -1,6 +1,4 @@
-"""A conversation as the answer of a rule: the model's turns, and the events of the
-client that they follow.
-"""
+"""A conversation as a rule's answer: the model's turns, and the client's events before them."""
 
 from __future__ import annotations
 
@@ -40,7 +38,7 @@ def _read_turn(turn: dict[str, Any]) -> RuleTurn:
     calls = [tools] if isinstance(tools, dict) else tools
     audio = b64decode(turn.get("audio", ""), validate=True)
     audio += sonic.make_silence(turn.get("silence_ms", 0))
-    spoken = sonic.Spoken(
+    spoken = sonic.Speech(
         turn.get("hears", ""),
         turn.get("text", ""),
         audio,
