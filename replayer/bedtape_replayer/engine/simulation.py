@@ -7,7 +7,7 @@ from dataclasses import replace
 from bedtape_replayer.answering.answer import Answer, Source
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.reply import build_response_reply
-from bedtape_replayer.overlay.candidates import Refused
+from bedtape_replayer.overlay.candidates import LayerError
 from bedtape_replayer.overlay.faults.base import derive_seed
 from bedtape_replayer.overlay.rendered import Occasion, RuleMatch
 from bedtape_replayer.overlay.session_layers import Layers
@@ -54,7 +54,7 @@ def simulate(
 ) -> Answer:
     """Return the answer of a rule or recording as the service sends it. now, state: as above.
 
-    Raises Refused if a rule's answer is none that the service gives.
+    Raises LayerError if a rule's answer is none that the service gives.
     """
     features = layers.features_of(answer.by if answer.source == "rule" else None)
     if not features or answer.response is None or answer.source not in _SOURCES:
@@ -65,7 +65,7 @@ def simulate(
     try:
         effect = features.change(context, answer.response, seed, family)
     except Mismatch as error:
-        raise Refused(f"{answer.by} cannot answer {occasion.call.operation}: {error}") from None
+        raise LayerError(f"{answer.by} cannot answer {occasion.call.operation}: {error}") from None
     if effect is None:
         return answer
     if effect.response is answer.response:
