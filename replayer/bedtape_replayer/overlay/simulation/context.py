@@ -6,15 +6,26 @@ Values only.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from random import Random
 
 from bedtape_cassettes.families.content import Prompt
 from bedtape_cassettes.families.family import JsonObject
 from bedtape_cassettes.families.requests.prompt_parts import Part, count_tokens, list_parts
 from bedtape_cassettes.lazy import lazy_property
 from bedtape_cassettes.model import Response
+from bedtape_replayer.answering.answer import Source
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.overlay.faults.error_response import Failure
+from bedtape_replayer.overlay.simulation.guardrails.store import GuardrailStore
 from bedtape_replayer.overlay.simulation.state import Caches, SimulationState, Usage
+
+
+class Chance(Random):
+    """Random numbers for an answer. pieces: the deltas of its text; empty if the model
+    family chooses them.
+    """
+
+    pieces: tuple[str, ...] = ()
 
 
 @dataclass(eq=False)
@@ -22,20 +33,25 @@ class Context:
     """One call, while features act on it.
 
     now: seconds of the virtual clock. notes: what was simulated, in words, for the history. error:
-    Bedrock's name of the error that a feature answers with. is_chosen: whether a rule gives the
-    answer. state: what the session remembers.
+    Bedrock's name of the error that a feature answers with. state: what the session remembers.
+    seed: of the ids of an answer that a feature makes. source: of the answer, if there is one.
     """
 
     call: Call
     now: float = 0.0
     notes: list[str] = field(default_factory=list)
     error: str | None = None
-    is_chosen: bool = False
     state: SimulationState = field(default_factory=SimulationState)
+    seed: bytes = b""
+    source: Source | None = None
 
     @property
     def caches(self) -> Caches:
         return self.state.caches
+
+    @property
+    def guardrails(self) -> GuardrailStore:
+        return self.state.guardrails
 
     @property
     def usage(self) -> Usage:

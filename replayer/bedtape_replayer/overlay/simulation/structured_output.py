@@ -57,7 +57,7 @@ class StructuredOutput:
 
     def change(self, message: Message, context: Context) -> Message:
         """Return the message. Raises Mismatch if a rule gives it and it matches no schema."""
-        if not (self.check_answers and context.is_chosen) or message.stop not in _COMPLETE:
+        if not (self.check_answers and context.source == "rule") or message.stop not in _COMPLETE:
             return message
         wrong = [
             line for each in _list_schemas(context) for line in _find_mismatches(message, each)
