@@ -30,10 +30,7 @@ def shorten(text: str) -> str:
 
 
 class ValueReader:
-    """Collects problems: place, expected, found, fix.
-
-    `None` replaces a value that cannot be read.
-    """
+    """Collects problems: place, expected, found, fix. `None` replaces an unreadable value."""
 
     def __init__(self) -> None:
         self.problems: list[tuple[Place, str, str, str]] = []
@@ -84,8 +81,8 @@ class ValueReader:
     def check_mapping(
         self, path: Place, value: JsonValue, keys: tuple[str, ...]
     ) -> Document | None:
-        what = ".".join(map(str, path)) or "the file"
         if not isinstance(value, dict):
+            what = ".".join(map(str, path)) or "the file"
             fix = (
                 f"write {keys[0]}: … below it"
                 if path

@@ -142,10 +142,7 @@ def read(data: bytes, text: str, file: str) -> JsonValue:
 
 
 def events(data: bytes, text: str) -> Callable[[], Any]:
-    """Returns a function that returns the next parser event.
-
-    Uses libyaml if available, which is faster.
-    """
+    """Returns a function that returns the next parser event, by libyaml if it is available."""
     if yaml.__with_libyaml__:
         return yaml.CSafeLoader(data).get_event
     return _slow_events(text)
@@ -203,7 +200,9 @@ class _Pass:
             self._read_head()
             value = self._read_node(self.next_event())
             self._read_foot()
-            if not self.problems and ("\t" in self.text or _BLOCK_COMMENT.search(self.text)):
+            if not self.problems and (
+                "\t" in self.text or ("#" in self.text and _BLOCK_COMMENT.search(self.text))
+            ):
                 self._check_blanks()
         except _Stop:
             pass  # the list contains the problem that stopped the pass
@@ -328,6 +327,8 @@ class _Pass:
 
     def _read_plain(self, text: str, event: ScalarEvent) -> JsonValue:
         """Returns a plain scalar as JSON's word or number. Every other plain scalar is a text."""
+        if text.isidentifier():
+            return _JSON_WORDS.get(text, text)
         if self.in_flow and "?" in text:
             self._refuse_question(event)
         if not text:

@@ -106,10 +106,7 @@ AnswerHeaders: TypeAlias = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Canonical:
-    """The parts of a request that its match key covers, without secrets.
-
-    `body`: JSON, else text.
-    """
+    """The parts of a request that its match key covers, without secrets. `body`: JSON or text."""
 
     operation: str
     model: str | None
@@ -144,10 +141,7 @@ def _normalise_leaf(value: JsonValue, placeholders: tuple[re.Pattern[str], ...])
 
 
 def _has_tokens(target: Target) -> bool:
-    """Whether a request can have idempotency tokens.
-
-    Bodies for models have members of other meanings.
-    """
+    """Whether a request can have idempotency tokens, which bodies for models do not have."""
     return target.model is None and target.dialect == "aws"
 
 
@@ -187,6 +181,10 @@ def _sort_body(
         for path in paths:
             remove(value, path)
         data = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+        if rules.placeholders:
+            # Secrets go first, as in the recording: a pattern may match a part of a secret.
+            clean = scrub(data, rules.redaction)
+            value = value if clean is data else orjson.loads(clean)
         if rules.placeholders or b".0" in data:
             value = map_leaves(value, partial(_normalise_leaf, placeholders=rules.placeholders))
             data = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
@@ -220,6 +218,8 @@ def _render_address(target: Target, method: str, rules: MatchRules) -> bytes:
     if "?" in path and _has_tokens(target):
         path = _TOKEN_PARAMETER.sub("", path).rstrip("?&")
     if target.model is None:  # a pattern for numbers would make versions of models equal
+        if rules.placeholders:
+            path = scrub_path(path, rules.redaction)
         for pattern in rules.placeholders:
             path = replace_all(pattern, PLACEHOLDER, path)
     elif rules.any_profile and (profile := PROFILE.match(target.model)):
@@ -281,10 +281,7 @@ def compute_key(
 
 
 class PartialKey:
-    """What the match keys of requests share that differ in one text of the body.
-
-    See `make_partial_key`.
-    """
+    """What match keys of requests share that differ in one text. See `make_partial_key`."""
 
     __slots__ = ("_after", "_before", "_clean_start", "_is_clean", "_redaction", "_start")
 
@@ -370,8 +367,13 @@ def compute_name_key(request: Request) -> bytes:
     default rules, except that it compares strings that contain JSON as text, and leaves out
     X-Amz-Target.
     """
+    return compute_request_key(drop_target(request), _NAMING)
+
+
+def drop_target(request: Request) -> Request:
+    """Returns the request without X-Amz-Target, as earlier versions recorded it."""
     headers = tuple(each for each in request.headers if each[0].lower() != TARGET_HEADER)
-    return compute_request_key(replace(request, headers=headers), _NAMING)
+    return request if headers == request.headers else replace(request, headers=headers)
 
 
 def compute_turn_keys(

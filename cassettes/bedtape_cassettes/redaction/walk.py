@@ -211,10 +211,7 @@ _SINGLE = frozenset(
 
 
 class _Document:
-    """An event's payload: its leaves, and their texts to be changed in place.
-
-    Base64 in `bytes` is opened.
-    """
+    """An event's payload: its leaves, and their texts to be changed, also inside `bytes`."""
 
     def __init__(self, text: str) -> None:
         leaves, whole = read_leaves(text)
@@ -234,7 +231,7 @@ class _Document:
     def indexes(self) -> tuple[Leaf, ...]:
         """Which of several texts that arrive at once an event continues."""
         return tuple(
-            replace(leaf, start=0, end=0)
+            leaf._replace(start=0, end=0)
             for leaf in self.leaves
             if leaf.form == "number" and leaf.place[-1:] == ("index",)
         )

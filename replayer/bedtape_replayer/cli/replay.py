@@ -259,10 +259,7 @@ def replay(
 
 
 def _check_editable(recordings: Recordings) -> None:
-    """End the program if there is no folder to change.
-
-    The samples are in the package, and stay as they are.
-    """
+    """End the program if there is no folder to change. The package's samples do not change."""
     if not recordings.folders or recordings.folders[0] == store.samples():
         fix = "name one, such as `bedtape replay cassettes/ --edit`"
         fail(
@@ -372,10 +369,7 @@ async def _serve(
 
 
 def _stop_on_signals() -> asyncio.Event:
-    """The first signal ends the server in order.
-
-    The second kills the process, even if this loop does not run.
-    """
+    """The first signal ends the server in order. The second kills the process in any state."""
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
 

@@ -54,10 +54,7 @@ class _StoredAnswer:
 
 
 class Responses:
-    """The answers of one session, by id.
-
-    The oldest is dropped if there are too many. memory: counts the answers.
-    """
+    """The answers of one session, by id. The oldest is dropped first. memory: counts them."""
 
     def __init__(self, memory: Memory | None = None) -> None:
         self._memory = memory or Memory()

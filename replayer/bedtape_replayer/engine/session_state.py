@@ -172,7 +172,8 @@ class Sessions:
     keeps. memory: counts what the sessions keep. Above its limit, the session that was unused the
     longest loses its kept candidates and its oldest calls first. If no session has calls left, it
     is dropped. idle: the seconds without use after which a session is dropped; `None` for no limit.
-    dropped: the number of sessions that were dropped because of one of these limits.
+    dropped: the number of sessions that were dropped because of one of these limits. on_drop: gets
+    a session that a client deletes, before it is deleted.
     """
 
     def __init__(
@@ -183,6 +184,7 @@ class Sessions:
         idle: float | None = None,
     ) -> None:
         self.dropped = 0
+        self.on_drop: Callable[[SessionState], None] = lambda _: None
         self.memory = memory or Memory()
         self._sessions: dict[str, SessionState] = {}
         self._shared = shared
@@ -228,10 +230,7 @@ class Sessions:
         return session
 
     def share(self, name: str, session: SessionState) -> None:
-        """Give a session a second name.
-
-        Calls to both names are its calls until the second name is dropped.
-        """
+        """Give a session a second name, whose calls are its calls until the name is dropped."""
         if self._sessions.get(name) is not session:
             self.drop(name)
             self._sessions[name] = session
@@ -244,6 +243,7 @@ class Sessions:
             return False
         session.names -= 1
         if not session.names:
+            self.on_drop(session)
             session.release()
         return True
 
@@ -288,10 +288,7 @@ class Sessions:
             self._drop_counted(name)
 
     def clear(self) -> None:
-        """Drop all sessions.
-
-        A session with two names is in use by a test: it is reset and keeps its settings.
-        """
+        """Drop all sessions, except those with two names, which tests use: they are reset."""
         shared = {name: session for name, session in self._sessions.items() if session.name != name}
         kept = {session.name: session for session in shared.values()}
         for name in self._sessions.keys() - kept.keys() - shared.keys():

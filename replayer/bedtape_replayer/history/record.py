@@ -33,10 +33,7 @@ _T = TypeVar("_T")
 
 
 def _value(read: Callable[[Record], _T]) -> _T:
-    """Return a property that reads a value of the call.
-
-    As `dataclasses.field`, it has the type of the value.
-    """
+    """Return a property of the call with the type of its value, as `dataclasses.field` does."""
     return cast(_T, property(read))
 
 
@@ -115,10 +112,7 @@ class Record:
 
     @property
     def access_key_id(self) -> str | None:
-        """The access key id in the signature.
-
-        An example id replaces a real id, as in recordings.
-        """
+        """The access key id in the signature, or an example id in place of a real one."""
         key = self.call.scope[0]
         return None if key is None else scrub_text(key)
 
@@ -348,10 +342,7 @@ _OWN_ERRORS = {"miss": MISS, "overlay": OVERLAY}
 
 
 def _read_events(data: bytes) -> Events | None:
-    """Return the events in a piece of a stream.
-
-    `None` for a part of an event, or a damaged event.
-    """
+    """Return the events in a piece of a stream; `None` for a damaged event or a part of one."""
     body = bodies.read_events(data)
     if isinstance(body, Body) and data.endswith(b"\n\n"):
         body = bodies.read_pieces(data)

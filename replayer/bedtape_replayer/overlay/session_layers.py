@@ -1,7 +1,4 @@
-"""The layers of a session in order, with their counters.
-
-Selects the layers that apply to a call.
-"""
+"""The layers of a session in order, with counters. Selects the layers that apply to a call."""
 
 from __future__ import annotations
 
@@ -225,10 +222,7 @@ class Layers:
     def answer_from_fault(
         self, occasion: Occasion, now: float, among: Candidates | None = None
     ) -> RuleMatch | None:
-        """Returns the answer of the first fault that replaces the answer.
-
-        Later faults do not count the call.
-        """
+        """Returns the answer of the first fault that replaces it. Later faults count no call."""
         call = occasion.call
         among = among or self._candidates(call)
         for fault in among.answering_faults:

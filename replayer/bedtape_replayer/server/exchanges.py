@@ -124,10 +124,7 @@ class Exchanges:
             talk.receive(data)
 
     def _prepare(self, connection: Connection, request: _Request, began: float) -> None:
-        """Read a large body in a thread, so that other clients do not wait.
-
-        The loop then answers the request.
-        """
+        """Read a large body in a thread, for other clients' sake. The loop then answers."""
         prepared = None
         with suppress(Exception):  # the answer reports it
             prepared = self.server.engine.prepare(*request[1:])
@@ -346,10 +343,7 @@ class Exchanges:
             player.abandon()
 
     def abandon(self, *, complete: bool) -> None:
-        """End all exchanges, because the connection is closed.
-
-        complete: whether their calls count as complete.
-        """
+        """End all exchanges of a closed connection. complete: whether their calls are complete."""
         players = list(self._players.values())
         self._players.clear()
         self._preparing.clear()

@@ -179,10 +179,7 @@ class Server:
             self.complain(line)
 
     def find_problem(self, head: Head) -> str | None:
-        """Return why a request is refused, or `None`.
-
-        Nearly all requests have a sender that was accepted before.
-        """
+        """Return why a request is refused, or `None`. Most senders were accepted before."""
         sender = head.known_sender or head.sender
         if sender in self._accepted:
             return None
