@@ -44,9 +44,8 @@ def test_as_json_it_has_its_sections_and_all_commands() -> None:
 
 # Commands without data, or whose data is JSON already or has a --format of its own.
 WITHOUT_JSON = {
-    *("demo", "init", "record", "recover", "replay", "run", "ca", "mcp", "migrate vcrpy"),
+    *("demo", "init", "record", "replay", "run", "ca", "mcp", "migrate vcrpy"),
     *("overlay schema", "config schema", "cassette schema"),
-    *("cassette undo", "cassette pack", "cassette unpack", "cassette import", "cassette export"),
     *("cassette git-setup", "cassette textconv"),
 }
 
