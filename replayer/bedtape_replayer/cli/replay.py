@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -24,6 +24,7 @@ from bedtape_cassettes.text import format_count
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.answering.memory import Memory
 from bedtape_replayer.api.gate import Gate
+from bedtape_replayer.api.route import VERSION
 from bedtape_replayer.cli.call_log import CallLog, LogLevel, log
 from bedtape_replayer.cli.play_options import (
     DEFAULT_FOLDER,
@@ -34,9 +35,12 @@ from bedtape_replayer.cli.play_options import (
     Simulate,
     Speed,
     Tls,
+    TlsCert,
+    TlsKey,
     Validate,
     ValidationChoice,
     check_speed,
+    choose_certificates,
 )
 from bedtape_replayer.cli.recordings import Recordings
 from bedtape_replayer.cli.upstream import check_upstream, open_upstream
@@ -49,7 +53,10 @@ from bedtape_replayer.server.editor import FolderEditor
 from bedtape_replayer.server.loading import prepare_checks, read_overlay, watch
 from bedtape_replayer.server.other_folders import OtherFolders, find_other_folders
 from bedtape_replayer.server.server import Server, new_event_loop
-from bedtape_replayer.server.tls_contexts import Certificates, open_certificates, read_certificates
+from bedtape_replayer.server.tls_contexts import Certificates
+
+if TYPE_CHECKING:
+    from bedtape_replayer.server.shared.state import SharedState
 
 # Objects that are made before the garbage collector looks for cycles. Python's default of 700
 # costs a tenth of a call.
@@ -132,18 +139,8 @@ def replay(
         bool, typer.Option("--control/--no-control", help="Serve the control API.")
     ] = True,
     tls: Tls = False,
-    tls_cert: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Serve https with this certificate chain in PEM instead."
-        ),
-    ] = None,
-    tls_key: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="The key of --tls-cert, if that file does not contain it."
-        ),
-    ] = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     allow_host: AllowHost = None,
     grace: Annotated[
         float,
@@ -173,6 +170,22 @@ def replay(
             help="Drop a named session that was not used for this time; 0 keeps all sessions.",
         ),
     ] = 4 * 3600.0,
+    state: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help=(
+                "Share all sessions with other servers, in Valkey or Redis:"
+                " valkey://HOST[:PORT][/DB]. Needs the extra state."
+            ),
+        ),
+    ] = None,
+    namespace: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="With --state: the servers with this name share sessions."
+        ),
+    ] = "default",
     log_level: Annotated[
         LogLevel, typer.Option(help="Lines to write to stderr: all calls, problems, or errors.")
     ] = LogLevel.info,
@@ -201,7 +214,7 @@ def replay(
         laid = (read_overlay(overlay) if overlay is not None else NOTHING).with_ids(ids.value)
         laid = laid.with_features(parse_names(simulate or ()))
         admission = Admission.at(host, allow_host or ())
-        certificates = _open_certificates(host, tls_cert, tls_key, tls=tls)
+        certificates = choose_certificates(host, tls_cert, tls_key, tls=tls)
         if control_token is not None and not (control and len(control_token) >= _SHORTEST_TOKEN):
             raise CassetteError(
                 f"--control-token: expected at least {_SHORTEST_TOKEN} characters and a control"
@@ -217,6 +230,8 @@ def replay(
         memory=memory << 20,
         idle=idle or None,
     )
+    with exit_on_error():
+        shared = None if state is None else _share(engine, state, namespace, idle)
     engine.elsewhere = OtherFolders(lambda: find_other_folders(chosen), rules)
     if control:
         engine.control = gate = Gate(engine, control_token, address=host)
@@ -254,6 +269,7 @@ def replay(
                 grace,
                 log_level,
                 certificates,
+                shared,
             )
         )
 
@@ -266,6 +282,13 @@ def _check_editable(recordings: Recordings) -> None:
             "--edit: expected a folder of cassettes of your own, found the samples or no folder;"
             f" {fix}"
         )
+
+
+def _share(engine: Engine, url: str, namespace: str, idle: float) -> SharedState:
+    """Let the engine share its sessions. The import takes a tenth of a second."""
+    from bedtape_replayer.server.shared.state import SharedState
+
+    return SharedState(engine, url, VERSION, namespace=namespace, lifetime=idle or None)
 
 
 def _open_editor(
@@ -297,19 +320,6 @@ def _say_where(host: str, port: int, *, tls: bool) -> None:
     print(f"bedtape: listening on http{'s' if tls else ''}://{shown}:{port}", flush=True)
 
 
-def _open_certificates(
-    host: str, certificate: Path | None, key: Path | None, *, tls: bool
-) -> Certificates | None:
-    if certificate is not None:
-        return read_certificates(certificate, key)
-    if key is not None:
-        raise CassetteError(
-            f"--tls-key: expected --tls-cert too, found {key} alone; name the certificate of"
-            " this key"
-        )
-    return open_certificates(os.environ, host) if tls else None
-
-
 def _default_folders(context: typer.Context) -> list[Path]:
     """Return the folders of the settings, which some versions of click ignore, or the default."""
     if named := context.lookup_default("folders"):
@@ -330,16 +340,23 @@ async def _serve(
     grace: float,
     level: LogLevel,
     certificates: Certificates | None,
+    state: SharedState | None,
 ) -> None:
     """Serve until a signal comes."""
     calls = CallLog(level)
     observer = None if level is LogLevel.error else calls.add
     server = Server(
-        engine, admission=admission, speed=speed, observer=observer, certificates=certificates
+        engine,
+        admission=admission,
+        speed=speed,
+        observer=observer,
+        certificates=certificates,
+        state=state,
     )
     stopping = _stop_on_signals()
     try:
-        await server.start(host, port)
+        with exit_on_error():
+            await server.start(host, port)
     except OSError as error:
         _fail_to_listen(host, port, error)
     _say_where(host, server.port, tls=certificates is not None)

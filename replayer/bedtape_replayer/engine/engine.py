@@ -117,6 +117,7 @@ class Engine:
         self.advise: Callable[[str], str] = lambda _: ""
         # Calls whose answers are being sent.
         self.running: dict[Progress, Answer] = {}
+        self.share_outcome: Callable[[Outcome], None] | None = None
         self.watchers: set[Watcher] = set()
         self.editor: Editor | None = None
         self._checks = checks
@@ -194,7 +195,7 @@ class Engine:
         """Add a finished call to its session's history."""
         session = self.sessions.find_caller(outcome.answer.call)
         if session is not None:
-            session.history.add(outcome)
+            (self.share_outcome or session.history.add)(outcome)
             if outcome.answer.conversation is not None:
                 session.conversations.end(outcome.answer.conversation)
         if outcome.progress is not None:

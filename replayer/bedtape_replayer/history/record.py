@@ -239,13 +239,7 @@ class Record:
 
     @cached_property
     def _sent_pieces(self) -> list[bytes]:
-        """The pieces of the body that were sent, each with the bytes of it that faults left."""
-        answer = self.outcome.answer
-        # its function may count the calls
-        if any(isinstance(edit, ChangeEvents) for edit in answer.edits):
-            return [piece.data for piece in answer.reply.pieces[: self.events]]
-        steps = edit(build_steps(answer.reply), answer.edits)
-        return [step.data for step in steps if isinstance(step, Send)][: self.events]
+        return read_sent_pieces(self.outcome)
 
     @cached_property
     def text(self) -> str | None:
@@ -336,6 +330,16 @@ _JSON_FIELDS = (
     *("source", "by", "faults", "simulated", "miss", "status", "error", "message"),
     *("text", "stop_reason", "usage", "events", "hung_up"),
 )
+
+
+def read_sent_pieces(outcome: Outcome) -> list[bytes]:
+    """The pieces of the body that were sent, each with the bytes of it that faults left."""
+    answer = outcome.answer
+    # its function may count the calls
+    if any(isinstance(edit, ChangeEvents) for edit in answer.edits):
+        return [piece.data for piece in answer.reply.pieces[: outcome.sent]]
+    steps = edit(build_steps(answer.reply), answer.edits)
+    return [step.data for step in steps if isinstance(step, Send)][: outcome.sent]
 
 
 _OWN_ERRORS = {"miss": MISS, "overlay": OVERLAY}

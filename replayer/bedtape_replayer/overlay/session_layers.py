@@ -8,6 +8,7 @@ from functools import partial
 
 from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.model import Response
+from bedtape_cassettes.operations import DUPLEX
 from bedtape_cassettes.redaction.scrub import scrub_path
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.memory import Memory
@@ -140,6 +141,39 @@ class Layers:
         self._counters = {name: counter for name, counter in self._counters.items() if name in kept}
         self._memory = {name: memory for name, memory in self._memory.items() if name in kept}
 
+    @property
+    def counts(self) -> dict[str, tuple[int, int]]:
+        """How many calls matched each layer, and how many it applied to."""
+        return {name: (each.matched, each.fired) for name, each in self._counters.items()}
+
+    def set_counts(self, layer: str, matched: int | None, fired: int | None) -> None:
+        """Set the counts of a layer, as another server has counted. None: as it is."""
+        counter = self._get_counter(layer)
+        counter.matched = counter.matched if matched is None else matched
+        counter.fired = counter.fired if fired is None else fired
+
+    def count_seen(self, key: bytes) -> int:
+        """Returns how many calls had a match key, if answers vary between equal calls."""
+        return self._seen.get(key, 0)
+
+    def set_seen(self, key: bytes, seen: int) -> None:
+        """Set the number of calls with a match key, as another server has counted."""
+        self._counted.used += 0 if key in self._seen else _KEY_BYTES
+        self._seen[key] = seen
+
+    def dump_memory(self) -> tuple[dict[str, dict[str, object]], tuple[str, ...], dict[str, int]]:
+        """Returns what faults remember, the rules whose answers were refused, and
+        how many ids were made.
+        """
+        memory = {name: values for name, values in self._memory.items() if values}
+        return memory, tuple(sorted(self._refused)), self._made
+
+    def load_memory(
+        self, memory: dict[str, dict[str, object]], refused: tuple[str, ...], made: dict[str, int]
+    ) -> None:
+        """Replace what `dump_memory` returns."""
+        self._memory, self._refused, self._made = memory, set(refused), made
+
     def clear_candidates(self) -> None:
         """Drop the kept candidates, which are found again when they are needed."""
         self._candidates.clear()
@@ -252,7 +286,10 @@ class Layers:
         self, fault: Fault, occasion: Occasion, now: float, among: Candidates
     ) -> FaultContext | None:
         """Returns the context of the fault, or `None` if the fault does not match the call."""
-        if not among.matches(fault, occasion.call) or not fault.kind.applies_to(occasion.call):
+        call = occasion.call
+        if not among.matches(fault, call) or not fault.kind.applies_to(call):
+            return None
+        if fault.direction == "input" and call.operation not in DUPLEX:
             return None
         seed = derive_seed(self._all.seed, fault.id, occasion.key)
         return FaultContext(seed, now, self._memory.setdefault(fault.id, {}), occasion.seen)
