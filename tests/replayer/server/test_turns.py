@@ -25,7 +25,7 @@ def test_one_in_each_turn_of_the_loop(new_loop: Callable[[], asyncio.AbstractEve
 
     def small() -> None:
         order.append("small")
-        if "b1" in order:
+        if "a1" in order:
             loop.stop()
         else:
             loop.call_soon(small)
@@ -35,7 +35,7 @@ def test_one_in_each_turn_of_the_loop(new_loop: Callable[[], asyncio.AbstractEve
     loop.call_soon(small)
     loop.run_forever()
     loop.close()
-    assert order == ["a3", "small", "b2", "small", "a2", "small", "b1", "small"]
+    assert order == ["a3", "small", "b2", "small", "a2", "small", "b1", "small", "a1", "small"]
 
 
 def test_an_error_in_one_ends_no_other(new_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
