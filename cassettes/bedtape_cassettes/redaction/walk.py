@@ -176,12 +176,14 @@ class _Walk:
     def _rewrite_run(self, run: Sequence[_Piece], part: str) -> None:
         first, last = run[0].number, run[-1].number
         where = f"{part}[{first}]" if first == last else f"{part}[{first}-{last}]"
-        texts = [piece.document.texts[piece.at] for piece in run]
+        wrapped = [_unwrap(piece.document.texts[piece.at]) for piece in run]
+        texts = [text for _, text, _ in wrapped]
         edits = find_edits_in(
             run[0].leaf, "".join(texts), run[0].place, self.search, self._writer(where)
         )
-        for piece, text in zip(run, _spread(texts, edits, whole=self.search.across), strict=True):
-            piece.document.texts[piece.at] = text
+        spread = _spread(texts, edits, whole=self.search.across)
+        for piece, (start, _, end), text in zip(run, wrapped, spread, strict=True):
+            piece.document.texts[piece.at] = f"{start}{text}{end}"
 
     def rewrite_event(self, event: Event, text: str, where: str) -> Event:
         headers = tuple(
@@ -216,6 +218,18 @@ _SINGLE = frozenset(
 )
 
 
+# On bedrock-runtime, gpt-oss wraps each delta of its reasoning by itself.
+_TAGS = ("<reasoning>", "</reasoning>")
+
+
+def _unwrap(text: str) -> tuple[str, str, str]:
+    """The tag before a delta, the delta, and the tag after it."""
+    start, end = _TAGS
+    if text.startswith(start) and text.endswith(end):
+        return start, text[len(start) : -len(end)], end
+    return "", text, ""
+
+
 class _Document:
     """An event's payload: its leaves, and their texts to be changed in place.
 
@@ -237,13 +251,25 @@ class _Document:
         }
 
     @cached_property
-    def indexes(self) -> tuple[Leaf, ...]:
-        """Which of several texts that arrive at once an event continues."""
-        return tuple(
-            replace(leaf, start=0, end=0)
+    def _indexes(self) -> dict[Place, str]:
+        """The objects that say with a member `index` which of several texts they continue."""
+        return {
+            leaf.place[:-1]: leaf.text
             for leaf in self.leaves
             if leaf.form == "number" and leaf.place[-1:] == ("index",)
-        )
+        }
+
+    def name_text(self, place: Place) -> tuple[object, ...]:
+        """The text that a place continues: the place, with the `index` of an item of a list
+        instead of its number, because an event may have several pieces of one text.
+        """
+        if not self._indexes:
+            return place
+        named: list[object] = [self._indexes.get(())]
+        for at, part in enumerate(place):
+            index = self._indexes.get(place[: at + 1])
+            named.append(part if index is None else ("index", index))
+        return tuple(named)
 
     def pieces(self, number: int, place: Place = ()) -> Iterator[_Piece]:
         """The pieces of texts that other events may continue. place: of this
@@ -290,7 +316,7 @@ def _join(documents: Iterable[_Document]) -> Iterable[list[_Piece]]:
         for piece in document.pieces(number):
             alone = piece.leaf.form == "number" or (piece.place and piece.place[-1] in _SINGLE)
             key = (
-                (piece.place, number, piece.at) if alone else (piece.place, piece.document.indexes)
+                (piece.place, number, piece.at) if alone else piece.document.name_text(piece.place)
             )
             pieces_by_key.setdefault(key, []).append(piece)
     return pieces_by_key.values()
