@@ -36,6 +36,7 @@ html_title = "bedtape"
 html_static_path = ["_static"]
 html_extra_path = ["llms.txt"]
 html_css_files = ["bedtape.css"]
+html_js_files = ["copy.js"]
 html_copy_source = False
 html_show_sphinx = False
 html_theme_options = {"footer_icons": [], "navigation_with_keys": True}
@@ -43,6 +44,13 @@ html_theme_options = {"footer_icons": [], "navigation_with_keys": True}
 # These are the repository's own.
 _ELSEWHERE = {"changelog": ROOT / "CHANGELOG.md", "readme": ROOT / "README.md"}
 _LINK = re.compile(r"(?<!!)\[(?P<text>[^]]+)\]\((?P<path>[^)#:\s]+)(?P<part>#[^)]*)?\)")
+_IMAGE = re.compile(r"!\[(?P<alt>[^]]+)\]\((?P<path>[^):\s]+)\)")
+# A picture for each theme. GitHub chooses by the system's theme, the site by its own.
+_PICTURE = re.compile(
+    r"^<picture>\n<source [^>]*srcset=\"(?P<dark>[^\"]+)\">\n"
+    r"<img alt=\"(?P<alt>[^\"]+)\" src=\"(?P<light>[^\"]+)\">\n</picture>$",
+    re.MULTILINE,
+)
 _LIST = re.compile(r"^## (?P<caption>.+)\n(?P<body>(?:(?!^## ).*\n)*)", re.MULTILINE)
 _ITEM = re.compile(r"^- \[(?P<title>[^]]+)\]\((?P<page>[\w/-]+)\.md\)", re.MULTILINE)
 
@@ -71,7 +79,17 @@ def _resolve_links(text: str, page: Path) -> str:
         place = path.parent if path.name == "README.md" else path
         return f"{link['text']} (`{place.relative_to(ROOT)}` in the repository)"
 
-    return _LINK.sub(instead, text)
+    def place_image(image: re.Match[str]) -> str:
+        path = (page.parent / image["path"]).resolve().relative_to(DOCS)
+        return f"![{image['alt']}](/{path})"
+
+    def choose_theme(picture: re.Match[str]) -> str:
+        return "\n".join(
+            f"```{{image}} {picture[theme]}\n:alt: {picture['alt']}\n:class: only-{theme}\n```\n"
+            for theme in ("light", "dark")
+        )
+
+    return _PICTURE.sub(choose_theme, _IMAGE.sub(place_image, _LINK.sub(instead, text)))
 
 
 def _read(_: Sphinx, name: str, source: list[str]) -> None:

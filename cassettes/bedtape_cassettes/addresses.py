@@ -105,18 +105,14 @@ def read_service(url: str) -> str | None:
 
 
 def render_host(service: str, region: str, *, fips: bool = False) -> str:
-    """Return the host name of a service's real endpoint in a region. fips: of
-    the endpoint for FIPS 140.
-    """
+    """Return the host of a service's endpoint in a region. fips: of the endpoint for FIPS 140."""
     start = next((start for start in _DOMAINS if start and region.startswith(start)), "")
     domain = _DUAL_STACK[0] if service == MANTLE and not start else _DOMAINS[start]
     return f"{service}{'-fips' if fips else ''}.{region}.{domain}"
 
 
 def requests_fips(environ: Mapping[str, str]) -> bool:
-    """Return whether the variables choose endpoints for FIPS 140: a switch of AWS
-    SDKs, or a client's base URL.
-    """
+    """Return whether a switch of AWS SDKs or a client's base URL chooses FIPS 140."""
     hosts = (urlsplit(environ.get(name, "")).hostname or "" for name in CLIENT_VARIABLES)
     named = any(read_host(host) and "-fips." in host for host in hosts)
     return named or environ.get("AWS_USE_FIPS_ENDPOINT", "").lower() == "true"
@@ -185,9 +181,7 @@ _KEYS = {"AWS_ACCESS_KEY_ID": "bedtape", "AWS_SECRET_ACCESS_KEY": "bedtape", _PR
 
 
 class Endpoint(NamedTuple):
-    """An endpoint of Bedrock, in any region: the service, and the path of the
-    base URL that a client uses.
-    """
+    """An endpoint of Bedrock in any region: the service, and the path of a client's base URL."""
 
     service: str
     path: str = ""
@@ -273,9 +267,7 @@ def point_environment(environ: Mapping[str, str], url: str) -> dict[str, str]:
 
 
 def block_environment(environ: Mapping[str, str], url: str) -> dict[str, str]:
-    """Return the environment in which SDKs send Bedrock calls to `url`, unless it names
-    endpoints other than AWS's.
-    """
+    """Return the environment in which SDKs call `url`, unless it names other endpoints."""
     pointed = _point_variables(environ, url)
     chosen = {
         name for name in pointed if (value := environ.get(name)) and read_endpoint(value) is None

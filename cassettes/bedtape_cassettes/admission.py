@@ -54,9 +54,7 @@ class Admission:
         return cls(frozenset(map(str.lower, names)) if names or is_loopback(address) else None)
 
     def find_problem(self, host: str | None, origin: str | None, site: str | None) -> str | None:
-        """Return why a request is refused, by its headers Host, Origin and
-        Sec-Fetch-Site; None if it is accepted.
-        """
+        """Return why the headers Host, Origin and Sec-Fetch-Site refuse a request, or None."""
         if self.hosts is not None:
             match = _HOST.fullmatch(host or "")
             name = match[1].lower() if match else None

@@ -266,9 +266,7 @@ def render_retry_after(dialect: Dialect, milliseconds: int) -> dict[str, str]:
 
 
 def read_error(body: JsonValue) -> tuple[str | None, str | None]:
-    """Returns the name and message in an error of OpenAI's or Anthropic's API, with
-    Bedrock's name where it has one.
-    """
+    """Returns name and message of an error of OpenAI's or Anthropic's API, with Bedrock's name."""
     match body:
         case {"error": {"message": str(message), "code": str(word)}} | {
             "error": {"message": str(message), "type": str(word)}

@@ -275,9 +275,7 @@ def find_operation(service: str, method: str, target: str) -> Operation | None:
 
 
 def read_labels(operation: Operation, target: str) -> dict[str, str]:
-    """Return the labels of an operation's path, percent-decoded: the id of an
-    agent or the ARN of a job.
-    """
+    """Return the percent-decoded labels of an operation's path: an agent's id, a job's ARN."""
     segments = _SLASHES.sub("/", target.partition("?")[0]).strip("/").split("/")
     template = operation.path.strip("/").split("/")
     pairs = zip(template, segments[-len(template) :], strict=False)
@@ -285,16 +283,12 @@ def read_labels(operation: Operation, target: str) -> dict[str, str]:
 
 
 def find_model(target: Target, body: bytes) -> str | None:
-    """Returns the model id of a request: from its path or, in the dialects of OpenAI and
-    Anthropic, from its body.
-    """
+    """Returns the model id of a request: from its path or, for OpenAI and Anthropic, its body."""
     return target.model or find_body_model(target, body)
 
 
 def find_body_model(target: Target, body: bytes) -> str | None:
-    """Returns the model id in the body of a request to OpenAI's and Anthropic's APIs;
-    None for other operations.
-    """
+    """Returns the model id in the body of an OpenAI or Anthropic request; None for others."""
     if target.dialect == "aws" or target.model is not None:
         return None
     try:

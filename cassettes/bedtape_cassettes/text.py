@@ -1,6 +1,4 @@
-"""Formats text for people: styled lines, counts with a noun, escaped control
-characters, annotations of GitHub.
-"""
+"""Formats text for people: styles, counts with a noun, escaped characters, GitHub annotations."""
 
 from __future__ import annotations
 
@@ -37,9 +35,7 @@ def format_count(count: int, noun: str) -> str:
 def render_annotation(
     message: str, title: str, file: str = "", line: int = 0, level: Level = "error"
 ) -> str:
-    """Returns the line that makes GitHub Actions show a message beside the code. file:
-    relative to the repository.
-    """
+    """Returns the line that makes GitHub Actions annotate code. file: within the repository."""
     place = {"file": file, "line": str(line)} if file else {}
     properties = ",".join(
         f"{name}={_escape_property(value)}" for name, value in {**place, "title": title}.items()
@@ -56,9 +52,7 @@ def _escape_property(text: str) -> str:
 
 
 def format_uuid(data: bytes) -> str:
-    """Returns a UUID of version 4 with these 16 bytes, as `str(UUID(bytes=data,
-    version=4))`, in a third of its time.
-    """
+    """Returns `str(UUID(bytes=data, version=4))` of these 16 bytes, in a third of its time."""
     digits = data.hex()
     variant = "89ab"[data[8] >> 4 & 3]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"

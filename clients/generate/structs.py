@@ -4,6 +4,7 @@ needs, as structs with fields.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ NAMES = {
     ("SpokenTurn", "when"): "Cue",
     ("Block", "reasoning"): "ReasoningText",
     ("Fault", "http"): "Response",
+    ("Simulate", "quotas"): "ModelQuotas",
     ("Rule", "script"): "ScriptTurn",
     ("LaidRule", "script"): "ScriptTurn",
     ("LaidRule", "answer"): "AnswerFunction",
@@ -180,7 +182,7 @@ class _Reader:
 
 def _describe(schema: dict[str, Any], kind: Kind) -> str:
     if schema.get("enum"):
-        return " or ".join(f'"{value}"' for value in schema["enum"])
+        return " or ".join(map(json.dumps, schema["enum"]))
     if kind.item is not None:
         return f"a list of {kind.item.struct or kind.item.name}"
     word = kind.struct or kind.name

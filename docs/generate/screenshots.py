@@ -1,22 +1,27 @@
-"""Makes the pictures of docs/reference/inspector.md: `python docs/generate/screenshots.py`.
+"""Makes the pictures of the inspector and of a report: `python docs/generate/screenshots.py`.
 
-It needs Chromium.
+It needs Chromium and chromedriver.
 
-The calls are real ones to a server in this process. Each picture is the page in the light
-theme, 1280 pixels wide.
+The calls are real ones to a server in this process, and the report is that of a real run of pytest.
+Each picture is a page of 1280 pixels in the light and in the dark theme, as WebP, which is a third
+of the size of PNG.
 """
 
 from __future__ import annotations
 
+import base64
 import shutil
+import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Sequence
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.expected_conditions import presence_of_element_located
 from selenium.webdriver.support.ui import WebDriverWait
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
@@ -65,7 +70,9 @@ def fill(bedrock: Replayer) -> HTTPConnection:
 
 def ask(bedrock: Replayer, session: str, text: str) -> None:
     client = boto3_client(
-        bedrock.session_url(session), retries={"total_max_attempts": 3, "mode": "standard"}
+        bedrock.session_url(session),
+        retries={"total_max_attempts": 3, "mode": "standard"},
+        user_agent="Boto3/1.44 lang/python#3.13",  # the usual one names this machine's kernel
     )
     messages: Any = [{"role": "user", "content": [{"text": text}]}]
     try:
@@ -103,46 +110,60 @@ def main() -> None:
             connection = fill(bedrock)
             browser = open_browser(folder / "chromium")
             try:
-                browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", _METRICS)
-                shoot(browser, bedrock, IMAGES)
+                report = make_report(folder)
+                for theme in ("light", "dark"):
+                    shoot(browser, f"{bedrock.url}/_bedtape/", INSPECTOR, theme)
+                    shoot(browser, report.as_uri(), REPORT, theme)
             finally:
                 browser.quit()
                 connection.close()
 
 
-_METRICS = {"width": 1280, "height": 560, "deviceScaleFactor": 1, "mobile": False}
+_MAIL = "tests%2Ftest_mail.py%3A%3Atest_refund"
+_ROW = ".calls .rows-body .row"
+_TIMELINE = (
+    "[...document.querySelectorAll('button')].find((b) => b.textContent === 'Timeline').click()"
+)
+# The name of a picture, its height, its place, an element that must be there, and a script.
+Picture: TypeAlias = tuple[str, int, str, str, str]
+INSPECTOR: tuple[Picture, ...] = (
+    ("inspector-calls", 360, "#/calls", _ROW, ""),
+    ("inspector-timeline", 300, "#/calls", _ROW, _TIMELINE),
+    ("inspector-miss", 700, f"#/calls/{_MAIL}/4", ".whole", ""),
+)
+REPORT: tuple[Picture, ...] = (("report", 560, "#/sessions", ".rows-body .row", ""),)
 
 
-def shoot(browser: Chrome, bedrock: Replayer, images: Path, theme: str = "light") -> None:
+def make_report(folder: Path) -> Path:
+    """Return the report of a run of pytest with a test that passes and tests that fail."""
+    applications = Path(__file__).parents[2] / "tests" / "examples" / "applications"
+    project = Path(shutil.copytree(applications / "rag_service", folder / "rag_service"))
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider"]
+    subprocess.run(  # noqa: S603 - this interpreter
+        [*command, "--bedtape-report=report.html", "-W", "ignore"],
+        cwd=project,
+        env={"PATH": "", "AWS_EC2_METADATA_DISABLED": "true"},
+        check=False,
+        stdout=subprocess.DEVNULL,
+    )
+    return project / "report.html"
+
+
+def shoot(browser: Chrome, url: str, pictures: Sequence[Picture], theme: str) -> None:
     """Save a picture of each view."""
-
-    def until(met: Callable[[], Any]) -> None:
-        WebDriverWait(browser, 60, 0.05).until(lambda _: met())
-
-    def show(place: str, css: str, script: str = "") -> None:
+    IMAGES.mkdir(exist_ok=True)
+    for name, height, place, css, script in pictures:
+        size = {"width": 1280, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         browser.get("about:blank")
-        browser.get(f"{bedrock.url}/_bedtape/{place}")
+        browser.get(url + place)
         browser.execute_script(f"document.documentElement.dataset.theme = {theme!r}")
-        until(lambda: browser.execute_script("return !!document.querySelector(arguments[0])", css))
+        WebDriverWait(browser, 60, 0.05).until(presence_of_element_located((By.CSS_SELECTOR, css)))
         browser.execute_script(script)
-
-    images.mkdir(exist_ok=True)
-    mail = "tests%2Ftest_mail.py%3A%3Atest_refund"
-    for name, place, css, script in (
-        ("calls", "#/calls", ".calls .rows-body .row", ""),
-        (
-            "timeline",
-            "#/calls",
-            ".calls .rows-body .row",
-            (
-                "[...document.querySelectorAll('button')].find((b) => b.textContent ==="
-                " 'Timeline').click()"
-            ),
-        ),
-        ("miss", f"#/calls/{mail}/4", ".whole", ""),
-    ):
-        show(place, css, script)
-        browser.save_screenshot(str(images / f"inspector-{name}.png"))
+        picture = browser.execute_cdp_cmd(
+            "Page.captureScreenshot", {"format": "webp", "quality": 85}
+        )
+        (IMAGES / f"{name}-{theme}.webp").write_bytes(base64.b64decode(picture["data"]))
 
 
 if __name__ == "__main__":

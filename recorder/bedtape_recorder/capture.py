@@ -42,9 +42,7 @@ AnswerRecord: TypeAlias = journal.Head | journal.Chunk | journal.InputChunk | jo
 
 @dataclass(slots=True)
 class Counts:
-    """Totals of a running recording. bytes: of response bodies. refusals:
-    why requests were not sent.
-    """
+    """Totals of a running recording. bytes: of response bodies. refusals: of requests."""
 
     requests: int = 0
     bytes: int = 0
@@ -76,7 +74,7 @@ class Capture:
     _live: dict[int, Scrubber | None] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
-        self._append(journal.Opened(journal.VERSION, self.name, self.exact, self.mode))
+        self._append(journal.JournalStart(journal.VERSION, self.name, self.exact, self.mode))
 
     @property
     def live(self) -> int:
@@ -110,7 +108,7 @@ class Capture:
         kept = scrub_headers(keep_request_headers(headers, exact=self.exact), mine)
         session, body = scrub_text(session, mine), scrub(body, mine)
         self._append(
-            journal.Sent(
+            journal.SentRequest(
                 self._next, self.clock(), session, method, path, kept, body, region, service
             )
         )
@@ -197,9 +195,7 @@ class Capture:
             )
 
     def _append_answer(self, record: AnswerRecord) -> None:
-        """Continue without an error, because the answer is paid, and the
-        client can still use it.
-        """
+        """Continue without an error, because the answer is paid and the client can use it."""
         try:
             self._append(record)
         except RecorderError:
@@ -214,7 +210,7 @@ class Capture:
 class RecordedExchange:
     """The journal records of one exchange."""
 
-    sent: journal.Sent
+    sent: journal.SentRequest
     head: journal.Head | None = None
     chunks: list[journal.Chunk] = field(default_factory=list)
     inputs: list[journal.InputChunk] = field(default_factory=list)
@@ -236,17 +232,17 @@ class RecordedExchange:
 
 def read_exchanges(
     records: Iterable[journal.Record],
-) -> tuple[journal.Opened | None, list[RecordedExchange]]:
+) -> tuple[journal.JournalStart | None, list[RecordedExchange]]:
     """Returns the opening record and the exchanges of a journal, in the order of their requests."""
     opened = None
     exchanges: dict[int, RecordedExchange] = {}
     for record in records:
         match record:
-            case journal.Opened():
+            case journal.JournalStart():
                 opened = record
-            case journal.Sent():
+            case journal.SentRequest():
                 exchanges[record.exchange] = RecordedExchange(record)
-            case journal.Damaged():  # the damaged part may contain the ends of open exchanges
+            case journal.DamagedPart():  # the damaged part may contain the ends of open exchanges
                 for recorded in exchanges.values():
                     sent = recorded.sent
                     recorded.end = recorded.end or journal.End(

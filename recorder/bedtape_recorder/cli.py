@@ -27,7 +27,7 @@ from bedtape_cassettes.matching.rules import match_rules
 from bedtape_cassettes.storage import store
 from bedtape_recorder.drift import findings, reports
 from bedtape_recorder.drift.plan import Plan
-from bedtape_recorder.errors import ExtraMissing, RecorderError
+from bedtape_recorder.errors import MissingExtra, RecorderError
 from bedtape_recorder.finish import recover_file, render_summary
 from bedtape_recorder.journal_file import is_in_use
 from bedtape_recorder.settings import (
@@ -356,13 +356,13 @@ def _read_allow_list(file: Path | None) -> tuple[findings.Entry, ...]:
 
 
 def _import_session() -> Any:
-    """Import the module that needs mitmproxy. Raises ExtraMissing if mitmproxy is not installed."""
+    """Import the module that needs mitmproxy. Raises MissingExtra if mitmproxy is not installed."""
     try:
         return import_module("bedtape_recorder.session")
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] not in ("mitmproxy", "certifi"):
             raise
-        raise ExtraMissing(
+        raise MissingExtra(
             "recording needs mitmproxy: pip install 'bedtape[record]', or, if its dependencies conflict with "
             "yours, pipx install 'bedtape[record]': the recorded program does not need the package"
         ) from None

@@ -76,7 +76,7 @@ def _is_true(value: object) -> bool:
 
 
 class Credentials:
-    """Signs requests to the real service. Raises GateShut, or RecorderError without credentials.
+    """Signs requests to the real service. Raises GateError, or RecorderError without credentials.
 
     source: where they come from, with the last four characters of the key id. fips: whether
     requests go to endpoints for FIPS 140.
@@ -135,9 +135,7 @@ class Credentials:
         return keys
 
     def describe(self, upstream: Upstream | None) -> str:
-        """Return the host and region of requests that name no other region, and who
-        signs them, as one line.
-        """
+        """Return, as one line, host and region of requests without a region, and who signs them."""
         shown = (
             "{}://{}:{}".format(*upstream)
             if upstream
@@ -197,9 +195,7 @@ class Credentials:
         return keys
 
     def make_event_signer(self, route: Route, authorization: str, signature: str) -> EventSigner:
-        """Returns a signer for the events that follow a request's head. authorization:
-        the client's own header.
-        """
+        """Returns a signer for the events after a request's head. authorization: the client's."""
         keys = self._find_keys(authorization)
         return EventSigner(
             keys, service=route.scope_service, region=route.region, signature=signature
@@ -210,9 +206,7 @@ class Credentials:
 
 
 def read_account(key_id: str) -> str | None:
-    """Returns the account that an access key id contains; None for ids from before 2019,
-    which contain no account.
-    """
+    """Returns the account in an access key id; None for ids of before 2019, which have none."""
     if not _KEY_ID.fullmatch(key_id) or key_id[4] < "Q":
         return None
     number = int.from_bytes(b32decode(key_id[4:])[:6], "big")

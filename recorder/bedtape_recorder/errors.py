@@ -1,8 +1,8 @@
 """Errors that prevent a recording.
 
 RecorderError
-├── GateShut      the user did not allow real calls
-└── ExtraMissing  mitmproxy is not installed
+├── GateError      the user did not allow real calls
+└── MissingExtra  mitmproxy is not installed
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ class RecorderError(Exception):
     """Base class of errors that prevent a recording. The message contains the fix."""
 
 
-class GateShut(RecorderError):
+class GateError(RecorderError):
     """The environment does not allow real calls, which cost money."""
 
 
-class ExtraMissing(RecorderError):
+class MissingExtra(RecorderError):
     """mitmproxy is not installed. It is an extra, because replay does not need it."""

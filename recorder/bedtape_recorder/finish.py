@@ -78,16 +78,14 @@ class WriteResult:
 
 @dataclass(frozen=True, slots=True)
 class RecordedCassette:
-    """What one run recorded into a cassette. waves: for each interaction a number, which
-    concurrent requests share.
-    """
+    """What one run recorded. waves: a number for each interaction; concurrent ones share it."""
 
     cassette: Cassette
     waves: tuple[int, ...]
 
 
 def build_cassettes(
-    opened: journal.Opened, exchanges: Iterable[RecordedExchange]
+    opened: journal.JournalStart, exchanges: Iterable[RecordedExchange]
 ) -> tuple[list[RecordedCassette], tuple[str, ...]]:
     """Returns the cassettes, and descriptions of the exchanges that are not recorded.
 
@@ -105,7 +103,7 @@ def build_cassettes(
 
 
 def _build_cassette(
-    name: str, exchanges: list[RecordedExchange], opened: journal.Opened
+    name: str, exchanges: list[RecordedExchange], opened: journal.JournalStart
 ) -> RecordedCassette:
     interactions, waves = [], []
     wave, busy_until = 0, 0.0
@@ -220,7 +218,7 @@ def read_state(folder: Path) -> FolderState:
 
 def write(
     folder: Path,
-    opened: journal.Opened,
+    opened: journal.JournalStart,
     exchanges: list[RecordedExchange],
     *,
     prune: bool = False,
@@ -335,9 +333,7 @@ def _commit(folder: Path, old: Cassette | None, new: Cassette, redaction: Redact
 
 
 def _check_written(path: Path, interaction: Interaction) -> Path:
-    """Raises CassetteError if the file does not answer the recorded
-    request, so that its journal stays.
-    """
+    """Raises CassetteError if the file does not answer its request, so that its journal stays."""
     if compute_request_key(store.read_interaction(path).request) != compute_request_key(
         interaction.request
     ):
@@ -348,9 +344,7 @@ def _check_written(path: Path, interaction: Interaction) -> Path:
 
 
 def _redact(cassette: Cassette, redaction: Redaction) -> Cassette:
-    """Replaces what the redaction names, so that recordings made before and
-    after it was set match.
-    """
+    """Replaces what the redaction names, so that recordings from before and after it match."""
     if redaction == ALWAYS:
         return cassette
     return Cassette(
@@ -376,10 +370,10 @@ def recover_file(
     records = list(journal.read(path.read_bytes(), str(path)))
     opened, exchanges = read_exchanges(records)
     if opened is None:
-        opened = journal.Opened(journal.VERSION, None, False)
+        opened = journal.JournalStart(journal.VERSION, None, False)
     if mode is not None:
         opened = replace(opened, mode=mode)
-    damaged = tuple(record.at for record in records if isinstance(record, journal.Damaged))
+    damaged = tuple(record.at for record in records if isinstance(record, journal.DamagedPart))
     written = write(
         folder,
         opened,

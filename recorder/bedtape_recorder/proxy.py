@@ -102,7 +102,7 @@ class LiveFlow(Protocol):
 
 
 @dataclass
-class ReadingOn:
+class OpenExchanges:
     """The open exchanges of each client's connection, whose answers are read on if the client goes.
 
     seconds: how long an answer is read after its client has gone; 0: not at all. gone: the
@@ -152,7 +152,7 @@ class ReadingOn:
             self._waiting.pop(client, None)
 
 
-reading_on = ReadingOn()
+reading_on = OpenExchanges()
 
 
 def install_changes() -> None:

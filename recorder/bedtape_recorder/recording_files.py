@@ -1,6 +1,4 @@
-"""The files of a recording: the cassettes that exist, which are played, and
-the journal of new calls.
-"""
+"""The files of a recording: the existing cassettes, which are played, and the new journal."""
 
 from __future__ import annotations
 

@@ -172,15 +172,11 @@ class Recording:
         return self.written
 
     def _count_seconds_to_read(self) -> float:
-        """Returns how long answers are read whose clients have gone; 0 if
-        there is no such answer.
-        """
+        """Returns how long answers are read whose clients have gone; 0 without such an answer."""
         return self.settings.read_on if reading_on.gone else 0
 
     def explain_nothing(self) -> str | None:
-        """Return why nothing was recorded or played, although a program ran;
-        None if there was a call.
-        """
+        """Return why a program recorded and played nothing; None if there was a call."""
         if (
             self.existing.played
             or self.existing.missed
@@ -205,9 +201,7 @@ class Recording:
     # -- environment -------------------------------------------------------------------------------
 
     def make_environment(self) -> dict[str, str]:
-        """Return the variables of a program whose calls are recorded: the caller's,
-        pointed at the recorder.
-        """
+        """Return a recorded program's variables: the caller's, with the recorder as endpoint."""
         return make_child_environment(self.environ, self.url, self.settings, self.ca)
 
     def make_exports(self) -> dict[str, str]:

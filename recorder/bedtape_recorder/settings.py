@@ -13,7 +13,7 @@ from bedtape_cassettes.matching.key import DEFAULT, MatchRules
 from bedtape_cassettes.matching.rules import match_rules
 from bedtape_cassettes.names import is_safe_name
 from bedtape_cassettes.redaction.scrub import Redaction, find_secrets
-from bedtape_recorder.errors import GateShut, RecorderError
+from bedtape_recorder.errors import GateError, RecorderError
 
 # The recorder calls AWS if the environment sets this variable to 1.
 GATE = "RUN_REAL_BEDROCK_TESTS"
@@ -58,11 +58,11 @@ DEFAULTS = Settings()
 
 
 def check_gate(environ: Mapping[str, str]) -> None:
-    """Raise GateShut unless `environ` allows real calls."""
+    """Raise GateError unless `environ` allows real calls."""
     value = environ.get(GATE)
     if value != "1":
         state = "it is not set" if value is None else f"it is {value!r}"
-        raise GateShut(
+        raise GateError(
             f"this calls real Amazon Bedrock, which costs money: set {GATE}=1 to allow it ({state})"
         )
 

@@ -1,6 +1,4 @@
-"""Sends recorded requests to the real service again, in each recording's own region,
-several at the same time.
-"""
+"""Sends recorded requests to the real service again, in their own regions, several at a time."""
 
 from __future__ import annotations
 
@@ -47,7 +45,7 @@ def verify(
     per interaction, in order.
 
     report: is called with one line, before anything is sent: where to, and with which credentials.
-    If `settings.name` is set, reads that cassette. Raises GateShut, RecorderError or CassetteError.
+    If `settings.name` is set, reads that cassette. Raises RecorderError or CassetteError.
     """
     check_gate(environ)
     plan = plan or Plan()

@@ -53,9 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _collect_evidence(config: pytest.Config, plugin: Plugin) -> None:
-    """Register the plugin that writes the report and the annotations, if this process prints
-    and one of them is wanted.
-    """
+    """Register the writer of report and annotations, if this process prints and one is wanted."""
     workspace = options.workspace_of(config, os.environ)
     if hasattr(config, "workerinput") or (plugin.report is None and workspace is None):
         return
@@ -191,9 +189,7 @@ def _concerns(item: pytest.Item) -> bool:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Begin before all fixtures of the test, because a fixture with a larger
-    scope may create a client.
-    """
+    """Begin before all fixtures of the test, because one of larger scope may create a client."""
     plugin = item.config.stash[_PLUGIN]
     plugin.item = item
     if plugin.run is not None:

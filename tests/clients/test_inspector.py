@@ -400,6 +400,15 @@ def test_one_call_in_full(page: Page, bedrock: Replayer) -> None:
     page.shows("pre[aria-label='Request body']", '"inputSchema"')
 
 
+def test_what_was_simulated_is_shown(page: Page, bedrock: Replayer) -> None:
+    bedrock.simulate(limits=True)
+    bedrock.respond("How is Lyon?", text="Sunny, with a little wind from the north.")
+    say(bedrock, "How is Lyon?", inferenceConfig={"maxTokens": 2})
+    page.click("#calls-0")
+    page.shows(".whole h2", "Call 1 of default")
+    assert "Simulated: limits: max_tokens cut 11 tokens to 2." in page.one(".whole").text
+
+
 def test_a_recording_that_answered_is_a_link_to_it(page: Page, bedrock: Replayer) -> None:
     say(bedrock, "Is it cold in Oslo?")
     page.open("#/calls/default/1")
@@ -584,6 +593,53 @@ def test_the_timeline_zooms(page: Page, bedrock: Replayer) -> None:
     page.until(lambda: not page.one(".zoom").is_displayed())
 
 
+def test_the_wheel_zooms_around_the_pointer(page: Page, bedrock: Replayer) -> None:
+    """The wheel without Ctrl scrolls, as everywhere."""
+    bedrock.respond(text="An answer.")
+    happen(bedrock, 8, lambda number: f"question {number}")
+    page.until(lambda: len(page.rows("calls")) == 8)
+    page.press("v")
+    page.until(lambda: len(page.rows("timeline")) == 8)
+
+    def roll(place: float, down: int, *, ctrl: bool = True) -> bool:
+        """Turn the wheel over a place of the axis, from 0 to 1. Return whether the page took it."""
+        return bool(
+            page.script(
+                "const { left, width } = document.querySelector('.axis').getBoundingClientRect();"
+                "const event = new WheelEvent('wheel', { bubbles: true, cancelable: true,"
+                " clientX: left + width * arguments[0], deltaY: arguments[1],"
+                " ctrlKey: arguments[2] });"
+                "document.querySelector('.timeline .bars').dispatchEvent(event);"
+                "return event.defaultPrevented",
+                place,
+                down,
+                ctrl,
+            )
+        )
+
+    def numbers() -> list[int]:
+        """The calls in the part of the axis that is shown."""
+        bars = "[...document.querySelectorAll('.timeline .rows-body .row [data-number]')]"
+        return [int(each) for each in page.script(f"return {bars}.map(e => e.dataset.number)")]
+
+    whole = [1, 2, 3, 4, 5, 6, 7, 8]
+    assert numbers() == whole
+    assert not roll(0.5, -100, ctrl=False)
+    assert numbers() == whole
+    assert roll(0.02, -100)
+    page.until(lambda: numbers()[0] == 1 and numbers()[-1] < 8)
+    assert page.text("#said").startswith("from ")
+    assert roll(0.02, 100)
+    page.until(lambda: numbers() == whole)
+    assert page.text("#said") == "the whole axis"
+    assert roll(0.98, -100)
+    page.until(lambda: numbers()[0] > 1 and numbers()[-1] == 8)
+    assert roll(0.5, 100)
+    page.until(lambda: numbers() == whole)
+    assert roll(1.5, -100)
+    assert numbers() == whole
+
+
 # -- sessions, rules, faults, cassettes ------------------------------------------------------------
 
 
@@ -660,7 +716,7 @@ def test_a_session_is_set(page: Page, bedrock: Replayer) -> None:
     page.button("Save").click()
     page.until(lambda: page.text("#said") == "saved")
     assert say(bedrock, "Write a poem", "tests/poet") == "Roses are red."
-    assert "--strict does not play it again" in say(bedrock, "Write a poem", "tests/poet")
+    assert "strict playback plays each recording once" in say(bedrock, "Write a poem", "tests/poet")
     assert "CassetteMissException" in say(bedrock, "Is it cold in Oslo?", "tests/poet")
     page.until(lambda: page.rows("sessions") == [["tests/poet", "3"]])
     page.button("Forget its calls").click()

@@ -1,11 +1,10 @@
 """SDKs with a Bedrock API key over TLS, as `bedtape run --tls` starts them: nothing else is set."""
 
-import os
 import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from bedtape_cassettes.storage import certificates
 from bedtape_cassettes.storage.authority import open_authority
 from bedtape_replayer import Replayer
 from bedtape_replayer.server.tls_contexts import read_certificates
-from support.commands import run_program
+from support.toolchains import GO_TEST, compiles, run_offline
 
 HERE = Path(__file__).parent
 BEDTAPE = (sys.executable, "-c", "from bedtape_cassettes.cli.main import main; main()")
@@ -58,7 +57,6 @@ class Program:
     prints: str = "by a rule"
     folder: Path = HERE
     absent: str = r"(?!)"
-    environ: dict[str, str] = field(default_factory=dict)
 
 
 PROGRAMS = {
@@ -67,13 +65,7 @@ PROGRAMS = {
     "javascript": Program(
         ("node", "bearer.mjs"), folder=HERE / "javascript", absent="ERR_MODULE_NOT_FOUND"
     ),
-    "go": Program(
-        ("go", "test", "-count=1", "./..."),
-        "ok",
-        HERE / "go" / "bearer",
-        "module lookup disabled by GOPROXY=off|requires go >= |module requires Go ",
-        {"GOFLAGS": "-mod=readonly", "GOPROXY": "off", "GOTOOLCHAIN": "local"},
-    ),
+    "go": Program(GO_TEST, "ok", HERE / "go" / "bearer"),
     "curl with HTTP/2": Program(("sh", "-c", CURL.format(version="http2")), "2", absent=OLD_CURL),
     "curl with HTTP/1.1": Program(
         ("sh", "-c", CURL.format(version="http1.1")), "1.1", absent=OLD_CURL
@@ -82,6 +74,7 @@ PROGRAMS = {
 
 
 @pytest.mark.slow
+@compiles
 @pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS)
 def test_a_program_with_a_bearer_key_needs_nothing_but_the_switch(
     program: Program, tmp_path: Path
@@ -92,13 +85,11 @@ def test_a_program_with_a_bearer_key_needs_nothing_but_the_switch(
     rules = tmp_path / "rules.yaml"
     rules.write_text(RULES)
     environ = {
-        **os.environ,
-        **program.environ,
         "BEDTAPE_STATE_DIR": str(tmp_path / "state"),
         "AWS_BEARER_TOKEN_BEDROCK": "a-real-key",
     }
-    command = [*BEDTAPE, "run", "--tls", "--overlay", str(rules), "--", *program.command]
-    ended = run_program(command, environ, program.folder)
+    before = (*BEDTAPE, "run", "--tls", "--overlay", str(rules), "--")
+    ended = run_offline(program.command, program.folder, environ, before)
     output = ended.stdout + ended.stderr
     if re.search(program.absent, output):
         pytest.skip(

@@ -11,7 +11,7 @@ from random import Random
 import yaml
 
 from bedtape_cassettes.errors import CassetteError
-from bedtape_cassettes.families.models.nova_sonic import Spoken
+from bedtape_cassettes.families.models.nova_sonic import Speech
 from bedtape_cassettes.families.reading import content_of, prompt_of
 from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.foreign.import_file import import_file
@@ -103,11 +103,11 @@ def _conversation(data: bytes) -> None:
         [data],
         [eventstream.encode_strings(event_headers("chunk"), line) for line in data.splitlines()],
     ):
-        conversation = Conversation(RuleScript((RuleTurn(Cue(), Spoken(text="a")),), b""))
+        conversation = Conversation(RuleScript((RuleTurn(Cue(), Speech(text="a")),), b""))
         for piece in pieces:
             conversation.receive(piece)
         conversation.end()
-        list(conversation)
+        list(conversation.play())
         json.loads(conversation.describe())
 
 
@@ -150,7 +150,7 @@ def seeds(target: str) -> list[bytes]:
         case "tapes":
             return [tape.pack(cassettes)]
         case "journals":
-            return [journal.encode(journal.Opened(journal.VERSION, "name", False, None)) * 2]
+            return [journal.encode(journal.JournalStart(journal.VERSION, "name", False, None)) * 2]
         case "overlays":
             rules = {
                 "rules": [{"when": {"turn": 1}, "answer": {"text": "a"}}],

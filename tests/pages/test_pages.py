@@ -17,7 +17,7 @@ PATHS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"
 PAGES = [read(path, str(path.relative_to(ROOT))) for path in PATHS]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(3600)  # a page has many commands
 @pytest.mark.parametrize("page", [page for page in PAGES if any(map(is_run, page.blocks))], ids=str)
 def test_its_blocks_do_what_it_says(page: Page, tmp_path: Path) -> None:
     run(page, tmp_path)

@@ -4,6 +4,7 @@ with every page to be found.
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -143,6 +144,47 @@ def test_the_changelog_is_the_repositorys(site: Path) -> None:
     newest = re.search(r"^- (.{20})", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert newest
     assert newest[1].split("`")[0] in (site / "changelog.html").read_text()
+
+
+TERMINAL = """$ pip install bedtape
+$ docker run --rm \\
+> -e A=b image
+$ cat <<END \\
+  | sort
+2 passed in 0.4s
+bedtape: 1 played
+$ bedtape demo
+"""
+COMMANDS = """pip install bedtape
+docker run --rm \\
+-e A=b image
+cat <<END \\
+  | sort
+bedtape demo
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "terminal", "copied"),
+    [
+        (TERMINAL, True, COMMANDS),
+        ("bedtape: listening\n", True, "bedtape: listening\n"),
+        ("$ is a sign\n", False, "$ is a sign\n"),
+        ("a = 1\n> b\n", False, "a = 1\n> b\n"),
+    ],
+)
+def test_a_button_copies_commands_without_prompts_and_output(
+    text: str, terminal: bool, copied: str
+) -> None:
+    if shutil.which("node") is None:
+        pytest.skip("node is not installed")
+    script = (
+        "const [file, text, terminal] = JSON.parse(require('fs').readFileSync(0));"
+        "process.stdout.write(require(file)(text, terminal))"
+    )
+    given = json.dumps([str(DOCS / "_static" / "copy.js"), text, terminal])
+    done = subprocess.run(["node", "-e", script], input=given, capture_output=True, text=True)
+    assert done.stdout == copied, done.stderr
 
 
 def test_llms_txt_is_on_the_site_and_its_links_lead_to_pages(site: Path) -> None:

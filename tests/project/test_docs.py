@@ -17,9 +17,21 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + [
     path for path in sorted(ROOT.glob("docs/**/*.md")) if "_build" not in path.parts
 ]
+# Pages beside the code, which are not on the site.
+BESIDE = [
+    ROOT / "SECURITY.md",
+    *(
+        path
+        for folder in ("clients", "tests")
+        for path in sorted((ROOT / folder).rglob("*.md"))
+        if not {"node_modules", "target", "build", "dist"} & set(path.parts)
+    ),
+]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [*PAGES, *BESIDE], ids=lambda page: str(page.relative_to(ROOT)).replace("/", "-")
+)
 def test_links_lead_somewhere(page: Path) -> None:
     for target, anchor in re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)", page.read_text()):
         if re.match(r"https?://", target):
@@ -30,7 +42,8 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def _anchors(text: str) -> set[str]:
-    """The headings as GitHub and the site name them."""
+    """The headings as GitHub and the site name them. A comment in a block is no heading."""
+    text = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
     titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {
         re.sub(r"[^\w -]", "", re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", t))
@@ -39,6 +52,34 @@ def _anchors(text: str) -> set[str]:
         .replace(" ", "-")
         for t in titles
     }
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_pictures_exist_for_both_themes_and_are_small(page: Path) -> None:
+    text = page.read_text()
+    dark = re.findall(r'srcset="([^"]+)"', text)
+    light = re.findall(r'src="([^"]+)"', text)
+    assert [name.replace("-dark.", "-light.") for name in dark] == light
+    images = [*dark, *light, *re.findall(r"!\[[^]]+\]\(([^)]+)\)", text)]
+    for image in images:
+        assert (page.parent / image).stat().st_size < 80_000, image
+
+
+def test_each_question_has_an_answer_and_a_page() -> None:
+    page = (ROOT / "docs" / "questions.md").read_text()
+    rows = [
+        [cell.strip() for cell in row.strip("|").split(" | ")]
+        for row in page.splitlines()
+        if row.startswith("| ") and not row.startswith("| question |")
+    ]
+    assert len(rows) >= 30
+    for row in rows:
+        assert len(row) == 3, row
+        question, answer, pages = row
+        assert question.endswith("?"), row
+        assert answer, row
+        assert re.fullmatch(r"(\[[^]]+\]\([^)]+\)(, )?)+", pages), row
+    assert len({question for question, *_ in rows}) == len(rows)
 
 
 def test_make_targets_that_are_named_exist() -> None:

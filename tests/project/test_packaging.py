@@ -1,6 +1,7 @@
 """What is inside the wheel and the source distribution, and that they work from there alone."""
 
 import importlib.util
+import json
 import os
 import re
 import shlex
@@ -112,6 +113,46 @@ def test_a_release_needs_the_address_of_a_repository(tmp_path: Path) -> None:
         < recipe.index("-m build --no-isolation")
         < recipe.index("twine check")
     )
+
+
+def test_all_packages_have_the_address_of_the_repository() -> None:
+    text = (ROOT / "pyproject.toml").read_text()
+    address = tomllib.loads(text)["tool"]["hatch"]["metadata"]["hooks"]["custom"]["repository"]
+    package = json.loads((ROOT / "clients" / "typescript" / "package.json").read_text())
+    assert package["repository"] == {
+        "type": "git",
+        "url": f"git+{address}.git",
+        "directory": "clients/typescript",
+    }
+    # npm accepts a version with a trusted publisher if it has provenance
+    assert package["publishConfig"] == {"access": "public", "provenance": True}
+    module = (ROOT / "clients" / "go" / "go.mod").read_text().split()[1]
+    assert module == f"{address.removeprefix('https://')}/clients/go"
+
+
+def test_the_page_about_security_counts_the_dependencies() -> None:
+    numbers = [
+        "zero",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+    ]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    page = (ROOT / "SECURITY.md").read_text()
+    assert f"has {numbers[len(project['dependencies'])]} dependencies" in page
+    extra = " and ".join(sorted(map(_name_of, project["optional-dependencies"]["record"])))
+    assert f"adds {extra}." in page
+
+
+def _name_of(requirement: str) -> str:
+    return Requirement(requirement).name
 
 
 def test_the_lines_that_install_work_before_the_release(tmp_path: Path) -> None:

@@ -10,12 +10,12 @@ import os
 import re
 import shlex
 import shutil
-import socket
 import stat
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from contextlib import closing
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from bedtape_cassettes.storage import store
 from bedtape_replayer import Replayer
 from support import sdk
 from support.boto import boto3_client
+from support.commands import hold_port
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "how-to" / "ci.md").read_text()
@@ -419,12 +420,6 @@ def test_the_image_is_built_of_what_docker_is_sent(tmp_path: Path) -> None:
     assert list(tmp_path.glob("bedtape-*.whl"))
 
 
-def _free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
-
-
 # Makes every file system read-only, as `docker run --read-only` does, and then becomes the program.
 READ_ONLY = """
 while read -r _ folder _; do mount -o remount,ro,bind "$folder" 2>/dev/null || :; done < /proc/self/mounts
@@ -455,8 +450,14 @@ def container(
     """What the image runs, in its folder and with its environment; the port
     is one that is free here.
     """
+    with hold_port() as port:
+        yield from _run_image(tmp_path, port, *request.param)
+
+
+def _run_image(
+    tmp_path: Path, port: str, token: str | None, protects: bool
+) -> Iterator[tuple[str, dict[str, str]]]:
     shutil.copytree(store.samples(), tmp_path / "cassettes")
-    port = _free_port()
     assert IMAGE["ENTRYPOINT"] == '["bedtape"]'
     cache = re.search(r"BEDTAPE_CACHE_DIR=(\S*)", IMAGE["ENV"])
     assert cache
@@ -465,7 +466,6 @@ def container(
         "HOME": "/nonexistent",
         "BEDTAPE_CACHE_DIR": cache[1],
     }
-    token, protects = request.param
     if token:
         environment["BEDTAPE_CONTROL_TOKEN"] = token
     arguments = [port if word == IMAGE["EXPOSE"] else word for word in _exec(IMAGE["CMD"])]
@@ -504,12 +504,14 @@ def test_the_image_plays_the_mounted_cassettes(container: tuple[str, dict[str, s
     recorded = next(
         row for row in sdk.of_samples() if row.operation == "Converse" and row.status == 200
     )
-    answer = boto3_client(f"http://127.0.0.1:{container[0]}").converse(**sdk.arguments(recorded))
+    with closing(boto3_client(f"http://127.0.0.1:{container[0]}")) as client:
+        answer = client.converse(**sdk.arguments(recorded))
     assert answer["output"]["message"]["content"]
 
 
 def test_the_health_check_tells_one_that_does_not() -> None:
-    assert _check_health(_free_port(), dict(os.environ)).returncode != 0
+    with hold_port() as port:
+        assert _check_health(port, dict(os.environ)).returncode != 0
 
 
 # -- compose ---------------------------------------------------------------------------------------

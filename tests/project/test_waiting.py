@@ -46,6 +46,8 @@ _POSITIONAL = {
     "select",
 }
 _LEAST = 60  # seconds
+# The least timeout of a test, in seconds: a loaded machine has taken twenty times as long as usual.
+_LEAST_OF_TESTS = 300
 
 
 def _read_limits(call: ast.Call) -> Iterator[float]:
@@ -97,6 +99,17 @@ def test_limits_of_tests_do_not_depend_on_speed() -> None:
         )
     }
     assert short == SHORT
+
+
+def test_timeouts_of_tests_do_not_depend_on_speed() -> None:
+    short = [
+        (file.relative_to(_TESTS).as_posix(), ast.unparse(call))
+        for file in FILES
+        for call in _read_calls(file)
+        if ast.unparse(call.func) == "pytest.mark.timeout"
+        and ast.literal_eval(call.args[0]) < _LEAST_OF_TESTS
+    ]
+    assert not short
 
 
 @pytest.mark.parametrize(

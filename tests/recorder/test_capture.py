@@ -279,7 +279,7 @@ def test_the_placeholders_are_written_in_their_place() -> None:
         (sse_of(account), SSE),
     ):
         taken.exchange(path(model=account), prompt(KEY_ID), body, headers=headers)
-    sent = [record for record in taken.records if isinstance(record, journal.Sent)]
+    sent = [record for record in taken.records if isinstance(record, journal.SentRequest)]
     assert all(record.body == prompt(ACCESS_KEY) and ACCOUNT in record.path for record in sent)
     text = b"".join(texts(taken.body))
     assert text.count(ACCOUNT.encode()) >= 8
@@ -412,9 +412,9 @@ def test_records_say_who_and_when() -> None:
     taken.capture.end(one)
     taken.capture.end(two, "gone")
     assert taken.records == [
-        journal.Opened(journal.VERSION, "suite", False),
-        journal.Sent(one, 100.0, "a", "POST", path(), (("content-type", "t"),), b"{}"),
-        journal.Sent(two, 100.5, "b", "GET", "/foundation-models", (), b""),
+        journal.JournalStart(journal.VERSION, "suite", False),
+        journal.SentRequest(one, 100.0, "a", "POST", path(), (("content-type", "t"),), b"{}"),
+        journal.SentRequest(two, 100.5, "b", "GET", "/foundation-models", (), b""),
         journal.Head(two, 100.5, 404, JSON),
         journal.Head(one, 101.0, 200, JSON),
         journal.Chunk(one, 101.0, b"{}"),
@@ -457,7 +457,7 @@ def test_an_exact_recording_keeps_every_header_of_a_request() -> None:
         "a", "POST", path(), (("User-Agent", "u"), ("Authorization", "x"), ("x-amz-date", "d")), b""
     )
     sent = taken.records[1]
-    assert isinstance(sent, journal.Sent)
+    assert isinstance(sent, journal.SentRequest)
     assert sent.headers == (("User-Agent", "u"), ("Authorization", REDACTED), ("x-amz-date", "d"))
 
 
@@ -466,7 +466,7 @@ def test_a_request_keeps_the_spelling_of_its_body() -> None:
     taken = CaptureRun()
     taken.capture.add_request("a", "POST", path(), (), spelt)
     sent = taken.records[1]
-    assert isinstance(sent, journal.Sent)
+    assert isinstance(sent, journal.SentRequest)
     assert sent.body == spelt
 
 
@@ -489,7 +489,7 @@ def test_no_byte_of_a_journal_holds_what_a_user_names() -> None:
     taken.exchange(path(), b"{}", b"{}", error="no route to Falcon")
     assert b"Falcon" not in taken.data
     assert taken.data.count(REDACTED.encode()) == 4
-    assert taken.records[0] == journal.Opened(journal.VERSION, None, True, "new")
+    assert taken.records[0] == journal.JournalStart(journal.VERSION, None, True, "new")
 
 
 def test_redacted_events_stay_events_for_botocore() -> None:

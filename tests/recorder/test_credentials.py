@@ -10,7 +10,7 @@ from bedtape_cassettes.addresses import BEARER
 from bedtape_cassettes.format import eventstream
 from bedtape_cassettes.format.eventstream import Frame
 from bedtape_recorder.credentials import Credentials, check_transport
-from bedtape_recorder.errors import GateShut, RecorderError
+from bedtape_recorder.errors import GateError, RecorderError
 from bedtape_recorder.routing import read_route
 from bedtape_recorder.settings import GATE
 
@@ -196,7 +196,7 @@ def test_the_events_of_a_stream_cannot_be_signed_with_a_bearer_token() -> None:
 
 @pytest.mark.usefixtures("keys")
 def test_nothing_is_looked_up_behind_a_shut_gate() -> None:
-    with pytest.raises(GateShut):
+    with pytest.raises(GateError):
         Credentials(None, None, {})
 
 

@@ -271,7 +271,7 @@ def test_a_journal_cut_anywhere_gives_what_was_whole(length: int) -> None:
     records = list(journal.read(taken.data[:length], "x"))
     sent, heads, ended = (
         sum(isinstance(r, kind) for r in records)
-        for kind in (journal.Sent, journal.Head, journal.End)
+        for kind in (journal.SentRequest, journal.Head, journal.End)
     )
     with TemporaryDirectory() as folder:
         file = Path(folder, "x.journal")
@@ -648,7 +648,7 @@ def journal_of(mode: str | None, *asked: tuple[str, str], session: str = "defaul
     for question, text in asked:
         taken.exchange(path(), prompt(question), reply(text), session=session)
     first, *rest = taken.records
-    assert isinstance(first, journal.Opened)
+    assert isinstance(first, journal.JournalStart)
     return b"".join(map(journal.encode, (replace(first, mode=mode), *rest)))
 
 
@@ -697,8 +697,8 @@ def test_a_journal_of_the_version_before_is_recovered_as_before(
     record(folder, ("a", "one"), ("b", "two"))
     data = journal_of(None, ("a", "ONE"))
     packed = msgpack.packb([0, 1, None, False])
-    begin = data.index(journal.encode(journal.Opened(journal.VERSION, None, False))[:16]) + 16
-    rest = data[len(journal.encode(journal.Opened(journal.VERSION, None, False))) :]
+    begin = data.index(journal.encode(journal.JournalStart(journal.VERSION, None, False))[:16]) + 16
+    rest = data[len(journal.encode(journal.JournalStart(journal.VERSION, None, False))) :]
     file = tmp_path / "x.journal"
     file.write_bytes(data[:begin] + struct.pack(">II", len(packed), crc32(packed)) + packed + rest)
     assert recover_file(file, folder).interactions == 1

@@ -18,7 +18,7 @@ import bedtape_recorder
 from bedtape_cassettes.model import Cassette
 from bedtape_recorder import settings
 from bedtape_recorder.credentials import Credentials
-from bedtape_recorder.errors import GateShut, RecorderError
+from bedtape_recorder.errors import GateError, RecorderError
 from bedtape_recorder.settings import Settings
 from bedtape_recorder.verify import verify
 from support import WAIT, folders
@@ -64,7 +64,7 @@ def cassettes(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("environ", SHUT, ids=str)
 def test_it_is_shut(environ: dict[str, str]) -> None:
-    with pytest.raises(GateShut, match="costs money: set RUN_REAL_BEDROCK_TESTS=1 to allow it"):
+    with pytest.raises(GateError, match="costs money: set RUN_REAL_BEDROCK_TESTS=1 to allow it"):
         settings.check_gate(environ)
 
 
@@ -73,9 +73,9 @@ def test_it_opens_for_exactly_one_value() -> None:
 
 
 def test_a_refusal_says_what_was_found() -> None:
-    with pytest.raises(GateShut, match=r"\(it is not set\)"):
+    with pytest.raises(GateError, match=r"\(it is not set\)"):
         settings.check_gate({})
-    with pytest.raises(GateShut, match=r"\(it is 'yes'\)"):
+    with pytest.raises(GateError, match=r"\(it is 'yes'\)"):
         settings.check_gate({settings.GATE: "yes"})
 
 
@@ -268,9 +268,9 @@ def test_nothing_that_can_talk_to_aws_begins(
         lambda: verify(settings, environ),
         lambda: Credentials(None, None, environ),
     ):
-        with pytest.raises(GateShut):
+        with pytest.raises(GateError):
             begin()
 
 
 def test_a_shut_gate_is_a_recorders_error() -> None:
-    assert issubclass(GateShut, RecorderError)
+    assert issubclass(GateError, RecorderError)

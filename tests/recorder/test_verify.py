@@ -26,7 +26,7 @@ from bedtape_cassettes.suites.assign import assign, parse_assignments
 from bedtape_recorder import settings
 from bedtape_recorder.drift.findings import Verdict
 from bedtape_recorder.drift.plan import Plan
-from bedtape_recorder.errors import GateShut
+from bedtape_recorder.errors import GateError
 from bedtape_recorder.settings import Settings
 from bedtape_recorder.verify import verify
 from bedtape_replayer import Replayer
@@ -309,7 +309,7 @@ def test_nothing_to_ask_is_refused_at_once(tmp_path: Path) -> None:
 
 
 def test_a_shut_gate_refuses_before_the_first_verdict(tmp_path: Path) -> None:
-    with pytest.raises(GateShut):
+    with pytest.raises(GateError):
         verify(Settings(tmp_path / "absent"), {})
 
 

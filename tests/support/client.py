@@ -1,12 +1,13 @@
 """Clients that return the bytes of the wire: HTTP/1.1 from the standard library, HTTP/2 from h2."""
 
 import http.client
+import re
 import socket
 import ssl
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self
 from urllib.parse import quote, urlsplit
 
 import h2.config
@@ -178,10 +179,41 @@ class Http2(Connection):
         self._send()
 
     def _receive(self) -> list[h2.events.Event]:
-        data = self._socket.recv(65536)
-        if not data:
-            raise ConnectionError("the server hung up")
-        return list(self._h2.receive_data(data))
+        return list(self._h2.receive_data(_receive(self._socket)))
+
+
+class Receiving(Protocol):
+    """A socket, or a layer above one."""
+
+    def recv(self, size: int, /) -> bytes: ...
+
+
+def receive_until(connection: Receiving, end: bytes) -> bytes:
+    """Returns all bytes until `end` has come, in however many pieces.
+
+    Raises ConnectionError if the server closes first.
+    """
+    data = b""
+    while end not in data:
+        data += _receive(connection)
+    return data
+
+
+def receive_answer(connection: Receiving) -> tuple[bytes, bytes]:
+    """Returns the head and the body of an answer with a Content-Length."""
+    head, end, body = receive_until(connection, b"\r\n\r\n").partition(b"\r\n\r\n")
+    length = re.search(rb"\r\nContent-Length: (\d+)", head)
+    assert length is not None, head
+    while len(body) < int(length[1]):
+        body += _receive(connection)
+    return head + end, body
+
+
+def _receive(connection: Receiving) -> bytes:
+    data = connection.recv(65536)
+    if not data:
+        raise ConnectionError("the server hung up")
+    return data
 
 
 def until(condition: Callable[[], bool]) -> None:

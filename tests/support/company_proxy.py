@@ -54,9 +54,13 @@ class CompanyProxy:
         with self._lock:
             self._sockets += [each for each in arguments if each not in self._sockets]
             self._threads.append(thread)
-        thread.start()
+            thread.start()
 
     def _serve(self, client: socket.socket) -> None:
+        with suppress(ConnectionError):  # the client has gone
+            self._answer(client)
+
+    def _answer(self, client: socket.socket) -> None:
         head = _head(client)
         method, target, *_ = head.partition("\r\n")[0].split(" ")
         named = {

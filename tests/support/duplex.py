@@ -3,7 +3,9 @@ conversation each, in lock step.
 """
 
 import json
+import select
 import socket
+from abc import ABC, abstractmethod
 from base64 import b64decode, b64encode
 from typing import Any, Self
 
@@ -11,6 +13,8 @@ import h2.config
 import h2.connection
 import h2.events
 
+from bedtape_cassettes.families.models import nova_sonic
+from bedtape_cassettes.format import bodies
 from bedtape_cassettes.format.eventstream import (
     Decoder,
     Frame,
@@ -19,7 +23,15 @@ from bedtape_cassettes.format.eventstream import (
     encode,
     encode_strings,
 )
-from bedtape_cassettes.model import event_headers
+from bedtape_cassettes.model import (
+    EMPTY,
+    Event,
+    Events,
+    Interaction,
+    Request,
+    Response,
+    event_headers,
+)
 from support import WAIT
 
 MODEL = "amazon.nova-sonic-v1:0"
@@ -69,6 +81,35 @@ def tool_result(use: str, result: Any, name: str = "t") -> list[Any]:
         {"toolResult": {**names, "content": json.dumps(result)}},
         {"contentEnd": names},
     ]
+
+
+START = {"sessionStart": {"inferenceConfiguration": {"maxTokens": 1024}}}
+PROMPT = {"promptStart": {"promptName": "p", "audioOutputConfiguration": {"voiceId": "matthew"}}}
+SETUP = [START, PROMPT, *text_content("SYSTEM", "You are kind.")]
+
+
+def record(timeline: list[tuple[int, str, Any]]) -> Interaction:
+    """The recording of a conversation."""
+
+    def pick(who: str) -> Events:
+        return Events.of(
+            [
+                Event(
+                    at,
+                    event_headers("chunk"),
+                    bodies.seal_chunk(nova_sonic.strip_event(value)),
+                    "bytes",
+                )
+                for at, side, event in timeline
+                if side == who
+                for value in [{"event": event}]
+            ],
+            padded=who == "out",
+        )
+
+    request = Request("POST", PATH, (), EMPTY, pick("in"))
+    response = Response(200, (("content-type", bodies.EVENT_STREAM),), pick("out"))
+    return Interaction(OPERATION, MODEL, request, response)
 
 
 def wrap(value: Any) -> bytes:
@@ -130,10 +171,7 @@ class Duplex:
 
     def read(self) -> None:
         """Waits for more of the answer. A connection that breaks ends it."""
-        try:
-            data = self._line.wait()
-        except ConnectionError:
-            self._line.over, data = True, b""
+        data = self._line.wait()
         self.body += data
         if self.status != 200:
             return
@@ -141,61 +179,107 @@ class Duplex:
             headers = dict(frame.strings() or ())
             if name := headers.get(":exception-type"):
                 self.errors.append((name, json.loads(frame.payload)["message"]))
+            elif code := headers.get(":error-code"):
+                self.errors.append((code, headers[":error-message"]))
             else:
                 self.events.append(json.loads(b64decode(json.loads(frame.payload)["bytes"])))
 
     def read_until(self, count: int) -> list[Any]:
         """Waits until so many events have come, and returns all."""
-        while len(self.events) < count and not self.over:
+        while len(self.events) < count and not self._line.drained:
             self.read()
         return self.events
 
     def read_all(self) -> list[Any]:
-        while not self.over or self._line.early:
+        while not self._line.drained:
             self.read()
         return self.events
 
 
-class _Http2:
-    def __init__(self, port: int, path: str) -> None:
+class _Line(ABC):
+    """The socket of a conversation, which is read while it is written.
+
+    The server may stop reading at any time, because the answer has ended. What is written
+    then is dropped, and what the server sent before can still be read.
+    """
+
+    def __init__(self, port: int) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=WAIT)
+        self.status, self.over = 0, False
+        self._unsent = b""
+        self._early = b""  # of the answer, read while the request was written
+
+    @property
+    def drained(self) -> bool:
+        """Whether the answer has ended, and all of it was returned."""
+        return self.over and not self._early
+
+    def wait(self) -> bytes:
+        """Returns more of the answer, or nothing if what came was no part of it."""
+        if not self._early:
+            self._read()
+        self._send()
+        data, self._early = self._early, b""
+        return data
+
+    def _send(self, data: bytes = b"") -> None:
+        self._unsent += data
+        while self._unsent and not self.over:
+            readable, writable, _ = select.select([self.socket], [self.socket], [], WAIT)
+            assert readable or writable, "the server neither reads nor answers"
+            if readable:
+                self._read()
+                continue
+            try:
+                self._unsent = self._unsent[self.socket.send(self._unsent) :]
+            except ConnectionError:
+                self._unsent = b""  # the end of the answer is still to be read
+
+    def _read(self) -> None:
+        try:
+            received = self.socket.recv(65536)
+        except ConnectionError:
+            received = b""
+        self.over = self.over or not received
+        self._early += self._parse(received)
+
+    @abstractmethod
+    def _parse(self, received: bytes) -> bytes:
+        """Returns the part of the answer's body in bytes of the server, which may be empty."""
+
+
+class _Http2(_Line):
+    def __init__(self, port: int, path: str) -> None:
+        super().__init__(port)
         config = h2.config.H2Configuration(client_side=True, header_encoding="utf-8")
         self._h2 = h2.connection.H2Connection(config)
         self._h2.initiate_connection()
         pseudo = [(":method", "POST"), (":scheme", "http"), (":path", path)]
         self._h2.send_headers(1, [*pseudo, (":authority", "localhost")])
-        self.status, self.over = 0, False
-        self.early = b""  # of the answer, read while the request waited for its window
         self._flush()
 
     def _flush(self) -> None:
-        self.socket.sendall(self._h2.data_to_send())
+        self._send(self._h2.data_to_send())
 
     def write(self, data: bytes) -> None:
-        while data:
-            if self.over:
-                raise BrokenPipeError("the answer has ended, and the rest is not read")
+        while data and not self.over:
             size = min(self._h2.local_flow_control_window(1), self._h2.max_outbound_frame_size)
             if not size:
-                self.early += self._read()
+                self._read()
+                self._flush()
                 continue
             self._h2.send_data(1, data[:size])
             data = data[size:]
             self._flush()
 
     def end(self) -> None:
-        self._h2.end_stream(1)
-        self._flush()
+        if not self.over:
+            self._h2.end_stream(1)
+            self._flush()
 
-    def wait(self) -> bytes:
-        early, self.early = self.early, b""
-        return early or self._read()
-
-    def _read(self) -> bytes:
-        data, read = b"", self.socket.recv(65536)
-        if not read:
-            self.over = True
-        for event in self._h2.receive_data(read):
+    def _parse(self, received: bytes) -> bytes:
+        data = b""
+        for event in self._h2.receive_data(received):
             match event:
                 case h2.events.ResponseReceived(headers=headers):
                     self.status = int(dict(headers or ())[":status"])
@@ -208,29 +292,26 @@ class _Http2:
                     | h2.events.ConnectionTerminated()
                 ):
                     self.over = True
-        self._flush()
+        self._unsent += self._h2.data_to_send()
         return data
 
 
-class _Http1:
+class _Http1(_Line):
     def __init__(self, port: int, path: str) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=WAIT)
-        self.status, self.over, self.early = 0, False, b""
-        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
-        self.socket.sendall(head.encode())
+        super().__init__(port)
         self._buffer = b""
         self._left: int | None = None  # of a body with a length
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+        self._send(head.encode())
 
     def write(self, data: bytes) -> None:
-        self.socket.sendall(b"%x\r\n%b\r\n" % (len(data), data))
+        self._send(b"%x\r\n%b\r\n" % (len(data), data))
 
     def end(self) -> None:
-        self.socket.sendall(b"0\r\n\r\n")
+        self._send(b"0\r\n\r\n")
 
-    def wait(self) -> bytes:
-        read = self.socket.recv(65536)
-        self._buffer += read
-        self.over = self.over or not read
+    def _parse(self, received: bytes) -> bytes:
+        self._buffer += received
         if not self.status and b"\r\n\r\n" in self._buffer:
             head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
             self.status = int(head.split(b" ")[1])
@@ -238,11 +319,9 @@ class _Http1:
                 line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")
             ]
             self._left = int(lengths[0].partition(b":")[2]) if lengths else None
-        return (
-            (self._read_chunks() if self._left is None else self._read_part())
-            if self.status
-            else b""
-        )
+        if not self.status:
+            return b""
+        return self._read_chunks() if self._left is None else self._read_part()
 
     def _read_part(self) -> bytes:
         assert self._left is not None

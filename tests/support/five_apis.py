@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import boto3
@@ -56,17 +56,29 @@ class Told:
 
 
 def ask(api: str, url: str, asked: Asked, *, stream: bool, model: str | None = None) -> Told:
-    """Send the request. api: a key of `APIS`. Raises the errors of the SDK."""
-    return APIS[api](url, asked, stream, model)
+    """Send the request with a client of its own, which is closed.
+
+    api: a key of `APIS`. Raises the errors of the SDK.
+    """
+    open_client, send = APIS[api]
+    with open_client(url) as client:
+        return send(client, asked, stream, model)
 
 
-@lru_cache(maxsize=16)
-def _make_client(url: str) -> Any:
+def _open_boto3(url: str) -> AbstractContextManager[Any]:
     config = Config(retries={"total_max_attempts": 1})
-    return boto3.client("bedrock-runtime", endpoint_url=url, config=config, **_KEYS)
+    return closing(boto3.client("bedrock-runtime", endpoint_url=url, config=config, **_KEYS))
 
 
-def _converse(url: str, asked: Asked, stream: bool, model: str | None) -> Told:
+def _open_anthropic(url: str) -> AbstractContextManager[Any]:
+    return Anthropic(base_url=f"{url}/anthropic", api_key="x", max_retries=0)
+
+
+def _open_openai(url: str) -> AbstractContextManager[Any]:
+    return OpenAI(base_url=f"{url}/openai/v1", api_key="x", max_retries=0)
+
+
+def _converse(client: Any, asked: Asked, stream: bool, model: str | None) -> Told:
     mark = {
         "cachePoint": {"type": "default", **({"ttl": asked.lifetime} if asked.lifetime else {})}
     }
@@ -88,7 +100,6 @@ def _converse(url: str, asked: Asked, stream: bool, model: str | None) -> Told:
         **({"inferenceConfig": config} if config else {}),
         **asked.more,
     }
-    client = _make_client(url)
     if not stream:
         answer = client.converse(**request)
         text = "".join(block.get("text", "") for block in answer["output"]["message"]["content"])
@@ -159,9 +170,9 @@ def _gather_messages(events: Sequence[dict[str, Any]]) -> Told:
     )
 
 
-def _invoke(url: str, asked: Asked, stream: bool, model: str | None) -> Told:
+def _invoke(client: Any, asked: Asked, stream: bool, model: str | None) -> Told:
     body = json.dumps({"anthropic_version": "bedrock-2023-05-31", **_messages_body(asked)})
-    client, model = _make_client(url), model or CLAUDE
+    model = model or CLAUDE
     if not stream:
         return _read_message(
             json.loads(client.invoke_model(modelId=model, body=body)["body"].read())
@@ -170,8 +181,7 @@ def _invoke(url: str, asked: Asked, stream: bool, model: str | None) -> Told:
     return _gather_messages([json.loads(event["chunk"]["bytes"]) for event in events])
 
 
-def _messages(url: str, asked: Asked, stream: bool, model: str | None) -> Told:
-    client = Anthropic(base_url=f"{url}/anthropic", api_key="x", max_retries=0)
+def _messages(client: Any, asked: Asked, stream: bool, model: str | None) -> Told:
     body = {"model": model or "anthropic.claude-sonnet-4-5", **_messages_body(asked)}
     if not stream:
         return _read_message(client.messages.create(**body).model_dump())
@@ -179,8 +189,7 @@ def _messages(url: str, asked: Asked, stream: bool, model: str | None) -> Told:
         return _gather_messages([event.model_dump() for event in events])
 
 
-def _chat(url: str, asked: Asked, stream: bool, model: str | None) -> Told:
-    client = OpenAI(base_url=f"{url}/openai/v1", api_key="x", max_retries=0)
+def _chat(client: Any, asked: Asked, stream: bool, model: str | None) -> Told:
     body: dict[str, Any] = {
         "model": model or OSS,
         "messages": [
@@ -220,8 +229,7 @@ def _read_chat(usage: Any) -> tuple[int | None, ...]:
     return usage.prompt_tokens, usage.completion_tokens, read, write
 
 
-def _responses(url: str, asked: Asked, stream: bool, model: str | None) -> Told:
-    client = OpenAI(base_url=f"{url}/openai/v1", api_key="x", max_retries=0)
+def _responses(client: Any, asked: Asked, stream: bool, model: str | None) -> Told:
     body: dict[str, Any] = {
         "model": model or OSS,
         "input": [
@@ -252,12 +260,17 @@ def _responses(url: str, asked: Asked, stream: bool, model: str | None) -> Told:
     )
 
 
-APIS: dict[str, Callable[[str, Asked, bool, str | None], Told]] = {
-    "Converse": _converse,
-    "InvokeModel": _invoke,
-    "Chat Completions": _chat,
-    "Responses": _responses,
-    "Messages": _messages,
+APIS: dict[
+    str,
+    tuple[
+        Callable[[str], AbstractContextManager[Any]], Callable[[Any, Asked, bool, str | None], Told]
+    ],
+] = {
+    "Converse": (_open_boto3, _converse),
+    "InvokeModel": (_open_boto3, _invoke),
+    "Chat Completions": (_open_openai, _chat),
+    "Responses": (_open_openai, _responses),
+    "Messages": (_open_anthropic, _messages),
 }
 # Every API, whole and streamed.
 FORMS = [(api, stream) for api in APIS for stream in (False, True)]

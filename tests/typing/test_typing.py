@@ -30,7 +30,8 @@ def _blocks() -> Iterator[tuple[str, Block]]:
     paths = [path for path in sorted(ROOT.glob("docs/**/*.md")) if "_build" not in path.parts]
     for path in (ROOT / "README.md", *paths):
         for block in read(path, str(path.relative_to(ROOT))).blocks:
-            if block.language == "python":
+            # a part of a file is not complete, and its packages need not be installed here
+            if block.language == "python" and "from" not in block.notes:
                 yield block.name or f"{re.sub(r'[^a-z0-9]', '_', block.where.lower())}.py", block
 
 

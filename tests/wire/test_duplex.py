@@ -5,17 +5,16 @@ whose end may never come.
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import Any
 
 import h2.errors
 import h2.events
-import h2.exceptions
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bedtape_cassettes.families.models.nova_sonic import Spoken
+from bedtape_cassettes.families.models.nova_sonic import Speech
 from bedtape_replayer import Replayer
 from bedtape_replayer.answering.duplex.conversation import Conversation
 from bedtape_replayer.answering.duplex.inputs import InputReader
@@ -271,6 +270,14 @@ FAULTS: dict[str, tuple[dict[str, Any], int, list[str]]] = {
         3,
         ["modelStreamErrorException"],
     ),
+    "a frame of an error": ({"error_frame": {"code": "Broken", "after_events": 2}}, 3, ["Broken"]),
+    "a missing event": ({"drop": {"numbers": [2]}}, 7, []),
+    "a repeated event": ({"repeat": {"numbers": [2]}}, 9, []),
+    "an unknown event": (
+        {"insert": {"type": "chunk", "payload": {"bytes": "e30="}, "after_events": 1}},
+        9,
+        [],
+    ),
     "a cut": ({"truncate": {"after_events": 3}}, 3, []),
     "a reset": ({"reset": {"after_events": 1}}, 1, []),
     "a latency": ({"latency": {"first_byte_ms": 1, "between_ms": 1}}, 8, []),
@@ -291,6 +298,29 @@ def test_a_fault_changes_a_conversation(bedrock: Replayer, name: str) -> None:
     assert (bedrock.calls[0].faults, bedrock.calls[0].events) == (("fault-1",), events)
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"corrupt": {"what": "message_crc"}},
+        {"swap": {"first": 1, "second": 2}},
+        {"misanswer": "empty"},
+    ],
+    ids=lambda fault: next(iter(fault)),
+)
+def test_a_fault_that_needs_the_complete_answer_does_not_count_a_conversation(
+    bedrock: Replayer, fault: dict[str, Any]
+) -> None:
+    bedrock.fault(**fault)
+    bedrock.respond(operation=OPERATION, conversation=[{"text": "Hi!"}])
+    with Duplex(bedrock.port) as client:
+        client.send(*SETUP, *text_content("USER", "Hello?"))
+        client.end()
+        client.read_all()
+    until(lambda: len(bedrock.calls) == 1)
+    assert (bedrock.calls[0].faults, bedrock.calls[0].events) == ((), 8)
+    assert len(bedrock.unused) == 1
+
+
 WRONG = {
     "bytes that are no frames": b"x" * 100,
     "an envelope of no frame": sign(b"hello, this is no frame"),
@@ -307,9 +337,7 @@ def test_input_that_is_no_event_stream_ends_with_an_exception(
     bedrock.respond(operation=OPERATION, conversation=[{"text": "Hi!"}])
     with Duplex(bedrock.port, http2=http2) as client:
         client.send(START)
-        # the answer may end before the input
-        with suppress(ConnectionError, h2.exceptions.StreamClosedError):
-            client.write(WRONG[name])
+        client.write(WRONG[name])
         client.read_all()
     ((error, message),) = client.errors
     assert error == "validationException"
@@ -356,11 +384,11 @@ def test_every_split_of_the_input_gives_the_same_events(sizes: list[int], signed
 @given(st.lists(st.binary(max_size=300), max_size=10))
 def test_any_bytes_of_a_client_end_a_conversation_in_order(pieces: list[bytes]) -> None:
     """Bytes that are no frames are an exception in the stream, and never an error of the server."""
-    conversation = Conversation(RuleScript((RuleTurn(Cue(), Spoken(text="Hi!")),), b""))
+    conversation = Conversation(RuleScript((RuleTurn(Cue(), Speech(text="Hi!")),), b""))
     for piece in pieces:
         conversation.receive(piece)
     conversation.end()
-    steps = list(conversation)
+    steps = list(conversation.play())
     assert isinstance(steps[0], Start)
     assert isinstance(steps[-1], Finish)
     assert all(isinstance(step, Send) for step in steps[1:-1])

@@ -9,30 +9,25 @@ from typing import Any
 
 import pytest
 
-from bedtape_cassettes.families.models import nova_sonic
-from bedtape_cassettes.format import bodies, document, tape
-from bedtape_cassettes.model import (
-    EMPTY,
-    Body,
-    Cassette,
-    Event,
-    Events,
-    Interaction,
-    Request,
-    Response,
-    event_headers,
-)
+from bedtape_cassettes.format import document, tape
+from bedtape_cassettes.model import Body, Cassette, Interaction, Response
 from bedtape_cassettes.redaction.walk import scan, scrub_interaction
 from bedtape_cassettes.suites.show import render_transcript
 from bedtape_replayer import Replayer
 from support.client import until
-from support.duplex import MODEL, OPERATION, PATH, Duplex, audio_content, text_content, tool_result
+from support.duplex import (
+    PROMPT,
+    SETUP,
+    START,
+    Duplex,
+    audio_content,
+    record,
+    text_content,
+    tool_result,
+)
 from support.folders import write, write_tape
 
 both_versions = pytest.mark.parametrize("http2", [True, False], ids=["http2", "http1"])
-START = {"sessionStart": {"inferenceConfiguration": {"maxTokens": 1024}}}
-PROMPT = {"promptStart": {"promptName": "p", "audioOutputConfiguration": {"voiceId": "matthew"}}}
-SETUP = [START, PROMPT, *text_content("SYSTEM", "You are kind.")]
 FINISH = [{"promptEnd": {"promptName": "p"}}, {"sessionEnd": {}}]
 
 
@@ -61,30 +56,6 @@ TIMELINE = [
     *((300, "in", event) for event in FINISH),
     (310, "out", {"completionEnd": {"stopReason": "END_TURN"}}),
 ]
-
-
-def record(timeline: list[tuple[int, str, Any]]) -> Interaction:
-    """The recording of a conversation."""
-
-    def pick(who: str) -> Events:
-        return Events.of(
-            [
-                Event(
-                    at,
-                    event_headers("chunk"),
-                    bodies.seal_chunk(nova_sonic.strip_event(value)),
-                    "bytes",
-                )
-                for at, side, event in timeline
-                if side == who
-                for value in [{"event": event}]
-            ],
-            padded=who == "out",
-        )
-
-    request = Request("POST", PATH, (), EMPTY, pick("in"))
-    response = Response(200, (("content-type", bodies.EVENT_STREAM),), pick("out"))
-    return Interaction(OPERATION, MODEL, request, response)
 
 
 RECORDING = record(TIMELINE)

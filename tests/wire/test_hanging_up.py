@@ -59,6 +59,9 @@ def test_a_client_that_leaves_before_the_head_has_no_status(
     for _ in range(5):
         connect(server.port, operation).close()
     late.until(5)
+    running = server._running
+    assert running is not None
+    until(lambda: all(connection.half_closed for connection in list(running.connections)))
     late.release()
     until(lambda: len(server.calls) == 5)
     assert {(call.hung_up, call.status, call.events) for call in server.calls} == {(True, None, 0)}

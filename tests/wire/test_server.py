@@ -433,7 +433,7 @@ def held(server: Replayer) -> int:
     return sum(
         connection._transport.get_write_buffer_size()
         + sum(connection.wire.count_pending(n) for n in range(1, 100))
-        for connection in server._running.connections
+        for connection in list(server._running.connections)
         if connection.wire is not None
     )
 
@@ -981,7 +981,8 @@ def stopping(server: Replayer, threads: ThreadPoolExecutor) -> Future[None]:
     stopped = threads.submit(server.stop)
     until(
         lambda: (
-            running.stopping and all(connection.winding_down for connection in running.connections)
+            running.stopping
+            and all(connection.winding_down for connection in list(running.connections))
         )
     )
     return stopped

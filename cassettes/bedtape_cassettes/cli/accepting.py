@@ -1,6 +1,4 @@
-"""The command `bedtape cassette accept`: keeps the answers of recordings
-whose requests have changed.
-"""
+"""The command `bedtape cassette accept`: keeps recorded answers whose requests have changed."""
 
 from __future__ import annotations
 
@@ -74,9 +72,7 @@ def _replace_requests(suite: Suite, sent: dict[str, Interaction]) -> Suite:
 
 
 def _replace_in_order(cassette: Cassette, sent: dict[str, Interaction]) -> tuple[Interaction, ...]:
-    """Replaces the requests that missed, and changes the later turns of their
-    conversations in the same way.
-    """
+    """Replaces the requests that missed, also in the later turns of their conversations."""
     pairs: list[tuple[Interaction, Interaction]] = []
     changed = []
     for interaction in cassette.interactions:

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command: its section, its name, the module with a member of that
-    name, and its line of help.
-    """
+    """One command: its section, its name, the module with its function, and its line of help."""
 
     section: str
     name: str

@@ -1,6 +1,4 @@
-"""The commands `bedtape cassette diff`, and `git-setup` and `textconv`, which make `git
-diff` show `.tape` files.
-"""
+"""The commands `bedtape cassette diff`, and `git-setup` and `textconv` for `git diff`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""The commands `bedtape config …`: the settings in effect with their
-sources, and their JSON Schema.
-"""
+"""The commands `bedtape config …`: the settings in effect, their sources and their JSON Schema."""
 
 from __future__ import annotations
 

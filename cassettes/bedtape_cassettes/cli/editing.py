@@ -250,9 +250,7 @@ def _pick_one(picked: Picked, selector: str) -> tuple[str, int]:
 def _replace_if_unchanged(
     place: tuple[str, int], old: Interaction, result: EditResult
 ) -> Callable[[Suite], Suite]:
-    """Returns the change, which raises CassetteError if the interaction changed
-    while the editor was open.
-    """
+    """Returns the change. It raises CassetteError if the interaction changed in the meantime."""
 
     def alter(suite: Suite) -> Suite:
         now = next((c.interactions for c in suite if c.name == place[0]), ())

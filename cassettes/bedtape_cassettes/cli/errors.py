@@ -1,6 +1,4 @@
-"""One way for every command to print an error and to exit: `bedtape:
-MESSAGE` on stderr, exit code 2.
-"""
+"""One way to print an error and to exit: `bedtape: MESSAGE` on stderr, exit code 2."""
 
 from __future__ import annotations
 
@@ -30,9 +28,7 @@ def fail(message: object, code: int = 2) -> NoReturn:
 
 @contextmanager
 def exit_on_error(*kinds: type[Exception]) -> Iterator[None]:
-    """Prints a CassetteError of the block, or an error of the other kinds, and ends the
-    command with exit code 2.
-    """
+    """Prints a CassetteError of the block, or another of the kinds, and exits with code 2."""
     caught: tuple[type[Exception], ...] = (CassetteError, *kinds)
     try:
         yield

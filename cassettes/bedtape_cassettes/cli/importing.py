@@ -194,9 +194,7 @@ def _name_overlay(overlays: Path, name: str) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class _Report:
-    """The import of one file. result: None if it failed. lines: what a user has to read.
-    written: folders and files.
-    """
+    """The import of one file. result: None if it failed. lines: for the user. written: files."""
 
     path: Path
     result: ImportResult | None

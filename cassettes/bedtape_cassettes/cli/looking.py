@@ -1,6 +1,4 @@
-"""The commands `bedtape cassette ls`, `show`, `grep` and `stats`, which read
-cassettes and change nothing.
-"""
+"""The commands `bedtape cassette ls`, `show`, `grep` and `stats`, which change nothing."""
 
 from __future__ import annotations
 

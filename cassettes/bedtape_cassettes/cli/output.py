@@ -1,6 +1,4 @@
-"""The output of `bedtape cassette`: coloured lines, JSON and progress; and the
-reader of its recordings.
-"""
+"""The output of `bedtape cassette`: coloured lines, JSON, progress; and its cassette reader."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""The commands `bedtape cassette pack` and `unpack`: a folder of cassettes as
-one `.tape` file, and back.
-"""
+"""The commands `bedtape cassette pack` and `unpack`: from a folder to a `.tape` file, and back."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""The lines of keys in the text of a TOML file, for messages, because tomllib
-does not report them.
-"""
+"""The lines of keys in the text of a TOML file, because tomllib does not report them."""
 
 from __future__ import annotations
 

@@ -18,9 +18,7 @@ Value: TypeAlias = Scalar | tuple[Scalar, ...]
 
 
 class Unfit(ValueError):
-    """A value is not of its kind. expected: a description of valid values.
-    fix: a hint, or empty.
-    """
+    """A value is not of its kind. expected: describes valid values. fix: a hint, or empty."""
 
     def __init__(self, expected: str, fix: str = "") -> None:
         super().__init__(expected)
@@ -136,9 +134,7 @@ class TextKind:
 
 
 class PathKind(TextKind):
-    """A path. In a file it is relative to the folder of the file, in a variable
-    to the working directory.
-    """
+    """A path: in a file relative to its folder, in a variable to the working directory."""
 
     expected = "a path"
 
@@ -175,9 +171,7 @@ class PatternKind:
 
 @dataclass(frozen=True, slots=True)
 class CommandKind:
-    """A command line, split as a shell splits it. not_words: words that are rejected.
-    belong: the fix for them.
-    """
+    """A command line, split as by a shell. not_words: rejected words. belong: the fix for them."""
 
     not_words: tuple[str, ...] = ()
     belong: str = ""

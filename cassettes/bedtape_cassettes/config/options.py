@@ -196,9 +196,7 @@ OTHER_VARIABLES = (CONFIG, "BEDTAPE_CACHE_DIR", "BEDTAPE_STATE_DIR", "BEDTAPE_UR
 
 
 def variable_of(name: Name) -> str:
-    """Return the environment variable of an option: BEDTAPE_REPLAY_PORT for the
-    port of `bedtape replay`.
-    """
+    """Return the variable of an option: BEDTAPE_REPLAY_PORT for the port of `bedtape replay`."""
     table, key = name
     if (own := TABLES[table][key].variable) is not None:
         return own
@@ -206,9 +204,7 @@ def variable_of(name: Name) -> str:
 
 
 def project_key(table: str, key: str) -> str | None:
-    """Return the key at the top that an option of a command without a table
-    uses; None if it uses none.
-    """
+    """Return the top-level key for an option of a command without a table, or None."""
     return PROJECT.get((table, key)) or PROJECT.get((table.partition(".")[0], key))
 
 

@@ -46,7 +46,7 @@ class Source:
 
 
 @dataclass(slots=True)
-class _Reading:
+class _SourceReader:
     source: Source
     values: dict[Name, SettingValue] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
@@ -63,10 +63,8 @@ class _Reading:
 def read_document(
     document: Mapping[str, object], source: Source
 ) -> tuple[dict[Name, SettingValue], list[Problem]]:
-    """Returns the values and the problems of a document, which begins at the
-    top or at `tool.bedtape`.
-    """
-    reading = _Reading(source)
+    """Returns the values and problems of a document, which begins at the top or `tool.bedtape`."""
+    reading = _SourceReader(source)
     for key, value in document.items():
         if not key or key not in TABLES:
             _read_key(reading, TOP, key, value)
@@ -81,7 +79,7 @@ def read_document(
     return reading.values, reading.problems
 
 
-def _read_key(reading: _Reading, table: str, key: str, value: object) -> None:
+def _read_key(reading: _SourceReader, table: str, key: str, value: object) -> None:
     if key in TABLES[table]:
         _read_value(reading, (table, key), value)
         return
@@ -107,7 +105,7 @@ def _hide_secrets(key: str, value: object) -> object:
     )
 
 
-def _read_value(reading: _Reading, name: Name, value: object) -> None:
+def _read_value(reading: _SourceReader, name: Name, value: object) -> None:
     table, key = name
     option, where = TABLES[table][key], reading.source.table(f"{table}.{key}".lstrip("."))
     if option.secret:
@@ -128,7 +126,7 @@ def _read_value(reading: _Reading, name: Name, value: object) -> None:
         )
 
 
-def _check(reading: _Reading, name: Name, value: object, where: str) -> Value | None:
+def _check(reading: _SourceReader, name: Name, value: object, where: str) -> Value | None:
     """Returns the checked value of an option, or `None` after it added a problem."""
     option = TABLES[name[0]][name[1]]
     if not option.many:
@@ -148,7 +146,7 @@ def _check(reading: _Reading, name: Name, value: object, where: str) -> Value | 
     return fit if len(fit) == len(each) else None
 
 
-def _check_one(reading: _Reading, name: Name, value: object, where: str) -> Scalar | None:
+def _check_one(reading: _SourceReader, name: Name, value: object, where: str) -> Scalar | None:
     kind = TABLES[name[0]][name[1]].kind
     try:
         fit = kind.of_toml(value)
@@ -162,9 +160,7 @@ def _check_one(reading: _Reading, name: Name, value: object, where: str) -> Scal
 
 
 def _suggest_fix(source: Source, table: str, key: str) -> str:
-    """Returns the fix for an unknown key or table: a similar name, or the
-    table that has the key.
-    """
+    """Returns the fix for an unknown key or table: a similar name, or the table with the key."""
     spelled = key.replace("_", "-").lower()
     if spelled == _GATE:
         return "the gate is an environment variable only, so that no file can open it"
@@ -201,9 +197,7 @@ def render_value(key: str, value: object) -> str:
 def read_environment(
     environ: Mapping[str, str],
 ) -> tuple[dict[Name, SettingValue], list[Problem], tuple[str, ...]]:
-    """Returns the values of `BEDTAPE_*` variables, their problems, and warnings
-    about unknown variables.
-    """
+    """Returns the values of `BEDTAPE_*` variables, problems, and warnings about unknown ones."""
     known = dict(variables())
     values: dict[Name, SettingValue] = {}
     problems: list[Problem] = []

@@ -29,9 +29,7 @@ class SettingValue:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All values. file: the settings file, if there is one. warnings: messages
-    about ignored variables.
-    """
+    """All values. file: the settings file, if any. warnings: about ignored variables."""
 
     variables: Mapping[Name, SettingValue] = field(default_factory=dict)
     keys: Mapping[Name, SettingValue] = field(default_factory=dict)
@@ -60,9 +58,7 @@ class Settings:
         }
 
     def entries(self) -> Iterator[tuple[Name, SettingValue, SettingValue | None]]:
-        """Yields every option that is set, in the order of the tables: its name, its
-        value, the overridden value.
-        """
+        """Yields every option that is set, in table order: its name, value and overridden value."""
         for table, options in TABLES.items():
             for key in options:
                 values = [
@@ -78,7 +74,5 @@ NO_SETTINGS = Settings()
 
 
 def as_list(value: Value) -> tuple[Scalar, ...]:
-    """Returns a single value as a tuple, because a shared key may have one value
-    for an option that is a list.
-    """
+    """Returns a single value as a tuple, because one key may serve an option and a list."""
     return value if isinstance(value, tuple) else (value,)

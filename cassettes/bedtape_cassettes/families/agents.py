@@ -36,9 +36,7 @@ _FLOW_NODE = "FlowOutputNode"
 
 
 def render_agent(content: Content, request: ServiceRequest) -> Response:
-    """InvokeAgent and InvokeInlineAgent: traces if the request enables them, then the
-    text, or a return of control.
-    """
+    """InvokeAgent and InvokeInlineAgent: traces if enabled, then text or a return of control."""
     if not isinstance(content, Message):
         raise request.refuse(content, "text, tool and trace (Message)")
     session = request.labels.get("sessionId", "")
@@ -142,9 +140,7 @@ def _write(value: JsonValue) -> str:
 
 
 def render_flow(content: Content, request: ServiceRequest) -> Response:
-    """InvokeFlow: the output of each node, or of one node for text and JSON,
-    and the end of the flow.
-    """
+    """InvokeFlow: the output of each node, or of one node for text and JSON, then the end."""
     if isinstance(content, NodeOutputs):
         outputs = content.outputs
     elif (
@@ -188,9 +184,7 @@ def render_harness(content: Content, request: ServiceRequest) -> Response:
 
 
 def _adapt_harness(event: tuple[str, JsonValue]) -> tuple[str, JsonValue] | None:
-    """Return an event of ConverseStream as the harness's service model has it; None
-    for an event that it lacks.
-    """
+    """Return an event of ConverseStream as the harness's model has it, or None if it lacks it."""
     name, payload = event
     if json_access.member(payload, "delta", "toolUse", "input") == "":
         return None

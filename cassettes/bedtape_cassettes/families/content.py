@@ -101,9 +101,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Json:
-    """A JSON value: the input of the tool that the request forces the model to
-    call, or otherwise text.
-    """
+    """A JSON value: the input of the tool that the request forces, or otherwise text."""
 
     value: JsonValue
 
@@ -244,9 +242,7 @@ def tokens(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """The result of a tool: the id of the call, the text, and the tool's name if
-    the request contains it.
-    """
+    """The result of a tool: the id of the call, the text, and the tool's name if known."""
 
     id: str
     text: str
@@ -257,9 +253,7 @@ class ToolResult:
 # request makes them, and a frozen instance takes several times as long to create.
 @dataclass(slots=True, unsafe_hash=True)
 class Turn:
-    """One message of a conversation: role (user, assistant, tool, …), text,
-    tool results and tool calls.
-    """
+    """A message of a conversation: role (user, assistant, …), text, tool results, tool calls."""
 
     role: str
     text: str
@@ -304,18 +298,14 @@ class Prompt:
 
     @lazy_property
     def last(self) -> str:
-        """The text of the last user message, or an empty string if tool results
-        come after that message.
-        """
+        """The text of the last user message; empty if tool results come after that message."""
         # Some families give tool results a role of their own, others put them into user messages.
         inputs = (turn for turn in reversed(self.turns) if turn.role in ("user", "tool"))
         return next((turn.text if turn.role == "user" else "" for turn in inputs), "")
 
     @lazy_property
     def question(self) -> str:
-        """The last text of the user, also if tool results or messages of the
-        assistant come after it.
-        """
+        """The last text of the user, also if tool results or the assistant's messages follow."""
         return next(
             (turn.text for turn in reversed(self.turns) if turn.role == "user" and turn.text), ""
         )

@@ -41,9 +41,7 @@ def group_turns(interactions: Sequence[Interaction]) -> tuple[Interaction, ...]:
 
 
 def _digest_turns(interaction: Interaction) -> list[bytes]:
-    """Returns a digest of the system prompt and the first turns, for each
-    number of turns from 1.
-    """
+    """Returns a digest of the system prompt and the first turns, for each number of turns."""
     prompt = prompt_of(interaction.operation, interaction.model, interaction.request.body.data)
     digest = blake2b(
         repr((interaction.model, prompt.system)).encode(errors="surrogatepass"), digest_size=16

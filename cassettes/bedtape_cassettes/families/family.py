@@ -72,9 +72,7 @@ def _counts_no_cache(request: ModelRequest, usage: Usage) -> bool:  # noqa: ARG0
 
 
 def make_render_error(family: str, content: object, supported: str) -> RenderError:
-    """Build the error for content that the family does not support. supported: the
-    content that it supports.
-    """
+    """Build the error for content that the family does not support. supported: other content."""
     return RenderError(
         f"models of the {family} family answer with {supported}, found {type(content).__name__}"
     )

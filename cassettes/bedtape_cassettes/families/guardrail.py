@@ -59,9 +59,7 @@ def render_assessment(content: Content, prompt: Prompt, chance: Random) -> JsonO
 
 @dataclass(frozen=True, slots=True)
 class GuardrailRequest:
-    """A guardrail that a request names. identifier: an id or an ARN. traced: whether the
-    request asks for the trace.
-    """
+    """A guardrail that a request names. identifier: id or ARN. traced: with the trace."""
 
     identifier: str
     version: str
@@ -127,9 +125,7 @@ def read_guardrail(body: JsonObject) -> GuardrailRequest | None:
 
 
 def read_guardrail_headers(header: Callable[[str], str | None]) -> GuardrailRequest | None:
-    """Return the guardrail in the headers of an InvokeModel request, or None.
-    header: by lower-case name.
-    """
+    """Return the guardrail in an InvokeModel request's headers, or None. header: reads a header."""
     identifier = header("x-amzn-bedrock-guardrailidentifier")
     if not identifier:
         return None

@@ -81,9 +81,7 @@ def find_places(value: JsonValue | Plain, paths: Iterable[str]) -> Iterator[Plac
 def find_leaves(
     values: Sequence[JsonValue | Plain], paths: Paths
 ) -> Iterator[tuple[int, Place, JsonValue]]:
-    """The number of the value, the place in the value and the leaf, for each
-    path that exists in a value.
-    """
+    """The number of the value, the place and the leaf, for each path that exists in a value."""
     for number, value in enumerate(values):
         for place in find_places(value, paths):
             yield number, place, at(value, place)

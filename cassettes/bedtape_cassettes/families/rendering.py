@@ -39,6 +39,7 @@ from bedtape_cassettes.families.guardrail import (
     render_assessment,
 )
 from bedtape_cassettes.families.reading import parse_object, prompt_of
+from bedtape_cassettes.families.requests.service_tier import render_tier_headers
 from bedtape_cassettes.families.service_apis import SERVICE_APIS, render_service
 from bedtape_cassettes.families.shared import synthesis
 from bedtape_cassettes.families.shared.server_sent import write_stream
@@ -168,7 +169,7 @@ def render(
         case "Converse" | "Embeddings" | "ChatCompletions" | "Responses" | "Messages":
             return _json(model_family.render(content, request))
         case "InvokeModel":
-            return _render_invoke(model_family, content, request, read_guardrail_headers(header))
+            return _render_invoke(model_family, content, request, header)
     if model_family.stream is None:
         raise RenderError(
             f"models of the {model_family.name} family do not stream; the client asked for"
@@ -181,7 +182,8 @@ def render(
             Events.of([_render_event(value) for value in model_family.stream(content, request)]),
         )
     chunks = _chunks(model_family, content, request, read_guardrail_headers(header))
-    return Response(200, _CHUNKS, Events.of([_chunk(value) for value in chunks]))
+    headers = (*_CHUNKS, *render_tier_headers(header))
+    return Response(200, headers, Events.of([_chunk(value) for value in chunks]))
 
 
 def _json(value: JsonValue, headers: Headers = ()) -> Response:
@@ -192,8 +194,9 @@ def _json(value: JsonValue, headers: Headers = ()) -> Response:
 
 
 def _render_invoke(
-    family: Family, content: Content, request: ModelRequest, guardrail: GuardrailRequest | None
+    family: Family, content: Content, request: ModelRequest, header: Callable[[str], str | None]
 ) -> Response:
+    guardrail = read_guardrail_headers(header)
     unmarked, marks = _split_guardrail(content, request, guardrail)
     body = {**family.render(unmarked, request), **marks}
     usage = _find_usage(content, request)
@@ -202,7 +205,7 @@ def _render_invoke(
     ]
     if family.token_headers and usage != _NOTHING:
         headers += _render_count_headers(family, content, request, usage)
-    return _json(body, tuple(headers))
+    return _json(body, (*headers, *render_tier_headers(header)))
 
 
 def _render_count_headers(

@@ -88,9 +88,7 @@ _COUNT_MEMBERS = {
 
 @lru_cache(maxsize=1024)
 def strip_profile(model: str) -> str:
-    """Remove an ARN prefix and an inference profile from the model id:
-    arn:…:inference-profile/us.
-    """
+    """Remove an ARN prefix and an inference profile: arn:…:inference-profile/us."""
     return PROFILE.sub("", _ARN.sub("", model))
 
 

@@ -20,9 +20,7 @@ from bedtape_cassettes.model import LONGEST_MS, Body, Event, Events, JsonValue
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A place that holds text: the number of the value (from 0), the place in
-    the value, and the text.
-    """
+    """A place that holds text: the number of the value, from 0, the place in it, and the text."""
 
     number: int
     place: Place
@@ -101,9 +99,7 @@ def with_text(body: Body | Events, members: Members, old: str, new: str) -> Body
 def _with_copies(
     value: JsonValue | Plain, members: Members, old: str, new: str
 ) -> JsonValue | Plain:
-    """The value with the new text in the members that repeat the old text,
-    as in Cohere's last event.
-    """
+    """The value with the new text in members that repeat the old one, as in Cohere's last event."""
     for place in list(find_places(value, members.copies)):
         if at(value, place) == old:
             value = with_leaf(value, place, new)
@@ -148,9 +144,7 @@ class _Stream:
         )
 
     def _single_blocks(self) -> bool:
-        """Whether each delta is a block of its own, followed by the end of the
-        block, as in Nova's streams.
-        """
+        """Whether each delta is a block of its own with its own end, as in Nova's streams."""
         return len(self.slots) > 1 and all(
             (self._block(slot.number),)
             == tuple(

@@ -71,9 +71,7 @@ def _read(
 def _counts(
     values: Sequence[JsonValue | Plain], members: Members, name: str
 ) -> list[tuple[int, Place, int]]:
-    """The number of the value, the place in the value and the count, for each
-    place that holds the count.
-    """
+    """The number of the value, the place in it and the count, for each place with the count."""
     leaves = find_leaves(values, getattr(members, name))
     return [
         (number, place, count)

@@ -50,16 +50,14 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A fixture with conditions, as a rule of an overlay file. notes: differences between
-    the fixture and the rule.
-    """
+    """A fixture with conditions, as a rule of an overlay file. notes: what the rule lacks."""
 
     layer: dict[str, JsonValue]
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Skipped:
+class SkippedEntry:
     """An entry that was not imported. number: from 1. damaged: the entry is Bedrock's, but invalid.
     host: of another service.
     """
@@ -70,14 +68,12 @@ class Skipped:
     host: str = ""
 
 
-Entry: TypeAlias = Exchange | Interaction | Rule | Skipped
+Entry: TypeAlias = Exchange | Interaction | Rule | SkippedEntry
 
 
 @dataclass(frozen=True, slots=True)
 class ImportFormat:
-    """A foreign format. tool: the program that writes it. expected: its
-    characteristic keys, for messages.
-    """
+    """A foreign format. tool: writes it. expected: its characteristic keys, for messages."""
 
     tool: str
     expected: str
@@ -88,13 +84,13 @@ class ImportFormat:
 def read_each(entries: Iterable[Any], take: Callable[[Any], Exchange | Rule]) -> Iterator[Entry]:
     """Converts each entry with `take`.
 
-    An unusable entry becomes a Skipped and does not stop the others.
+    An unusable entry becomes a SkippedEntry and does not stop the others.
     """
     for count, entry in enumerate(entries, 1):
         try:
             yield take(entry)
         except Unusable as error:
-            yield Skipped(count, str(error), not error.foreign, error.host)
+            yield SkippedEntry(count, str(error), not error.foreign, error.host)
 
 
 # -- reading parsed values -------------------------------------------------------------------------

@@ -24,9 +24,7 @@ _FLOW = re.compile(rb"[0-9]{1,10}:[0-9]{1,10}:")
 
 @dataclass(frozen=True, slots=True)
 class FileContent:
-    """documents: the parsed values, in order. damage: the error that ended the
-    reading early, or `None`.
-    """
+    """documents: the parsed values, in order. damage: the error that ended them, or `None`."""
 
     documents: list[Any]
     damage: str | None = None

@@ -1,8 +1,8 @@
 """Reads YAML of other tools into plain values: several documents, aliases, `!!binary`.
 
 It is built from libyaml's events, because a loader that knows tags executes code, and the fast safe
-loader crashes on 50,000 brackets. A tag of an object becomes `Tagged`, which no reader accepts as a
-value.
+loader crashes on 50,000 brackets. A tag of an object becomes `TaggedNode`, which no reader
+accepts as a value.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _FLOAT = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
-class Tagged:
+class TaggedNode:
     """A node whose tag names an object. The object is not built."""
 
     tag: str
@@ -90,9 +90,7 @@ class _Builder:
         return value
 
     def _alias(self, event: AliasEvent) -> Any:
-        """Counts an alias as all nodes that it repeats, because a few bytes of
-        aliases can exceed any memory.
-        """
+        """Counts an alias as all nodes that it repeats, because few bytes can exceed any memory."""
         if event.anchor not in self._anchors:
             raise ValueError(f"an alias *{event.anchor} of nothing, at line {_line(event)}")
         value, size = self._anchors[event.anchor]
@@ -110,7 +108,7 @@ class _Builder:
             if isinstance(start, SequenceStartEvent)
             else self._read_mapping(depth)
         )
-        return value if start.tag in (None, *_PLAIN) else Tagged(str(start.tag))
+        return value if start.tag in (None, *_PLAIN) else TaggedNode(str(start.tag))
 
     def _read_sequence(self, depth: int) -> list[Any]:
         items = []
@@ -144,16 +142,14 @@ def _scalar(event: ScalarEvent) -> Any:
                 f"!!binary that is not base64 ({error}), at line {_line(event)}"
             ) from None
     if event.tag is not None and event.tag not in _TEXT:
-        return Tagged(event.tag)
+        return TaggedNode(event.tag)
     if event.tag is not None or event.style:
         return value
     return _plain(value)
 
 
 def _plain(value: str) -> Any:
-    """Converts an unquoted scalar to a JSON type, because other tools quote
-    text that looks like one.
-    """
+    """Converts an unquoted scalar to a JSON type, because other tools quote text like it."""
     if value in _WORDS:
         return _WORDS[value]
     if _INTEGER.fullmatch(value):

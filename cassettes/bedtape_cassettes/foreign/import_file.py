@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from bedtape_cassettes.foreign.exchange import Exchange, Rule, Skipped, Unusable, host_of
+from bedtape_cassettes.foreign.exchange import Exchange, Rule, SkippedEntry, Unusable, host_of
 from bedtape_cassettes.foreign.import_formats import read
 from bedtape_cassettes.foreign.to_interaction import Doubt, convert
 from bedtape_cassettes.model import Interaction
@@ -33,7 +33,7 @@ class ImportResult:
     format: str
     interactions: tuple[Interaction, ...]
     rules: tuple[Rule, ...]
-    skipped: tuple[Skipped, ...]
+    skipped: tuple[SkippedEntry, ...]
     doubts: tuple[tuple[int, Doubt], ...]
     taken: Counter[str]
 
@@ -77,12 +77,12 @@ def import_file(
     """
     reading = read(data, wanted)
     interactions: list[Interaction] = []
-    skipped: list[Skipped] = []
+    skipped: list[SkippedEntry] = []
     doubts: list[tuple[int, Doubt]] = []
     taken: Counter[str] = Counter()
     for place, entry in enumerate(reading.entries, 1):
         match entry:
-            case Skipped():
+            case SkippedEntry():
                 skipped.append(entry)
             case Interaction():
                 interactions.append(
@@ -93,7 +93,7 @@ def import_file(
                 try:
                     conversion = convert(entry, redaction, exact=exact)
                 except Unusable as error:
-                    skipped.append(Skipped(place, str(error), not error.foreign, error.host))
+                    skipped.append(SkippedEntry(place, str(error), not error.foreign, error.host))
                     continue
                 interactions.append(conversion.interaction)
                 taken[host_of(entry.url)] += 1

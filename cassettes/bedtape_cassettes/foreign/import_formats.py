@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bedtape_cassettes.errors import CassetteError
-from bedtape_cassettes.foreign.exchange import Entry, Skipped, render_value
+from bedtape_cassettes.foreign.exchange import Entry, SkippedEntry, render_value
 from bedtape_cassettes.foreign.file_reader import parse_file
 from bedtape_cassettes.foreign.importers import (
     aimock,
@@ -42,14 +42,14 @@ FORMATS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class FileEntries:
     """The entries of a file, in order, and the name of its format."""
 
     format: str
     entries: tuple[Entry, ...]
 
 
-def read(data: bytes, wanted: str | None = None) -> Reading:
+def read(data: bytes, wanted: str | None = None) -> FileEntries:
     """Reads a file. wanted: the required format; `None` detects the format.
 
     Raises ForeignInvalid.
@@ -66,8 +66,8 @@ def read(data: bytes, wanted: str | None = None) -> Reading:
         )
     entries = list(FORMATS[detected].exchanges(content.documents))
     if content.damage:
-        entries.append(Skipped(len(entries) + 1, content.damage))
-    return Reading(detected, tuple(entries))
+        entries.append(SkippedEntry(len(entries) + 1, content.damage))
+    return FileEntries(detected, tuple(entries))
 
 
 def _format(documents: list[Any]) -> str | None:

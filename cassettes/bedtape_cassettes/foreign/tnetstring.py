@@ -1,6 +1,4 @@
-"""Parses typed netstrings, the format of mitmproxy's flows: `LENGTH:BYTES` and
-one letter for the type.
-"""
+"""Parses typed netstrings, the format of mitmproxy's flows: `LENGTH:BYTES` and a type's letter."""
 
 from __future__ import annotations
 

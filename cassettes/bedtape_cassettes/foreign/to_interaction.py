@@ -85,9 +85,7 @@ def _check(exchange: Exchange, path: str) -> None:
 
 
 def _is_stream(exchange: Exchange, path: str) -> bool:
-    """Decides by the content type or, if the recorder removed it, by the
-    operation of the request.
-    """
+    """Decides by the content type or, if it was removed, by the operation of the request."""
     kind = _header(exchange.response_headers, "content-type").partition(";")[0].lower()
     operation = identify(exchange.method, path).operation
     streaming = operation is not None and operation.streaming and exchange.status == 200
@@ -160,9 +158,7 @@ def _is_readable(data: bytes) -> bool:
 
 
 def _as_sent(exchange: Exchange, data: bytes) -> tuple[bytes, Doubt | None]:
-    """Restores the response's body as Bedrock sent it, and returns a doubt if
-    that is not certain.
-    """
+    """Restores the response's body as Bedrock sent it, and returns a doubt if there is one."""
     if exchange.rewritten:
         return data, "rewritten"
     coded = _header(exchange.response_headers, "content-encoding").lower() not in ("", "identity")
@@ -175,9 +171,7 @@ def _as_sent(exchange: Exchange, data: bytes) -> tuple[bytes, Doubt | None]:
 
 
 def _is_spaced(data: bytes) -> bool:
-    """Returns whether the data is JSON with white space between tokens. 1,370
-    bodies of Bedrock have none.
-    """
+    """Returns whether JSON has white space between tokens. 1,370 bodies of Bedrock have none."""
     if data[:1] not in (b"{", b"["):
         return False
     try:

@@ -55,9 +55,7 @@ def as_regex(pattern: str) -> str:
 
 
 def match_path(method: str, path: str, *, pattern: bool) -> When:
-    """Returns the operation and model of a path. pattern: the path is a regular
-    expression or has `{name}` in it.
-    """
+    """Returns operation and model of a path. pattern: a regular expression, or with `{name}`."""
     plain = path.partition("?")[0]
     if pattern:
         plain = _ANYTHING.sub(

@@ -1,6 +1,4 @@
-"""Renders interactions as on the wire: absolute URLs, bodies as bytes, framed
-events, padding as on replay.
-"""
+"""Renders interactions as on the wire: absolute URLs, bytes, framed events, padding."""
 
 from __future__ import annotations
 
@@ -30,9 +28,7 @@ class WireExchange:
 
 
 def render_exchanges(cassette: Cassette, region: str) -> list[WireExchange]:
-    """Renders every exchange of the cassette, except partial ones, which
-    are no complete answers.
-    """
+    """Renders every exchange of the cassette, except partial ones, which lack an end."""
     return [
         _render_exchange(i, region, f"{cassette.name} {n}")
         for n, i in enumerate(cassette.interactions)

@@ -86,9 +86,7 @@ def parse(data: bytes) -> JsonValue:
 
 
 def parse_request(data: bytes) -> JsonValue:
-    """Parses a request's JSON as `parse` does, but faster: of a key that stands
-    twice, the last value counts.
-    """
+    """Parses a request's JSON as `parse`, but faster: of a repeated key, the last value counts."""
     try:
         value: JsonValue = orjson.loads(data)
     except orjson.JSONDecodeError:

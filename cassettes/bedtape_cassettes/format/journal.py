@@ -33,7 +33,7 @@ _LONGEST = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class JournalStart:
     """The first record: the format's version and the options of the recording.
 
     mode: the record mode (`once`, `new`, `all`), which decides how to merge;
@@ -47,7 +47,7 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentRequest:
     """A whole request without secrets.
 
     `at` is seconds on the recorder's clock. Older journals have no region and no service.
@@ -106,7 +106,7 @@ class End:
 
 
 @dataclass(frozen=True, slots=True)
-class Damaged:
+class DamagedPart:
     """Unreadable bytes, from the offset `at` to the next record.
 
     `read` yields it; it cannot be encoded.
@@ -115,13 +115,13 @@ class Damaged:
     at: int
 
 
-Record: TypeAlias = Opened | Sent | Head | Chunk | End | InputChunk | Damaged
-_KINDS: tuple[type[Record], ...] = (Opened, Sent, Head, Chunk, End, InputChunk)
+Record: TypeAlias = JournalStart | SentRequest | Head | Chunk | End | InputChunk | DamagedPart
+_KINDS: tuple[type[Record], ...] = (JournalStart, SentRequest, Head, Chunk, End, InputChunk)
 _NUMBERS: dict[type[Record], int] = {kind: number for number, kind in enumerate(_KINDS)}
 # The number of fields of records in older journals.
-_FEWEST: dict[type[Record], int] = {Sent: 7}
-# The first bytes of packed records (except `Opened`): a msgpack array header with the length, and
-# the kind.
+_FEWEST: dict[type[Record], int] = {SentRequest: 7}
+# The first bytes of packed records (except `JournalStart`): a msgpack array header with the length,
+# and the kind.
 _BEGINS = re.compile(
     b"|".join(
         re.escape(bytes((0x91 + length, number)))
@@ -135,16 +135,16 @@ _BEGINS = re.compile(
 def encode(record: Record) -> bytes:
     """Returns the bytes to append.
 
-    The first record must be `Opened`, because its bytes contain the magic word.
+    The first record must be `JournalStart`, because its bytes contain the magic word.
     """
     values = [getattr(record, field.name) for field in fields(record)]
     data: bytes = msgpack.packb([_NUMBERS[type(record)], *values])
-    begin = _MAGIC if isinstance(record, Opened) else b""
+    begin = _MAGIC if isinstance(record, JournalStart) else b""
     return begin + _FRAME.pack(len(data), crc32(data)) + data
 
 
 def read(data: bytes, file: str) -> Iterator[Record]:
-    """Yields the whole records of a journal, and `Damaged` for unreadable bytes between them.
+    """Yields the whole records of a journal, and `DamagedPart` for unreadable bytes between them.
 
     Raises CassetteInvalid if the file is not a journal, or if a record is not
     one that `encode` writes.
@@ -154,10 +154,10 @@ def read(data: bytes, file: str) -> Iterator[Record]:
             file, "a journal", "something else", "name the file that `bedtape record` left"
         )
     for number, packed in enumerate(_find_records(data, len(_MAGIC))):
-        yield packed if isinstance(packed, Damaged) else _decode(packed, number, file)
+        yield packed if isinstance(packed, DamagedPart) else _decode(packed, number, file)
 
 
-def _find_records(data: bytes, at: int) -> Iterator[bytes | Damaged]:
+def _find_records(data: bytes, at: int) -> Iterator[bytes | DamagedPart]:
     """Yields the packed data of each record that is complete and has the right CRC."""
     while at < len(data):
         packed = _read_packed(data, at)
@@ -167,7 +167,7 @@ def _find_records(data: bytes, at: int) -> Iterator[bytes | Damaged]:
             continue
         after = _find_next(data, at)
         if after is not None or not _is_torn(data, at):
-            yield Damaged(at)
+            yield DamagedPart(at)
         at = len(data) if after is None else after
 
 

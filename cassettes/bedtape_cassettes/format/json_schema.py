@@ -76,9 +76,7 @@ def problems(value: JsonValue, schema: Schema) -> list[Problem]:
 
 
 def find_unsendable(value: JsonValue) -> list[Problem]:
-    """Returns a problem for each part of the value that cannot be sent, as
-    `problems` does without a schema.
-    """
+    """Returns a problem for each part that cannot be sent, as `problems` without a schema."""
     return list(_find_deep(value)) or list(_find_unsendable(value, ()))
 
 
@@ -111,6 +109,8 @@ def _find_unsendable(value: JsonValue, path: Place) -> Iterator[Problem]:
         yield Problem.at(
             path, "text that UTF-8 can hold", f"half of a surrogate pair in {render_value(value)}"
         )
+    elif not isinstance(value, str | int | float | None):
+        yield Problem.at(path, "a value of JSON", render_value(value))
 
 
 # A character beyond U+FFFF is a pair of these in UTF-16; a program that cuts such
@@ -124,6 +124,8 @@ def render_value(value: JsonValue) -> str:
         text = compact(value).decode(errors="replace")
     except ValueError:  # half of a surrogate pair, or a number that is no JSON
         text = ascii(value)
+    except TypeError:  # an argument in Python can be anything
+        text = f"an object of the type {type(value).__name__}"
     return text if len(text) <= _WIDTH else f"{text[:_WIDTH]}…"
 
 

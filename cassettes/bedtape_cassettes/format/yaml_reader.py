@@ -134,7 +134,7 @@ def read(data: bytes, text: str, file: str) -> JsonValue:
 
     Raises CassetteInvalid with the first MAX_PROBLEMS problems.
     """
-    reading = _Reading(data, text, file)
+    reading = _Pass(data, text, file)
     value = reading.document()
     if reading.problems:
         raise CassetteInvalid(sorted(reading.problems, key=lambda problem: problem.line))
@@ -186,7 +186,7 @@ class _Stop(Exception):
     """Stops the pass. The list of problems contains the reason."""
 
 
-class _Reading:
+class _Pass:
     """One pass over one file. It collects problems, so that one error contains all of them."""
 
     def __init__(self, data: bytes, text: str, file: str) -> None:

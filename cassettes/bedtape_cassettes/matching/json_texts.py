@@ -64,9 +64,7 @@ _COMPILED = {operation: _compile(paths) for operation, paths in PATHS.items()}
 
 
 def has_json_texts(operation: str | None, body: bytes) -> bool:
-    """Whether the body may contain such strings. operation: its name, or None if
-    bedtape does not name it.
-    """
+    """Whether the body may contain such strings. operation: None for one without a name."""
     compiled = _COMPILED.get(operation)
     return compiled is not None and compiled[0].search(body) is not None
 

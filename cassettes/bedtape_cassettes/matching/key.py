@@ -234,9 +234,7 @@ _scrub_cached = lru_cache(maxsize=1024)(scrub)
 def _redact(
     method: str, target: Target, headers: AnswerHeaders, body: bytes, rules: MatchRules
 ) -> tuple[Target, AnswerHeaders, bytes]:
-    """The user's patterns are applied to the client's spelling of the body, as
-    the recorder applies them.
-    """
+    """Applies the user's patterns to the client's spelling of the body, as the recorder does."""
     headers = tuple((name, scrub_text(value, rules.redaction)) for name, value in headers)
     if not rules.redact:
         return target, headers, body
@@ -403,9 +401,7 @@ def canonical(
 
 
 def canonicalize_request(request: Request, rules: MatchRules = DEFAULT) -> Canonical:
-    """Returns the fields of a recorded request that `compute_request_key` digests, with
-    digests of large binary data.
-    """
+    """Returns the request fields that `compute_request_key` digests, with binary data digested."""
     target = identify(request.method, request.path)
     return canonical(
         request.method, target, _pick_headers(request), read_outline(request.body.data).data, rules

@@ -34,17 +34,13 @@ _LONGEST_SECRET = 64
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """data: the body, with a digest in place of each large text of base64.
-    blobs: the texts by digest.
-    """
+    """data: the body, with digests in place of large base64. blobs: the texts by digest."""
 
     data: bytes
     blobs: Mapping[bytes, bytes] = field(default_factory=dict)
 
     def split(self, data: bytes) -> Iterator[bytes]:
-        """Yields the parts of a text that contains digests, with the text of
-        each digest in its place.
-        """
+        """Yields the parts of a text with digests, and the text of each digest in its place."""
         if not self.blobs:
             yield data
             return
@@ -70,9 +66,7 @@ def read_outline(body: bytes) -> Outline:
 
 
 def _find_long_strings(body: bytes) -> Iterator[tuple[int, int]]:
-    """Yields the start and end of every string that is at least two blocks long, without the
-    beginning of a data URL.
-    """
+    """Yields start and end of each string of two blocks or more, without a data URL's start."""
     at = 0
     while at + _BLOCK <= len(body):
         if body.find(b'"', at, at + _BLOCK) >= 0:
@@ -88,9 +82,7 @@ def _find_long_strings(body: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _digest_base64(blob: bytes) -> bytes | None:
-    """Returns a digest in hexadecimal; None if the text is not base64, or contains what
-    redaction would replace.
-    """
+    """Returns a hexadecimal digest; None for text that is not base64 or would be redacted."""
     digest = blake2b(digest_size=24)
     for at in range(0, len(blob), _SLICE):
         part = blob[at : at + _SLICE]

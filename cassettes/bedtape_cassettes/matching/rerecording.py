@@ -33,9 +33,7 @@ _WORD = re.compile(rb"\w+")
 
 
 def build_pairing_rules(rules: MatchRules) -> MatchRules:
-    """Returns the rules that pair new recordings with earlier ones, whose ids
-    may have other forms.
-    """
+    """Returns the rules that pair new recordings with earlier ones with other forms of ids."""
     return replace(rules, placeholders=(*rules.placeholders, ID_PATTERN))
 
 

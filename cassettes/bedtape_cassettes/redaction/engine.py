@@ -41,9 +41,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Find:
-    """What was found. how: "in base64", "percent-encoded" or "". place: the
-    leaf of the document.
-    """
+    """What was found. how: "in base64", "percent-encoded" or "". place: of the leaf."""
 
     kind: str
     value: str
@@ -208,9 +206,7 @@ def find_edits(text: str, search: Search, write: Writer) -> list[Edit]:
 
 
 def settle(value: _T, change: Callable[[_T], _T]) -> _T:
-    """The value after `change` is repeated until it changes nothing, because replacing
-    a find may make another.
-    """
+    """Repeats `change` until it changes nothing, because replacing a find may make another."""
     for _ in range(_ROUNDS):
         before, value = value, change(value)
         if value == before:
@@ -367,9 +363,7 @@ def _add(edits: list[Edit], more: Iterable[Edit]) -> None:
 
 
 def _breaks(edit: Edit, text: str, leaves: Iterable[Leaf]) -> bool:
-    """Whether an edit of JSON's spelling would break an escape, or base64
-    that was searched already.
-    """
+    """Whether an edit of JSON's spelling would break an escape or base64 that was searched."""
     return any(
         _OPEN_ESCAPE.search(text[max(0, at - _LONGEST_ESCAPES) : at])
         for at in (edit.start, edit.end)

@@ -28,9 +28,7 @@ _CREDENTIAL_VALUE = re.compile(
 
 
 def is_secret_header(name: str, value: str = "") -> bool:
-    """Whether a header's value is secret, by the header's name or because the value has the
-    form of `Authorization`.
-    """
+    """Whether a header's value is secret, by its name or by a form as in `Authorization`."""
     return (
         _SECRET_HEADER.fullmatch(name) is not None or _CREDENTIAL_VALUE.fullmatch(value) is not None
     )
@@ -351,9 +349,7 @@ _SHORTEST = 16
 
 
 def make_own_kind(values: Iterable[str]) -> SecretKind:
-    """The kind of these values: as they are, escaped in JSON, percent-encoded, and within
-    base64 of a longer text.
-    """
+    """The kind of these values: plain, escaped in JSON, percent-encoded, and inside base64."""
     forms = [
         form
         for value in sorted(values, key=len, reverse=True)
@@ -368,9 +364,7 @@ def make_own_kind(values: Iterable[str]) -> SecretKind:
 
 
 def _spell(value: str) -> Iterator[str]:
-    """The value, and for each place in a group of three bytes, the characters of
-    base64 that it alone decides.
-    """
+    """The value, and for each of three offsets, the characters of base64 that it alone decides."""
     yield value
     for before in range(3):
         word = b64encode(b"\0" * before + value.encode()).decode()

@@ -180,9 +180,7 @@ def _redact(text: str, redaction: Redaction) -> str:
 
 
 def redact_path(path: str, redaction: Redaction) -> str:
-    """A request's path, with its query, without what the patterns match
-    once it is percent-decoded.
-    """
+    """A request's path and query, without what the patterns match once it is percent-decoded."""
     raw, mark, query = path.partition("?")
     return (
         _redact_encoded(raw, redaction, safe="/:")

@@ -135,9 +135,7 @@ class TextScrubber:
         )
 
     def close(self, *, cut: bool) -> bytes:
-        """The last word of a cut body is dropped: it may be most of a secret,
-        which no pattern matches.
-        """
+        """Drops a cut body's last word, which may be most of a secret that no pattern matches."""
         return self._release(
             word.start() if cut and (word := _LAST_WORD.search(self._held)) else len(self._held)
         )

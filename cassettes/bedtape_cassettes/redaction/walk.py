@@ -41,9 +41,7 @@ WriteAt: TypeAlias = Callable[[Find, str], str]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A secret that must not be written: the title of its kind, and where in the
-    interaction (`response.body …`).
-    """
+    """A secret that must not be written: its kind's title, and the place (`response.body …`)."""
 
     kind: str
     where: str
@@ -62,9 +60,7 @@ def scan(interaction: Interaction, redaction: Redaction = ALWAYS) -> list[Findin
 
 
 def scrub_interaction(interaction: Interaction, redaction: Redaction = ALWAYS) -> Interaction:
-    """The interaction as it may be written: without secrets, and without what
-    the user's patterns match.
-    """
+    """The interaction as it may be written: without secrets and matches of the user's patterns."""
     clean = rewrite(interaction, redaction.secrets, lambda find, _: write_placeholder(find))
     if not redaction.patterns:
         return clean
@@ -158,9 +154,7 @@ class _Walk:
         return body if data == body.data else bodies.read_body(data)
 
     def rewrite_events(self, body: Events, where: str) -> Events:
-        """First the texts that events make together, then each event, because joining
-        may hide where a word ends.
-        """
+        """First the texts that events make together, because joining may hide where a word ends."""
         documents = [
             _Document(event.payload.decode(errors="surrogateescape")) for event in body.events
         ]
@@ -272,9 +266,7 @@ class _Document:
         return tuple(named)
 
     def pieces(self, number: int, place: Place = ()) -> Iterator[_Piece]:
-        """The pieces of texts that other events may continue. place: of this
-        document in another.
-        """
+        """The pieces of texts that other events may continue. place: of this document."""
         for index, leaf in enumerate(self.leaves):
             own = leaf.place or place
             if index in self._inner:

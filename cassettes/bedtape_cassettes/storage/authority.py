@@ -34,9 +34,7 @@ _PARTITIONS = ("aws", "aws-cn", "aws-eusc", "aws-us-gov")
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """A certificate authority. file: contains its key and certificate. certificate: in
-    PEM. hosts: it may sign.
-    """
+    """A certificate authority. file: key and certificate. certificate: PEM. hosts: it may sign."""
 
     file: Path
     certificate: bytes
@@ -49,9 +47,7 @@ class Authority:
         return host in self.hosts
 
     def issue(self, names: Sequence[str]) -> bytes:
-        """Return a new key and certificate for a server, in PEM. names:
-        host names and IP addresses.
-        """
+        """Return a new key and certificate for a server, in PEM. names: hosts and IP addresses."""
         leaf: KeyPair = _certificates().issue_leaf(self._pair, names, datetime.now(UTC))
         return leaf.pem
 
@@ -97,9 +93,7 @@ def open_authority(environ: Mapping[str, str]) -> Authority:
 
 
 def list_hosts() -> list[str]:
-    """Return the hosts of Bedrock's endpoints in all regions that the
-    installed botocore contains.
-    """
+    """Return the hosts of Bedrock's endpoints in all regions that botocore contains."""
     partitions = json.loads(files("botocore").joinpath("data/partitions.json").read_bytes())[
         "partitions"
     ]

@@ -54,9 +54,7 @@ class KeyPair:
 
 
 def create_authority(hosts: Iterable[str], now: datetime) -> KeyPair:
-    """Create a certificate authority. hosts: the names that it may sign,
-    beside the loopback names.
-    """
+    """Create a certificate authority. hosts: names that it may sign, beside those of loopback."""
     permitted = [*map(x509.DNSName, ("localhost", *hosts)), *map(x509.IPAddress, _LOOPBACK)]
     key = ec.generate_private_key(ec.SECP256R1())
     name = _render_name("bedtape CA")
@@ -70,9 +68,7 @@ def create_authority(hosts: Iterable[str], now: datetime) -> KeyPair:
 
 
 def issue_leaf(authority: KeyPair, names: Iterable[str], now: datetime) -> KeyPair:
-    """Create a server's certificate, which is valid for `LEAF_LIFETIME`. names:
-    host names and IP addresses.
-    """
+    """Create a server's certificate, valid for `LEAF_LIFETIME`. names: hosts and IP addresses."""
     key = ec.generate_private_key(ec.SECP256R1())
     signer = authority.certificate
     identifier = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(

@@ -378,9 +378,7 @@ def _find_folder(place: Path, name: str, before: Suite) -> Path:
 
 
 def _refuse_link(place: Path, path: Path) -> None:
-    """Raises CassetteError if a link leads out of the folder of cassettes, because a
-    branch can contain links.
-    """
+    """Raises CassetteError for a link that leads out of the folder; branches can contain one."""
     if not is_inside(place, path):
         actual = f"a link to {path.resolve()}"
         raise CassetteError(

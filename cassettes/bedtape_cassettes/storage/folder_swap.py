@@ -1,6 +1,4 @@
-"""Replaces the files of a folder in one step, so that a reader sees all old
-files or all new files.
-"""
+"""Replaces the files of a folder in one step, so that readers see all old or all new files."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Finds, names and reads the files of other recorders, for the import and for
-playing them as they are.
-"""
+"""Finds, names and reads files of other recorders, for the import and for playing them."""
 
 from __future__ import annotations
 
@@ -25,18 +23,14 @@ _CLASS = re.compile(r"(?<![^/])([A-Z]\w*)\.(?=test)")
 
 @dataclass(frozen=True, slots=True)
 class ForeignRecordings:
-    """The cassettes of other recorders' files, and a line about each part of
-    them that cannot be played.
-    """
+    """The cassettes of other recorders' files, and a line for each part that cannot be played."""
 
     cassettes: tuple[Cassette, ...]
     remarks: tuple[str, ...]
 
 
 def find_foreign(paths: Iterable[Path]) -> list[Path]:
-    """Returns the paths that hold recordings of other tools: files except `.tape`, and
-    folders without own files.
-    """
+    """Returns the paths with recordings of other tools: files, and folders without own files."""
     return [
         path
         for path in paths
@@ -147,9 +141,7 @@ def is_own(path: Path) -> bool:
 
 
 def _name_after_path(path: Path) -> str:
-    """Returns the cassette name of a file in a folder. pytest-recording joins the names of
-    class and test by a dot.
-    """
+    """Returns the cassette name of a file. pytest-recording joins class and test by a dot."""
     return cassette_name(_CLASS.sub(r"\1/", _SUFFIX.sub("", path.as_posix())))
 
 

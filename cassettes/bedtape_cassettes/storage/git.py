@@ -176,9 +176,7 @@ def find_repository(folder: Path) -> Path | None:
 
 
 def find_missing_line(attributes: str) -> str:
-    """Returns the line that a .gitattributes needs at its end to diff `.tape`
-    files; may be empty.
-    """
+    """Returns the line that .gitattributes needs to diff `.tape` files; may be empty."""
     if _ATTRIBUTE in attributes.splitlines():
         return ""
     end = "" if not attributes or attributes.endswith("\n") else "\n"
@@ -186,9 +184,7 @@ def find_missing_line(attributes: str) -> str:
 
 
 def find_configuration(top: Path) -> Path:
-    """Returns the path of the repository's configuration file, which may be outside
-    `top`, as in a worktree.
-    """
+    """Returns the path of the repository's configuration, which is outside `top` in a worktree."""
     path = _git(top, "rev-parse", "--git-path", "config")
     return top / (path or b".git/config").decode(errors="surrogateescape").rstrip("\n")
 
@@ -199,9 +195,7 @@ def is_diff_configured(top: Path) -> bool:
 
 
 def configure_diff(top: Path) -> None:
-    """Configures the repository to diff `.tape` files with `bedtape cassette textconv`,
-    if bedtape is installed.
-    """
+    """Configures git to diff `.tape` files by `bedtape cassette textconv`, if it is installed."""
     if _git(top, "config", "--local", DIFF_OPTION, _TEXTCONV) is None:
         raise CassetteError(
             f"{top}: expected git's configuration to be writable, found it is not; fix permissions"

@@ -33,7 +33,7 @@ _NAMES_FILES = b"\n  files:"
 # bytes.
 _GENERATION = b"1"
 
-Fingerprint = frozenset[tuple[str, int, int]]
+Fingerprint = frozenset[tuple[str, int, int, int]]
 
 
 def samples() -> Path:
@@ -103,9 +103,7 @@ def _leaves(root: Path, entry: os.DirEntry[str], report: Callable[[Problem], obj
 
 
 def _find_files(root: Path, report: Callable[[Problem], object]) -> tuple[list[_File], list[Path]]:
-    """Files directly in the folder are a cassette of its name. report: is
-    called with each problem.
-    """
+    """Files directly in the folder are a cassette of its name. report: gets each problem."""
     files: list[_File] = []
     tapes: list[Path] = []
     for folder, names in _walk(root, report):
@@ -233,9 +231,7 @@ def _read_folder(root: Path, cache: Path | None, report: Callable[[str], object]
 
 
 def _find_other_recorder(path: Path) -> list[Problem]:
-    """Returns one problem for a file of another recorder, because it lacks
-    every part of an interaction.
-    """
+    """Returns one problem for a file of another recorder, which is no interaction at all."""
     # folders rarely have such files
     import_formats = import_module("bedtape_cassettes.foreign.import_formats")
     try:
@@ -374,11 +370,12 @@ def find_state_folder(environ: Mapping[str, str]) -> Path:
 
 
 def fingerprint(paths: Sequence[Path]) -> Fingerprint:
-    """Returns the path, time and size of each file, which differ after a cassette on disk changes.
+    """Returns the path, time, size and inode of each file, which differ after a cassette changes.
 
-    Opens no file.
+    The inode shows that a file was replaced by one of the same size within one tick of the file
+    system's clock. Opens no file.
     """
-    marks: set[tuple[str, int, int]] = set()
+    marks: set[tuple[str, int, int, int]] = set()
     for path in paths:
         files, tapes = _find_files(path, lambda _: None)
         marks |= {
@@ -389,12 +386,14 @@ def fingerprint(paths: Sequence[Path]) -> Fingerprint:
     return frozenset(marks)
 
 
-def _read_mark(path: Path) -> tuple[str, int, int] | None:
+def _read_mark(path: Path) -> tuple[str, int, int, int] | None:
     try:
         status = path.stat()
     except OSError:  # removed since it was listed
         return None
-    return None if stat.S_ISDIR(status.st_mode) else (str(path), status.st_mtime_ns, status.st_size)
+    if stat.S_ISDIR(status.st_mode):
+        return None
+    return str(path), status.st_mtime_ns, status.st_size, status.st_ino
 
 
 # -- files -----------------------------------------------------------------------------------------

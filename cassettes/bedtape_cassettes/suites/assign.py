@@ -99,9 +99,7 @@ def assign(interaction: Interaction, changes: Sequence[Assignment]) -> EditResul
 
 
 def reconcile(before: Interaction, after: Interaction) -> EditResult:
-    """Updates the token count of a hand-edited interaction, if its text
-    changed and its usage did not.
-    """
+    """Updates an edited interaction's token count, if its text changed and its usage did not."""
     notes: list[str] = []
     old, new = read_answer_text(before), read_answer_text(after)
     if old is not None and new is None and after.response.status == 200:
@@ -231,9 +229,7 @@ def _find_doubts(content: Message) -> list[str]:
 
 
 def _render(interaction: Interaction, message: Message, expected: str) -> Response:
-    """Renders an answer in the form of the model's family. expected: for the
-    message of an error.
-    """
+    """Renders an answer in the form of the model's family. expected: for an error."""
     try:
         return render(
             message,
@@ -371,9 +367,7 @@ def _with_model(interaction: Interaction, model: str) -> Interaction:
 
 
 def _check_family(interaction: Interaction, model: str) -> None:
-    """Raises CassetteError if the other model has another family, because request
-    and answer have its form.
-    """
+    """Raises CassetteError if the other model has another family, and so another form."""
     names = []
     for each in (interaction.model or "", model):
         try:

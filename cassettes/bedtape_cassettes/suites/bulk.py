@@ -64,9 +64,7 @@ def trim(interaction: Interaction, events: int) -> Interaction:
 
 
 def _keep_where(suite: Suite, stays: Callable[[Cassette, int], bool]) -> Suite:
-    """Keeps the interactions for which `stays` is true, and the cassettes that
-    still have an interaction.
-    """
+    """Keeps the interactions for which `stays` is true, and the cassettes that still have one."""
     kept = (
         Cassette(c.name, tuple(i for place, i in enumerate(c.interactions) if stays(c, place)))
         for c in suite
@@ -122,9 +120,7 @@ def append(suite: Suite, name: str, added: Iterable[Interaction]) -> Suite:
 
 
 def _replace(suite: Suite, *changed: Cassette) -> Suite:
-    """Replaces or adds the changed cassettes by name, sorts by name, and
-    removes empty cassettes.
-    """
+    """Replaces or adds the changed cassettes, sorts them by name, and removes empty ones."""
     named = {cassette.name: cassette for cassette in (*suite, *changed)}
     return tuple(named[name] for name in sorted(named) if named[name].interactions)
 
@@ -171,9 +167,7 @@ def _find_one(suite: Suite, name: str) -> Cassette:
 
 
 def renumber(suite: Suite, names: Iterable[str]) -> Suite:
-    """Renames the files of the cassettes: numbers from 1 without gaps, current
-    operation and match key.
-    """
+    """Renames the cassettes' files: numbers without gaps, current operation and match key."""
     again = [
         number_files(cassette, cassette.interactions[0].file.rpartition("/")[0])
         for name in names

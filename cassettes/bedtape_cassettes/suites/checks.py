@@ -36,9 +36,7 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One difference from the model. certain: the value is wrong; otherwise the
-    model may be out of date.
-    """
+    """One difference from the model. certain: wrong; otherwise the model may be out of date."""
 
     message: str
     certain: bool
@@ -90,9 +88,7 @@ def check(
 
 
 def group(results: Sequence[CheckResult]) -> list[tuple[CheckResult, tuple[str, ...]]]:
-    """Returns each distinct result once, with the places where it was found, in the
-    order of the first place.
-    """
+    """Returns each distinct result once, with its places, in the order of the first place."""
     places: dict[tuple[Level, str, str], list[CheckResult]] = {}
     for result in results:
         places.setdefault((result.level, result.kind, result.message), []).append(result)

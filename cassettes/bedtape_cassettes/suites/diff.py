@@ -126,9 +126,7 @@ def _render_image(data: bytes) -> str:
 
 
 def _read_message(message: Message) -> _Facts:
-    """Joins texts, because their cuts are noise, and leaves out tool call ids,
-    because they are random.
-    """
+    """Joins texts, because their cuts are noise, and leaves out tool call ids, which are random."""
     facts = {"text": message.text} if message.text else {}
     thoughts = [block for block in message.blocks if isinstance(block, Reasoning)]
     calls = [block for block in message.blocks if isinstance(block, ToolUse)]
@@ -214,9 +212,7 @@ def _read_body(body: Body | Events) -> _Facts:
 
 
 def _read_value(form: str, data: bytes) -> JsonValue:
-    """Returns the JSON without the signatures of reasoning, which differ in every
-    recording; else the text.
-    """
+    """Returns the JSON without signatures of reasoning, which differ each time; else the text."""
     try:
         value = _render_image(data) if form == "base64" else bodies.read_value(form, data)
     except ValueError:
@@ -234,9 +230,7 @@ def _list_members(value: JsonValue, root: str = "") -> _Facts:
 
 
 def compare(before: Suite, after: Suite, *, noise: bool = True) -> tuple[Comparison, ...]:
-    """Compares cassettes with the same name, or, if each side has one cassette, these
-    two whatever their names.
-    """
+    """Compares cassettes of equal names; if each side has one, these two whatever their names."""
     if len(before) == len(after) == 1:
         return tuple(_compare_cassettes(before[0], after[0], noise=noise))
     old, new = {c.name: c for c in before}, {c.name: c for c in after}
@@ -264,9 +258,7 @@ def _compare_cassettes(before: Cassette, after: Cassette, *, noise: bool) -> Ite
 
 
 def _pair_places(before: Cassette, after: Cassette) -> list[tuple[int | None, int | None]]:
-    """Pairs places with the same request, in order, then the remaining places
-    with the same number.
-    """
+    """Pairs places with the same request, in order, then the rest with the same number."""
     if len(before.interactions) == len(after.interactions) == 1:
         return [(0, 0)]
     olds, news = (

@@ -41,9 +41,7 @@ def unset(interaction: Interaction, paths: Sequence[str]) -> EditResult:
 
 
 def _find_order(path: str) -> int:
-    """Returns the number of the event that a path removes; for other paths, which
-    come first, a higher number.
-    """
+    """Returns the number of the event that a path removes; a higher one for other paths."""
     match = re.match(r"json:\$\[([0-9]{1,9})\]$", path)
     return int(match[1]) if match else 10**9
 

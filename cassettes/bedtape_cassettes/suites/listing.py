@@ -14,9 +14,7 @@ from bedtape_cassettes.text import Line, escape_controls, lines
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One cassette. bytes: size of its files, `None` in a `.tape`. age_seconds: time since
-    its last change, or `None`.
-    """
+    """One cassette. bytes: of its files, `None` in a `.tape`. age_seconds: after its change."""
 
     name: str
     interactions: int
@@ -30,9 +28,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """The totals of one operation of one model. waited_ms: recorded time from
-    requests to the ends of answers.
-    """
+    """Totals of one operation of one model. waited_ms: recorded, from requests to answers' ends."""
 
     operation: str
     model: str

@@ -12,9 +12,7 @@ from bedtape_cassettes.text import Line, lines
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Changed files, relative to the folder. moved, copied: (from, to) of an
-    unchanged interaction.
-    """
+    """Changed files, relative to the folder. moved, copied: pairs of paths, from and to."""
 
     removed: tuple[str, ...] = ()
     added: tuple[str, ...] = ()

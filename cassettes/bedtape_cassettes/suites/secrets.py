@@ -127,9 +127,7 @@ NAME_PLACES = {"the cassette's name": "rename", "the file's name": "renumber"}
 def scan(
     suite: Suite, picked: Picked, search: Search, tick: Callable[[str], None] = lambda _: None
 ) -> list[ScanResult]:
-    """Returns all that the search finds in the picked interactions and in their names, in
-    order, without duplicates.
-    """
+    """Returns all that the search finds in the picked interactions and names, each once."""
     findings: list[ScanResult] = []
     for cassette in suite:
         places = set(picked.get(cassette.name, ()))
@@ -249,9 +247,7 @@ def load_detectors() -> Look | None:
 
 
 def _find_hint(name: str) -> Callable[[str], object] | None:
-    """Returns a function that is false for texts in which the detector finds nothing;
-    `None` if there is none.
-    """
+    """Returns a function that is false for texts without finds of the detector, or `None`."""
     if name in _HINTS:
         return _HINTS[name].search
     if name != "KeywordDetector":

@@ -41,9 +41,7 @@ _HIGHEST = 10**18
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """A parsed selector. cassettes: a name, or a glob of names. ranges:
-    numbers, both ends included.
-    """
+    """A parsed selector. cassettes: a name, or a glob. ranges: numbers, both ends included."""
 
     text: str
     cassettes: str

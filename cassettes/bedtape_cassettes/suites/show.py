@@ -37,9 +37,7 @@ _LONGEST = 76  # of a text in the timeline
 
 
 def render_heading(cassette: str, number: int, interaction: Interaction) -> list[Line]:
-    """Renders `weather:2  ConverseStream  us.amazon.nova-lite-v1:0  200  stream`,
-    the file name and the key.
-    """
+    """Renders `weather:2  ConverseStream  us.amazon.nova-lite-v1:0  200  stream`, file and key."""
     what = interaction.operation or f"{interaction.request.method} {interaction.request.path}"
     status = str(interaction.response.status)
     ends = interaction.response.ends
@@ -187,9 +185,7 @@ def _render_unread(body: Body | Events, status: int) -> Iterator[Line]:
 
 
 def _render_bytes(form: str, data: bytes, indent: int | None = 2) -> str:
-    """Renders JSON on several lines (on one without `indent`), text unchanged, and
-    the number of other bytes.
-    """
+    """Renders JSON (on one line without `indent`), text unchanged, and other bytes as a count."""
     if form == "base64":
         return f"{len(data)} bytes"
     try:
@@ -203,9 +199,7 @@ def _render_bytes(form: str, data: bytes, indent: int | None = 2) -> str:
 
 
 def _render_timeline(after_ms: int, body: Body | Events) -> Iterator[Line]:
-    """Renders the time of the head, then the times, count and bytes of each
-    run of events of one type.
-    """
+    """Renders the head's time, then times, count and bytes of each run of events of one type."""
     if not isinstance(body, Events):
         if after_ms:
             yield Line(f"answered after {after_ms} ms", "faint")
@@ -241,9 +235,7 @@ def _render_usage(usage: Usage) -> Iterator[Line]:
 
 
 def render_raw(cassette: str, number: int, interaction: Interaction) -> list[Line]:
-    """Renders request and response with headers, and body or frames, as
-    recorded without padding.
-    """
+    """Renders request and response with headers, and body or frames without padding."""
     request, response = interaction.request, interaction.response
     return [
         *render_heading(cassette, number, interaction),

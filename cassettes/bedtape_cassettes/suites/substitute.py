@@ -1,6 +1,4 @@
-"""Replaces a text everywhere in an interaction, as sed does: in the request, the
-answer and its tool inputs.
-"""
+"""Replaces a text in a whole interaction, as sed does: request, answer, tool inputs."""
 
 from __future__ import annotations
 
@@ -28,9 +26,7 @@ from bedtape_cassettes.suites.tool_inputs import list_tool_calls, with_tool_inpu
 
 @dataclass(frozen=True, slots=True)
 class Substitution:
-    """A compiled pattern, and the text to write instead, which may refer to
-    the pattern's groups.
-    """
+    """A compiled pattern, and the replacement, which may refer to the pattern's groups."""
 
     pattern: re.Pattern[str]
     new: str

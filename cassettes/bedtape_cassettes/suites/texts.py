@@ -44,9 +44,7 @@ _NO_TEXTS = re.compile(
 
 
 def read_request_text(interaction: Interaction) -> str:
-    """Returns the text of a request: system prompt, messages and tool
-    results, or else the whole body.
-    """
+    """Returns a request's text: system prompt, messages and tool results, or the whole body."""
     request = interaction.request
     prompt = prompt_of(interaction.operation, interaction.model, request.body.data)
     text = "\n".join(filter(None, (prompt.text, *(result.text for result in prompt.results))))
@@ -54,9 +52,7 @@ def read_request_text(interaction: Interaction) -> str:
 
 
 def read_response_text(interaction: Interaction) -> str:
-    """Returns the text of an answer: texts, reasoning and tool calls of a message, or
-    else the body or the events.
-    """
+    """Returns an answer's text: of a message with its tool calls, or else the body or events."""
     content = content_of(interaction.operation, interaction.model, interaction.response)
     if isinstance(content, Message):
         return "\n".join(filter(None, map(_read_block, content.blocks)))
@@ -85,9 +81,7 @@ def read_stop_reason(interaction: Interaction) -> str:
 
 
 def read_error_name(response: Response) -> str:
-    """Returns the error's name, from the header, the body, or the exception that ends a
-    stream; else an empty text.
-    """
+    """Returns the error's name from header, body or the stream's exception; else an empty text."""
     headers = {name.lower(): value for name, value in response.headers}
     if named := headers.get("x-amzn-errortype"):
         return named.split(":")[0]

@@ -11,9 +11,7 @@ from bedtape_cassettes.model import LONGEST_MS, Body, Events, Interaction, Respo
 
 @dataclass(frozen=True, slots=True)
 class Retiming:
-    """scale: the factor for every time; 0 removes all waits. cap_ms: the longest wait
-    before the head or an event.
-    """
+    """scale: the factor for every time; 0 removes waits. cap_ms: the longest single wait."""
 
     scale: float = 1.0
     cap_ms: int | None = None

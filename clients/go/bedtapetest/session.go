@@ -193,6 +193,16 @@ func (s *Session) AssertConsecutive(steps ...Conditions) bool {
 	return s.assert("consecutive", steps)
 }
 
+// AssertCached fails the test unless a call that meets the conditions read so many tokens from a
+// prompt cache.
+func (s *Session) AssertCached(atLeastTokens int, conditions Conditions) bool {
+	s.t.Helper()
+	return s.assert("cached", struct {
+		Conditions
+		AtLeastTokens int `json:"at_least_tokens"`
+	}{conditions, atLeastTokens})
+}
+
 // AssertAllPlayed fails the test if a recording was not played.
 func (s *Session) AssertAllPlayed() bool {
 	s.t.Helper()
@@ -231,6 +241,12 @@ func (s *Session) Verdict() []Finding {
 		}
 	}
 	return findings
+}
+
+// Simulate chooses the features of the service to simulate, in place of those before.
+func (s *Session) Simulate(features Simulate) {
+	s.t.Helper()
+	s.send("PUT", s.path+"/simulate", features, nil)
 }
 
 // Set chooses the cassette to play, and whether each recording is played once.

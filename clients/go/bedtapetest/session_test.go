@@ -75,6 +75,19 @@ func TestRulesAnswer(t *testing.T) {
 	equal(t, calls[3].Temperature, nil)
 }
 
+func TestACacheIsSimulatedAndAsserted(t *testing.T) {
+	t.Parallel()
+	bedrock := bedtapetest.New(t)
+	bedrock.Respond(bedtapetest.When{}, bedtapetest.Text("fine"))
+	bedrock.Simulate(bedtapetest.Simulate{
+		Caching: bedtapetest.Caching{Automatic: true, MinimumTokens: 1},
+	})
+	for range 2 {
+		ask(t, bedrock.Config(), strings.Repeat("a long question ", 100))
+	}
+	bedrock.AssertCached(128, bedtapetest.Conditions{PromptContains: "long question"})
+}
+
 func TestFaultsAreRetriedWithoutWaiting(t *testing.T) {
 	t.Parallel()
 	bedrock := bedtapetest.New(t)

@@ -309,6 +309,10 @@ type Simulate struct {
 	// Ends at max_tokens and stop sequences, and errors for long requests. Either a truth or a
 	// Limit.
 	Limits any `json:"limits,omitzero"`
+	// Errors for requests above a quota of each model. Either false or a ModelQuotas.
+	Quotas any `json:"quotas,omitzero"`
+	// Errors for service tiers that a model does not have. Either a truth or a ServiceTier.
+	ServiceTiers any `json:"service_tiers,omitzero"`
 }
 
 // Caching is a part of Simulate.
@@ -329,6 +333,26 @@ type Limit struct {
 	LongPrompt string `json:"long_prompt,omitzero"`
 	// Whether an answer keeps a cut tool call. Default: keep. One of keep, drop.
 	CutTools string `json:"cut_tools,omitzero"`
+}
+
+// ModelQuotas is a part of Simulate.
+type ModelQuotas struct {
+	// The most requests in a minute.
+	RequestsPerMinute int `json:"requests_per_minute,omitzero"`
+	// The most tokens in a minute.
+	TokensPerMinute int `json:"tokens_per_minute,omitzero"`
+	// The most tokens in a day.
+	TokensPerDay int `json:"tokens_per_day,omitzero"`
+	// The tokens that an output token uses. Default: of the model.
+	OutputRate int `json:"output_rate,omitzero"`
+	// Other quotas of models, by glob. The first one counts.
+	Models map[string]any `json:"models,omitzero"`
+}
+
+// ServiceTier is a part of Simulate.
+type ServiceTier struct {
+	// The tiers beside default. Default: of the model.
+	Supported []string `json:"supported,omitzero"`
 }
 
 // Fault is an object of the control API.

@@ -29,6 +29,10 @@ export type Choice = NonNullable<operations["calls"]["parameters"]["query"]>;
 export type Conditions = Schemas["Conditions"];
 /** Conditions, and how many calls meet them. */
 export type Counted = Schemas["Counted"];
+/** Features of the service to simulate, by name. */
+export type Simulate = NonNullable<Overlay["simulate"]>;
+/** Conditions, and the tokens that a call read from a prompt cache. */
+export type Cached = NonNullable<Schemas["Assertion"]["cached"]>;
 
 /** Sends one request to the control API and returns the JSON of the answer. */
 export type Ask = (method: string, path: string, body?: unknown) => Promise<unknown>;
@@ -108,6 +112,11 @@ export class Session {
     return (await this.#ask("GET", "/overlay")) as Layers;
   }
 
+  /** Chooses the features of the service to simulate, in place of those before: `simulate({ caching: true })`. */
+  async simulate(features: Simulate): Promise<void> {
+    await this.#ask("PUT", "/simulate", features);
+  }
+
   /** Removes a rule or a fault by its name. Throws if the session has no layer of this name. */
   async remove(name: string): Promise<void> {
     await this.#ask("DELETE", `/layers/${encodeURIComponent(name)}`);
@@ -151,6 +160,14 @@ export class Session {
   /** Throws CallsMismatch if a call meets the conditions. */
   assertNotCalled(prompt: string | Conditions = {}, conditions: Conditions = {}): Promise<void> {
     return this.#assert({ not_called: { ...conditionsOf(prompt), ...conditions } });
+  }
+
+  /**
+   * Throws CallsMismatch unless a call that meets the conditions read tokens from a prompt cache, at
+   * least one by default: `assertCached("summary", { at_least_tokens: 1000 })`.
+   */
+  assertCached(prompt: string | Cached = {}, conditions: Cached = {}): Promise<void> {
+    return this.#assert({ cached: { ...conditionsOf(prompt), ...conditions } });
   }
 
   /** Throws CallsMismatch unless calls meet the steps in this order. consecutive: with no others between. */

@@ -127,6 +127,20 @@ test("assertions: not called, in sequence, all used, all played", async (context
   await session.assertNotCalled();
 });
 
+test("features of the service are simulated, and a cache that takes effect is asserted", async (context) => {
+  const session = own(context);
+  await session.respond({}, "fine");
+  await session.simulate({ caching: { automatic: true, minimum_tokens: 1 } });
+  const long = "a long question ".repeat(100);
+  await converse(session, long);
+  assert.match((await rejection(session.assertCached())).message, /at least 1 token from a prompt cache/);
+  await converse(session, long);
+  await session.assertCached("long question", { at_least_tokens: 128 });
+  assert.ok((await rejection(session.assertCached("short"))) instanceof CallsMismatch);
+  await session.simulate({ limits: { max_output_tokens: 10, context_tokens: 20 } });
+  assert.match((await converse(session, long))[1], /Input Tokens Exceeded/);
+});
+
 test("layers are read, replaced and removed; a seed repeats the same choices", async (context) => {
   const session = own(context);
   const overlay = {

@@ -64,9 +64,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One cause, and the files of the recordings in which it was found.
-    allowed: an allow-list contains it.
-    """
+    """One cause, and the recordings' files that have it. allowed: an allow-list contains it."""
 
     severity: Severity
     drift: Drift

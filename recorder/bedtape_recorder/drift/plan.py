@@ -88,9 +88,7 @@ def choose(folder: Path, name: str | None, plan: Plan) -> list[Interaction]:
 
 
 def _take_sample(interactions: Sequence[Interaction], plan: Plan) -> list[Interaction]:
-    """Takes turns between the kinds of requests, so that a small sample has
-    every operation and model.
-    """
+    """Takes turns between kinds of requests, so that a sample has all operations and models."""
     kinds: dict[object, list[int]] = {}
     for place, one in enumerate(interactions):
         if find_skip_reason(one, plan.operations) is None:

@@ -94,8 +94,14 @@ class Answer:
 
     @property
     def file(self) -> str | None:
-        """The recording that answered, or `None` for another source."""
-        return self.by if self.source == "cassette" else None
+        """The recording that answered, or `None` for another source, and for a conversation that
+        was not played to its end.
+        """
+        if self.source != "cassette" or not (
+            self.conversation is None or self.conversation.complete
+        ):
+            return None
+        return self.by
 
 
 @dataclass(slots=True, eq=False)

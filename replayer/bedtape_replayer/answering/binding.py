@@ -68,9 +68,7 @@ def _bind_header(name: str, value: str, pairs: Mapping[str, str]) -> str:
 
 
 def _pair_matches(recorded: Request, call: Call, rules: MatchRules) -> Iterator[tuple[str, str]]:
-    """Yields each recorded match of a placeholder with the call's match at the
-    same place, if they differ.
-    """
+    """Yields each placeholder's recorded match and the call's match, if they differ."""
     pairs: dict[str, set[str]] = {}
     for before, now in _pair_texts(recorded, call, rules):
         # As in the match key, a pattern searches what the patterns before it have left.
@@ -106,9 +104,7 @@ def _pair_texts(recorded: Request, call: Call, rules: MatchRules) -> Iterator[tu
 
 
 def echo_session(reply: Reply, call: Call) -> Reply:
-    """Returns the reply with the session id of the request's header, if the
-    reply has such a header.
-    """
+    """Returns the reply with the session id of the request's header, if it has the header."""
     name = ECHOED.get(call.operation or "")
     sent = None if name is None else call.head.get(name.decode())
     if sent is None:

@@ -176,9 +176,7 @@ class Call:
 
     @lazy_property
     def named_service(self) -> str | None:
-        """The service that the prefix of the path or the host of the request
-        names; None if neither does.
-        """
+        """The service in the path's prefix or in the host of the request, or None."""
         return self.prefix or _read_service(self.head.get("host") or "")
 
     @property
@@ -192,9 +190,7 @@ class Call:
 
     @property
     def is_streamed(self) -> bool:
-        """Whether the client expects a stream: by the operation or, in OpenAI's and
-        Anthropic's APIs, by the body.
-        """
+        """Whether the client expects a stream: by the operation or, in other APIs, by the body."""
         operation = self.known
         if operation is None or self.dialect == "aws":
             return operation is not None and operation.streaming
@@ -245,9 +241,7 @@ class Call:
 
     @lazy_property
     def prompt(self) -> Prompt:
-        """The prompt in a form independent of the model family: system,
-        messages, tools, parameters.
-        """
+        """The prompt in a form without a model family: system, messages, tools, parameters."""
         findings = self.findings
         prompt = findings.prompt
         if prompt is None and findings.text is not None and findings.siblings is not None:
@@ -290,16 +284,12 @@ class Call:
 
     @property
     def invocation_id(self) -> str | None:
-        """The id that the attempts of one SDK call share, or `None` if the SDK
-        does not send an id.
-        """
+        """The id that all attempts of one SDK call share, or `None` if the SDK sends none."""
         return self.head.get("amz-sdk-invocation-id")
 
     @lazy_property
     def scope(self) -> tuple[str | None, str | None]:
-        """Access key id and region of the signature; None for each that the
-        request does not contain.
-        """
+        """Access key id and region of the signature; None for a part that is not there."""
         scope = read_scope(self.head.get("authorization") or "")
         return (scope.access_key, scope.region or None) if scope else (None, None)
 

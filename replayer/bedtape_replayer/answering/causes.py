@@ -104,9 +104,7 @@ def find_cause(changes: Sequence[Change]) -> Cause | None:
 
 
 def _find_label(change: Change) -> str | None:
-    """Returns the path of the member that labels the request, or is an id, if
-    the change is in it.
-    """
+    """Returns the path of the changed member, if it is an id or labels the request."""
     match change.place:
         case ("body", str() as name, *_) if name in _LABELS:
             return name
@@ -127,9 +125,7 @@ def _make_pattern(field: str) -> str:
 
 
 def _find_kinds(change: Change) -> list[tuple[str, str]] | None:
-    """Returns the kinds of values that differ and the options that allow them, or
-    None if other text differs.
-    """
+    """Returns the kinds of values that differ and their options; None if other text differs."""
     before, after = change.before, change.after
     if not (isinstance(before, str) and isinstance(after, str)):
         return None

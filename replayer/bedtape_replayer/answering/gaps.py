@@ -1,6 +1,4 @@
-"""Bytes with gaps for ids: an answer, or its head, that is encoded once and sent
-with other ids each time.
-"""
+"""Bytes with gaps for ids: an answer, or its head, encoded once and sent with other ids."""
 
 from __future__ import annotations
 

@@ -41,9 +41,7 @@ from bedtape_replayer.answering.causes import Cause, find_cause
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IndexedRecording:
-    """An interaction that can be played. number: its position in the recordings with
-    the same match key, from 0.
-    """
+    """A recording to play. number: its position among those with the same match key, from 0."""
 
     interaction: Interaction
     key: bytes
@@ -68,9 +66,7 @@ class FieldDifference:
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """A recording similar to the call: its file, every field that differs, and
-    the cause, if there is one.
-    """
+    """A recording similar to the call: its file, the fields that differ, and the cause."""
 
     file: str
     differences: tuple[FieldDifference, ...]
@@ -111,8 +107,8 @@ class Miss:
         if self.exhausted:
             times = "once" if self.exhausted == 1 else f"{self.exhausted} times"
             lines = [
-                f"No recording is left for {self.request}: it was recorded {times}, and --strict"
-                " does not play it again."
+                f"No recording is left for {self.request}: it was recorded {times}, and strict"
+                " playback plays each recording once."
             ]
             return "\n".join(
                 [*lines, *(f"  {near.file}" for near in self.nearest), *self._explain_layers()]

@@ -32,9 +32,7 @@ class Memo(dict[K, V]):
         self._bytes = 0
 
     def keep(self, key: K, value: V, size: int) -> None:
-        """Stores a value, unless it is too large. size: the size of the entry in
-        bytes, without its overhead.
-        """
+        """Stores a value, unless it is too large. size: in bytes, without the overhead."""
         if size > self._largest:
             return
         size += _ENTRY_BYTES
@@ -45,9 +43,7 @@ class Memo(dict[K, V]):
         self[key] = value
 
     def grow(self, key: K, value: V, size: int) -> None:
-        """Counts that a value has become larger, if the memo still contains
-        it. size: may be negative.
-        """
+        """Counts the growth of a value that the memo still contains. size: may be negative."""
         if self.get(key) is value:
             self._bytes += size
             self._memory.used += size

@@ -53,9 +53,7 @@ class Piece:
 
 
 class FilledHeaders(Sequence[tuple[bytes, bytes]]):
-    """Headers that differ from the headers of `sample` in ids alone, so that both have the same
-    encoding but for the ids.
-    """
+    """Headers that differ from those of `sample` in ids alone, so that their encodings do too."""
 
     __slots__ = ("ids", "sample")
 
@@ -127,9 +125,7 @@ class Reply:
         return reply
 
     def fill_headers(self, key: bytes, number: int) -> FilledHeaders:
-        """Return the headers with the request ids of a match key and of a
-        number of calls with it.
-        """
+        """Return the headers with the request ids of a match key and the number of its calls."""
         sample, purposes = self._sample_headers
         return FilledHeaders(
             sample, [_derive_request_id(key, number, purpose).encode() for purpose in purposes]
@@ -366,9 +362,7 @@ def build_own_reply(
     *more: tuple[bytes, bytes],
     first: tuple[bytes, bytes] = (b"Content-Type", b"application/json"),
 ) -> Reply:
-    """Builds a reply of bedtape with one piece. first: the header after the
-    date. more: the last headers.
-    """
+    """Builds bedtape's own reply. first: the header after the date. more: the last headers."""
     framing = ((b"Content-Length", b"%d" % len(body)), (b"Connection", b"keep-alive"))
     return Reply(
         status, ((b"Date", DATE), first, *framing, *more), (Piece(0, body),), streamed=False

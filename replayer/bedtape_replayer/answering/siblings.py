@@ -83,9 +83,7 @@ class Siblings:
         self._keys: tuple[object, PartialKey | None] = (None, None)
 
     def read_text(self, data: bytes) -> str | None:
-        """Return the text of a request that is one of the siblings; None for any other
-        request, and for a blank text.
-        """
+        """Return the text of one of the siblings; None for other requests and blank texts."""
         before, after = self._before, self._after
         if (
             len(data) < len(before) + len(after)
@@ -145,9 +143,7 @@ class Siblings:
         return prompt
 
     def find_key(self, call: Call, rules: MatchRules) -> PartialKey | None:
-        """Return what the match keys of these requests share, or None if the text
-        is not a part of the key.
-        """
+        """Return what these requests' match keys share; None if the key lacks the text."""
         made, key = self._keys
         if made is not rules:
             marked = b"%b%b%b" % (self._before, _MARK.encode(), self._after)
@@ -166,9 +162,7 @@ class Siblings:
     def find_texts(
         self, texts: Mapping[bytes, str], shared: tuple[bytes, ...], text: str
     ) -> tuple[bytes, ...]:
-        """Return the texts that the prompt of the request with this text contains.
-        shared: by `find_shared_texts`.
-        """
+        """Return the texts of the prompt with this text. shared: by `find_shared_texts`."""
         _, before, after = self._place
         turn = before + text + after
         return (

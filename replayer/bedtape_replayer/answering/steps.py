@@ -47,9 +47,7 @@ class Stall:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Send buffered data, then close the connection without an error, with
-    the answer incomplete.
-    """
+    """Send buffered data, then close without an error, with the answer incomplete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +109,7 @@ class EndAt:
 
 @dataclass(frozen=True, slots=True)
 class AddWaits:
-    """Adds waits in seconds. first_byte: before the head. between: before each piece of
-    the body except the first.
-    """
+    """Adds waits in seconds. first_byte: before the head. between: between pieces of the body."""
 
     first_byte: float
     between: Iterable[float] = ()

@@ -66,9 +66,7 @@ class Template:
         self.is_shared = not slots or not (self._events or reply.size > _LARGEST_REFILLED)
 
     def fill(self, seed: bytes, key: bytes, number: int = 0) -> tuple[Response, Reply]:
-        """Return the answer with the ids of a seed, and the request ids of a match key and of a
-        number of calls with it.
-        """
+        """Return the answer with ids of a seed, and request ids of a match key and of its calls."""
         if not self._slots:
             return self.response, self.reply.with_request_id(key, number)
         ids = make_ids(self._slots, seed)
@@ -108,9 +106,7 @@ class Template:
 
 
 class _FilledResponse(Response):
-    """A response whose ids are filled in when it is read, because a history counts most
-    responses and reads few.
-    """
+    """A response whose ids are filled in on reading, because a history reads few responses."""
 
     __slots__ = ("_ids", "_template")
     _ids: Sequence[bytes]
@@ -156,9 +152,7 @@ class _FilledResponse(Response):
 
 
 class _FilledReply(Reply):
-    """A reply whose ids are filled in when its body is read, because a history
-    keeps ten thousand of them.
-    """
+    """A reply whose ids are filled in on reading, because a history keeps thousands of them."""
 
     _template: Template
     _ids: Sequence[bytes]

@@ -1,13 +1,11 @@
-"""The routes of the control API for a session's calls: list, summary, assertions
-and verdict. Pure.
-"""
+"""The routes of the control API for calls: list, summary, assertions and verdict. Pure."""
 
 from __future__ import annotations
 
 from bedtape_cassettes.model import JsonValue
 from bedtape_cassettes.text import format_count
 from bedtape_replayer.api.call_schemas import ASSERTION, QUERY
-from bedtape_replayer.api.route import ApiRequest, Failed
+from bedtape_replayer.api.route import ApiRequest, RouteError
 from bedtape_replayer.history.assertions import (
     CallsMismatch,
     assert_all_played,
@@ -19,7 +17,7 @@ from bedtape_replayer.history.assertions import (
 )
 from bedtape_replayer.history.calls import ConditionInvalid
 from bedtape_replayer.history.json_safe import make_json_safe
-from bedtape_replayer.history.listing import list_calls
+from bedtape_replayer.history.listing import find_problem, list_calls
 from bedtape_replayer.history.retries.verdict import judge_retries
 from bedtape_replayer.overlay.explain import describe
 from bedtape_replayer.overlay.rule import Rule
@@ -66,7 +64,7 @@ def run_assertion(request: ApiRequest) -> JsonValue:
             case _:
                 assert_all_played(session.find_unplayed(session.index(request.engine.library)))
     except ConditionInvalid as error:
-        raise Failed(400, {"error": str(error)}) from None
+        raise RouteError(400, {"error": str(error)}) from None
     except CallsMismatch as error:
         return {"passed": False, "report": make_json_safe(str(error))}
     return {"passed": True, "report": None}
@@ -89,18 +87,15 @@ def list_unplayed(request: ApiRequest) -> JsonValue:
 
 
 def summarize(request: ApiRequest) -> JsonValue:
-    """Return the calls as pytest shows them after a failure, and what makes a
-    test with the fixture fail.
-    """
+    """Return the calls as pytest shows them after a failure, and what fails a test."""
     session = request.peek_session()
     calls, layers = session.history.calls, session.layers
     lines = [f"{format_count(len(calls), 'call')}{':' if calls else ''}", *list_calls(calls)]
-    lines += [f"never acted: {text}" for text in layers.describe_unused()]
-    misses = [str(call.miss or call.by) for call in calls if call.source in ("miss", "overlay")]
+    lines += [line for _, line in layers.list_unused()]
+    kept = map(find_problem, calls)
+    misses = [*session.history.forgotten_misses, *(report for report in kept if report is not None)]
     if calls.forgotten:
         lines[0] = f"after {format_count(calls.forgotten, 'older call')}, {lines[0]}"
-        fix = "play fewer calls in a session, or set a higher limit of its history"
-        misses.append(f"{calls.forgotten} older calls were forgotten and may be misses; {fix}")
     scripts = [rule for rule in layers.unused if isinstance(rule, Rule) and rule.needed > 1]
     unfinished = [
         f"a script did not end: {describe(rule, layers.count_fired(rule.id))}" for rule in scripts

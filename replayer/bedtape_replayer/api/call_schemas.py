@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 from bedtape_cassettes.format.json_schema import LARGEST_COUNT, Schema
-from bedtape_replayer.answering.answer import Source
-from bedtape_replayer.api.schema_parts import (
+from bedtape_cassettes.format.schema_parts import (
     ANYTHING,
     NUMBER,
     PAIR,
@@ -15,10 +14,12 @@ from bedtape_replayer.api.schema_parts import (
     WHOLE,
     describe,
     list_of,
+    make_count,
     make_object,
     make_optional,
     or_null,
 )
+from bedtape_replayer.answering.answer import Source
 from bedtape_replayer.history.retries.finding import Mistake
 from bedtape_replayer.overlay.schema import WHEN
 
@@ -58,12 +59,7 @@ CONDITIONS: dict[str, Schema] = {
     "max_tokens": or_null({**_PARAMETER, "type": "integer"}, _NOT_SAID),
     "stop_sequences": list_of(TEXT, "All stop sequences, in order."),
     "tools": list_of(TEXT, "The names of all offered tools, in any order."),
-    "attempts": {
-        "type": "integer",
-        "minimum": 1,
-        "maximum": LARGEST_COUNT,
-        "description": "The number of attempts of an SDK call; selects its last attempt.",
-    },
+    "attempts": make_count("The number of attempts of an SDK call; selects its last attempt."),
 }
 CALL_CONDITIONS = make_optional(CONDITIONS, description="A call must meet all conditions.")
 _AMOUNT: Schema = {"type": "integer", "minimum": 0, "maximum": LARGEST_COUNT}
@@ -91,7 +87,10 @@ ASSERTION = make_optional(
         ),
         "cached": make_optional(
             {**CONDITIONS, "at_least_tokens": {**_AMOUNT, "minimum": 1}},
-            description="A call that meets the conditions read so many tokens from a prompt cache.",
+            description=(
+                "A call that meets the conditions read at least `at_least_tokens` tokens from a"
+                " prompt cache."
+            ),
         ),
         "all_played": {
             "type": "boolean",

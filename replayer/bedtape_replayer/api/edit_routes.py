@@ -1,6 +1,4 @@
-"""The routes of the control API that change cassettes, where the server may write: the text of a
-recording, and new ones.
-"""
+"""The control routes that change cassettes where the server may write: texts and new recordings."""
 
 from __future__ import annotations
 
@@ -10,12 +8,12 @@ from dataclasses import asdict, replace
 from bedtape_cassettes.errors import CassetteError, Invalid
 from bedtape_cassettes.matching.normalise import build_interaction
 from bedtape_cassettes.model import JsonValue
-from bedtape_replayer.api.route import ApiRequest, Delayed, Failed, NoSuch, invalid
+from bedtape_replayer.api.route import ApiRequest, DelayedResult, NoSuch, RouteError, invalid
 from bedtape_replayer.api.schemas import EDIT, KEEP
 from bedtape_replayer.engine.editor import EditableText, EditConflict, Editor
 
 
-def read_text(request: ApiRequest) -> Delayed:
+def read_text(request: ApiRequest) -> DelayedResult:
     editor, file = _editor_of(request), request.parts["file"]
 
     def read() -> JsonValue:
@@ -27,13 +25,13 @@ def read_text(request: ApiRequest) -> Delayed:
     return _delay(read)
 
 
-def write_text(request: ApiRequest) -> Delayed:
+def write_text(request: ApiRequest) -> DelayedResult:
     editor, edit = _editor_of(request), request.read_json_as(EDIT)
     edited = EditableText(request.parts["file"], edit["text"], edit["version"])
     return _delay(lambda: asdict(editor.write(edited)))
 
 
-def keep_call(request: ApiRequest) -> Delayed:
+def keep_call(request: ApiRequest) -> DelayedResult:
     """Write the call and its answer as a recording.
 
     The answer is the one before faults changed its bytes.
@@ -42,7 +40,7 @@ def keep_call(request: ApiRequest) -> Delayed:
     record = request.find_call()
     response = record.outcome.answer.response
     if response is None:
-        raise Failed(400, {"error": f"expected a call with an answer to keep, found {record}"})
+        raise RouteError(400, {"error": f"expected a call with an answer to keep, found {record}"})
     call = record.call
     built = build_interaction(
         method=call.method,
@@ -56,7 +54,7 @@ def keep_call(request: ApiRequest) -> Delayed:
     return _delay(lambda: {"file": editor.keep(cassette, replace(built, response=response))})
 
 
-def _delay(work: Callable[[], JsonValue]) -> Delayed:
+def _delay(work: Callable[[], JsonValue]) -> DelayedResult:
     """Return the answer that reads or writes the disk."""
 
     def run() -> JsonValue:
@@ -65,14 +63,14 @@ def _delay(work: Callable[[], JsonValue]) -> Delayed:
         except CassetteError as error:
             raise _fail(error) from None
 
-    return Delayed(run)
+    return DelayedResult(run)
 
 
 def _editor_of(request: ApiRequest) -> Editor:
     editor = request.engine.editor
     if editor is None:
         fix = "start it with `bedtape replay FOLDER --edit`"
-        raise Failed(
+        raise RouteError(
             403,
             {
                 "error": (
@@ -83,10 +81,10 @@ def _editor_of(request: ApiRequest) -> Editor:
     return editor
 
 
-def _fail(error: CassetteError) -> Failed:
+def _fail(error: CassetteError) -> RouteError:
     match error:
         case EditConflict():
-            return Failed(409, {"error": str(error)})
+            return RouteError(409, {"error": str(error)})
         case Invalid():
             return invalid(error.problems)
-    return Failed(400, {"error": str(error)})
+    return RouteError(400, {"error": str(error)})

@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.format.json_schema import Schema
+from bedtape_cassettes.format.schema_parts import make_count
 from bedtape_cassettes.model import JsonValue
 from bedtape_cassettes.redaction.scrub import scrub_path, scrub_text
 from bedtape_replayer.answering.answer import Answer, Outcome, Progress
@@ -45,14 +46,11 @@ Contents: TypeAlias = dict[int, tuple[object, _Content]]
 
 EVENTS_QUERY: dict[str, Schema] = {
     "session": {"type": "string", "description": "Only the calls of this session."},
-    "since": {
-        "type": "integer",
-        "minimum": 0,
-        "maximum": 2**53 - 1,
-        "description": (
-            "Of the calls that have ended, only calls that ended later; microseconds since 1970."
-        ),
-    },
+    "since": make_count(
+        "Of the calls that have ended, only calls that ended later; microseconds since 1970.",
+        0,
+        2**53 - 1,
+    ),
 }
 
 
@@ -208,9 +206,7 @@ class EventStream(Iterator[Step]):
     def _render_sessions(
         self, sessions: Sequence[SessionState], *, some: bool = False
     ) -> Iterator[bytes]:
-        """Yield an event with the sessions that have changed. some: whether there are
-        more than these sessions.
-        """
+        """Yield an event with the changed sessions. some: whether there are more sessions."""
         now = {each.name: render_session(each) for each in sessions}
         changed: list[JsonValue] = [
             summary for name, summary in now.items() if self._known.get(name) != summary
@@ -273,9 +269,7 @@ def render_session(session: SessionState) -> dict[str, JsonValue]:
 
 
 def render_row(record: Record, contents: Contents | None = None) -> dict[str, JsonValue]:
-    """Return the summary of a call. contents: keeps what recordings
-    contain, between many summaries.
-    """
+    """Return a call's summary. contents: keeps what recordings contain, between summaries."""
     outcome = record.outcome
     error, message, text = _read_content(record, contents)
     times = outcome.progress.times if outcome.progress is not None else ()

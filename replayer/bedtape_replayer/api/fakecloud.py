@@ -24,7 +24,7 @@ from bedtape_cassettes.format.json_schema import LARGEST_COUNT, Schema, problems
 from bedtape_cassettes.model import Body, Event, JsonValue, Response
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.service_operations import OPERATION_NAMES
-from bedtape_replayer.api.route import VERSION, ApiRequest, Failed, NoSuch, Route
+from bedtape_replayer.api.route import VERSION, ApiRequest, NoSuch, Route, RouteError
 from bedtape_replayer.engine.session_state import SessionState
 from bedtape_replayer.history.json_safe import make_json_safe
 from bedtape_replayer.history.record import Record
@@ -76,7 +76,7 @@ class Exactly(When):
 def _read_body(request: ApiRequest, schema: Schema) -> Any:
     value = request.json()
     if violations := problems(value, schema):
-        raise Failed(400, {"error": "; ".join(map(str, violations))})
+        raise RouteError(400, {"error": "; ".join(map(str, violations))})
     return value
 
 
@@ -166,7 +166,7 @@ def _set_response(request: ApiRequest) -> JsonValue:
     try:
         text = request.body.decode()
     except UnicodeDecodeError:
-        raise Failed(
+        raise RouteError(
             400, {"error": f"expected text in UTF-8, found {request.body[:40]!r}"}
         ) from None
     return _configure(request, [("", text)], single=True)
@@ -221,9 +221,7 @@ def _rule(layers: Layers, when: Exactly, given: Given, text: str) -> Rule:
 
 
 def _place(rule: Rule) -> tuple[str | None, bool] | None:
-    """Return the rule's model and whether it is a single response; `None`
-    for a rule of another API.
-    """
+    """Return the rule's model, and whether it is one response; `None` for other APIs."""
     return (rule.when.model_id, rule.when.single) if isinstance(rule.when, Exactly) else None
 
 
@@ -270,7 +268,7 @@ def _fault(name: str, members: dict[str, Any]) -> Fault:
             error, members.get("message", ""), None if status is None else int(status)
         )
     except ValueError as problem:
-        raise Failed(400, {"error": str(problem)}) from None
+        raise RouteError(400, {"error": str(problem)}) from None
     when = Exactly(
         operation=(operation,) if operation else _INVOKING, model_id=members.get("modelId")
     )
@@ -300,9 +298,7 @@ def _faults(request: ApiRequest) -> JsonValue:
 
 
 def _render_fault(layers: Layers, fault: Fault) -> JsonValue:
-    """Return the fault as fakecloud lists it; `None` for an exhausted fault and
-    for a fault of another API.
-    """
+    """Return the fault as fakecloud lists it; `None` if it is exhausted or of another API."""
     match fault:
         case Fault(kind=Refuse(failure=failure), when=Exactly() as when) if (
             remaining := _count_remaining(layers, fault)
@@ -365,9 +361,7 @@ def render_invocation(call: Record) -> JsonValue:
 
 
 def _output(call: Record) -> str:
-    """Return the body of the answer; of a stream its text, or a list of its events
-    without a text; "" of an error.
-    """
+    """Return the answer's body; of a stream its text, or its events; "" of an error."""
     response = call.outcome.answer.response
     if response is None or is_failure(call):
         return ""

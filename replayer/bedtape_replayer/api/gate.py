@@ -1,6 +1,4 @@
-"""The access gate of the control API: checks who may call it, finds the
-route, and returns the reply.
-"""
+"""The access gate of the control API: checks the caller, finds the route, returns the reply."""
 
 from __future__ import annotations
 
@@ -19,7 +17,7 @@ from bedtape_replayer.answering.reply import Reply, build_own_reply
 from bedtape_replayer.api.fakecloud import ROUTES as FAKECLOUD
 from bedtape_replayer.api.inspector.call_detail import ROUTES as INSPECTOR
 from bedtape_replayer.api.inspector.page import page, read_files
-from bedtape_replayer.api.route import ApiRequest, Delayed, Failed, Route
+from bedtape_replayer.api.route import ApiRequest, DelayedResult, Route, RouteError
 from bedtape_replayer.api.session_routes import ROUTES as OWN
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.engine.live import LiveReply, build_delayed_reply
@@ -60,7 +58,7 @@ class Gate:
             return None
         try:
             if self.is_off and not _HEALTH.fullmatch(path):
-                raise Failed(
+                raise RouteError(
                     403,
                     {
                         "error": (
@@ -75,7 +73,7 @@ class Gate:
             if self._token is not None:
                 _admit_bearer(head, self._token)
             answer = self._answer(session, method, path, body)
-        except Failed as error:
+        except RouteError as error:
             return _render_failure(error)
         match answer:
             case LiveReply():
@@ -84,25 +82,27 @@ class Gate:
                     if method == "GET"
                     else Reply(answer.status, answer.headers, (), streamed=False)
                 )
-            case Delayed(work):
+            case DelayedResult(work):
                 return build_delayed_reply(partial(_work, work))
         return _reply(200, answer)
 
     def _answer(
         self, session: str, method: str, path: str, body: bytes
-    ) -> JsonValue | LiveReply | Delayed:
+    ) -> JsonValue | LiveReply | DelayedResult:
         plain, _, query = path.partition("?")
         routes = [
             (route, parts) for route in self._routes if (parts := route.parts(plain)) is not None
         ]
         if not routes:
-            raise Failed(404, {"error": f"no such path: {plain}; /_bedtape/openapi.json has all"})
+            raise RouteError(
+                404, {"error": f"no such path: {plain}; /_bedtape/openapi.json has all"}
+            )
         for route, parts in routes:
             if route.method == method or (method == "HEAD" and route.method == "GET"):
                 return route.answer(ApiRequest(self._engine, session, parts, _query(query), body))
         methods = {route.method for route, _ in routes}
         allowed = ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
-        raise Failed(
+        raise RouteError(
             405,
             {"error": f"expected {allowed} for {plain}, found {method}"},
             ((b"Allow", allowed.encode()),),
@@ -110,31 +110,31 @@ class Gate:
 
 
 def _admit_bearer(head: Head, token: str) -> None:
-    """Raises Failed if the request does not contain the token."""
+    """Raises RouteError if the request does not contain the token."""
     brought = head.get("x-bedtape-token") or _BEARER.sub("", head.get("authorization") or "")
     # Headers come as Latin-1, whatever bytes they are.
     if not hmac.compare_digest(brought.encode("latin-1", "replace"), token.encode()):
         actual = "another" if brought else "none"
         message = f"expected the control token in x-bedtape-token or as a bearer, found {actual}"
-        raise Failed(401, {"error": message}, ((b"WWW-Authenticate", b"Bearer"),))
+        raise RouteError(401, {"error": message}, ((b"WWW-Authenticate", b"Bearer"),))
 
 
 def _query(text: str) -> dict[str, str]:
     pairs = parse_qsl(text, keep_blank_values=True)
     query = dict(pairs)
     if len(query) != len(pairs):
-        raise Failed(400, {"error": f"expected each parameter once, found {text!r}"})
+        raise RouteError(400, {"error": f"expected each parameter once, found {text!r}"})
     return query
 
 
 def _work(work: Callable[[], JsonValue]) -> Reply:
     try:
         return _reply(200, work())
-    except Failed as error:
+    except RouteError as error:
         return _render_failure(error)
 
 
-def _render_failure(error: Failed) -> Reply:
+def _render_failure(error: RouteError) -> Reply:
     return _reply(error.status, error.body, error.headers)
 
 

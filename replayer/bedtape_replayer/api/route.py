@@ -25,7 +25,7 @@ from bedtape_replayer.history.record import Record
 VERSION = version("bedtape")
 
 
-class Failed(Exception):
+class RouteError(Exception):
     """A request that fails: its status, the reason as JSON, and the headers of that status."""
 
     def __init__(self, status: int, body: JsonValue, headers: HeaderPairs = ()) -> None:
@@ -35,28 +35,28 @@ class Failed(Exception):
         self.headers = headers
 
 
-class NoSuch(Failed):
+class NoSuch(RouteError):
     """The path names a resource that does not exist."""
 
     def __init__(self, message: str) -> None:
         super().__init__(404, {"error": message})
 
 
-def invalid(wrong: Iterable[Problem]) -> Failed:
+def invalid(wrong: Iterable[Problem]) -> RouteError:
     """Return the failure of an invalid request, with all problems as a message and as data."""
     told = list(wrong)
     problems: list[JsonValue] = [
         {"where": one.where, "expected": one.expected, "found": one.found, "fix": one.fix}
         for one in told
     ]
-    return Failed(400, {"error": "\n".join(map(str, told)), "problems": problems})
+    return RouteError(400, {"error": "\n".join(map(str, told)), "problems": problems})
 
 
 @dataclass(frozen=True, slots=True)
-class Delayed:
+class DelayedResult:
     """An answer that takes long to make. work: makes it, in a thread of its own.
 
-    It may raise Failed.
+    It may raise RouteError.
     """
 
     work: Callable[[], JsonValue]
@@ -78,9 +78,7 @@ class ApiRequest:
     body: bytes
 
     def open_session(self) -> SessionState:
-        """Return the session of the path, and create it if necessary: tests configure
-        sessions before the first call.
-        """
+        """Return the session of the path, or create it: tests configure sessions before calls."""
         return self.engine.sessions.get(self.parts["session"])
 
     def peek_session(self) -> SessionState:
@@ -101,7 +99,7 @@ class ApiRequest:
     def json(self) -> Any:
         """The body as JSON.
 
-        Raises Failed if the body is not JSON, or contains a value that cannot be sent.
+        Raises RouteError if the body is not JSON, or contains a value that cannot be sent.
         """
         try:
             value = parse(self.body)
@@ -113,14 +111,14 @@ class ApiRequest:
             return safe
         except ValueError as error:
             shown = self.body[:40].decode(errors="replace")
-            raise Failed(
+            raise RouteError(
                 400, {"error": f"expected a JSON body, found {shown!r} ({error})"}
             ) from None
 
     def read_json_as(self, schema: Schema) -> Any:
         """The body, where the schema holds for it.
 
-        Raises Failed with every problem where it does not.
+        Raises RouteError with every problem where it does not.
         """
         value = self.json()
         if wrong := problems(value, schema):
@@ -130,7 +128,7 @@ class ApiRequest:
     def conditions(self, schemas: Mapping[str, Schema]) -> dict[str, Any]:
         """Return the members of the query as JSON values.
 
-        Raises Failed if a member violates its schema.
+        Raises RouteError if a member violates its schema.
         """
         query: dict[str, Any] = {
             name: _read(text, schemas.get(name, {})) for name, text in self.query.items()
@@ -170,7 +168,7 @@ class Route:
 
     method: str
     path: str
-    answer: Callable[[ApiRequest], JsonValue | LiveReply | Delayed]
+    answer: Callable[[ApiRequest], JsonValue | LiveReply | DelayedResult]
     summary: str
     gives: Schema = field(default_factory=lambda: {"type": "object"})
     takes: Schema | None = None

@@ -7,6 +7,17 @@ Data only. Requests are checked with these schemas; tests check the responses.
 from __future__ import annotations
 
 from bedtape_cassettes.format.json_schema import Schema
+from bedtape_cassettes.format.schema_parts import (
+    NUMBER,
+    TEXT,
+    TRUTH,
+    WHOLE,
+    describe,
+    list_of,
+    make_object,
+    make_optional,
+    or_null,
+)
 from bedtape_replayer.api.call_schemas import (
     ASSERTED,
     ASSERTION,
@@ -24,17 +35,6 @@ from bedtape_replayer.api.call_schemas import (
     TOOL_RESULT,
     TURN,
     USAGE,
-)
-from bedtape_replayer.api.schema_parts import (
-    NUMBER,
-    TEXT,
-    TRUTH,
-    WHOLE,
-    describe,
-    list_of,
-    make_object,
-    make_optional,
-    or_null,
 )
 from bedtape_replayer.overlay.schema import FAULT, RULE
 from bedtape_replayer.overlay.schema import OVERLAY as OVERLAY_FILE
@@ -163,9 +163,7 @@ _FUNCTION = make_object(
 
 
 def _add_fired(schema: Schema, **more: Schema) -> Schema:
-    """Returns the schema of a layer in a response: it has a name, and the
-    number of calls that it took.
-    """
+    """Returns the schema of a layer in a response: with its name and its number of calls."""
     properties = {**schema["properties"], "fired": _FIRED, **more}
     return {**schema, "properties": properties, "required": ["fired", "name"]}
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bedtape_cassettes.format.bodies import SERVER_SENT
+from bedtape_cassettes.format.schema_parts import list_of
 from bedtape_cassettes.model import JsonValue
 from bedtape_replayer.api.call_routes import (
     call_of,
@@ -36,8 +37,7 @@ from bedtape_replayer.api.call_schemas import (
 from bedtape_replayer.api.edit_routes import keep_call, read_text, write_text
 from bedtape_replayer.api.events import EVENTS_QUERY, events_of
 from bedtape_replayer.api.openapi import openapi
-from bedtape_replayer.api.route import VERSION, ApiRequest, Failed, NoSuch, Route, invalid
-from bedtape_replayer.api.schema_parts import list_of
+from bedtape_replayer.api.route import VERSION, ApiRequest, NoSuch, Route, RouteError, invalid
 from bedtape_replayer.api.schemas import (
     ADVANCE,
     CASSETTE,
@@ -167,13 +167,13 @@ def _lay(request: ApiRequest) -> JsonValue:
         # no session is made for what is none
         Layers(request.peek_session().layers.shared).replace_own(laid)
     except NameTaken as error:
-        raise Failed(409, {"error": str(error)}) from None
+        raise RouteError(409, {"error": str(error)}) from None
     request.open_session().layers.replace_own(laid)
     return overlay_of(request)
 
 
 def _read(read: Callable[..., Any], *given: Any) -> Any:
-    """The layers that a document describes. Raises Failed with every problem."""
+    """The layers that a document describes. Raises RouteError with every problem."""
     try:
         return read(*given)
     except OverlayInvalid as error:
@@ -206,7 +206,7 @@ def _add_layer(request: ApiRequest, made: Callable[[JsonValue, Namer], Rule | Fa
     """
     layer = _read(made, request.json(), lambda kind: request.open_session().layers.next_id(kind))
     if request.peek_session().layers.has_layer(layer.id):
-        raise Failed(409, {"error": str(NameTaken(layer.id))})
+        raise RouteError(409, {"error": str(NameTaken(layer.id))})
     session = request.open_session()
     session.layers.add(layer)
     return _render_layer(session, layer)

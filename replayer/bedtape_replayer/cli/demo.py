@@ -1,6 +1,4 @@
-"""The command `bedtape demo`: the main job in one screen, on the cassettes
-that ship, with a real SDK.
-"""
+"""The command `bedtape demo`: the main job in one screen, with shipped cassettes and a real SDK."""
 
 from __future__ import annotations
 

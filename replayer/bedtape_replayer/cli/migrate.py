@@ -1,6 +1,4 @@
-"""The commands `bedtape migrate …`: a suite of another recorder becomes a
-suite of bedtape, for good.
-"""
+"""The commands `bedtape migrate …`: change another recorder's suite into one of bedtape."""
 
 from __future__ import annotations
 

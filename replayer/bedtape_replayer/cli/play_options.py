@@ -13,21 +13,22 @@ from bedtape_cassettes.errors import CassetteError
 DEFAULT_FOLDER = Path("cassettes")
 
 
-class Identifying(StrEnum):
+class IdChoice(StrEnum):
     """Whether answers of rules to equal requests have equal ids."""
 
     equal = "equal"
     unique = "unique"
 
 
-class Simulating(StrEnum):
+class FeatureChoice(StrEnum):
     """The features of the service that have values of the real service."""
 
     caching = "caching"
     limits = "limits"
+    service_tiers = "service_tiers"
 
 
-class Validating(StrEnum):
+class ValidationChoice(StrEnum):
     """When requests are checked as Bedrock checks them."""
 
     always = "always"
@@ -35,7 +36,7 @@ class Validating(StrEnum):
     never = "never"
 
 
-class Answering(StrEnum):
+class DefaultChoice(StrEnum):
     """The answer to a call that no rule and no recording answers."""
 
     strict = "strict"
@@ -45,7 +46,7 @@ class Answering(StrEnum):
 
 
 Default = Annotated[
-    Answering,
+    DefaultChoice,
     typer.Option(
         "--default",
         help=(
@@ -64,20 +65,20 @@ Speed = Annotated[
     ),
 ]
 Ids = Annotated[
-    Identifying,
+    IdChoice,
     typer.Option(
         "--ids", help="Whether answers of rules to equal requests have equal or unique ids."
     ),
 ]
 Simulate = Annotated[
-    list[Simulating] | None,
+    list[FeatureChoice] | None,
     typer.Option(
         "--simulate",
         help="A feature of the service to simulate, with the service's values. Repeatable.",
     ),
 ]
 Validate = Annotated[
-    Validating,
+    ValidationChoice,
     typer.Option(
         "--validate",
         help=(

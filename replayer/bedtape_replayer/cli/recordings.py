@@ -17,9 +17,7 @@ from bedtape_replayer.server.loading import load
 
 @dataclass(frozen=True, slots=True)
 class Recordings:
-    """folders: of cassettes, or `.tape` files. foreign: files of other
-    recorders. rules: the match rules.
-    """
+    """folders: of cassettes, or `.tape` files. foreign: other recorders' files. rules: to match."""
 
     folders: tuple[Path, ...]
     foreign: tuple[Path, ...]

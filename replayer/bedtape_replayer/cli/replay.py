@@ -1,6 +1,4 @@
-"""The command `bedtape replay`: serves cassettes on a port and logs one line for each
-call, until it is stopped.
-"""
+"""The command `bedtape replay`: serves cassettes on a port and logs each call, until it stops."""
 
 from __future__ import annotations
 
@@ -29,15 +27,15 @@ from bedtape_replayer.api.gate import Gate
 from bedtape_replayer.cli.call_log import CallLog, LogLevel, log
 from bedtape_replayer.cli.play_options import (
     DEFAULT_FOLDER,
-    Answering,
     Default,
-    Identifying,
+    DefaultChoice,
+    IdChoice,
     Ids,
     Simulate,
     Speed,
     Tls,
     Validate,
-    Validating,
+    ValidationChoice,
     check_speed,
 )
 from bedtape_replayer.cli.recordings import Recordings
@@ -118,10 +116,10 @@ def replay(
             help="Let the inspector and the control API change the first folder.",
         ),
     ] = False,
-    validate: Validate = Validating.rules,
-    ids: Ids = Identifying.equal,
+    validate: Validate = ValidationChoice.rules,
+    ids: Ids = IdChoice.equal,
     simulate: Simulate = None,
-    default: Default = Answering.strict,
+    default: Default = DefaultChoice.strict,
     control_token: Annotated[
         str | None,
         typer.Option(
@@ -316,9 +314,7 @@ def _open_certificates(
 
 
 def _default_folders(context: typer.Context) -> list[Path]:
-    """Return the folders of the settings, which some versions of click ignore for
-    arguments, or the existing default.
-    """
+    """Return the folders of the settings, which some versions of click ignore, or the default."""
     if named := context.lookup_default("folders"):
         return list(map(Path, named))
     if DEFAULT_FOLDER.is_dir() and store.fingerprint([DEFAULT_FOLDER]):

@@ -33,15 +33,15 @@ from bedtape_replayer.api.inspector.capture import Part, capture
 from bedtape_replayer.api.inspector.report import build_report
 from bedtape_replayer.cli.play_options import (
     DEFAULT_FOLDER,
-    Answering,
     Default,
-    Identifying,
+    DefaultChoice,
+    IdChoice,
     Ids,
     Simulate,
     Speed,
     Tls,
     Validate,
-    Validating,
+    ValidationChoice,
     check_speed,
 )
 from bedtape_replayer.plugin.accepting import keep_misses, pair_misses
@@ -93,10 +93,10 @@ def run(
     placeholder: Placeholder = None,
     any_profile: AnyProfile = False,
     redact: RecordedRedact = None,
-    validate: Validate = Validating.rules,
-    ids: Ids = Identifying.equal,
+    validate: Validate = ValidationChoice.rules,
+    ids: Ids = IdChoice.equal,
     simulate: Simulate = None,
-    default: Default = Answering.strict,
+    default: Default = DefaultChoice.strict,
     tls: Tls = False,
     intercept: Annotated[
         bool,
@@ -206,9 +206,7 @@ def _intercept(port: int, session: str) -> dict[str, str]:
 
 
 def _list_unplayed(folders: Sequence[Path], outcomes: Sequence[Outcome]) -> list[str]:
-    """Return the files of the recordings that no call played, without partial
-    recordings, which are not played.
-    """
+    """Return the recordings' files that no call played, without partial ones."""
     held = {
         one.file
         for cassette in store.read(folders)

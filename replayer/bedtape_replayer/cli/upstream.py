@@ -18,7 +18,7 @@ from bedtape_cassettes.config.options import variable_of
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.matching.key import MatchRules
 from bedtape_cassettes.matching.rules import render_arguments
-from bedtape_replayer.plugin.recording import OWN_OPTIONS, Recording, RecordingFailed
+from bedtape_replayer.plugin.recording import OWN_OPTIONS, Recording, RecordingError
 
 BEDROCK = "bedrock"
 _COMMAND = (sys.executable, "-c", "from bedtape_cassettes.cli.main import main; main()", "record")
@@ -64,7 +64,7 @@ def open_upstream(
         environ = {**os.environ, **{variable_of(("record", key)): "" for key in OWN_OPTIONS}}
         try:
             recording = Recording(command, folder if capture else Path(unused), "all", environ)
-        except RecordingFailed as error:
+        except RecordingError as error:
             fail(str(error).removeprefix("bedtape: "))
         where = "Amazon Bedrock" if upstream == BEDROCK else upstream
         report(

@@ -51,10 +51,11 @@ from bedtape_replayer.engine.fault_application import (
     keep_response,
 )
 from bedtape_replayer.engine.live import Watcher
+from bedtape_replayer.engine.recorded_conversations import is_conversation
 from bedtape_replayer.engine.session_state import Sessions, SessionState, read_session
 from bedtape_replayer.engine.simulation import build_answer, refuse_request, simulate
 from bedtape_replayer.history.history import History
-from bedtape_replayer.overlay.candidates import Candidates, Refused
+from bedtape_replayer.overlay.candidates import Candidates, LayerError
 from bedtape_replayer.overlay.faults.base import derive_seed
 from bedtape_replayer.overlay.overlay import NOTHING, Overlay
 from bedtape_replayer.overlay.rendered import Occasion, RuleAnswers
@@ -71,9 +72,7 @@ _FINDING_BYTES = 1024
 
 
 class ControlApi(Protocol):
-    """Answers the control paths, and returns None for every other path. session: the
-    session that the request names.
-    """
+    """Answers control paths; None for every other path. session: that the request names."""
 
     def __call__(
         self, session: str, method: str, path: str, head: Head, body: bytes
@@ -159,9 +158,7 @@ class Engine:
     def answer(
         self, method: str, target: str, head: Head, body: bytes, prepared: Call | None = None
     ) -> Answer:
-        """Return the answer to a request. target: the percent-encoded path with the
-        query. prepared: by `prepare`.
-        """
+        """Return the answer to a request. target: percent-encoded. prepared: by `prepare`."""
         session_name, prefix, path = read_session(target, head)
         name = session_name or DEFAULT_SESSION
         if self.control is not None and path.startswith("/_"):
@@ -201,23 +198,23 @@ class Engine:
 
     def finish(self, outcome: Outcome) -> None:
         """Add a finished call to its session's history."""
-        history = self.sessions.history_of(outcome.answer.call)
-        if history is not None:
-            history.add(outcome)
+        session = self.sessions.find_caller(outcome.answer.call)
+        if session is not None:
+            session.history.add(outcome)
+            if outcome.answer.conversation is not None:
+                session.conversations.end(outcome.answer.conversation)
         if outcome.progress is not None:
             self.running.pop(outcome.progress, None)
         if self.watchers and outcome.answer.source != "control":
             for watcher in self.watchers:
-                watcher.end(outcome, kept=history is not None)
+                watcher.end(outcome, kept=session is not None)
 
     def _report_sessions(self) -> None:
         for watcher in self.watchers:
             watcher.check_sessions()
 
     def _share(self, session: SessionState, call: Call) -> None:
-        """Give the call what was found out about equal requests, and their body, because a
-        history keeps thousands.
-        """
+        """Share an equal request's findings and body, because a history keeps thousands."""
         findings = self._findings.get(call.request)
         if findings is None:
             self._findings.keep(call.request, call.findings, 2 * call.request_size + _FINDING_BYTES)
@@ -243,6 +240,8 @@ class Engine:
         key = index.key(call)
         recording = session.select(call, index) if session.select is not None else None
         if recording is None:
+            if call.known is not None and call.known.duplex and not call.body:
+                return self._answer_duplex(session, call, index, key)
             recording = session.next(index, key, strict=self._strict(session))
         if recording is None and session.substitute is not None:
             recording = session.substitute(call, index)
@@ -250,24 +249,23 @@ class Engine:
             if (url := self._find_upstream(session, call)) is not None:
                 return forward(call, url)
             return self._render_miss(session, call, index, key)
-        if (
-            recording.interaction.request.events is not None
-            and not call.body
-            and isinstance(recording.interaction.response.body, Events)
-        ):
-            return self._begin_recording(call, recording, index)
         return self._render_recording(call, recording, index)
 
-    def _begin_recording(self, call: Call, recording: IndexedRecording, index: Index) -> Answer:
+    def _answer_duplex(self, session: SessionState, call: Call, index: Index, key: bytes) -> Answer:
         """Begin a recorded conversation: of the recordings, the first with the client's events."""
-        others = [each for each in index.queue(recording.key) if each is not recording]
-        interactions = [each.interaction for each in (recording, *others)]
-        script = RecordedScript([each for each in interactions if each.request.events is not None])
-        interaction = recording.interaction
+        strict = self._strict(session)
+        order = session.conversations.order(index.queue(key), strict=strict)
+        if not order:
+            return self._render_miss(session, call, index, key)
+        recording, interaction = order[0], order[0].interaction
+        if not is_conversation(interaction):
+            session.conversations.played[interaction.file] = None
+            return self._render_recording(call, recording, index)
+        script = RecordedScript([one for each in order if is_conversation(one := each.interaction)])
         response = replace(interaction.response, body=Events.of([]))
-        begun = replace(interaction, response=response)
-        reply = build_reply(begun, recording.key, recording.number)
+        reply = build_reply(replace(interaction, response=response), key, recording.number)
         conversation = Conversation(script, index.rules.redaction)
+        session.conversations.begin(conversation, script, strict=strict)
         answer = Answer(call, reply, "cassette", interaction.file, response)
         return replace(answer, conversation=conversation)
 
@@ -316,9 +314,7 @@ class Engine:
         )
 
     def _answer_unknown(self, call: Call, index: Index, key: bytes) -> Answer | None:
-        """Return Bedrock's answer to a request that is not one of its
-        operations; None for an operation.
-        """
+        """Return Bedrock's answer to a request that is no operation, or None for an operation."""
         unknown = find_unknown_operation(call)
         if unknown is None:
             return None
@@ -352,7 +348,7 @@ class Engine:
         is_valid = call.findings.refusal is ACCEPTED and not session.responses
         check = partial(self._check, session) if self._checks.rules and not is_valid else None
         refuse = (
-            partial(refuse_request, occasion, now, session.caches) if layers.simulates else None
+            partial(refuse_request, occasion, now, session.simulated) if layers.simulates else None
         )
         try:
             if (
@@ -375,7 +371,7 @@ class Engine:
                 if match.layer:
                     self._siblings.add(call)
                 if refuse is not None:
-                    answer = simulate(layers, answer, occasion, now, session.caches)
+                    answer = simulate(layers, answer, occasion, now, session.simulated)
                 if call.operation == "Responses" and match.layer:
                     answer = keep_response(session, answer, occasion)
             elif refuse is not None and (match := refuse(layers.features)) is not None:
@@ -383,7 +379,7 @@ class Engine:
             else:
                 answer = self._answer_from_cassette(session, call)
                 if refuse is not None:
-                    answer = simulate(layers, answer, occasion, now, session.caches)
+                    answer = simulate(layers, answer, occasion, now, session.simulated)
             if answer.forward is not None:
                 return self._apply_faults_later(layers, answer, answer.forward, occasion, among)
             # a miss has no response to change
@@ -393,7 +389,7 @@ class Engine:
             if applied and answer.conversation is not None:
                 return apply_live_faults(layers, answer, applied)
             return apply_faults(layers, answer, applied, occasion) if applied else answer
-        except Refused as error:
+        except LayerError as error:
             index = session.index(self._library)
             if (
                 self._checks.rules

@@ -32,9 +32,7 @@ def forward(call: Call, url: str) -> Answer:
 
 
 def keep_response(session: SessionState, answer: Answer, occasion: Occasion) -> Answer:
-    """Keeps a rule's answer of the Responses API, which a client may read again, and
-    returns the answer to send.
-    """
+    """Returns the answer to send. Answers of the Responses API are kept, to be read again."""
     assert answer.response is not None
     response = session.responses.keep(answer.call, answer.response, answer.by or "")
     if response is answer.response:
@@ -102,9 +100,7 @@ def apply_faults(
 
 
 def _find_error(answer: Answer, faults: Sequence[Fault]) -> str | None:
-    """Returns Bedrock's name of the error that the last of these faults sends, or
-    else the name in the answer.
-    """
+    """Returns Bedrock's name of the error that these faults send, or the name in the answer."""
     return next(
         (fault.kind.error_name for fault in reversed(faults) if fault.kind.error_name), answer.error
     )

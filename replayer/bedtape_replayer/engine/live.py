@@ -24,9 +24,7 @@ class Watcher(Protocol):
     """
 
     def follow(self, progress: Progress, answer: Answer) -> None:
-        """An answer is being sent: it begins, has sent more, or is replaced by the
-        answer of another server.
-        """
+        """An answer is being sent: it begins, goes on, or is another server's now."""
 
     def end(self, outcome: Outcome, *, kept: bool) -> None:
         """A call is over. kept: whether a history contains it; its session may be gone."""
@@ -36,9 +34,7 @@ class Watcher(Protocol):
 
 
 class Feed(Iterator[Step], Protocol):
-    """The steps of a reply that goes on: `Start`, then `Send`, and `Await` where
-    nothing is to be sent yet.
-    """
+    """The steps of a reply that goes on: `Start`, `Send`, and `Await` while there is nothing."""
 
     def open(self, wake: Callable[[], object]) -> None:
         """Begin. wake: is called when the next step after an `Await` is known."""
@@ -56,9 +52,7 @@ class LiveReply(Reply):
 
 @dataclass(frozen=True, eq=False)
 class DelayedReply(Reply):
-    """A reply that takes long to make. work: makes it, in a thread, so that
-    other clients do not wait.
-    """
+    """A reply that takes long. work: makes it, in a thread, so that other clients do not wait."""
 
     work: Callable[[], Reply] = field(kw_only=True)
 

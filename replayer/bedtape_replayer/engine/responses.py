@@ -39,7 +39,7 @@ _STORED_BYTES, _JSON_FACTOR = 3_000, 5
 
 
 @dataclass(slots=True)
-class _Stored:
+class _StoredAnswer:
     """A kept answer.
 
     layer: the id of the rule that answered. value: the JSON of the answer. prompt: the conversation
@@ -65,7 +65,7 @@ class Responses:
 
     def __init__(self, memory: Memory | None = None) -> None:
         self._memory = memory or Memory()
-        self._stored: dict[str, _Stored] = {}
+        self._stored: dict[str, _StoredAnswer] = {}
 
     def __bool__(self) -> bool:
         """Whether an answer is kept."""
@@ -77,9 +77,7 @@ class Responses:
         self._stored.clear()
 
     def continue_conversation(self, call: Call) -> Call:
-        """Return the call with the earlier conversation, if `previous_response_id` of the
-        call names a kept answer.
-        """
+        """Return the call with the earlier conversation that its `previous_response_id` names."""
         previous = self._stored.get(_read_previous(call) or "") if self._stored else None
         return call if previous is None else replace(call, earlier=previous.prompt)
 
@@ -100,9 +98,7 @@ class Responses:
         )
 
     def keep(self, call: Call, response: Response, layer: str) -> Response:
-        """Keep an answer to a call, and return what is sent: the answer, or the
-        state of a background answer.
-        """
+        """Keep an answer, and return what is sent: it, or the state of a background answer."""
         request = call.json
         if call.operation != "Responses" or response.status != 200 or not isinstance(request, dict):
             return response
@@ -121,7 +117,7 @@ class Responses:
         stream = response if background and isinstance(response.body, Events) else None
         if stream is not None:
             size += measure_events(stream)
-        self._stored[name] = _Stored(
+        self._stored[name] = _StoredAnswer(
             layer, value, prompt, read_input_items(request, name), states, size, stream
         )
         self._memory.used += size
@@ -132,9 +128,7 @@ class Responses:
             self._memory.used -= stored.size
 
     def answer(self, call: Call) -> tuple[str, Response] | None:
-        """Return the rule and the answer for an operation on a kept answer; None for
-        another call, or an unknown id.
-        """
+        """Return the rule and the answer for an operation on a kept answer, or None."""
         if call.operation not in OPERATIONS or not self._stored:
             return None
         path, _, query = call.path.partition("?")
@@ -161,7 +155,7 @@ class Responses:
         state = stored.states.pop(0) if stored.states else None
         return stored.layer, _respond(change_state(stored.value, state) if state else stored.value)
 
-    def _cancel(self, stored: _Stored, call: Call) -> Response:
+    def _cancel(self, stored: _StoredAnswer, call: Call) -> Response:
         if stored.value.get("background") is not True:
             failure = Failure("ValidationException", "Cannot cancel a synchronous response.", 400)
             return failure.build_response(call.dialect, call.service)
@@ -170,7 +164,7 @@ class Responses:
         return _respond(stored.value)
 
 
-def _stream(stored: _Stored, query: dict[str, list[str]], call: Call) -> Response:
+def _stream(stored: _StoredAnswer, query: dict[str, list[str]], call: Call) -> Response:
     """Return the stream of an answer again, after the event that the query names."""
     if stored.stream is None:
         # OpenAI's guide to background mode has the condition; the message is not recorded.

@@ -6,18 +6,14 @@ thread, so that a test reads a consistent state, and a new layer applies from th
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import datetime
 from difflib import get_close_matches
 from inspect import isawaitable
 from typing import Any, Protocol, TypeAlias, TypeVar, Unpack
 
 from bedtape_cassettes.errors import Problem
-from bedtape_cassettes.format.bodies import MAX_LEVELS
-from bedtape_cassettes.model import Place
 from bedtape_cassettes.text import format_count
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.engine.engine import Engine
@@ -34,6 +30,7 @@ from bedtape_replayer.history.calls import Calls
 from bedtape_replayer.history.retries.verdict import Finding, judge_retries
 from bedtape_replayer.overlay.document import (
     OverlayInvalid,
+    make_json,
     parse_fault,
     parse_overlay,
     parse_rule,
@@ -59,7 +56,7 @@ __tracebackhide__ = True  # pytest shows the test's own line, not ours
 _T = TypeVar("_T")
 
 
-class Running(Protocol):
+class SessionServer(Protocol):
     """The server of a session."""
 
     @property
@@ -90,7 +87,7 @@ class Session:
     name: the name of the session in the endpoint URL.
     """
 
-    def __init__(self, name: str, server: Running) -> None:
+    def __init__(self, name: str, server: SessionServer) -> None:
         self.name = name
         self._server = server
 
@@ -141,6 +138,9 @@ class Session:
             _set_once(keywords, "text", text)
         if callable(prompt_contains):
             return self._respond_by(prompt_contains, keywords)
+        if callable(keywords.get("text")):
+            fix = "write the function first: respond(function, prompt_contains=...)"
+            raise OverlayInvalid([Problem.at(("text",), "text", "a function", fix)])
         if prompt_contains is not None:
             _set_once(keywords, "prompt_contains", prompt_contains)
         answers = keywords.pop("answers", None)
@@ -157,7 +157,7 @@ class Session:
             ]
         if answer or answers is None:
             document["answer"] = answer
-        return self._add(lambda state: parse_rule(_to_json(document), state.layers.next_id))
+        return self._add(lambda state: parse_rule(make_json(document), state.layers.next_id))
 
     def _respond_by(self, function: Responder, keywords: dict[str, Any]) -> str:
         """Adds a rule whose answer `function` returns.
@@ -170,7 +170,7 @@ class Session:
         document = {**layer, "answer": {"text": ""}}
 
         def make(state: SessionState) -> Rule:
-            rule = parse_rule(_to_json(document), state.layers.next_id)
+            rule = parse_rule(make_json(document), state.layers.next_id)
 
             def compute(call: Call) -> AnswerContent | None:
                 with self._server.watch(rule.id):
@@ -178,7 +178,7 @@ class Session:
                     if isawaitable(returned):
                         returned = self._server.run_coroutine(returned)
                 return read_returned(
-                    _to_json(returned) if isinstance(returned, Mapping) else returned,
+                    make_json(returned) if isinstance(returned, Mapping) else returned,
                     call.operation,
                 )
 
@@ -207,7 +207,7 @@ class Session:
         """
         keys = {"template": template, "allow_unoffered_tools": allow_unoffered_tools}
         document = {
-            "script": _to_json(read_turns(turns)),
+            "script": make_json(read_turns(turns)),
             **{key: True for key, value in keys.items() if value},
         }
         return self._add(
@@ -235,7 +235,7 @@ class Session:
     def _fault(self, keywords: Mapping[str, Any]) -> str:
         layer, kind = _split(keywords)
         document = {**layer, **kind}
-        return self._add(lambda state: parse_fault(_to_json(document), state.layers.next_id))
+        return self._add(lambda state: parse_fault(make_json(document), state.layers.next_id))
 
     def _add(self, make: Callable[[SessionState], Any]) -> str:
         def add() -> str:
@@ -253,14 +253,14 @@ class Session:
         Raises OverlayInvalid, or NameTaken if the server's overlay file has
         a layer of the same name.
         """
-        laid = parse_overlay(_to_json(document))
+        laid = parse_overlay(make_json(document))
         self._do(lambda: self._state().layers.replace_own(laid))
 
     def simulate(self, **features: Unpack[SimulateDict]) -> None:
         """Simulates features of the service: True, False or options. Other features are as in the
         overlay file. Another call of `simulate` replaces this one. Raises OverlayInvalid.
         """
-        parsed = parse_simulation(_to_json(features))
+        parsed = parse_simulation(make_json(features))
         self._do(lambda: self._state().layers.simulate(parsed))
 
     def remove(self, name: str) -> None:
@@ -333,9 +333,7 @@ class Session:
 
     @property
     def unused(self) -> tuple[str, ...]:
-        """The rules and faults of the session that did not act: `rule-2
-        (prompt_contains="refund")`.
-        """
+        """The rules and faults that did not act: `rule-2 (prompt_contains="refund")`."""
         return self._do(lambda: self._state().layers.describe_unused())
 
     def _judge(self, assertion: Callable[[], object]) -> None:
@@ -350,9 +348,7 @@ class Session:
     # -- the session itself ------------------------------------------------------------------------
 
     def play(self, cassette: str | None, *, strict: bool | None = None) -> None:
-        """Chooses the cassette to play from, or None for the default. strict:
-        play each recording once.
-        """
+        """Chooses the cassette to play; None for the default. strict: play recordings once."""
         names = {known.name for known in self._server.engine.library.cassettes}
         if cassette is not None and cassette not in names:
             raise ValueError(
@@ -426,25 +422,3 @@ def _beside_function(name: str) -> Problem:
     near = get_close_matches(name, [*WHEN, *SCHEDULE, *_LAYER], n=1)
     fix = f"did you mean {near[0]}?" if near else "let the function return it"
     return Problem.at((name,), "conditions and a schedule beside a function", name, fix)
-
-
-def _to_json(value: Any, place: Place = ()) -> Any:
-    """Returns the value as JSON: mappings as objects, sequences as lists, bytes as base64
-    text, times in ISO 8601.
-
-    Raises OverlayInvalid for more than `MAX_LEVELS` levels, for example of a
-    list that contains itself.
-    """
-    if len(place) > MAX_LEVELS:
-        raise OverlayInvalid(
-            [Problem.at(place[:2], f"at most {MAX_LEVELS} levels of objects and lists", "more")]
-        )
-    if isinstance(value, bytes):
-        return b64encode(value).decode()
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, Mapping):
-        return {str(key): _to_json(member, (*place, str(key))) for key, member in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_to_json(item, (*place, number)) for number, item in enumerate(value)]
-    return value

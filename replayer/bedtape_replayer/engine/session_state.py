@@ -16,11 +16,12 @@ from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.answering.match import Index, IndexedRecording
 from bedtape_replayer.answering.memory import Memory
+from bedtape_replayer.engine.recorded_conversations import RecordedConversations
 from bedtape_replayer.engine.responses import Responses
 from bedtape_replayer.history.history import History
 from bedtape_replayer.overlay.overlay import NOTHING, Overlay
 from bedtape_replayer.overlay.session_layers import Layers
-from bedtape_replayer.overlay.simulation.state import Caches
+from bedtape_replayer.overlay.simulation.state import SimulationState
 
 # Clients choose the names of sessions. Without a limit, a loop of new names would use all memory.
 _MOST = 10_000
@@ -89,7 +90,8 @@ class SessionState:
         self.layers = Layers(self._shared, self._memory)
         self.history = History(self._limit, self._memory)
         self.responses = Responses(self._memory)
-        self.caches = Caches(self._memory)
+        self.simulated = SimulationState.of(self._memory)
+        self.conversations = RecordedConversations()
         self._calls = 0
         self._played: dict[bytes, int] = {}
         self._memory.used += _SESSION_BYTES
@@ -107,7 +109,7 @@ class SessionState:
         self.layers.release()
         self.history.clear()
         self.responses.clear()
-        self.caches.clear()
+        self.simulated.clear()
         self._memory.used -= _SESSION_BYTES + len(self._played) * _POSITION_BYTES
         self._played = {}
 
@@ -140,9 +142,7 @@ class SessionState:
         return queue[min(played, len(queue) - 1)]
 
     def take_next_unplayed(self, index: Index, call: Call) -> IndexedRecording | None:
-        """Return the next recording in recorded order, if none is more similar
-        to the call, and play it.
-        """
+        """Return and play the next recording in order, if none is more similar to the call."""
         order = {id(interaction): place for place, interaction in enumerate(index.interactions)}
         recording = min(
             self.find_unplayed(index), key=lambda each: order[id(each.interaction)], default=None
@@ -157,7 +157,10 @@ class SessionState:
     def find_unplayed(self, index: Index) -> Iterator[IndexedRecording]:
         """Yield the recordings that were not played."""
         for queue in index.queues():
-            yield from queue[self._played.get(queue[0].key, 0) :]
+            rest = queue[self._played.get(queue[0].key, 0) :]
+            yield from (
+                each for each in rest if each.interaction.file not in self.conversations.played
+            )
 
 
 class Sessions:
@@ -203,20 +206,20 @@ class Sessions:
         """Return the session, or `None` if it does not exist."""
         return self._sessions.get(name)
 
-    def history_of(self, call: Call) -> History | None:
-        """The history of the call's session; `None` if that session was dropped or reset, or
-        the call has no session.
+    def find_caller(self, call: Call) -> SessionState | None:
+        """Return the call's session; `None` if that session was dropped or reset, or the call has
+        no session.
         """
         if not call.generation:
             return None
         session = self._sessions.get(call.session)
         # the session may have another name
         if session is None or session.generation != call.generation:
-            session = next(
+            return next(
                 (each for each in self._sessions.values() if each.generation == call.generation),
                 None,
             )
-        return session.history if session is not None else None
+        return session
 
     def reset(self, name: str) -> SessionState:
         """Reset the session, under all its names, and return it."""

@@ -1,6 +1,4 @@
-"""Lets the simulated features of a session act on a call, before and after a
-rule or a recording.
-"""
+"""Lets a session's simulated features act on a call, before and after a rule or recording."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ from bedtape_replayer.overlay.rendered import Occasion, RuleMatch
 from bedtape_replayer.overlay.session_layers import Layers
 from bedtape_replayer.overlay.simulation.context import Context
 from bedtape_replayer.overlay.simulation.features import Features
-from bedtape_replayer.overlay.simulation.state import Caches
+from bedtape_replayer.overlay.simulation.state import SimulationState
 
 # The sources whose answers are those of a model. Another server has features of its own.
 _SOURCES = ("rule", "cassette", "default")
@@ -35,14 +33,14 @@ def build_answer(call: Call, match: RuleMatch) -> Answer:
 
 
 def refuse_request(
-    occasion: Occasion, now: float, caches: Caches, features: Features
+    occasion: Occasion, now: float, state: SimulationState, features: Features
 ) -> RuleMatch | None:
     """Return the answer of the service to a request that it gives to no model, or None.
 
-    now: seconds of the virtual clock. caches: the prompt caches of the session. features: those of
-    the rule that would answer, or of the session.
+    now: seconds of the virtual clock. state: of the session's features. features: those of the rule
+    that would answer, or of the session.
     """
-    effect = features.refuse(Context(occasion.call, now, caches=caches))
+    effect = features.refuse(Context(occasion.call, now, state=state))
     if effect is None:
         return None
     reply = build_response_reply(occasion.call, effect.response, occasion.key, occasion.number)
@@ -50,15 +48,15 @@ def refuse_request(
 
 
 def simulate(
-    layers: Layers, answer: Answer, occasion: Occasion, now: float, caches: Caches
+    layers: Layers, answer: Answer, occasion: Occasion, now: float, state: SimulationState
 ) -> Answer:
-    """Return the answer of a rule or recording as the service sends it. now, caches: as above."""
+    """Return the answer of a rule or recording as the service sends it. now, state: as above."""
     features = layers.features_of(answer.by if answer.source == "rule" else None)
     if not features or answer.response is None or answer.source not in _SOURCES:
         return answer
     seed = derive_seed(layers.effective.seed, f"simulate/{occasion.number}", occasion.key)
     family = layers.family_of(answer.by) if answer.source == "rule" else None
-    context = Context(occasion.call, now, caches=caches)
+    context = Context(occasion.call, now, state=state)
     effect = features.change(context, answer.response, seed, family)
     if effect is None:
         return answer

@@ -160,7 +160,8 @@ def assert_all_played(unplayed: Iterable[IndexedRecording]) -> None:
 def assert_cached(
     calls: Calls, *, at_least_tokens: int = 1, **conditions: Unpack[FilterDict]
 ) -> None:
-    """Assert that a call that meets the conditions read so many tokens from a prompt cache.
+    """Assert that a call that meets the conditions read at least `at_least_tokens` tokens
+    from a prompt cache.
 
     Raises the same errors as `assert_called`. The report contains the counts of each call.
     """

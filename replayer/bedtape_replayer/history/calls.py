@@ -78,9 +78,7 @@ class Condition:
 
 @dataclass(frozen=True, repr=False)
 class Calls(Sequence[Record]):
-    """Calls in the order in which they were sent. forgotten: the number of older calls that
-    the history has removed.
-    """
+    """Calls in the order of sending. forgotten: the number of calls that were removed."""
 
     records: tuple[Record, ...] = ()
     forgotten: int = 0
@@ -98,9 +96,7 @@ class Calls(Sequence[Record]):
         return len(self.records)
 
     def __repr__(self) -> str:
-        """Return the number of calls and the last calls in short form: `<1 call: 1
-        Converse -> 200 by rule-1>`.
-        """
+        """Return the number of calls and the last ones: `<1 call: 1 Converse -> 200 by rule-1>`."""
         older = "… " if len(self.records) > _SHOWN else ""
         calls = "; ".join(
             f"{record.number} {record.operation or record.method} -> {record.status or 'no answer'}"

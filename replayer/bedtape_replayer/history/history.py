@@ -15,6 +15,7 @@ from bedtape_replayer.answering.answer import Answer, Outcome
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.memory import Memory
 from bedtape_replayer.history.calls import Calls, ConditionInvalid
+from bedtape_replayer.history.listing import find_problem
 from bedtape_replayer.history.record import Record
 
 __all__ = ["ConditionInvalid", "History"]
@@ -25,7 +26,8 @@ class History:
 
     limit: the largest number of calls.
     memory: counts the approximate size of requests and answers. A server has one for all sessions.
-    forgotten: the number of older calls that were removed.
+    forgotten: the number of older calls that were removed. forgotten_misses: the reports of the
+    first misses among them, because a test must fail for a miss that the history no longer has.
     """
 
     LIMIT: ClassVar[int] = 10_000
@@ -35,6 +37,7 @@ class History:
             raise ValueError(f"expected a history of at least 1 call, found {limit}")
         self.limit = limit
         self.forgotten = 0
+        self.forgotten_misses: tuple[str, ...] = ()
         self._memory = memory or Memory()
         self._outcomes: deque[Outcome] = deque()
 
@@ -80,11 +83,18 @@ class History:
         """Remove all calls and reset the count of forgotten calls."""
         while self._outcomes:
             self._remove_oldest()
+        self._memory.used -= sum(map(len, self.forgotten_misses))
+        self.forgotten_misses = ()
         self.forgotten = 0
         self._memory.report()
 
     def forget_oldest(self) -> None:
-        """Remove the oldest call and count it."""
+        """Remove the oldest call and count it. Keep the report of a miss."""
+        if len(self.forgotten_misses) < _MISSES:
+            report = find_problem(Record(self._outcomes[0]))
+            if report is not None and report not in self.forgotten_misses:
+                self.forgotten_misses += (report,)
+                self._memory.used += len(report)
         self._remove_oldest()
         self.forgotten += 1
         self._memory.forgotten += 1
@@ -104,6 +114,8 @@ class History:
 # The memory of Python's objects for a call and for a piece of an answer, without their bytes.
 # Measured; the error is up to a third.
 _CALL_OVERHEAD, _PIECE_OVERHEAD = 2_400, 160
+# The reports of forgotten misses. pytest shows ten of a test.
+_MISSES = 20
 
 
 def _measure_call(call: Call) -> int:

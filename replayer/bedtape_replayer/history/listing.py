@@ -1,8 +1,8 @@
 """Describes calls in one line each, for a person who reads why a test failed. Pure.
 
 A line contains the number of the call, the operation and the model, the status, what answered, the
-first words of the prompt or of the results of tools, and the first words and the tool calls of the
-answer.
+first words of the prompt or of the results of tools, the first words and the tool calls of the
+answer, and what simulated features of the service did.
 """
 
 from __future__ import annotations
@@ -16,13 +16,19 @@ from bedtape_replayer.history.record import Record
 
 _LISTED = 20
 _WORDS = 40
+_NOTE = 80
 _MODEL = 44
 
 
-def describe_call(record: Record) -> tuple[str, str, str, str]:
-    """Return the columns after the number: request, status, what answered, and
-    the words of both sides.
+def find_problem(record: Record) -> str | None:
+    """Return why a call makes a test fail: the report of a miss, or what was wrong with the rule
+    that could not answer. `None` if the call was answered.
     """
+    return str(record.miss or record.by) if record.source in ("miss", "overlay") else None
+
+
+def describe_call(record: Record) -> tuple[str, str, str, str]:
+    """Return the columns after the number: request, status, source, and the words of both sides."""
     return (
         _describe_request(record),
         _describe_status(record),
@@ -88,16 +94,20 @@ def _describe_source(record: Record) -> str:
 
 
 def _describe_words(record: Record) -> str:
+    sent = _describe_sent(record)
     # the report of the miss is longer, and is printed by itself
-    if record.source in ("miss", "overlay"):
-        return _describe_sent(record)
-    return " → ".join(filter(None, (_describe_sent(record), _describe_answer(record))))
+    reported = record.source in ("miss", "overlay")
+    words = sent if reported else " → ".join(filter(None, (sent, _describe_answer(record))))
+    return "  ".join(filter(None, (words, _describe_simulated(record))))
+
+
+def _describe_simulated(record: Record) -> str:
+    notes = "; ".join(_shorten(note, _NOTE) for note in record.simulated)
+    return f"(simulated {notes})" if notes else ""
 
 
 def _describe_sent(record: Record) -> str:
-    """Return the last text of the user, or the results of tools that the last
-    message contains in its place.
-    """
+    """Return the last text of the user, or the tool results that the last message contains."""
     if record.last_prompt:
         return _quote(record.last_prompt)
     # also where the result contains no name

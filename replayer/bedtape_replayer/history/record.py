@@ -58,9 +58,7 @@ class Record:
     outcome: Outcome
 
     def __repr__(self) -> str:
-        """Return the call in short form, without texts and headers: `<call 1:
-        Converse -> 200 by rule-1>`.
-        """
+        """Return the call without texts and headers: `<call 1: Converse -> 200 by rule-1>`."""
         result = f"{self.status or 'no answer'} by {self.by or self.source}"
         return f"<call {self.number}: {self.operation or self.method} -> {result}>"
 
@@ -257,9 +255,7 @@ class Record:
 
     @cached_property
     def text(self) -> str | None:
-        """The text of the answer as it was sent: after faults, and of a stream also
-        before an error or a cut.
-        """
+        """The answer's text as sent: after faults, and of a stream also before an error."""
         if isinstance(self.content, Message):
             return self.content.text
         return self.sent_text or None

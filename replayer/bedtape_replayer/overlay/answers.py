@@ -75,18 +75,14 @@ _ALLOWED_WITH = {
 
 @cache
 def _import_outputs() -> ModuleType:
-    """Import botocore with the first rule that needs its service models,
-    because the import is slow.
-    """
+    """Import botocore with the first rule that needs service models, because it is slow."""
     return import_module("bedtape_replayer.overlay.outputs.building")
 
 
 def find_answer_problems(
     answer: JsonObject, path: Place, operations: tuple[str, ...]
 ) -> Iterator[Problem]:
-    """Finds keys that must not be combined, in an answer that matches the schema.
-    operations: those of the rule.
-    """
+    """Finds keys of a valid answer that must not be combined. operations: those of the rule."""
     kinds = list(dict.fromkeys(_KINDS[key] for key in answer if key in _KINDS))
     if len(kinds) != 1 and not (not kinds and set(answer) <= {"usage"}):
         keys = ", ".join(key for key in answer if key in _KINDS) or "none of them"

@@ -30,7 +30,7 @@ _MEMO_BYTES = 1024 * 1024
 _MANY_TEXTS, _MANY_BODIES = 24, 32
 
 
-class Refused(Exception):
+class LayerError(Exception):
     """A layer cannot answer or change this call.
 
     The overlay must be fixed, not the client's code.
@@ -51,7 +51,7 @@ class Candidates:
     def matches(self, layer: Rule | Fault, call: Call) -> bool:
         """Returns whether the call meets every condition of one of these layers.
 
-        Raises Refused for a slow pattern.
+        Raises LayerError for a slow pattern.
         """
         met = self._met.get(layer.id)
         when = layer.when
@@ -61,7 +61,7 @@ class Candidates:
             if met is None:
                 met = self._met[layer.id] = when.matches_content(call)
         except SlowPattern as error:
-            raise Refused(f"{layer.id}: {error}") from None
+            raise LayerError(f"{layer.id}: {error}") from None
         return met
 
     def copy(self) -> Candidates:

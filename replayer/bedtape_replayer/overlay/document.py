@@ -6,8 +6,10 @@ all read by this module.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 from bedtape_cassettes.errors import Invalid, Problem
@@ -15,7 +17,7 @@ from bedtape_cassettes.families.content import Content
 from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.table import family_of
 from bedtape_cassettes.format import yamlio
-from bedtape_cassettes.format.bodies import compact
+from bedtape_cassettes.format.bodies import MAX_LEVELS, compact
 from bedtape_cassettes.format.json_schema import Schema, problems
 from bedtape_cassettes.format.json_values import Place, parse_path
 from bedtape_cassettes.model import JsonValue
@@ -72,6 +74,28 @@ def _find_line(lines: Mapping[Place, int], path: Place) -> int:
     return lines[path]
 
 
+def make_json(value: Any, place: Place = ()) -> Any:
+    """Returns the value as JSON: mappings as objects, sequences as lists, bytes as base64
+    text, dates and times in ISO 8601. Other values stay as they are, and the schema refuses them.
+
+    Raises OverlayInvalid for more than `MAX_LEVELS` levels, for example of a
+    list that contains itself.
+    """
+    if len(place) > MAX_LEVELS:
+        raise OverlayInvalid(
+            [Problem.at(place[:2], f"at most {MAX_LEVELS} levels of objects and lists", "more")]
+        )
+    if isinstance(value, bytes):
+        return b64encode(value).decode()
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(key): make_json(member, (*place, str(key))) for key, member in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [make_json(item, (*place, number)) for number, item in enumerate(value)]
+    return value
+
+
 def parse_overlay(value: JsonValue, prefix: str = "") -> Overlay:
     """Reads an overlay.
 
@@ -99,9 +123,7 @@ def parse_overlay(value: JsonValue, prefix: str = "") -> Overlay:
 
 
 def _find_problems(value: JsonValue) -> list[Problem]:
-    """Finds the problems against the schema, and further problems of each layer
-    that matches the schema.
-    """
+    """Finds the problems against the schema, and further ones of each layer that matches it."""
     wrong = problems(value, OVERLAY)
     invalid = {problem.path[:2] for problem in wrong}
     for kind, more in (("rules", _find_rule_problems), ("faults", _find_fault_problems)):

@@ -1,6 +1,4 @@
-"""Explains why a layer did not answer a call: its first condition that the call does
-not meet, or its schedule.
-"""
+"""Explains why a layer did not answer a call: its first unmet condition, or its schedule."""
 
 from __future__ import annotations
 
@@ -45,9 +43,7 @@ _ACTUAL: dict[str, Callable[[Call], object]] = {
 
 
 def explain(layer: Rule | Fault, call: Call, counter: Counter) -> str:
-    """Return one line: the layer's id and why it did not answer, such as
-    `rule-2: used up, times=1`.
-    """
+    """Return one line with the layer's id and why: `rule-2: used up, times=1`."""
     mismatch = find_mismatch(layer.when, call) or (
         _explain_words(layer, call) if isinstance(layer, Rule) else None
     )
@@ -77,9 +73,7 @@ def _join_terms(conditions: Any) -> str:
 
 
 def compare_conditions(when: When, call: Call) -> Iterator[tuple[str, str, str, bool]]:
-    """Yield each condition of a layer: its name, the expected and the actual value, and
-    whether the call meets it.
-    """
+    """Yield a layer's conditions: name, expected and actual value, whether the call meets it."""
     for name, value, met in _check_conditions(when, call):
         if name in ("any_of", "none_of"):
             yield name, format_count(len(value), "alternative"), "", met

@@ -53,9 +53,7 @@ class Occurrence(NamedTuple):
 
 
 class Reader(NamedTuple):
-    """Reads the value of an expression. argument: the word for its argument;
-    empty without an argument.
-    """
+    """Reads the value of an expression. argument: the word for it; empty without one."""
 
     meaning: str
     read: Callable[[Occurrence, str], JsonValue]
@@ -122,9 +120,7 @@ class _Expression:
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """A text with expressions. keeps_type: whether the value of a single expression
-    replaces the text as it is.
-    """
+    """A text with expressions. keeps_type: whether a single expression's value replaces it."""
 
     parts: tuple[str | _Expression, ...]
     keeps_type: bool
@@ -166,10 +162,10 @@ class TemplatedAnswer:
 
         Raises RenderError for a missing value.
         """
-        return self._read(_Filling(Occurrence(call, answered)).fill(self._prepared), call.operation)
+        return self._read(_Filler(Occurrence(call, answered)).fill(self._prepared), call.operation)
 
 
-class _Filling:
+class _Filler:
     """Replaces the expressions of one answer."""
 
     def __init__(self, occurrence: Occurrence) -> None:

@@ -14,7 +14,7 @@ from bedtape_replayer.answering.answer import Source
 from bedtape_replayer.answering.operation_names import OperationName
 from bedtape_replayer.overlay.faults.corruption import Damage
 from bedtape_replayer.overlay.faults.semantic import Meaning
-from bedtape_replayer.overlay.simulation.limits import CutTools
+from bedtape_replayer.overlay.simulation.keywords import SimulateDict
 
 __all__ = [
     "AlternativeDict",
@@ -189,8 +189,8 @@ class CueDict(TypedDict, total=False):
     nth: int
 
 
-class SpokenDict(TypedDict, total=False):
-    """A turn of the model in a conversation. See `Spoken`."""
+class SpeechDict(TypedDict, total=False):
+    """A turn of the model in a conversation. See `Speech`."""
 
     when: CueDict
     hears: str
@@ -230,33 +230,10 @@ class AnswerDict(TypedDict, total=False):
     members: Mapping[str, Any]
     retry_after_ms: int
     raw: RawDict
-    conversation: Sequence[SpokenDict]
+    conversation: Sequence[SpeechDict]
     stop_reason: StopReason
     stop_sequence: str
     usage: UsageDict
-
-
-class LimitsDict(TypedDict, total=False):
-    """The limits of a model. See `Limits`."""
-
-    context_tokens: int
-    max_output_tokens: int
-    long_prompt: str
-    cut_tools: CutTools
-
-
-class CachingDict(TypedDict, total=False):
-    """Prompt caching. See `Caching`."""
-
-    minimum_tokens: int
-    automatic: bool
-
-
-class SimulateDict(TypedDict, total=False):
-    """The features of the service to simulate. `True` for the values of the real service."""
-
-    caching: bool | CachingDict
-    limits: bool | LimitsDict
 
 
 class RuleDict(ConditionDict, AnswerDict, total=False):

@@ -1,6 +1,4 @@
-"""One pattern that finds any of many byte strings: a tree of their prefixes, which
-takes a third of a list's time.
-"""
+"""One pattern that finds any of many byte strings: a tree of prefixes, thrice as fast as a list."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Renders the answers of rules, and keeps them for equal requests and for requests that equal
-in what an answer reads.
-"""
+"""Renders the answers of rules, and keeps them for requests that equal in what an answer reads."""
 
 from __future__ import annotations
 

@@ -61,9 +61,7 @@ class Rule:
     features: Features = NO_FEATURES
 
     def position(self, fired: int) -> int:
-        """Returns the position of the next answer, from 0, after the rule
-        has answered `fired` calls.
-        """
+        """Returns the position of the next answer, from 0, after `fired` answered calls."""
         return min(fired, len(self.answers) - 1)
 
     def compute(self, fired: int, call: Call) -> AnswerContent | None:
@@ -114,9 +112,7 @@ class Rule:
         return True
 
     def take(self, reads: Reads, call: Call) -> tuple[object, ...] | None:
-        """Returns the parts of a call that the rule's answer reads, or None if it
-        cannot serve another call.
-        """
+        """Returns the parts of a call that the answer reads; None if it serves no other call."""
         if self.family is None and call.earlier is None:
             siblings = call.findings.siblings
             if siblings is not None and call.findings.text is not None:
@@ -158,9 +154,7 @@ class Rule:
         )
 
     def _check_tools(self, message: Message, call: Call, reads: Reads) -> None:
-        """Raises RenderError if the answer calls a tool that the request does not
-        offer, because no model does.
-        """
+        """Raises RenderError if the answer calls a tool that the request does not offer."""
         names = [block.name for block in message.blocks if isinstance(block, ToolUse)]
         if not names or call.operation not in _OFFERING:
             return

@@ -10,7 +10,8 @@ from typing import get_args
 
 from bedtape_cassettes.failures import FAILURES
 from bedtape_cassettes.families.content import STOP_REASONS
-from bedtape_cassettes.format.json_schema import LARGEST_COUNT, Schema
+from bedtape_cassettes.format.json_schema import Schema
+from bedtape_cassettes.format.schema_parts import make_count
 from bedtape_replayer.answering.service_operations import OPERATION_NAMES
 from bedtape_replayer.overlay.faults.kinds import BESIDE_ERROR, KINDS
 from bedtape_replayer.overlay.outputs.dialogue import build_schema
@@ -20,10 +21,6 @@ from bedtape_replayer.overlay.simulation.schema import SIMULATE
 
 def _text(description: str, **more: object) -> Schema:
     return {"type": "string", "description": description, **more}
-
-
-def _count(description: str, least: int = 1, most: int = LARGEST_COUNT) -> Schema:
-    return {"type": "integer", "minimum": least, "maximum": most, "description": description}
 
 
 def _object(properties: dict[str, Schema], **more: object) -> Schema:
@@ -72,9 +69,9 @@ _CONDITIONS: dict[str, Schema] = {
         "additionalProperties": True,
         "minProperties": 1,
     },
-    "turn": _count("The number of user messages."),
-    "attempt": _count("The number of the attempt in its invocation, from 1."),
-    "call": _count("The number of the call in its session, from 1."),
+    "turn": make_count("The number of user messages."),
+    "attempt": make_count("The number of the attempt in its invocation, from 1."),
+    "call": make_count("The number of the call in its session, from 1."),
     "header": {
         "type": "object",
         "description": "Globs by header name.",
@@ -103,9 +100,11 @@ WHEN: dict[str, Schema] = {
 }
 
 SCHEDULE: dict[str, Schema] = {
-    "times": _count("The greatest number of calls (attempts on the wire) that the layer answers."),
-    "after": _count("The number of matching calls to skip first.", 0),
-    "every": _count("After the skipped calls, the first call and then every Nth."),
+    "times": make_count(
+        "The greatest number of calls (attempts on the wire) that the layer answers."
+    ),
+    "after": make_count("The number of matching calls to skip first.", 0),
+    "every": make_count("After the skipped calls, the first call and then every Nth."),
     "probability": {
         "type": "number",
         "minimum": 0,
@@ -197,12 +196,7 @@ _RAW = _object(
             "description": "The events, each as {type: payload}.",
             "items": {"type": "object", "minProperties": 1, "additionalProperties": True},
         },
-        "status": {
-            "type": "integer",
-            "minimum": 200,
-            "maximum": 599,
-            "description": "The HTTP status. Default: 200.",
-        },
+        "status": make_count("The HTTP status. Default: 200.", 200, 599),
         "headers": {
             "type": "object",
             "additionalProperties": {"type": "string"},
@@ -252,7 +246,7 @@ ANSWER: dict[str, Schema] = {
             {"type": "array", "items": _VECTOR, "minItems": 1},
         ],
     },
-    "dimension": _count("The dimension of derived vectors.", most=65536),
+    "dimension": make_count("The dimension of derived vectors.", most=65536),
     "image": {
         "description": "Generated images as base64; auto generates tiny images.",
         "anyOf": [
@@ -270,7 +264,7 @@ ANSWER: dict[str, Schema] = {
                 "minItems": 1,
                 "items": _object(
                     {
-                        "index": _count("The position of the document.", 0),
+                        "index": make_count("The position of the document.", 0),
                         "score": {"type": "number", "minimum": 0, "maximum": 1},
                     },
                     required=["index", "score"],
@@ -327,10 +321,10 @@ ANSWER: dict[str, Schema] = {
     "stop_sequence": _text("The sequence at which the model stopped."),
     "usage": _object(
         {
-            "input": _count("Input tokens.", 0),
-            "output": _count("Output tokens.", 0),
-            "cache_read": _count("Tokens read from a cache.", 0),
-            "cache_write": _count("Tokens written to a cache.", 0),
+            "input": make_count("Input tokens.", 0),
+            "output": make_count("Output tokens.", 0),
+            "cache_read": make_count("Tokens read from a cache.", 0),
+            "cache_write": make_count("Tokens written to a cache.", 0),
         },
         minProperties=1,
         description="Token counts. Default: estimates from the texts.",
@@ -403,12 +397,7 @@ OVERLAY: Schema = {
     **_object(
         {
             "bedtape-overlay": {"enum": [1], "description": "The version of this format."},
-            "seed": {
-                "type": "integer",
-                "minimum": -(2**63),
-                "maximum": 2**63 - 1,
-                "description": "The seed of all random choices.",
-            },
+            "seed": make_count("The seed of all random choices.", -(2**63), 2**63 - 1),
             "ids": {
                 "type": "string",
                 "enum": list(get_args(Ids)),

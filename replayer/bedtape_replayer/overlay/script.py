@@ -1,6 +1,4 @@
-"""A script: a conversation whose turns are both expected and answered, as the
-answers of one rule.
-"""
+"""A script: a conversation whose turns are expected and answered, as the answers of a rule."""
 
 from __future__ import annotations
 

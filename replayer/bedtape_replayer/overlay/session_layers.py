@@ -5,7 +5,7 @@ Selects the layers that apply to a call.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -15,7 +15,7 @@ from bedtape_cassettes.redaction.scrub import scrub_path
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.memory import Memory
 from bedtape_replayer.answering.reply import Reply, build_response_reply
-from bedtape_replayer.overlay.candidates import CandidateFinder, Candidates, Refused
+from bedtape_replayer.overlay.candidates import CandidateFinder, Candidates, LayerError
 from bedtape_replayer.overlay.explain import describe, explain
 from bedtape_replayer.overlay.faults.base import FaultContext, derive_seed, draw
 from bedtape_replayer.overlay.overlay import NOTHING, Fault, Overlay
@@ -194,24 +194,23 @@ class Layers:
         """Returns the descriptions of the layers in `unused`."""
         return tuple(describe(layer, self.count_fired(layer.id)) for layer in self.unused)
 
+    def list_unused(self) -> Iterator[tuple[Rule | Fault, str]]:
+        """Yields the layers in `unused`, each with a line for the report of a test."""
+        for layer, text in zip(self.unused, self.describe_unused(), strict=True):
+            yield layer, f"{'did not end' if _count_needed(layer) > 1 else 'never acted'}: {text}"
+
     def explain(self, call: Call) -> tuple[str, ...]:
-        """Returns why each rule and each fault that can answer did not answer
-        the call, one line each.
-        """
+        """Returns, in a line each, why the rules and faults that can answer did not."""
         answering = (fault for fault in self._all.faults if fault.kind.replaces)
         layers: tuple[Rule | Fault, ...] = (*self._all.rules, *answering)
         return tuple(explain(layer, call, self._get_counter(layer.id)) for layer in layers)
 
     def candidates(self, call: Call) -> Candidates:
-        """Finds the layers that may match a call, for the `among` parameter
-        of the methods below.
-        """
+        """Finds the layers that may match a call, for the parameter `among` of methods below."""
         return self._candidates(call)
 
     def count(self, call: Call, key: bytes) -> Occasion:
-        """Counts the call among the calls with its match key, if answers vary
-        between equal calls.
-        """
+        """Counts the call with its match key, if answers vary between equal calls."""
         if not self._counts_keys:
             return Occasion(call, key, 0)
         seen = self._seen.get(key, 0) + 1
@@ -285,7 +284,7 @@ class Layers:
     ) -> RuleMatch | None:
         """Returns the answer of the first rule that matches.
 
-        Raises Refused if the answer has no form for the call.
+        Raises LayerError if the answer has no form for the call.
 
         answers: renders and caches the answers. check: returns Bedrock's error for an invalid
         request; the error then replaces the rule's answer. refuse: returns the answer of simulated
@@ -307,7 +306,7 @@ class Layers:
             except RenderError as error:
                 counter.undo_match()
                 self._refused.add(rule.id)
-                raise Refused(
+                raise LayerError(
                     f"{rule.id} cannot answer {call.operation or scrub_path(call.path)}: {error}"
                 ) from None
             if match is None:
@@ -338,9 +337,7 @@ class Layers:
 
 
 def _measure_layer(layer: Rule | Fault) -> int:
-    """Return the approximate size of a layer in memory: its document, its
-    conditions and its answers.
-    """
+    """Return the approximate size of a layer in memory: document, conditions and answers."""
     return _LAYER_BYTES + _JSON_FACTOR * layer.size
 
 

@@ -117,9 +117,7 @@ class When:
         return _pass_all(self._content, call)
 
     def may_match(self, call: Call) -> bool:
-        """Returns quickly whether the body may contain the text of a condition, True in doubt
-        (see `Call.is_literal`).
-        """
+        """Returns whether the body may contain a condition's text (see `Call.is_literal`)."""
         return self.literal is None or not call.is_literal or self.literal in call.outline.data
 
     def _build_target_checks(self) -> Iterator[_Check]:
@@ -233,9 +231,7 @@ _ESCAPED = re.compile(r'["\\/\x00-\x1f\x7f\ud800-\udfff]')
 
 
 def _encode_literal(text: str | None) -> bytes | None:
-    """Returns the bytes of the text in JSON without optional escapes, or `None` if
-    the text must be escaped.
-    """
+    """Returns the text in JSON without optional escapes, or `None` if it must be escaped."""
     return None if not text or _ESCAPED.search(text) else text.encode()
 
 

@@ -87,9 +87,7 @@ def keep_misses(
     pairs: Sequence[tuple[Interaction, Call]],
     redaction: Redaction,
 ) -> None:
-    """Keeps the pairs for `bedtape cassette accept`, in place of those of the played cassettes,
-    if the folder allows it.
-    """
+    """Keeps pairs for `bedtape cassette accept` in place of played ones, if it may write."""
     if pairs or has_misses(folder):
         with suppress(CassetteError, OSError), lock(folder, wait=True):
             sent = [

@@ -29,7 +29,7 @@ from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.answering.match import Index, IndexedRecording
 from bedtape_replayer.api.inspector.capture import Part, capture
-from bedtape_replayer.engine.session import Running, Session
+from bedtape_replayer.engine.session import Session, SessionServer
 from bedtape_replayer.engine.session_state import Select
 from bedtape_replayer.history.calls import Calls
 from bedtape_replayer.history.listing import list_calls
@@ -46,14 +46,13 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = True  # so that pytest shows the line of the test
 _MOST = 5
+_FIX_OF_RULES = "Correct the rule, or the program if it departs from a script."
 _NOTHING = Library(())
 
 
 @cache
 def _sdk() -> Any:
-    """Return one boto3 session for all clients, because loading botocore's
-    models is the slowest part.
-    """
+    """Return one boto3 session for all clients, because loading models is the slowest part."""
     return import_module("boto3").Session(
         aws_access_key_id="bedtape",
         aws_secret_access_key="bedtape",  # noqa: S106
@@ -73,7 +72,7 @@ class Bedrock(Session):
     def __init__(
         self,
         play_request: PlayRequest,
-        server: Running,
+        server: SessionServer,
         url: str,
         library: Library | None,
         recorder: str | None,
@@ -94,6 +93,7 @@ class Bedrock(Session):
         self.captured: Part | None = None
         self.accepted: list[tuple[Interaction, Call]] = []
         self._misses: list[str] = []
+        self._broken: set[str] = set()  # of the misses, those of rules that failed
         self.missed: list[Call] = []
         self._reported = 0
         self._misses_before = 0
@@ -107,15 +107,11 @@ class Bedrock(Session):
 
     @property
     def recorded(self) -> bool:
-        """Whether calls of this test that nothing else answers go to real
-        Bedrock and are recorded.
-        """
+        """Whether calls that nothing else answers go to real Bedrock and are recorded."""
         return self._recorder is not None
 
     def client(self, **options: Any) -> BedrockRuntimeClient:
-        """A boto3 client for `bedrock-runtime` with endpoint, keys and region. options:
-        those of boto3's `client`.
-        """
+        """A boto3 client for `bedrock-runtime`. options: those of boto3's `client`."""
         region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
         made: BedrockRuntimeClient = _sdk().client(
             "bedrock-runtime", **{"endpoint_url": self.url, "region_name": region, **options}
@@ -154,9 +150,7 @@ class Bedrock(Session):
 
     @property
     def verdict(self) -> tuple[Finding, ...]:
-        """The mistakes that the client made in retrying; without
-        `fast_retries`, also in its waits.
-        """
+        """The client's mistakes in retrying; without `fast_retries`, also in its waits."""
         findings = super().verdict
         return (
             tuple(each for each in findings if each.kind not in WAITS)
@@ -201,9 +195,7 @@ class Bedrock(Session):
             self._hold(state.library)
 
     def become_default(self) -> None:
-        """Give the session the calls that name no session, so that clients that outlive a
-        test reach the running test.
-        """
+        """Give the session the calls without a session, for clients that outlive their test."""
         self._server.engine.sessions.share(DEFAULT_SESSION, self._state())
 
     def open_selecting(self, select: Select) -> None:
@@ -213,9 +205,7 @@ class Bedrock(Session):
         self._hold(state.library)
 
     def _accept(self, call: Call, index: Index) -> IndexedRecording | None:
-        """Answers a call that misses with the next recording, whose request is
-        replaced at the end of the test.
-        """
+        """Answers a miss with the next recording, whose request is replaced at the test's end."""
         recording = self._state().take_next_unplayed(index, call)
         if recording is not None:
             self.accepted.append((recording.interaction, call))
@@ -308,8 +298,9 @@ class Bedrock(Session):
         match answer.source:
             case "cassette":
                 tally.answered += 1
-                tally.played.add(self._place(str(answer.by)))
-            case "rule" | "fault" | "validation":
+                if answer.file is not None:
+                    tally.played.add(self._place(answer.file))
+            case "rule" | "fault" | "validation" | "simulation":
                 tally.ruled += 1
             case "miss":
                 tally.missed += 1
@@ -319,6 +310,7 @@ class Bedrock(Session):
                     tally.causes.append((str(cause).removeprefix("in "), cause.options))
             case "overlay":
                 self._misses.append(str(answer.by))
+                self._broken.add(str(answer.by))
 
     def report_misses(self, shown: str = "") -> str | None:
         """Returns a report on the misses since the last report, or None if there are none
@@ -332,15 +324,17 @@ class Bedrock(Session):
         if not misses or self.play_request.allow_misses:
             return None
         calls = "1 call was" if len(misses) == 1 else f"{len(misses)} calls were"
+        broken = all(miss in self._broken for miss in misses)
+        what = "refused by bedtape, because a rule failed" if broken else "answered by nothing"
         distinct = [miss for miss in dict.fromkeys(misses) if miss.partition("\n")[0] not in shown]
         above = "" if distinct else " The error above contains the reason."
         more = [f"… and {len(distinct) - _MOST} more"] if len(distinct) > _MOST else []
         return "\n\n".join(
             [
-                f"{self.play_request.fixture}: {calls} answered by nothing.{above}",
+                f"{self.play_request.fixture}: {calls} {what}.{above}",
                 *distinct[:_MOST],
                 *more,
-                self._suggest_fix(),
+                _FIX_OF_RULES if broken else self._suggest_fix(),
             ]
         )
 
@@ -356,7 +350,7 @@ class Bedrock(Session):
             *list_calls(calls),
         ]
         shown = () if self.play_request.unused == "ignore" else unused
-        return "\n".join([*lines, *(f"never acted: {text}" for _, text in shown)])
+        return "\n".join([*lines, *(line for _, line in shown)])
 
     def report_unused(self) -> str | None:
         """Count the layers of the test that did not act. Returns a report if the test must fail.
@@ -364,11 +358,11 @@ class Bedrock(Session):
         A test fails if a script has turns that did not come, or if the settings make
         unused layers a failure.
         """
-        unused = self._find_unused()
+        unused = [(layer, line.partition(": ")) for layer, line in self._find_unused()]
         fails = self.play_request.unused == "fail"
         failing = [
             text
-            for layer, text in unused
+            for layer, (_, _, text) in unused
             if fails or (isinstance(layer, Rule) and layer.needed > 1)
         ]
         if failing:
@@ -383,20 +377,19 @@ class Bedrock(Session):
             return f"{self.play_request.fixture}: {what}:\n{listed}\n{fix}"
         if self.play_request.unused == "list":
             owner = self.play_request.test or self.play_request.fixture
-            self.tally.unused += [f"{owner}: {text}" for _, text in unused]
+            self.tally.unused += [f"{owner}: {text}" for _, (_, _, text) in unused]
         return None
 
     def _find_unused(self) -> list[tuple[Rule | Fault, str]]:
         """Returns the layers that the body of the test added and that did not act,
-        with their descriptions.
+        each with a line for the report.
 
         Layers of marks and fixtures may be for other tests.
         """
 
         def find() -> list[tuple[Rule | Fault, str]]:
-            layers = self._state().layers
-            described = zip(layers.unused, layers.describe_unused(), strict=True)
-            return [(layer, text) for layer, text in described if layer not in self._shared]
+            lines = self._state().layers.list_unused()
+            return [(layer, line) for layer, line in lines if layer not in self._shared]
 
         return [] if self.recorded else self._do(find)
 

@@ -68,9 +68,7 @@ def redirect(url: str, base: str, others: Sequence[str]) -> str:
 
 
 def _is_miss(failure: Any) -> bool:
-    """Return whether pytest's ExceptionInfo contains the answer to a call that nothing
-    answers, or a blocked call.
-    """
+    """Return whether pytest's ExceptionInfo contains a miss or a blocked call."""
     if isinstance(failure.value, RealBedrockBlocked):
         return True
     response = getattr(failure.value, "response", None)
@@ -202,9 +200,7 @@ class Guard(MetaPathFinder):
         return create_client_with_region
 
     def _hide(self, module: ModuleType) -> None:
-        """Hide the SDK's frames in the traceback of a miss, because they are longer
-        than the report of the miss.
-        """
+        """Hide the SDK's frames in the traceback of a miss, because they are longer than it."""
         module.__dict__["__tracebackhide__"] = _is_miss
         self._lift.append(lambda: module.__dict__.pop("__tracebackhide__", None))
 
@@ -243,9 +239,7 @@ class Guard(MetaPathFinder):
         self._wrap(module.BaseClient, "_calculate_retry_timeout", self._wrap_wait)
 
     def _wrap_wait(self, wait: Callable[..., Any]) -> Callable[..., Any]:
-        """Wrap a function that waits for seconds, its last argument, or that
-        returns the seconds to wait.
-        """
+        """Wrap a function that waits for its last argument in seconds, or that returns seconds."""
 
         def wait_if_due(client: Any, *arguments: Any) -> Any:
             if self._waits():

@@ -30,10 +30,8 @@ _ADD = 'usefixtures("bedrock")'
 
 
 @dataclass(frozen=True, slots=True)
-class Played:
-    """One answer from a cassette of VCR.py. recorded: the entry. sent: the entry with the
-    request that the test sent.
-    """
+class PlayedAnswer:
+    """One answer of VCR.py. recorded: its entry. sent: the entry with the request as sent."""
 
     recorded: Interaction
     sent: Interaction
@@ -50,7 +48,7 @@ class MigratedTest:
     file: Path
     marked: bool
     exact: bool
-    played: list[Played] = field(default_factory=list)
+    played: list[PlayedAnswer] = field(default_factory=list)
     hosts: Counter[str] = field(default_factory=Counter)
     sources: set[Path] = field(default_factory=set)
 
@@ -131,9 +129,7 @@ class Migration:
 
 
 def _drop_repeats(interactions: Sequence[Interaction], rules: MatchRules) -> list[Interaction]:
-    """Returns the interactions without the repetitions of the last answer to a
-    request, which replay repeats.
-    """
+    """Returns the interactions without repeated last answers, which replay repeats itself."""
     following: dict[bytes, Interaction] = {}
     differs: set[bytes] = set()
     kept = []

@@ -86,9 +86,7 @@ def settings_of(config: pytest.Config) -> Settings:
 
 
 def _common_folder(config: pytest.Config) -> Path:
-    """Return the common folder of the paths that pytest got, as pytest does to
-    find its own configuration.
-    """
+    """Return the common folder of pytest's paths, in which pytest looks for its settings."""
     here = config.invocation_params.dir
     paths = [path for arg in config.args if (path := here / arg.split("::")[0]).exists()]
     # Remove `..` from `../tests` as pytest does, so that the search starts above the tests.
@@ -148,9 +146,7 @@ def report_of(config: pytest.Config, settings: Settings) -> Path | None:
 
 
 def workspace_of(config: pytest.Config, environ: Mapping[str, str]) -> Path | None:
-    """Return the folder to which file names in annotations are relative; `None` if this run
-    is not on GitHub Actions.
-    """
+    """Return the folder that annotations' file names begin in; `None` outside GitHub Actions."""
     if environ.get("GITHUB_ACTIONS") != "true":
         return None
     return Path(environ.get("GITHUB_WORKSPACE") or config.invocation_params.dir)

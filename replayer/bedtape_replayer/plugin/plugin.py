@@ -1,6 +1,4 @@
-"""The plugin's state during one run of pytest: the server, the sessions of
-tests, and what is blocked.
-"""
+"""The plugin's state during one run of pytest: the server, the tests' sessions, the blocks."""
 
 from __future__ import annotations
 
@@ -204,9 +202,7 @@ class Plugin:
         raise error
 
     def take_unanswered(self) -> list[str]:
-        """Return reports of calls, since the last call of this method, that failed
-        without an effect on a test.
-        """
+        """Return reports of calls since the last report that failed without failing a test."""
         blocked, self._blocked = self._blocked, []
         lost = [text for error, text, frames in blocked if _get_outermost(error) in frames]
         strays = self.run.take_strays() if self.run is not None else []

@@ -20,7 +20,7 @@ _COUNT = re.compile(r"recorded (\d+) interactions?\b")
 _BEGINS = re.compile(r"^bedtape: recording;.*\n", re.MULTILINE)
 
 
-class RecordingFailed(Exception):
+class RecordingError(Exception):
     """The recorder did not start, in its own words."""
 
 
@@ -28,7 +28,7 @@ class Recording:
     """Runs from now on. command: that records. mode: as `--record`. environ:
     with the real credentials.
 
-    Raises RecordingFailed.
+    Raises RecordingError.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Recording:
                 text=True,
             )
         except OSError as error:
-            raise RecordingFailed(
+            raise RecordingError(
                 f"cannot run {command[0]}: {error.strerror}; fix the setting `record`, or"
                 " bedtape_record"
             ) from None
@@ -56,7 +56,7 @@ class Recording:
             if line.startswith(_URL):
                 return line.removeprefix(_URL).strip()
         _, output = self._process.communicate()
-        raise RecordingFailed(
+        raise RecordingError(
             output.strip()
             or f"bedtape record ended with {self._process.returncode}, without a message"
         )

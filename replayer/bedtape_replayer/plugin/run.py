@@ -31,7 +31,7 @@ from bedtape_replayer.plugin.blocking import redirect
 from bedtape_replayer.plugin.loading import load_library, load_overlay
 from bedtape_replayer.plugin.marks import MarkInvalid, PlayRequest, read_marks
 from bedtape_replayer.plugin.migrating import MigratedTest, Migration
-from bedtape_replayer.plugin.recording import Recording, RecordingFailed
+from bedtape_replayer.plugin.recording import Recording, RecordingError
 from bedtape_replayer.plugin.settings import RunSettings
 from bedtape_replayer.plugin.summary import Summary
 from bedtape_replayer.server.other_folders import OtherFolders, find_other_folders
@@ -110,7 +110,7 @@ class Run:
         """
         try:
             return self._begin(read_marks(test, file, names, marks, self._settings.marks, fixture))
-        except (CassetteError, MarkInvalid, NameTaken, RecordingFailed) as error:
+        except (CassetteError, MarkInvalid, NameTaken, RecordingError) as error:
             raise CannotBegin(str(error)) from None
 
     def _begin(self, play_request: PlayRequest) -> Bedrock:
@@ -150,9 +150,7 @@ class Run:
 
     @contextmanager
     def _change_innermost(self) -> Iterator[None]:
-        """Give the environment, and the calls that name no session, to the session that is
-        the innermost afterwards.
-        """
+        """Give the environment and the calls without a session to the innermost session."""
         before = self._current
         yield
         now = self._current
@@ -223,9 +221,7 @@ class Run:
         return properties
 
     def collect_shared(self) -> tuple[list[Part], list[str]]:
-        """Return the captured calls of the sessions that ended in the test, and the misses of
-        the test in all of them.
-        """
+        """Return the captured calls of sessions that ended in the test, and the test's misses."""
         misses = [miss for each in self._ended for miss in each.misses]
         return self._captured, [
             *misses,
@@ -327,9 +323,7 @@ class Run:
         return bedrock.capture(title, self._settings.match.redaction)
 
     def close(self) -> None:
-        """Stop the recorders, which write their cassettes, and stop the
-        server, unless it is kept.
-        """
+        """Stop the recorders, which write cassettes, and the server, unless it is kept."""
         if self._migration is not None:
             self._migration.write(self.tally)
         while self._recordings:
@@ -351,9 +345,7 @@ class Run:
         self._server.stop()
 
     def route(self, url: str) -> str:
-        """Return the URL to use for a request: the current test's, for real Bedrock and for
-        recorders of other tests.
-        """
+        """Return the URL for a request: the current test's, for Bedrock and others' recorders."""
         current = self._current
         if current is None:
             return url
@@ -362,9 +354,7 @@ class Run:
         return redirect(url, current.url.replace("https://", "http://", 1), self._bases())
 
     def take_strays(self) -> list[str]:
-        """Return the misses, since the last call of this method, of clients
-        whose test has ended.
-        """
+        """Return the misses, since the last call of this method, of tests that have ended."""
 
         def take() -> list[str]:
             strays, self._strays = self._strays, []

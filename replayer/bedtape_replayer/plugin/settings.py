@@ -58,9 +58,7 @@ def run_settings(
     keeps: bool = False,
     migrates: Sequence[str] | None = None,
 ) -> RunSettings:
-    """Return the settings of a run from the table `pytest`. here: the base of
-    relative paths in variables.
-    """
+    """Return a run's settings from the table `pytest`. here: the base of relative paths."""
     table: dict[str, Any] = settings.of("pytest")
     match = match_rules(
         table.get("ignore", ()),

@@ -1,6 +1,4 @@
-"""Sessions that several tests use: of a module, of the run, and those that a
-fixture of the user makes.
-"""
+"""Sessions that several tests use: of a module, of the run, and of a user's own fixtures."""
 
 from __future__ import annotations
 

@@ -57,9 +57,7 @@ class Summary:
         return asdict(self) | {"held": sorted(self.held), "played": sorted(self.played)}
 
     def lines(self, here: str, *, verbose: bool = False) -> Iterator[str]:
-        """Return the lines to print at the end of a run. here: the folder
-        that pytest was started in.
-        """
+        """Return the lines for the end of a run. here: the folder where pytest was started."""
         unplayed = sorted(name.removeprefix(f"{here}/") for name in self.held - self.played)
         rules = f", {self.ruled} from rules and faults" if self.ruled else ""
         counts = f"{self.answered} played{rules}, {self.recorded} recorded, {self.missed} missed"

@@ -24,7 +24,7 @@ from bedtape_cassettes.model import Cassette, Interaction
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.match import Index, IndexedRecording
 from bedtape_replayer.plugin.bedrock import Bedrock
-from bedtape_replayer.plugin.migrating import MigratedTest, Played
+from bedtape_replayer.plugin.migrating import MigratedTest, PlayedAnswer
 
 # The request header with the number of the entry that VCR.py chose.
 _ENTRY = "x-bedtape-vcr-entry"
@@ -86,9 +86,7 @@ class VcrCassettes:
         )
 
     def close(self, context: object) -> None:
-        """Ends the cassettes that the context has opened, and counts the entries of Bedrock
-        that VCR.py itself played.
-        """
+        """Ends the context's cassettes, and counts Bedrock's entries that VCR.py itself played."""
         for opened in [each for each in self._open if each.context is context]:
             self._open.remove(opened)
             if opened.bedrock is not None:
@@ -101,9 +99,7 @@ class VcrCassettes:
                     _migrate(opened, self._migrated())
 
     def take(self, request: Any) -> bool:
-        """Redirects botocore's request to the server, if VCR.py would answer it
-        with an entry of Bedrock's.
-        """
+        """Redirects botocore's request to the server, if VCR.py would answer it."""
         opened = self._open[-1] if self._open else None
         if opened is None or opened.bedrock is None or _is_socket_blocked():
             return False
@@ -150,9 +146,7 @@ def _find_position(opened: VcrCassette, sent: Any) -> int | None:
 
 
 class _Chooser:
-    """Chooses the recording of the entry that a request names. numbers: the
-    positions of the entries by file.
-    """
+    """Chooses the recording of a request's entry. numbers: entries' positions by file."""
 
     def __init__(self, numbers: Mapping[str, int]) -> None:
         self._numbers = numbers
@@ -166,9 +160,7 @@ class _Chooser:
 
 
 def _migrate(opened: VcrCassette, test: MigratedTest) -> None:
-    """Gives a migrated test what it played: the requests that bedtape took, then
-    those that VCR.py answered.
-    """
+    """Gives a migrated test what it played: bedtape's requests, then those of VCR.py."""
     data = opened.cassette.data
     left = Counter(
         {position: opened.cassette.play_counts[position] for position in opened.positions.values()}
@@ -180,7 +172,7 @@ def _migrate(opened: VcrCassette, test: MigratedTest) -> None:
     ):
         recorded, response = data[position]
         test.played.append(
-            Played(
+            PlayedAnswer(
                 *(
                     _read_entry(request, response, "", exact=test.exact)
                     for request in (recorded, sent)

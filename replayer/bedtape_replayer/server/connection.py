@@ -138,9 +138,7 @@ class Connection(asyncio.Protocol):
     def _receive1(self, wire: http1.Http1Connection, data: bytes) -> None:
         for received in wire.receive(data):
             if isinstance(received, RequestReceived):
-                stream, method, target, head, body = received
-                self.exchanges.answer(self, stream, method, target, head, body)
-                self.exchanges.receive(stream, None)
+                self.exchanges.answer(self, *received)
             else:
                 self._receive_part(received)
 
@@ -149,21 +147,18 @@ class Connection(asyncio.Protocol):
             match received:
                 case RequestReceived(stream) | HeadReceived(stream) if self.winding_down:
                     wire.reset(stream, ErrorCode.REFUSED_STREAM)
-                case RequestReceived(stream, method, target, head, body):
-                    self.exchanges.answer(self, stream, method, target, head, body)
-                    self.exchanges.receive(stream, None)
+                case RequestReceived():
+                    self.exchanges.answer(self, *received)
                 case _:
                     self._receive_part(received)
         if wire.closing:  # the client violated the protocol, so its streams are closed
             self._abandon()
 
     def _receive_part(self, received: Received) -> None:
-        """Answer a duplex request at its head, pass its input on, or end the
-        exchange of a closed stream.
-        """
+        """Answer a duplex request, pass its input on, or end the exchange of a closed stream."""
         match received:
-            case HeadReceived(stream, method, target, head):
-                self.exchanges.answer(self, stream, method, target, head, b"")
+            case HeadReceived():
+                self.exchanges.answer(self, *received, None)
             case DataReceived(stream, data):
                 self.exchanges.receive(stream, data)
             case InputEnded(stream):
@@ -179,9 +174,7 @@ class Connection(asyncio.Protocol):
     # -- going on ----------------------------------------------------------------------------------
 
     def flush(self) -> None:
-        """Write bytes, resume blocked answers and begin the next requests, as
-        far as the client reads.
-        """
+        """Write bytes, resume answers and begin requests, as far as the client reads."""
         wire = self.wire
         if wire is None or self._hung_up or self._transport.is_closing():
             return
@@ -276,9 +269,7 @@ class Connection(asyncio.Protocol):
         self.flush()
 
     def end_stalled(self, player: Player) -> None:
-        """A stalled player sends nothing more and waits until the client closes, unless the
-        connection ends already.
-        """
+        """A stalled player waits until the client closes, unless the connection ends already."""
         if self.half_closed or self.winding_down:
             player.end(Reset(ErrorCode.CANCEL) if self.http2 is not None else Close())
 
@@ -309,9 +300,7 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def _reset(self) -> None:
-        """Send RST. Bytes that the client's kernel has not received yet are lost, such as
-        the end of a large body.
-        """
+        """Send RST. Bytes that have not arrived are lost, such as the end of a large body."""
         self._transport.get_extra_info("socket").setsockopt(
             socket.SOL_SOCKET, socket.SO_LINGER, _RESETTING
         )
@@ -328,9 +317,7 @@ class Connection(asyncio.Protocol):
         self.exchanges.abandon(complete=self._broken is not None)
 
     def check_patience(self, now: float, patience: float) -> None:
-        """End a request that stays incomplete: a slow loris, or a client
-        that died while it sent.
-        """
+        """End a request that stays incomplete: a slow loris, or a client that has died."""
         wire = self._http1
         over = self._hung_up or (wire is not None and wire.lingering)
         waiting = self.wire is None or over or (wire is not None and wire.incomplete)

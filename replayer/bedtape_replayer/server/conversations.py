@@ -1,6 +1,4 @@
-"""Plays conversations: passes the bytes of a duplex request on as they arrive, and
-sends what follows them.
-"""
+"""Plays conversations: passes a duplex request's bytes on, and sends what follows them."""
 
 from __future__ import annotations
 
@@ -39,20 +37,19 @@ class Talk:
         self._conversation = conversation
         self._sent: list[Piece] = []
         conversation.speed = answer.speed or connection.server.speed
-        steps = self._keep(edit(conversation, answer.edits))
+        steps = self._keep(edit(conversation.play(), answer.edits))
         self.player = Player(connection, stream, answer, began, steps, 0)
         self.player.listens = True
         self.player.describe = self._describe
 
     def receive(self, data: bytes | None) -> None:
         """Pass bytes of the request on. data: None for its end."""
-        if data is None:
-            changed = False
-            self._conversation.end()
-            changed = bool(self._conversation.problem)
-        else:
-            changed = self._conversation.receive(data, self._count_ms())
-        self.player.go_on(changed=changed)
+        conversation = self._conversation
+        self.player.go_on(
+            changed=conversation.end()
+            if data is None
+            else conversation.receive(data, self._count_ms())
+        )
 
     def _keep(self, steps: Iterator[Step]) -> Iterator[Step]:
         for step in steps:
@@ -80,14 +77,3 @@ class Talk:
             f"{call.operation} of {call.model}", call.session, 0, (), turn=conversation.problem
         )
         return replace(answer, source="miss", miss=miss)
-
-
-def start_conversation(
-    connection: Connection, stream: int, answer: Answer, conversation: Conversation, began: float
-) -> Talk:
-    """Return the talk, which has taken the body of a request that is complete."""
-    talk = Talk(connection, stream, answer, conversation, began)
-    if answer.call.body:
-        conversation.receive(answer.call.body)
-        conversation.end()
-    return talk

@@ -28,7 +28,7 @@ from bedtape_replayer.answering.reply import (
 )
 from bedtape_replayer.answering.steps import Finish, Step
 from bedtape_replayer.engine.live import DelayedReply, LiveReply
-from bedtape_replayer.server.conversations import Talk, start_conversation
+from bedtape_replayer.server.conversations import Talk
 from bedtape_replayer.server.player import Player, cut_steps, format_error, locate_error, start_live
 from bedtape_replayer.server.upstream import LiveSteps, ask
 
@@ -99,13 +99,15 @@ class Exchanges:
         method: bytes,
         target: bytes,
         head: Head,
-        body: bytes,
+        body: bytes | None,
     ) -> None:
-        """Answer a request that has arrived."""
+        """Answer a request that has arrived. body: None if `receive` gets it later."""
         began = time.perf_counter()
         verb, path = method.decode("latin-1"), target.decode("latin-1")
         if (problem := self.server.find_problem(head)) is not None:
             connection.respond(stream, verb, self._refuse(f"{verb} {path}", problem))
+        elif body is None:
+            self._answer_now(connection, (stream, verb, path, head, b""), began, follows=True)
         elif len(body) >= LARGE:
             self._preparing.add(stream)
             request = (stream, verb, path, head, body)
@@ -146,8 +148,15 @@ class Exchanges:
             self.observe(gone, began, complete=False, sent=0, started=False)
 
     def _answer_now(
-        self, connection: Connection, request: _Request, began: float, prepared: Call | None = None
+        self,
+        connection: Connection,
+        request: _Request,
+        began: float,
+        prepared: Call | None = None,
+        *,
+        follows: bool = False,
     ) -> None:
+        """Answer a request. follows: whether its body arrives while it is answered."""
         stream, verb, path, *_ = request
         try:
             answer = self.server.engine.answer(*request[1:], prepared)
@@ -161,6 +170,13 @@ class Exchanges:
                 args=(connection, stream, answer, answer.reply, began),
                 daemon=True,
             ).start()
+        elif answer.conversation is not None:
+            talk = Talk(connection, stream, answer, answer.conversation, began)
+            self._talks[stream], self._players[stream] = talk, talk.player
+            if not follows:
+                answer.conversation.receive(answer.call.body)
+                answer.conversation.end()
+            talk.player.play()
         else:
             self._send(connection, stream, answer, began)
 
@@ -208,11 +224,6 @@ class Exchanges:
             steps = LiveSteps()
             self._play(connection, stream, answer, began, steps)
             ask(answer, answer.forward, self._players.get(stream), steps, connection)
-            return
-        if answer.conversation is not None:
-            talk = start_conversation(connection, stream, answer, answer.conversation, began)
-            self._talks[stream], self._players[stream] = talk, talk.player
-            talk.player.play()
             return
         if isinstance(answer.reply, LiveReply):
             self._players[stream] = start_live(connection, stream, answer, answer.reply, began)

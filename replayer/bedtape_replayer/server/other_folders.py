@@ -24,9 +24,7 @@ _MOST_FILES = 2000
 
 
 def find_other_folders(played: Iterable[Path]) -> list[Path]:
-    """Return the usual folders of the working directory and those of the settings,
-    without the `played` folders.
-    """
+    """Return the usual folders and those of the settings, without the `played` folders."""
     here = Path.cwd()
     without = {(here / folder).resolve() for folder in played}
     try:

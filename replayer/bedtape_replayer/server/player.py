@@ -1,6 +1,4 @@
-"""Plays the steps of one answer over a connection: at once while the client reads, and by the
-clock where a step waits.
-"""
+"""Plays the steps of an answer: at once while the client reads, by the clock where a step waits."""
 
 from __future__ import annotations
 
@@ -68,9 +66,7 @@ class Turns:
 
 
 class Player:
-    """Plays the steps of one answer, while the client reads, and by the
-    clock where a step waits.
-    """
+    """Plays the steps of one answer: at once, or by the clock where a step waits."""
 
     def __init__(
         self,
@@ -108,9 +104,7 @@ class Player:
 
     @property
     def ready(self) -> bool:
-        """Whether the next step can be played; after the last step, whether
-        all bytes were taken.
-        """
+        """Whether the next step can be played; after the last, whether all bytes were taken."""
         connection = self._connection
         assert connection.wire is not None
         pending = connection.wire.count_pending(self.stream)
@@ -182,9 +176,7 @@ class Player:
             self._connection.flush()
 
     def _fail(self, error: Exception) -> None:
-        """End an answer whose next step raised an error: with status 500, or with a
-        reset if its head was sent.
-        """
+        """End an answer whose next step failed: with status 500, or a reset after its head."""
         call = self._answer.call
         reply = self._exchanges.fail(f"{call.method} {call.path}", error, started=self._started)
         self._steps, self._finished = iter(()), True
@@ -228,9 +220,7 @@ class Player:
             self._connection.flush()
 
     def go_on(self, *, changed: bool) -> None:
-        """Go on after input of the client. changed: whether the next step is another
-        one, so that no wait counts.
-        """
+        """Go on after input of the client. changed: whether the wait before a step is over."""
         if changed and self._timer is not None and not self._over:
             self._timer.cancel()
             self._timer, self._awaiting = None, True
@@ -311,9 +301,7 @@ def _cut_parts(steps: Iterator[Step]) -> Iterator[Step]:
 
 
 def format_error(error: Exception) -> str:
-    """Format the error as one line without control characters, because a request
-    may have chosen its text.
-    """
+    """Format the error as one line without control characters, which a request may choose."""
     return ascii(f"{type(error).__name__}: {error}")[1:-1]
 
 

@@ -47,9 +47,7 @@ _ENABLE_TLS = (
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
-    """Return uvloop's event loop if it is installed, otherwise asyncio's,
-    which has half the speed.
-    """
+    """Return uvloop's event loop if it is installed, or asyncio's, which has half the speed."""
     return asyncio.new_event_loop() if uvloop is None else uvloop.new_event_loop()
 
 
@@ -118,9 +116,7 @@ class Server:
         self._sweep(loop)
 
     async def stop(self, grace: float | None = None) -> None:
-        """Accept no more connections, finish the answers in flight (for at most
-        `grace` seconds), and close.
-        """
+        """Accept no more connections, finish answers for at most `grace` seconds, and close."""
         if self._listener is None:
             return
         self.stopping = True
@@ -208,9 +204,7 @@ class Server:
         return self._date
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Check all connections and sessions by one timer, because a timer per connection
-        would be set per request.
-        """
+        """Check all connections and sessions by one timer, because more would cost each request."""
         self._sweeper = loop.call_later(self._patience / 8, self._sweep, loop)
         now = loop.time()
         self.engine.sessions.expire(now)

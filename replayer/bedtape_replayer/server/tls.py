@@ -119,9 +119,7 @@ class TlsLayer(asyncio.Transport, asyncio.Protocol):
             self._outer.write(self._unsent.read())
 
     def _end(self) -> None:
-        """Send close_notify, which tells the client that the answer was not
-        cut by somebody else.
-        """
+        """Send close_notify, so that the client knows that nobody else cut the answer."""
         if not self._ended:
             self._ended = True
             if self._ready:
@@ -159,9 +157,7 @@ class TlsLayer(asyncio.Transport, asyncio.Protocol):
 
 
 def _suggest_fix(reason: str) -> str:
-    """Return the fix for a reason of OpenSSL: the client sends an alert that names
-    what it does not accept.
-    """
+    """Return the fix for a reason of OpenSSL: the client's alert names what it refuses."""
     if any(alert in reason for alert in ("UNKNOWN_CA", "BAD_CERTIFICATE", "CERTIFICATE_UNKNOWN")):
         return (
             "; the client must trust the certificate that bedtape ca prints (bedtape run --tls"

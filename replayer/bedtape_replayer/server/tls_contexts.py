@@ -1,6 +1,4 @@
-"""The certificates of a server: the user's own, or short-lived ones of
-bedtape's certificate authority.
-"""
+"""The certificates of a server: the user's own, or short-lived ones of bedtape's authority."""
 
 from __future__ import annotations
 

@@ -30,9 +30,7 @@ class EncodedHead(NamedTuple):
 def encode(
     status: int, headers: Sequence[tuple[bytes, bytes]], minor: bytes, keep_alive: bool
 ) -> EncodedHead:
-    """Return `encode_head`, without encoding headers again that differ from
-    encoded headers in ids alone.
-    """
+    """Return `encode_head`, without encoding again headers that differ in ids alone."""
     if not isinstance(headers, FilledHeaders):
         return encode_head(status, tuple(headers), minor, keep_alive)
     sample, form = headers.sample, (status, minor, keep_alive)

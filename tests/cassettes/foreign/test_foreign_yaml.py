@@ -9,7 +9,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bedtape_cassettes.foreign.foreign_yaml import MAX_DEPTH, Tagged, load_all
+from bedtape_cassettes.foreign.foreign_yaml import MAX_DEPTH, TaggedNode, load_all
 from support.examples import examples
 
 _TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\ufeff"), max_size=20)
@@ -81,7 +81,7 @@ f: *one
 )
 def test_no_tag_builds_an_object(tag: str) -> None:
     (document,) = load_all(f"a: {tag}\nb: 1")
-    assert isinstance(document["a"], Tagged)
+    assert isinstance(document["a"], TaggedNode)
     assert document["b"] == 1
 
 

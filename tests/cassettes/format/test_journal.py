@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 
 from bedtape_cassettes.errors import CassetteInvalid
 from bedtape_cassettes.format import journal
-from bedtape_cassettes.format.journal import Chunk, Damaged, End, Head, Opened, Record, Sent
+from bedtape_cassettes.format.journal import (
+    Chunk,
+    DamagedPart,
+    End,
+    Head,
+    JournalStart,
+    Record,
+    SentRequest,
+)
 from support import interactions as some
 from support.examples import examples
 
@@ -26,12 +34,12 @@ quick = settings(
 )
 
 FILE = "x.journal"
-FIRST = Opened(journal.VERSION, None, False)
+FIRST = JournalStart(journal.VERSION, None, False)
 
 numbers = st.integers(0, 2**40)
 times = st.floats(0, 1e9)
 opened = st.builds(
-    Opened,
+    JournalStart,
     st.just(journal.VERSION),
     st.one_of(st.none(), some.texts),
     st.booleans(),
@@ -39,7 +47,7 @@ opened = st.builds(
 )
 records: st.SearchStrategy[Record] = st.one_of(
     st.builds(
-        Sent,
+        SentRequest,
         numbers,
         times,
         some.texts,
@@ -111,14 +119,14 @@ def test_a_changed_byte_costs_the_record_that_it_is_in_and_says_where(
     hit = max(number for number, begin in enumerate(begins) if begin <= at)
     journal_read = read(bytes(damaged))
     if hit == len(written) - 1:  # at the end it may be that writing stopped there
-        assert journal_read in (written[:hit], [*written[:hit], Damaged(begins[hit])])
+        assert journal_read in (written[:hit], [*written[:hit], DamagedPart(begins[hit])])
     else:
-        assert journal_read == [*written[:hit], Damaged(begins[hit]), *written[hit + 1 :]]
+        assert journal_read == [*written[:hit], DamagedPart(begins[hit]), *written[hit + 1 :]]
 
 
 def test_records_after_a_hole_of_any_bytes_are_found() -> None:
     rest: list[Record] = [
-        Sent(2, 1.0, "s", "POST", "/", (), b"{}"),
+        SentRequest(2, 1.0, "s", "POST", "/", (), b"{}"),
         Head(2, 1.5, 200, ()),
         End(2, 2.0, None),
     ]
@@ -127,19 +135,19 @@ def test_records_after_a_hole_of_any_bytes_are_found() -> None:
         assert read(begun + hole + encoded(rest)) == [
             FIRST,
             Chunk(1, 0.5, b"a"),
-            Damaged(len(begun)),
+            DamagedPart(len(begun)),
             *rest,
         ]
 
 
 def test_a_last_record_whose_bytes_are_there_and_wrong_is_damage() -> None:
     whole = encoded([FIRST, Chunk(1, 0.5, b"abc")])
-    assert read(whole[:-1] + b"x") == [FIRST, Damaged(len(encoded([FIRST])))]
+    assert read(whole[:-1] + b"x") == [FIRST, DamagedPart(len(encoded([FIRST])))]
 
 
 def test_a_journal_of_the_version_before_has_no_mode() -> None:
     old = BEGIN + framed([0, 1, "suite", True]) + encoded([Chunk(1, 0.5, b"a")])
-    assert read(old) == [Opened(journal.VERSION, "suite", True, None), Chunk(1, 0.5, b"a")]
+    assert read(old) == [JournalStart(journal.VERSION, "suite", True, None), Chunk(1, 0.5, b"a")]
 
 
 def test_a_changed_byte_of_the_beginning_makes_it_somebody_elses_file() -> None:

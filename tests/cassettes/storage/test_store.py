@@ -512,6 +512,13 @@ def test_where_the_cache_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 # -- watching --------------------------------------------------------------------------------------
 
 
+def replace_within_a_tick(file: Path) -> None:
+    """Replaces the file by one of the same size and time."""
+    other = file.with_name(".other")
+    shutil.copy2(file, other)
+    other.replace(file)
+
+
 def test_the_fingerprint_changes_with_the_files_and_only_with_them(tmp_path: Path) -> None:
     root, single = tmp_path / "cassettes", tmp_path / "x.tape"
     first, *_ = folders.write(root, cassette("a"))
@@ -528,6 +535,7 @@ def test_the_fingerprint_changes_with_the_files_and_only_with_them(tmp_path: Pat
     assert not changes(lambda: (root / "a" / ".tmp").write_text("hello"))
     assert changes(lambda: folders.write(root, cassette("c")))
     assert changes(lambda: os.utime(first, (1, 1)))
+    assert changes(lambda: replace_within_a_tick(first))
     assert changes(lambda: first.write_bytes(first.read_bytes() + b"\n"))
     assert changes(first.unlink)
     assert changes(lambda: folders.write_tape(root / "y.tape", [cassette("d")]))

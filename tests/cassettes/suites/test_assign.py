@@ -62,7 +62,6 @@ _LONG = st.integers(1, 4).flatmap(lambda n: WORDS.map(lambda text: (text + " and
 @pytest.mark.slow
 @needs_corpus
 @pytest.mark.corpus
-@pytest.mark.timeout(600)
 @settings(
     max_examples=examples(1000),
     deadline=None,

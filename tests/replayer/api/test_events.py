@@ -30,6 +30,7 @@ from bedtape_replayer.api.events import _WAITING_BYTES, EventStream, render_row
 from bedtape_replayer.api.gate import Gate
 from bedtape_replayer.engine.engine import Engine
 from support import authored, folders
+from support.client import until
 from support.event_stream import EventReader, collect, take
 from support.examples import examples
 from support.recordings import converse, path, prompt, stream
@@ -359,8 +360,7 @@ def test_a_client_that_leaves_is_forgotten(folder: Path) -> None:
             assert len(bedrock.engine.watchers) == 2
         with EventReader(bedrock.port) as last:
             last.until("ready")
-            bedrock.run(lambda: None)  # after the events of the closed sockets
-            assert len(bedrock.engine.watchers) == 1
+            until(lambda: len(bedrock.engine.watchers) == 1)
 
 
 def test_a_client_that_reads_nothing_loses_its_stream_and_others_do_not(folder: Path) -> None:
@@ -428,5 +428,4 @@ def test_a_client_that_sends_no_more_has_left(folder: Path, *, half: bool) -> No
                 pass
         else:
             client.close()
-            bedrock.run(lambda: None)
-        assert not bedrock.engine.watchers
+        until(lambda: not bedrock.engine.watchers)

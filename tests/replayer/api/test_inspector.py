@@ -38,6 +38,7 @@ from bedtape_replayer.overlay.faults.error_response import Failure
 from bedtape_replayer.overlay.faults.errors import Refuse
 from bedtape_replayer.overlay.schedule import Schedule
 from support import authored, corpus, folders
+from support.client import until
 from support.event_stream import collect
 from support.examples import examples
 from support.recordings import converse, prompt, stream
@@ -413,6 +414,7 @@ def test_a_stream_that_hangs_has_its_own_times(tmp_path: Path) -> None:
         assert answer.read(10)
         answer.close()
         connection.close()
+        until(lambda: len(bedrock.calls) == 1)
         (ended,) = bedrock.calls
         assert ended.hung_up
         with urlopen(f"{bedrock.url}{CALL}") as told:

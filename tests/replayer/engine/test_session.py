@@ -3,7 +3,8 @@
 import asyncio
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -277,6 +278,43 @@ def test_what_is_wrong_is_refused_at_once(bedrock: Session) -> None:
     bedrock.respond("a", text="b", name="own")
     with pytest.raises(ValueError, match="a layer has the name 'own' already"):
         bedrock.respond("a", text="b", name="own")
+
+
+@pytest.mark.parametrize(
+    ("add", "message"),
+    [
+        (
+            lambda b: b.respond("a", lambda call: "b"),
+            "text: expected text, found a function; write",
+        ),
+        (lambda b: b.respond(text={1}), "answer.text: expected a string, found an object of the"),
+        (
+            lambda b: b.respond(json={"a": [1j]}),
+            "answer.json.a[0]: expected a value of JSON, found an object of the type complex",
+        ),
+        (lambda b: b.respond(answers=[{"text": {1}}]), "answers[0].text: expected a string"),
+        (lambda b: b.fail("ThrottlingException", times={1}), "times: expected a whole number"),
+        (lambda b: b.fault(latency=object()), "latency: expected an object"),
+        (lambda b: b.script([("a", object())]), "script[0].answer: expected an object"),
+        (lambda b: b.simulate(limits=object()), "limits: expected a boolean or an object"),
+        (
+            lambda b: b.overlay({"bedtape-overlay": 1, "rules": [{"answer": {"text": object()}}]}),
+            "rules[0].answer.text: expected a string",
+        ),
+    ],
+)
+def test_an_argument_that_is_no_json_is_refused_with_its_place(
+    bedrock: Session, add: Callable[[Session], object], message: str
+) -> None:
+    with pytest.raises(OverlayInvalid) as refused:
+        add(bedrock)
+    assert str(refused.value).startswith(message)
+    assert "0 rules, 0 faults" in repr(bedrock) or "no calls" in repr(bedrock)
+
+
+def test_dates_and_times_are_texts(bedrock: Session) -> None:
+    bedrock.respond(json={"day": date(2026, 11, 30), "at": datetime(2026, 11, 30, 1, 2)})
+    assert json.loads(ask(bedrock, "a")) == {"day": "2026-11-30", "at": "2026-11-30T01:02:00"}
 
 
 def test_layers_are_removed_and_replaced(bedrock: Session) -> None:

@@ -107,6 +107,26 @@ def test_a_cleared_history_begins_anew() -> None:
     assert memory.used > 3
 
 
+def test_reports_of_forgotten_misses_are_kept_once_up_to_a_number() -> None:
+    scene = Scene(converse("Hello", "Hi"))
+    history = scene.session.history
+    history.limit = 1
+    scene.send(prompt("Hello"))
+    before = scene.engine.memory.used
+    reports = [str(scene.send(prompt(f"question {number}")).miss) for number in (1, 1, 2)]
+    scene.send(prompt("Hello"))
+    assert history.forgotten_misses == tuple(dict.fromkeys(reports))
+    assert scene.engine.memory.used > before
+    for number in range(100):
+        scene.send(prompt(f"another {number}"))
+    assert len(history.forgotten_misses) == 20
+    assert history.forgotten_misses[:2] == tuple(dict.fromkeys(reports))
+    kept, counted = sum(map(len, history.forgotten_misses)), scene.engine.memory.used
+    history.clear()
+    assert history.forgotten_misses == ()
+    assert scene.engine.memory.used < counted - kept
+
+
 @pytest.mark.parametrize("limit", [0, -1])
 def test_a_history_of_nothing_is_refused(limit: int) -> None:
     with pytest.raises(ValueError, match="at least 1 call"):

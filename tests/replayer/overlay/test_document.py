@@ -442,7 +442,9 @@ def test_what_cannot_be_sent_is_refused_where_it_is_said(layer: dict[str, Any], 
     assert str(caught.value).startswith(place)
 
 
-@pytest.mark.parametrize("returned", ["cut \ud83d", {"a": "\ud83d"}, {"a": float("nan")}])
+@pytest.mark.parametrize(
+    "returned", ["cut \ud83d", {"a": "\ud83d"}, {"a": float("nan")}, {"json": {1, 2}}]
+)
 def test_a_function_that_returns_what_cannot_be_sent(returned: Any) -> None:
     with Replayer(()) as server:
         server.respond(lambda call: returned)

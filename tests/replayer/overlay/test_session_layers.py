@@ -9,7 +9,7 @@ import pytest
 from bedtape_cassettes.families.content import Embeddings, Message, Text
 from bedtape_cassettes.model import Body, Response
 from bedtape_replayer.answering.call import Call
-from bedtape_replayer.overlay.candidates import Refused
+from bedtape_replayer.overlay.candidates import LayerError
 from bedtape_replayer.overlay.document import read_returned
 from bedtape_replayer.overlay.faults.base import FaultContext, FaultKind
 from bedtape_replayer.overlay.faults.error_response import Failure
@@ -102,19 +102,19 @@ def test_functions_see_the_call() -> None:
 @pytest.mark.parametrize("given", [3, ["a"], object()])
 def test_functions_that_return_something_else_are_told(given: Any) -> None:
     with pytest.raises(
-        Refused, match="a cannot answer Converse: expected its function to return text"
+        LayerError, match="a cannot answer Converse: expected its function to return text"
     ):
         ask(laid(Rule("a", (computed(lambda _: given),))), call())
 
 
 def test_content_that_the_family_has_no_form_for_is_refused() -> None:
-    with pytest.raises(Refused, match="a cannot answer Converse"):
+    with pytest.raises(LayerError, match="a cannot answer Converse"):
         ask(laid(Rule("a", (Embeddings(),))), call())
 
 
 def test_an_unknown_family_is_told_of_the_raw_form() -> None:
     asked = Call("s", "POST", "/model/acme.brain-v1/invoke", call().head, b"{}")
-    with pytest.raises(Refused, match="raw"):
+    with pytest.raises(LayerError, match="raw"):
         ask(laid(Rule("a", (says("x"),))), asked)
     raw = ask(laid(Rule("a", (Raw(b'{"x":1}', headers=(("X-Y", "z"),)),))), asked)
     assert raw is not None
@@ -149,17 +149,17 @@ def test_what_a_rule_does_not_answer_it_does_not_count() -> None:
     assert [said(passing, call(text)) for text in ("a", "x", "x")] == [None, "x", None]
     cannot = laid(Rule("a", (Embeddings(), says("second"))))
     for _ in range(2):
-        with pytest.raises(Refused):
+        with pytest.raises(LayerError):
             ask(cannot, call())
     assert cannot.count_fired("a") == 0
 
 
 def test_a_function_that_raises_is_told() -> None:
     with pytest.raises(
-        Refused, match="a cannot answer Converse: its function raised KeyError: 'a'"
+        LayerError, match="a cannot answer Converse: its function raised KeyError: 'a'"
     ):
         ask(laid(Rule("a", (computed(lambda _: {}["a"]),))), call())
-    with pytest.raises(Refused, match="its function returned an answer that is not valid"):
+    with pytest.raises(LayerError, match="its function returned an answer that is not valid"):
         ask(laid(Rule("a", (computed(lambda _: {"text": 1}),))), call())
 
 

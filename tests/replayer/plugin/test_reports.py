@@ -124,6 +124,52 @@ def test_a_miss_is_printed_once_and_advises_what_the_test_can_do(run: Run) -> No
     assert failed.count("No recording answers") == 1
 
 
+def test_a_rule_that_failed_is_corrected_and_nothing_is_added(run: Run) -> None:
+    code = """
+        def test_function(bedrock):
+            bedrock.respond(lambda call: {}["text"])
+            ask(bedrock.client(), "hi")
+
+        def test_script(bedrock):
+            bedrock.script([("one", "1"), ("two", "2")])
+            ask(bedrock.client(), "one")
+            ask(bedrock.client(), "three")
+
+        def test_both(bedrock):
+            bedrock.respond(lambda call: {}["text"], prompt_contains="one")
+            for text in ("one", "two"):
+                with pytest.raises(Exception):
+                    ask(bedrock.client(), text)
+        """
+    result = run({"test_it.py": code})
+    result.assert_outcomes(failed=3)
+    for test in ("test_function", "test_script"):
+        failed = _section(result, test)
+        assert "bedrock: 1 call was refused by bedtape, because a rule failed." in failed
+        assert "Correct the rule, or the program if it departs from a script." in failed
+        assert "add one with" not in failed
+    assert "did not end: script-1 (1 of 2 turns came" in _section(result, "test_script")
+    assert "never acted" not in _section(result, "test_script")
+    both = _section(result, "test_both")
+    assert "2 calls were answered by nothing." in both
+    assert "add one with bedrock.respond(...)" in both
+
+
+def test_the_calls_of_a_failed_test_show_what_was_simulated(run: Run) -> None:
+    code = """
+        def test_it(bedrock):
+            bedrock.simulate(limits=True)
+            bedrock.respond("hi", text="one two three four")
+            asked = [{"role": "user", "content": [{"text": "hi"}]}]
+            limits = {"maxTokens": 1}
+            bedrock.client().converse(modelId=MODEL, messages=asked, inferenceConfig=limits)
+            assert False
+        """
+    result = run({"test_it.py": code})
+    result.assert_outcomes(failed=1)
+    assert "(simulated limits: max_tokens cut 5 tokens to 1)" in _section(result, "test_it")
+
+
 def test_a_layer_that_never_acted_fails_the_test_if_the_settings_say_so(
     run: Run, pytester: pytest.Pytester
 ) -> None:

@@ -7,7 +7,6 @@ answers what it was told.
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from bedtape_cassettes.storage import store
 from support import sdk
+from support.commands import hold_port
 from support.upstream import Upstream
 
 ROOT = Path(__file__).parents[3]
@@ -78,11 +78,19 @@ class Project:
 def open_project(folder: Path, begins_with: Iterable[str], *, records: bool) -> Iterator[Project]:
     """A new project. begins_with: `samples`, as cassettes/; names in
     BEGINNINGS; `git`, which commits what is there. records: real Bedrock is there."""
-    if not records:
-        yield _make(folder, begins_with, None)
-        return
+    with hold_port() as port:
+        if not records:
+            yield _make(folder, begins_with, port, None)
+            return
+        with _open_upstream() as upstream:
+            yield _make(folder, begins_with, port, upstream)
+
+
+@contextmanager
+def _open_upstream() -> Iterator[Upstream]:
+    """Real Bedrock's stand-in, which knows an answer to every request."""
     with Upstream([*sdk.of_samples(), *_list_answers()]) as upstream:
-        yield _make(folder, begins_with, upstream)
+        yield upstream
         assert not upstream.failures
         unknown = [
             f"{request.method} {request.target} {request.body!r}" for request in upstream.unmatched
@@ -99,13 +107,14 @@ def _list_answers() -> list[sdk.RecordedCall]:
     ]
 
 
-def _make(folder: Path, begins_with: Iterable[str], upstream: Upstream | None) -> Project:
+def _make(
+    folder: Path, begins_with: Iterable[str], port: str, upstream: Upstream | None
+) -> Project:
     project, tools, home = (folder / name for name in ("project", "tools", "home"))
     for path in (project, tools, home):
         path.mkdir(parents=True)
     # as on a terminal, where it draws no meter
     (home / ".curlrc").write_text("silent\nshow-error\n")
-    port = _free_port()
     for name, script in _TOOLS.items():
         _tool(tools / name, f"#!/bin/sh\n{script}\n")
     _tool(tools / "bedtape", _bedtape(port, upstream))
@@ -190,9 +199,3 @@ def _environ(tools: Path, own: Path, home: Path) -> dict[str, str]:
         "HTTP_PROXY": "http://127.0.0.1:9",
         "NO_PROXY": "localhost,127.0.0.1",
     }
-
-
-def _free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])

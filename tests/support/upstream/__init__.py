@@ -12,7 +12,7 @@ is not signed to the byte.
 from support.upstream.answers import Answer, answer_of, frames_of
 from support.upstream.log import Failure, Request, SentAnswer
 from support.upstream.server import BEARER_TOKEN, CREDENTIALS, Upstream
-from support.upstream.sigv4 import Credentials, Keys, SignatureRefused, verify
+from support.upstream.sigv4 import Credentials, Keys, SignatureError, verify
 from support.upstream.tls import HOSTS, VPC_ENDPOINT
 
 __all__ = [
@@ -26,7 +26,7 @@ __all__ = [
     "Keys",
     "Request",
     "SentAnswer",
-    "SignatureRefused",
+    "SignatureError",
     "Upstream",
     "answer_of",
     "frames_of",

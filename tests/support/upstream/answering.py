@@ -8,7 +8,7 @@ from bedtape_cassettes.model import Headers
 from support.upstream.answers import Answer
 from support.upstream.log import End, Request, SentAnswer
 from support.upstream.service import Service, echo, exception_event
-from support.upstream.sigv4 import EventChain, SignatureRefused
+from support.upstream.sigv4 import EventChain, SignatureError
 from support.upstream.wire import Wire
 
 _FRAMING = ("content-length", "transfer-encoding")
@@ -99,12 +99,12 @@ class Answering:
                 for event in chain.feed(piece, self._service.utc_now()):
                     self._frame(event)
             if not chain.ended:
-                raise SignatureRefused(
+                raise SignatureError(
                     403,
                     "InvalidSignatureException",
                     "the client's events ended without an empty one",
                 )
-        except SignatureRefused as refused:
+        except SignatureError as refused:
             self._service.refusal(self._sent.request, refused)
             self._frame(exception_event(refused))
         self._whole()

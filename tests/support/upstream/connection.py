@@ -17,7 +17,7 @@ from support.upstream.http1 import Http1
 from support.upstream.http2 import Http2
 from support.upstream.log import Request
 from support.upstream.service import Service, is_bidirectional
-from support.upstream.sigv4 import SignatureRefused
+from support.upstream.sigv4 import SignatureError
 from support.upstream.wire import Began, DataCame, Dropped, Ended, Event, Wire
 
 _PREFACE = b"PRI * HTTP/2.0"
@@ -208,7 +208,7 @@ class Connection(asyncio.Protocol):
         request = self._request(exchange)
         try:
             chain = self.service.chain(request)
-        except SignatureRefused as refused:
+        except SignatureError as refused:
             answer = self.service.refusal(request, refused)
             await Answering(self, stream, request, answer.status).play(answer)
         else:

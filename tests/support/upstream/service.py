@@ -14,7 +14,7 @@ from random import Random
 from bedtape_cassettes.format.eventstream import encode_strings
 from support.upstream.answers import EVENT_STREAM, Answer, Answers
 from support.upstream.log import Failure, Log, Request
-from support.upstream.sigv4 import STREAMING, EventChain, Keys, SignatureRefused, verify
+from support.upstream.sigv4 import STREAMING, EventChain, Keys, SignatureError, verify
 from support.upstream.varying import vary
 
 _CORAL = "http://internal.amazon.com/coral/"
@@ -40,7 +40,7 @@ class Service:
         """What a request that is whole is answered."""
         try:
             verify(request, self.keys, self.utc_now())
-        except SignatureRefused as refused:
+        except SignatureError as refused:
             return self.refusal(request, refused)
         answer = self.answers.take(request)
         if answer is None:
@@ -54,12 +54,12 @@ class Service:
         """What checks the events that follow this head. Raises Refused."""
         signature = verify(request, self.keys, self.utc_now())
         if signature and request.header("x-amz-content-sha256") != STREAMING:
-            raise SignatureRefused(
+            raise SignatureError(
                 403, "InvalidSignatureException", f"the events are to be signed: {STREAMING}"
             )
         return EventChain(signature)
 
-    def refusal(self, request: Request, refused: SignatureRefused) -> Answer:
+    def refusal(self, request: Request, refused: SignatureError) -> Answer:
         """What a badly signed request is answered; it is kept as a failure."""
         self.log.failures.append(Failure(request, refused.status, refused.error, refused.message))
         return _error(
@@ -78,7 +78,7 @@ def echo(request: Request) -> Answer:
     return Answer(request.target, headers=headers, frames=(), streamed=True)
 
 
-def exception_event(refused: SignatureRefused) -> bytes:
+def exception_event(refused: SignatureError) -> bytes:
     """The event that ends a bidirectional answer when one of the client's is badly signed."""
     headers = (
         (":message-type", "exception"),

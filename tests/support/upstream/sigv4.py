@@ -51,7 +51,7 @@ class Keys:
     bearer: frozenset[str] = frozenset()
 
 
-class SignatureRefused(Exception):
+class SignatureError(Exception):
     """The request, or an event of it, is not signed as it must be; `error` and
     `message` are what AWS answers.
     """
@@ -86,7 +86,7 @@ def verify(request: Request, keys: Keys, now: datetime) -> Signature | None:
     """
     values = request.values("authorization")
     if not values:
-        raise SignatureRefused(
+        raise SignatureError(
             403, "MissingAuthenticationTokenException", "Missing Authentication Token"
         )
     if len(values) > 1:
@@ -94,7 +94,7 @@ def verify(request: Request, keys: Keys, now: datetime) -> Signature | None:
     if values[0].startswith("Bearer "):
         if values[0].removeprefix("Bearer ") not in keys.bearer:
             message = "Authentication failed: Please make sure your API Key is valid."
-            raise SignatureRefused(403, "AccessDeniedException", message)
+            raise SignatureError(403, "AccessDeniedException", message)
         return None
     match = _AUTHORIZATION.fullmatch(values[0])
     if match is None:
@@ -157,7 +157,7 @@ def _check_scope(host: str, region: str, service: str) -> None:
         if region != match[2]:
             raise _invalid(f"Credential should be scoped to a valid region, not '{region}'. ")
     elif not _LOOPBACK.fullmatch(host):
-        raise SignatureRefused(404, "UnknownEndpoint", f"no endpoint of Bedrock is called '{host}'")
+        raise SignatureError(404, "UnknownEndpoint", f"no endpoint of Bedrock is called '{host}'")
     if service not in services:
         raise _invalid(f"Credential should be scoped to correct service: '{min(services)}'. ")
 
@@ -167,7 +167,7 @@ def _find_credentials(request: Request, access_key: str, keys: Keys) -> Credenti
     for known in keys.credentials:
         if known.access_key == access_key and token == ([known.token] if known.token else []):
             return known
-    raise SignatureRefused(
+    raise SignatureError(
         403, "UnrecognizedClientException", "The security token included in the request is invalid."
     )
 
@@ -255,15 +255,15 @@ def _hmac(key: bytes, text: str) -> bytes:
     return hmac.digest(key, text.encode(), "sha256")
 
 
-def _incomplete(message: str) -> SignatureRefused:
-    return SignatureRefused(400, "IncompleteSignatureException", message)
+def _incomplete(message: str) -> SignatureError:
+    return SignatureError(400, "IncompleteSignatureException", message)
 
 
-def _invalid(message: str) -> SignatureRefused:
-    return SignatureRefused(403, "InvalidSignatureException", message)
+def _invalid(message: str) -> SignatureError:
+    return SignatureError(403, "InvalidSignatureException", message)
 
 
-def _mismatch() -> SignatureRefused:
+def _mismatch() -> SignatureError:
     return _invalid(
         "The request signature we calculated does not match the signature you provided. Check your"
         " AWS Secret Access Key and signing method. Consult the service documentation for details."

@@ -15,9 +15,7 @@ _BLOCKED = "All of the generated images have been blocked by our content filters
 
 
 def _prompt(body: JsonObject) -> Prompt:
-    """The text of the task, whose member is named after the task:
-    textToImageParams, inPaintingParams, …
-    """
+    """The text of the task, in the member that its type names: textToImageParams, …"""
     texts = (
         json_access.text(value, "text") for name, value in body.items() if name.endswith("Params")
     )

@@ -274,9 +274,7 @@ def _grow(block: JsonObject, delta: JsonObject) -> None:
 
 
 def _counts_cache(request: ModelRequest, usage: Usage) -> bool:
-    """Cached tokens are counted if the request has a cache point. 758 answers without a
-    cache point have no counts.
-    """
+    """Whether cached tokens are counted: not in 758 recorded answers without a cache point."""
     return bool(usage.cache_read or usage.cache_write) or request.derive(_has_cache_point)
 
 

@@ -24,6 +24,7 @@ from bedtape_cassettes.families.content import (
 from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest, make_render_error
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.models.openai import render_inline, split_reasoning
+from bedtape_cassettes.families.requests.service_tier import resolve_tier
 from bedtape_cassettes.families.shared import chat, completion, json_access, readers, synthesis
 from bedtape_cassettes.families.shared.server_sent import is_hosted
 from bedtape_cassettes.model import JsonValue
@@ -59,7 +60,7 @@ def _envelope(choices: list[JsonValue], kind: str, request: ModelRequest) -> Jso
         "id": f"chatcmpl-{completion.uuid(request.chance)}",
         "model": request.model,
         "object": kind,
-        "service_tier": json_access.text(request.body, "service_tier") or "default",
+        "service_tier": resolve_tier(request.body),
     }
 
 

@@ -171,9 +171,7 @@ def _deltas(block: Block, request: ModelRequest) -> Iterator[JsonValue]:
 
 
 def _split_arguments(text: str, request: ModelRequest) -> list[str]:
-    """Nova sends one delta (22 of 22), Claude an empty one first (8 of 8), Cohere several and
-    no empty one (recorded).
-    """
+    """Recorded first deltas: Nova one (22 of 22), Claude an empty one (8 of 8), Cohere several."""
     if "nova" in request.model:
         return [text]
     parts = list(synthesis.deltas(text, request.chance, *_ARGUMENTS))

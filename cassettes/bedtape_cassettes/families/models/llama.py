@@ -1,6 +1,4 @@
-"""Meta Llama, from recordings of Llama 2, 3, 3.1 and 3.3: a prompt that contains
-the chat, one `generation`.
-"""
+"""Meta Llama, recorded of Llama 2, 3, 3.1 and 3.3: a prompt with the chat, one `generation`."""
 
 from __future__ import annotations
 

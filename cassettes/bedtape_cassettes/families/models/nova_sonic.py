@@ -30,7 +30,7 @@ _INTERRUPTED = '{ "interrupted" : true }'
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
+class Speech:
     """What the model says in one turn of a rule.
 
     hears: the transcript of the user's speech. text: the transcript of the model's speech. audio:
@@ -94,9 +94,7 @@ def measure_ms(value: JsonValue) -> int:
 
 
 def build_interruption(content: JsonObject) -> Iterator[JsonValue]:
-    """Yield the events after an interrupted event of the model. content: the
-    members of its contentStart.
-    """
+    """Yield the events after an interrupted event. content: the members of its contentStart."""
     same: JsonObject = {
         key: content[key]
         for key in ("completionId", "contentId", "promptName", "sessionId")
@@ -109,9 +107,7 @@ def build_interruption(content: JsonObject) -> Iterator[JsonValue]:
 
 
 def strip_event(value: JsonValue) -> JsonValue:
-    """Return an input event as a recording contains it: with the length and the digest of
-    audio in place of audio.
-    """
+    """Return an input event as recorded: with the length and digest of audio in its place."""
     event = read_event(value)
     if event is None or (audio := read_audio(*event)) is None:
         return value
@@ -156,14 +152,12 @@ class Speaker:
         self._prompt = ""
 
     def begin(self, prompt: str) -> Iterator[JsonValue]:
-        """Yield the event before all others. prompt: the name that the client
-        gives to the prompt.
-        """
+        """Yield the event before all others. prompt: the client's name of the prompt."""
         if not self._completion:
             self._completion, self._prompt = self._make_id(), prompt
             yield self._event("completionStart", {})
 
-    def speak(self, spoken: Spoken) -> Iterator[JsonValue]:
+    def speak(self, spoken: Speech) -> Iterator[JsonValue]:
         """Yield the events of a turn."""
         if spoken.interrupted:
             yield from self._write("ASSISTANT", "FINAL", _INTERRUPTED, "INTERRUPTED")

@@ -96,9 +96,7 @@ def render_inline(block: Block) -> str:
 
 
 def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
-    """A chunk with the role, deltas, a chunk with the stop reason, and a usage
-    chunk if the request wants it.
-    """
+    """A chunk with the role, deltas, a stop reason, and a usage chunk if the request wants it."""
     message = _check_message(content)
     around = _envelope([], "chat.completion.chunk", request)
     yield {**around, "choices": [_choice({"content": "", "role": "assistant"})]}

@@ -21,6 +21,7 @@ from bedtape_cassettes.families.content import (
 )
 from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest, RenderError
 from bedtape_cassettes.families.members import Members
+from bedtape_cassettes.families.requests.service_tier import resolve_tier
 from bedtape_cassettes.families.shared import chat, completion, json_access, readers, synthesis
 from bedtape_cassettes.families.shared.response_items import (
     SUPPORTED,
@@ -172,7 +173,7 @@ def _finish(
     }
     if is_hosted(request.model):
         made = response["created_at"]
-        ended |= {"completed_at": made, "service_tier": "default"}
+        ended |= {"completed_at": made, "service_tier": resolve_tier(request.body)}
     return response | ended
 
 

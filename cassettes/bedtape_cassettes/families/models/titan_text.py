@@ -1,6 +1,4 @@
-"""Amazon Titan Text, from recordings of Lite, Express and tg1-large: one
-result, few long deltas.
-"""
+"""Amazon Titan Text, recorded of Lite, Express and tg1-large: one result, few long deltas."""
 
 from __future__ import annotations
 

@@ -56,9 +56,7 @@ class Part:
 
 
 def list_parts(body: JsonObject, prompt: Prompt) -> list[Part]:
-    """Return the parts of a request. prompt: the content of the request, the one part
-    of a body of another form.
-    """
+    """Return the parts of a request. prompt: its content, the one part of an unknown body."""
     parts: list[Part] = []
     tools = json_access.member(body, "toolConfig", "tools") or body.get("tools")
     for tool in tools if isinstance(tools, list) else ():
@@ -116,9 +114,7 @@ def _render(value: JsonValue) -> bytes:
 
 
 def _count_block(block: JsonValue) -> int:
-    """The characters of a block: of its texts, and of its whole JSON if it is a
-    tool's call or has no text.
-    """
+    """The characters of a block: of its texts, or of its JSON if it is a tool call or has none."""
     if isinstance(block, str):
         return len(block)
     if isinstance(block, dict):

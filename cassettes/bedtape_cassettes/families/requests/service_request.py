@@ -1,6 +1,4 @@
-"""A request to an operation around the models, such as Retrieve or InvokeAgent, and the
-parts that answers share.
-"""
+"""A request to an operation around the models, such as Retrieve, and the parts answers share."""
 
 from __future__ import annotations
 
@@ -20,9 +18,7 @@ _STREAM: Headers = (("content-type", bodies.EVENT_STREAM),)
 
 @dataclass(frozen=True, slots=True)
 class ServiceRequest:
-    """operation: its name. body: the parsed body. data: its bytes. labels: those of the path.
-    prompt: see `prompt_of`.
-    """
+    """operation: its name. body: parsed. data: its bytes. labels: of the path. prompt: content."""
 
     operation: str
     body: JsonObject

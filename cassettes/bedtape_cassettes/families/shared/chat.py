@@ -223,9 +223,7 @@ _KINDS = {
 
 
 def _blocks(deltas: Sequence[JsonValue]) -> tuple[Block, ...]:
-    """Join the deltas of reasoning, of text and of each tool call, in the order
-    in which each block began.
-    """
+    """Join the deltas of reasoning, text and each tool call, in the order of their beginnings."""
     runs: list[tuple[str, list[JsonValue]]] = []
     calls: dict[int, list[JsonValue]] = {}
     for delta in deltas:

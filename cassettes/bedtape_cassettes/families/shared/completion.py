@@ -63,9 +63,7 @@ def text_of(content: Content, family: str, supported: str = "text alone") -> str
 
 
 def make_message(text: str, stop: str) -> Message:
-    """The inverse of `text_of`: a message with one text block, or without
-    blocks if the text is empty.
-    """
+    """The inverse of `text_of`: a message with one text block, or without blocks if it is empty."""
     return Message((Text(text),) if text else (), stop=stop)
 
 

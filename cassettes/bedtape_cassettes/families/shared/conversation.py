@@ -1,6 +1,4 @@
-"""Reads requests of Converse and of Nova, which have the same messages,
-tools and system prompts.
-"""
+"""Reads requests of Converse and Nova, which have equal messages, tools and system prompts."""
 
 from __future__ import annotations
 

@@ -52,9 +52,7 @@ def tier(request: ModelRequest) -> JsonObject:
 
 
 def find_cache_lifetime(body: JsonObject) -> str | None:
-    """The lifetime of the first cache point of a request, by default 5m; None if the
-    request has no cache point.
-    """
+    """The lifetime of the request's first cache point, by default 5m, or None without one."""
     places = [message.get("content") for message in readers.objects(body, "messages")]
     if "system" in body or "toolConfig" in body:
         places += (body.get("system"), json_access.member(body, "toolConfig", "tools"))

@@ -58,8 +58,6 @@ def number(value: JsonValue, *path: str) -> float | None:
 
 
 def integer(value: JsonValue, *path: str) -> int | None:
-    """The whole number at the path, or None. 28.0 is a whole number, because
-    guardrails turn 28 into 28.0.
-    """
+    """The whole number at the path, or None. 28.0 is one, because guardrails turn 28 into it."""
     leaf = number(value, *path)
     return int(leaf) if leaf is not None and leaf == leaf // 1 else None

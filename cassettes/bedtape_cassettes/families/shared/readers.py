@@ -21,9 +21,7 @@ def objects(value: JsonValue, *path: str) -> list[JsonObject]:
 
 
 def read_text(value: JsonValue, *path: str) -> str:
-    """The string at the path, or the joined texts of a list of strings and `{"text":
-    …}` blocks, one per line.
-    """
+    """The string at the path, or the joined texts of strings and `{"text": …}`, one per line."""
     leaf = json_access.member(value, *path)
     return json_access.text(leaf) if isinstance(leaf, str) else "\n".join(_texts(leaf))
 
@@ -51,9 +49,7 @@ def arguments(text: str) -> JsonValue:
 
 
 def read_forced_tool(choice: JsonValue) -> str | None:
-    """The tool that a request forces, as its `tool_choice` says; empty for any tool, None
-    if the model may choose.
-    """
+    """The tool that `tool_choice` forces; empty for any tool, None if the model may choose."""
     match choice:
         case "required" | "any" | {"type": "any"} | {"any": {}}:
             return ""

@@ -1,6 +1,4 @@
-"""Renders and reads the items of the Responses API's answers: messages with their parts,
-function calls, reasoning.
-"""
+"""Renders and reads items of the Responses API's answers: messages, function calls, reasoning."""
 
 from __future__ import annotations
 
@@ -26,9 +24,7 @@ SUPPORTED = "reasoning, text, cited text, a refusal and tool use (Message)"
 
 @dataclass(slots=True)
 class Item:
-    """An item of the answer. item: complete. parts: the content blocks of a
-    message or of reasoning.
-    """
+    """An item of the answer. item: complete. parts: content blocks of a message or reasoning."""
 
     item: JsonObject
     parts: list[Block] = field(default_factory=list)
@@ -92,9 +88,7 @@ def _content(item: Item, model: str) -> JsonObject:
 
 
 def _reasoning(block: Block, model: str) -> JsonObject:
-    """GPT-5.x encrypts its reasoning, and summarises it on request. gpt-oss
-    answers with its text.
-    """
+    """GPT-5.x encrypts its reasoning, and summarises it on request. gpt-oss sends its text."""
     assert isinstance(block, Reasoning)
     if block.redacted is not None:
         return {"encrypted_content": block.redacted.decode(errors="replace"), "summary": []}

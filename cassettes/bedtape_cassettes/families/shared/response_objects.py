@@ -1,6 +1,4 @@
-"""Response objects of the Responses API that are read again: their states, and
-the items of their input.
-"""
+"""Objects of the Responses API that are read again: their states and the items of their input."""
 
 from __future__ import annotations
 
@@ -61,9 +59,7 @@ def change_state(value: JsonObject, status: str) -> JsonObject:
 
 
 def read_input_items(request: JsonObject, name: str) -> list[JsonValue]:
-    """Return the input of a request as items, each with an id and a status.
-    name: the id of the response.
-    """
+    """Return the input of a request as items with id and status. name: the response's id."""
     given = request.get("input")
     items: list[JsonValue] = (
         given if isinstance(given, list) else [{"role": "user", "content": given}]

@@ -21,9 +21,7 @@ def ends_reading(event: bytes) -> bool:
 
 
 def is_hosted(model: str) -> bool:
-    """Whether OpenAI's service runs the model. bedrock-mantle runs gpt-oss itself, and
-    answers in a shorter form.
-    """
+    """Whether OpenAI runs the model. bedrock-mantle runs gpt-oss itself, and answers shorter."""
     return "gpt-oss" not in model
 
 
@@ -49,9 +47,7 @@ def write_event(operation: str, name: str, members: Mapping[str, JsonValue], num
 
 
 def _write_value(operation: str, value: JsonValue, *, hosted: bool = False) -> bytes:
-    """Messages has a line with the event's type before the data, hosted models of Responses
-    have that line after it.
-    """
+    """Messages sends the event's type before the data, hosted models of Responses after it."""
     name = json_access.text(value, "type").encode()
     if operation == "Messages":
         return b"event: %b\ndata: %b\n\n" % (name, compact(value))

@@ -14,18 +14,14 @@ from bedtape_cassettes.model import Cassette, Interaction
 
 @dataclass(frozen=True, slots=True)
 class ExportFormat:
-    """suffix: the suffix of its files. export: converts a cassette and the region of
-    the host to a file's bytes.
-    """
+    """suffix: of its files. export: makes a file's bytes of a cassette and the host's region."""
 
     suffix: str
     export: Callable[[Cassette, str], bytes]
 
 
 def _jsonl(cassette: Cassette, _region: str) -> bytes:
-    """Renders JSON Lines: a line for each interaction, with the keys of its file
-    and decoded stream events.
-    """
+    """Renders JSON Lines: an interaction a line, with its file's keys and decoded events."""
     return b"".join(_line(cassette.name, interaction) for interaction in cassette.interactions)
 
 

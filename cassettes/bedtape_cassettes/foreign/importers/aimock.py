@@ -1,6 +1,4 @@
-"""Converts aimock's (llmock's) fixtures, which are `match` and `response`
-under `fixtures`, to rules.
-"""
+"""Converts aimock's (llmock's) fixtures, `match` and `response` under `fixtures`, to rules."""
 
 from __future__ import annotations
 
@@ -13,7 +11,7 @@ from bedtape_cassettes.foreign.exchange import (
     Entry,
     ImportFormat,
     Rule,
-    Skipped,
+    SkippedEntry,
     Unusable,
     read_list,
     read_object,
@@ -100,9 +98,7 @@ _WITHIN = ("sequenceIndex", "hasToolResult")
 
 
 def _order(numbered: _Numbered) -> tuple[bool, bool, int]:
-    """Sorts fixtures with a tool result first, because no rule can require its
-    absence; then sequences first.
-    """
+    """Sorts fixtures with a tool result first, which no rule can exclude; then sequences."""
     match = numbered[1].get("match") if isinstance(numbered[1], dict) else None
     known = match if isinstance(match, dict) else {}
     index = known.get("sequenceIndex")
@@ -131,7 +127,7 @@ def _rules(group: list[_Numbered]) -> Iterator[Entry]:
                     f"a sequenceIndex of {render_value(index)} after {len(turn[key])} others"
                 )
         except Unusable as error:
-            yield Skipped(number, str(error), damaged=not error.foreign)
+            yield SkippedEntry(number, str(error), damaged=not error.foreign)
     for rules in turn.values():
         yield from _sequence(rules)
 

@@ -1,6 +1,4 @@
-"""Reads the JSON Lines that `bedtape cassette export` writes: a document of an
-interaction in each line.
-"""
+"""Reads the JSON Lines of `bedtape cassette export`: an interaction's document in each line."""
 
 from __future__ import annotations
 
@@ -8,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bedtape_cassettes.errors import CassetteInvalid
-from bedtape_cassettes.foreign.exchange import Entry, ImportFormat, Skipped
+from bedtape_cassettes.foreign.exchange import Entry, ImportFormat, SkippedEntry
 from bedtape_cassettes.format.document import read_document
 
 
@@ -22,13 +20,13 @@ def _recognise(document: Any) -> bool:
 def _read_interactions(documents: list[Any]) -> Iterator[Entry]:
     for number, document in enumerate(documents, 1):
         if not isinstance(document, dict):
-            yield Skipped(number, "expected an object, found something else")
+            yield SkippedEntry(number, "expected an object, found something else")
             continue
         try:
             own = {key: value for key, value in document.items() if key not in ("cassette", "file")}
             yield read_document(own, f"line {number}")
         except CassetteInvalid as error:
-            yield Skipped(
+            yield SkippedEntry(
                 number, "; ".join(f"expected {p.expected}, found {p.found}" for p in error.problems)
             )
 

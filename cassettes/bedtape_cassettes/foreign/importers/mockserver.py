@@ -143,9 +143,7 @@ def _read_answer(body: Any) -> bytes:
 
 
 def _times(times: Any) -> dict[str, JsonValue]:
-    """Return the key `times` of the rule, and nothing for a count that a rule cannot have,
-    because no test reaches it.
-    """
+    """Return the rule's key `times`; nothing for a count that is too large to be reached."""
     match times:
         case {"unlimited": True} | None:
             return {}

@@ -14,7 +14,7 @@ from bedtape_cassettes.foreign.exchange import (
     Entry,
     Exchange,
     ImportFormat,
-    Skipped,
+    SkippedEntry,
     Unusable,
     decode_base64,
     encode_body,
@@ -37,9 +37,7 @@ def _exchange(
     read_status: Callable[[_Side], int],
     read_body: Callable[[_Side, str], bytes],
 ) -> Exchange:
-    """Reads `request` and `response`. url: the member with the URL. read_body: gets the
-    body's name for messages.
-    """
+    """Reads `request` and `response`. url: the member with the URL. read_body: reads a body."""
     request, response = read_object(entry, "request"), read_object(entry, "response")
     return Exchange(
         method=read_text(request, "method"),
@@ -85,7 +83,7 @@ def _read_vcrpy(documents: list[Any]) -> Iterator[Entry]:
                         f"expected a response for each request, found {len(responses)} for"
                         f" {len(requests)}"
                     )
-                    yield Skipped(len(entries) + 1, reason)
+                    yield SkippedEntry(len(entries) + 1, reason)
 
 
 def read_vcrpy_entry(entry: Any) -> Exchange:

@@ -1,4 +1,4 @@
-"""A conversation: takes the bytes of the client as they arrive, and is the steps of the answer."""
+"""A conversation: takes the bytes of the client as they arrive, and yields the answer's steps."""
 
 from __future__ import annotations
 
@@ -29,9 +29,7 @@ _REFUSAL = "validationException"
 
 @dataclass(slots=True)
 class _Run:
-    """Events of the client that are one line of the history: one event, or
-    events of audio in a row.
-    """
+    """Events of the client that are one line of the history: one, or events of audio in a row."""
 
     at_ms: int
     value: JsonValue
@@ -39,8 +37,8 @@ class _Run:
     audio: int = 0
 
 
-class Conversation(Iterator[Step]):
-    """The steps of the answer to a duplex request. `Await`, while the client has to send more.
+class Conversation:
+    """The answer to a duplex request, which depends on what the client sends.
 
     script: the model's side. speed: a multiple of the pace; `None` for as fast as possible.
     problem: why the conversation ended with an exception, because the client sent something that
@@ -52,12 +50,16 @@ class Conversation(Iterator[Step]):
         self.speed: float | None = None
         self.problem = ""
         self._reader = InputReader(redaction)
+        self._ended = False
         self._outputs: deque[OutputFrame] = deque()
         self._runs: list[_Run] = []
         self._bytes = 0
-        self._waited = self._started = self._ended = self._over = False
         self._content: JsonObject | None = None  # the content of the model that is being sent
-        self._interrupted = self._speaking = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether the conversation was played to its end: all events of both sides."""
+        return not self.problem and not self._outputs and self.script.complete
 
     # -- the client's side -------------------------------------------------------------------------
 
@@ -68,100 +70,83 @@ class Conversation(Iterator[Step]):
         """
         if self._ended:
             return False
-        self._interrupted = False
         # At once, the model never speaks while the client sends. What arrives together with the
         # cue of a turn is no interruption of the turn.
-        self._speaking = self.speed is not None and bool(self._outputs)
+        speaks, interrupted = self.speed is not None and bool(self._outputs), False
         try:
             for event in self._reader.feed(data):
-                self._take(event, at_ms)
+                self._keep(event, at_ms)
+                if speaks and not interrupted and _is_interruption(event):
+                    interrupted = True
+                    self._interrupt()
+                self._outputs += self.script.receive(event)
         except FrameError as error:
             self._refuse(f"expected frames of an event stream, found bytes that are none: {error}")
         except OutOfTurn as error:
             self._refuse(f"{error}; send the recorded events, or record the conversation again")
-        if self._reader.ended:
-            self.end()
-        return self._interrupted
+        return (self._reader.ended and self.end()) or interrupted or bool(self.problem)
 
-    def end(self) -> None:
-        """The client has ended its input."""
-        if self._ended:
-            return
-        self._ended = True
-        try:
-            self._add(self.script.end())
-        except OutOfTurn as error:
-            self._refuse(f"{error}; send the recorded events, or record the conversation again")
-
-    def _take(self, event: InputEvent, at_ms: int) -> None:
-        self._keep(event, at_ms)
-        if self._bytes > MOST_BYTES:
-            raise FrameError(f"the events without audio are larger than {MOST_BYTES} bytes")
-        if self._speaking and self._is_interruption(event):
-            self._interrupt()
-        self._add(self.script.receive(event))
+    def end(self) -> bool:
+        """The client has ended its input. Return whether the steps have changed."""
+        if not self._ended:
+            self._ended = True
+            try:
+                self._outputs += self.script.end()
+            except OutOfTurn as error:
+                self._refuse(f"{error}; send the recorded events, or record the conversation again")
+        return bool(self.problem)
 
     def _keep(self, event: InputEvent, at_ms: int) -> None:
         last = self._runs[-1] if self._runs else None
         if event.audio is None:
             self._runs.append(_Run(at_ms, event.value))
             self._bytes += len(compact(event.value))
+            if self._bytes > MOST_BYTES:
+                raise FrameError(f"the events without audio are larger than {MOST_BYTES} bytes")
         elif last is not None and last.audio and event.audio:
             last.count += 1
             last.audio += len(event.audio)
         else:
             self._runs.append(_Run(at_ms, event.value, 1, len(event.audio)))
 
-    def _is_interruption(self, event: InputEvent) -> bool:
-        """Whether the user speaks or writes while the model speaks."""
-        if event.audio is not None:
-            return sonic.is_loud(event.audio)
-        return event.name == "textInput" and event.role != "SYSTEM"
-
     def _interrupt(self) -> None:
         """Send no more of the turn, and say so as the service does."""
         self._outputs.clear()
-        self._waited, self._speaking, self._interrupted = False, False, True
         content = self._content
-        self._add(self.script.interrupt() or (render_interruption(content) if content else []))
+        self._outputs += self.script.interrupt() or (
+            render_interruption(content) if content else []
+        )
 
     def _refuse(self, problem: str) -> None:
         self.problem = problem
         self._outputs.clear()
-        self._ended = self._interrupted = True
+        self._ended = True
         payload = compact({"message": f"bedtape: {problem}"})
         self._outputs.append(OutputFrame(0, encode_strings(exception_headers(_REFUSAL), payload)))
 
-    def _add(self, outputs: list[OutputFrame]) -> None:
-        self._outputs.extend(outputs)
-
     # -- the model's side --------------------------------------------------------------------------
 
-    def __next__(self) -> Step:
-        if not self._started:
-            self._started = True
-            return Start()
-        if self._over:
-            raise StopIteration
-        if self._outputs:
-            return self._send()
-        if self.script.last is not None and not self.problem:
-            self._over = True
-            return self.script.last
-        if self._ended:
-            self._over = True
-            return Finish()
-        return Await()
+    def play(self) -> Iterator[Step]:
+        """Yield the steps of the answer. `Await`, while the client has to send more."""
+        yield Start()
+        last: Step | None = None
+        while last is None:
+            if self._outputs:
+                yield from self._send(self._outputs[0])
+                continue
+            last = None if self.problem else self.script.last
+            if last is None and self._ended:
+                last = Finish()
+            yield last or Await()
 
-    def _send(self) -> Step:
-        output = self._outputs[0]
-        if self.speed is not None and output.wait_ms and not self._waited:
-            self._waited = True
-            return Wait(output.wait_ms / 1000 / self.speed)
-        self._waited = False
-        self._outputs.popleft()
-        self._follow(output.data)
-        return Send(output.data)
+    def _send(self, output: OutputFrame) -> Iterator[Step]:
+        """Yield the wait before a frame, and the frame, unless the wait was interrupted."""
+        if self.speed is not None and output.wait_ms:
+            yield Wait(output.wait_ms / 1000 / self.speed)
+        if self._outputs and self._outputs[0] is output:
+            self._outputs.popleft()
+            self._follow(output.data)
+            yield Send(output.data)
 
     def _follow(self, data: bytes) -> None:
         """Note which content of the model is open, because an interruption ends it."""
@@ -181,6 +166,13 @@ class Conversation(Iterator[Step]):
         Events of audio in a row are one item: with their count, and their length in bytes.
         """
         return compact({"events": [_describe_run(run) for run in self._runs]})
+
+
+def _is_interruption(event: InputEvent) -> bool:
+    """Whether the user speaks or writes while the model speaks."""
+    if event.audio is not None:
+        return sonic.is_loud(event.audio)
+    return event.name == "textInput" and event.role != "SYSTEM"
 
 
 def _describe_run(run: _Run) -> JsonObject:

@@ -50,9 +50,7 @@ class InputEvent:
 
 
 class InputReader:
-    """Reads events from bytes that are split anywhere. ended: whether the
-    client has ended its input.
-    """
+    """Reads events from bytes that are split anywhere. ended: whether the input has ended."""
 
     def __init__(self, redaction: Redaction = ALWAYS) -> None:
         self.ended = False

@@ -6,7 +6,8 @@ come as far: the same events in the same order, and as many events of audio, whi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Protocol
@@ -21,9 +22,7 @@ from bedtape_replayer.answering.steps import Step, build_last_step
 
 @dataclass(frozen=True, slots=True)
 class OutputFrame:
-    """One frame of the answer, due `wait_ms` after the frame before it, or after
-    the event of the client.
-    """
+    """One frame, due `wait_ms` after the frame before it or after the client's event."""
 
     wait_ms: int
     data: bytes
@@ -42,6 +41,14 @@ class Script(Protocol):
     @property
     def file(self) -> str:
         """The recording that is played; empty for a rule."""
+
+    @property
+    def began(self) -> bool:
+        """Whether a turn was played, so that the recording stays the same."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether all events of the client came, and all turns were played."""
 
     @property
     def last(self) -> Step | None:
@@ -74,10 +81,12 @@ class _Turn:
     interrupts: bool
 
 
+# The position after all events.
+_END = (sys.maxsize, 0)
+
+
 class _Recording:
-    """A recorded conversation: the events that are expected, except audio,
-    and the turns of the model.
-    """
+    """A recorded conversation: expected events without audio, and the turns of the model."""
 
     def __init__(self, interaction: Interaction) -> None:
         recorded = interaction.request.events
@@ -98,11 +107,13 @@ class _Recording:
         body = interaction.response.body
         self.turns = tuple(_group(body, times)) if isinstance(body, Events) else ()
 
+    def is_due(self, position: tuple[int, int]) -> bool:
+        """Whether the first turn follows the events of the client up to a position."""
+        return not self.turns or self.turns[0].position <= position
+
 
 def _group(body: Events, times: Sequence[tuple[int, tuple[int, int]]]) -> Iterator[_Turn]:
-    """Yield the turns of recorded events. times: the time of each event of the client,
-    and the position after it.
-    """
+    """Yield the turns of events. times: of each client's event, and the position after it."""
     chance = Random(0)  # noqa: S311 - of the padding
     turn: _Turn | None = None
     before, over, at = 0, True, 0
@@ -128,6 +139,8 @@ def _group(body: Events, times: Sequence[tuple[int, tuple[int, int]]]) -> Iterat
 class RecordedScript:
     """Plays recordings of one model: the first of them that fits the events
     of the client so far.
+
+    is_taken: whether the recording with this file may not be played, because each plays once.
     """
 
     def __init__(self, interactions: Sequence[Interaction]) -> None:
@@ -135,6 +148,7 @@ class RecordedScript:
         self._received: list[InputEvent] = []
         self._audio = 0
         self._played = 0
+        self.is_taken: Callable[[str], bool] = lambda _: False
 
     @property
     def file(self) -> str:
@@ -142,11 +156,19 @@ class RecordedScript:
         return self._recordings[0].file
 
     @property
-    def last(self) -> Step | None:
-        """The step that ends the answer early, after the last recorded event."""
+    def began(self) -> bool:
+        return self._played > 0
+
+    @property
+    def complete(self) -> bool:
         recording = self._recordings[0]
         over = self._played == len(recording.turns)
-        return recording.last if over and len(self._received) >= len(recording.expected) else None
+        return over and len(self._received) >= len(recording.expected)
+
+    @property
+    def last(self) -> Step | None:
+        """The step that ends the answer early, after the last recorded event."""
+        return self._recordings[0].last if self.complete else None
 
     def receive(self, event: InputEvent) -> list[OutputFrame]:
         if event.name == "audioInput":
@@ -182,12 +204,26 @@ class RecordedScript:
         )
 
     def _take(self) -> list[OutputFrame]:
-        turns, here = self._recordings[0].turns, (len(self._received), self._audio)
-        outputs: list[OutputFrame] = []
+        here = (len(self._received), self._audio)
+        self._leave_taken(here)
+        turns, outputs = self._recordings[0].turns, list[OutputFrame]()
         while self._played < len(turns) and turns[self._played].position <= here:
             outputs += turns[self._played].outputs
             self._played += 1
         return outputs
+
+    def _leave_taken(self, here: tuple[int, int]) -> None:
+        """Drop recordings that may not be played, when the first turn is due."""
+        while not self._played and self._recordings[0].is_due(here):
+            file = self._recordings[0].file
+            if not self.is_taken(file):
+                return
+            if len(self._recordings) == 1:
+                raise OutOfTurn(
+                    "expected the events of a recording that is left, because strict playback plays"
+                    f" each recording once, found those of {file}"
+                )
+            self._recordings = self._recordings[1:]
 
     def interrupt(self) -> list[OutputFrame]:
         turns = self._recordings[0].turns
@@ -200,6 +236,7 @@ class RecordedScript:
         if len(self._received) < len(self._recordings[0].expected):
             self._received.append(InputEvent("", None, {}))
             raise OutOfTurn(self._explain("the end of the input"))
+        self._leave_taken(_END)
         turns = self._recordings[0].turns[self._played :]
         self._played += len(turns)
         return [output for turn in turns for output in turn.outputs]
@@ -245,7 +282,7 @@ class RuleTurn:
     """A turn of a rule: its cue, and what the model says then."""
 
     cue: Cue
-    spoken: sonic.Spoken
+    spoken: sonic.Speech
 
 
 class RuleScript:
@@ -264,6 +301,14 @@ class RuleScript:
     @property
     def file(self) -> str:
         return ""
+
+    @property
+    def began(self) -> bool:
+        return self._played > 0
+
+    @property
+    def complete(self) -> bool:
+        return self._played == len(self._turns)
 
     def receive(self, event: InputEvent) -> list[OutputFrame]:
         if isinstance(members := (sonic.read_event(event.value) or ("", {}))[1], dict):
@@ -299,7 +344,5 @@ def _render(values: Iterable[JsonValue]) -> list[OutputFrame]:
 
 
 def render_interruption(content: JsonObject) -> list[OutputFrame]:
-    """Return the events that end a content of the model which the user interrupts.
-    content: its contentStart.
-    """
+    """Return the events that end an interrupted content of the model. content: its start."""
     return _render(sonic.build_interruption(content))

@@ -108,9 +108,7 @@ def _blocks(record: Record) -> JsonValue:
 
 
 def _event(number: int, piece: Piece, sent: int, times: Sequence[float]) -> JsonValue:
-    """Return an event. at_ms: when it was recorded. sent_ms: when it was sent; `None`
-    if all were sent at once.
-    """
+    """Return an event. at_ms: recorded. sent_ms: `None` if all events were sent at once."""
     kind, payload = _read_piece(piece.data)
     return {
         "at_ms": piece.at_ms,
@@ -187,9 +185,7 @@ def _may_belong(one: Record, other: Record) -> bool:
 
 
 def _layers(record: Record, session: SessionState) -> JsonValue:
-    """Return the documents of the rule or fault that answered and of the applied
-    faults, if the layers still exist.
-    """
+    """Return the documents of the rule that answered and of the faults, if they exist."""
     ids = {record.by if record.source in ("rule", "fault") else None, *record.faults}
     return [
         make_json_safe({**each.document, "name": each.id})

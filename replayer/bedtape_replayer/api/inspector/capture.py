@@ -1,6 +1,4 @@
-"""Captures sessions as JSON for the report: what the inspector's routes return about them, and
-the recordings they used.
-"""
+"""Captures sessions as JSON for the report: the inspector's data, and the recordings they used."""
 
 from __future__ import annotations
 
@@ -69,9 +67,7 @@ def capture(
 
 
 def path_of(*parts: str) -> str:
-    """Return the path that the page asks for, with parts encoded as JavaScript's
-    encodeURIComponent encodes them.
-    """
+    """Return the path that the page asks for, encoded as by JavaScript's encodeURIComponent."""
     return "/".join(quote(part, safe="!'()*") for part in parts)
 
 
@@ -80,9 +76,7 @@ def _rename(member: str, name: str, value: Any) -> JsonValue:
 
 
 def _family_of(record: Record) -> tuple[object, ...]:
-    """Return what attempts of one SDK call have in common, so that a long
-    history is grouped once.
-    """
+    """Return what an SDK call's attempts have in common, so that a history is grouped once."""
     return (
         (record.invocation_id,)
         if record.invocation_id is not None

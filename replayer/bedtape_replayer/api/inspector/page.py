@@ -52,9 +52,7 @@ def _file(name: str, kind: str) -> Reply | None:
 
 @cache
 def read_files() -> dict[str, bytes]:
-    """Read all files of the page once, before the first request: a request may find
-    no free file descriptor.
-    """
+    """Read all files of the page early, because a request may find no free file descriptor."""
     return {
         file.name: file.read_bytes()
         for file in (files("bedtape_replayer.api.inspector") / "static").iterdir()

@@ -28,9 +28,7 @@ _SCRIPT = '<script type="module" src="inspector/app.js"></script>'
 
 
 def build_report(parts: Iterable[Part], title: str) -> bytes:
-    """Return the HTML file. parts: the results of `capture`. title: what ran, such
-    as `pytest` or a command.
-    """
+    """Return the HTML file. parts: of `capture`. title: what ran, `pytest` or a command."""
     data: JsonValue = {"title": scrub_text(title), "version": VERSION, "answers": merge(parts)}
     # A `<` inside a string is the only character that could end the element.
     held = compact(data).replace(b"<", rb"\u003c")
@@ -62,9 +60,7 @@ def _digest(text: str) -> str:
 
 
 def _bundle(files: dict[str, str]) -> str:
-    """Return the page's modules as one script: each module is a function that returns
-    what the module exports.
-    """
+    """Return the page's modules as one script: each becomes a function that returns its exports."""
     modules = {
         name.removesuffix(".js"): text for name, text in files.items() if name.endswith(".js")
     }

@@ -31,9 +31,7 @@ def _mask(key: str) -> str:
 
 
 def check_bearer(env: Environment) -> Iterator[Diagnosis]:
-    """Check the Bedrock API key, which takes precedence over access keys, and which two
-    SDKs do not send over http.
-    """
+    """Check the Bedrock API key, which outranks access keys, and which two SDKs keep from http."""
     token = env.environ.get(BEARER)
     if not token:
         yield ok("bearer token", f"{BEARER} is not set")
@@ -99,9 +97,7 @@ def _source(env: Environment) -> str:
 
 
 def check_region(env: Environment) -> Iterator[Diagnosis]:
-    """Check the region. boto3 reads AWS_DEFAULT_REGION, JavaScript's SDK AWS_REGION,
-    and both read a profile.
-    """
+    """Check the region: boto3 reads AWS_DEFAULT_REGION, JavaScript AWS_REGION, both a profile."""
     region, default = env.environ.get(_REGION), env.environ.get(_DEFAULT_REGION)
     if region and default and region != default:
         both = f"{_REGION}={region} and {_DEFAULT_REGION}={default}"

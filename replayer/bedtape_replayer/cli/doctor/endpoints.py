@@ -1,6 +1,4 @@
-"""Checks the destination of calls: endpoints, the servers there, variables of other
-clients, proxies, the port.
-"""
+"""Checks where calls go: endpoints, servers there, other clients' variables, proxies, the port."""
 
 from __future__ import annotations
 
@@ -118,9 +116,7 @@ def check_ignored(env: Environment) -> Iterator[Diagnosis]:
 
 
 def check_kinds(env: Environment) -> Iterator[Diagnosis]:
-    """Check for FIPS and dual-stack endpoints, with which JavaScript's SDK
-    refuses other endpoints.
-    """
+    """Check for FIPS and dual-stack endpoints, with which JavaScript refuses other endpoints."""
     for variable, key in KINDS.items():
         value = env.environ.get(variable, "").lower()
         if env.endpoint and (value == "true" or (not value and key in env.profile.kinds)):
@@ -136,9 +132,7 @@ def check_kinds(env: Environment) -> Iterator[Diagnosis]:
 
 
 def check_all_services(env: Environment) -> Iterator[Diagnosis]:
-    """Check AWS_ENDPOINT_URL, which redirects every service, although bedtape
-    serves Bedrock alone.
-    """
+    """Check AWS_ENDPOINT_URL, which redirects all services. bedtape serves Bedrock alone."""
     if env.environ.get(SERVICES):
         actual = f"{SERVICES}: calls to S3, STS and all other services go there too"
         fix = f"move its value to {SERVICES}_BEDROCK_RUNTIME"
@@ -146,9 +140,7 @@ def check_all_services(env: Environment) -> Iterator[Diagnosis]:
 
 
 def check_other_clients(env: Environment) -> Iterator[Diagnosis]:
-    """Check the variables of Anthropic's and OpenAI's clients, which do not
-    read AWS's variables.
-    """
+    """Check the variables of Anthropic's and OpenAI's clients, which read no AWS variables."""
     if env.endpoint is None or env.endpoint.address is None:
         return
     for variable, package in CLIENTS.items():
@@ -165,9 +157,7 @@ def check_other_clients(env: Environment) -> Iterator[Diagnosis]:
 
 
 def check_proxy(env: Environment) -> Iterator[Diagnosis]:
-    """Check that calls to this machine bypass a proxy, which cannot reach
-    this machine's loopback.
-    """
+    """Check that calls to this machine bypass a proxy, which cannot reach its loopback."""
     variable = next((name for name in (*_PROXIES, *_ALL) if env.environ.get(name)), None)
     if variable is None:
         yield ok("proxy", "no proxy for http://")

@@ -30,9 +30,7 @@ class Listener:
 
 @dataclass(frozen=True, slots=True)
 class Python:
-    """The Python that runs bedtape. prefix: the folder of its environment. uvloop:
-    whether uvloop supports it.
-    """
+    """The Python of bedtape. prefix: of its environment. uvloop: whether uvloop supports it."""
 
     version: tuple[int, int, int] = (3, 11, 0)
     implementation: str = "cpython"
@@ -52,9 +50,7 @@ class CassetteFolder:
 
 @dataclass(frozen=True, slots=True)
 class ChosenSettings:
-    """The settings in effect. file: the file that contains them. port: of bedtape replay.
-    problems, warnings: lines.
-    """
+    """The settings. file: contains them. port: of bedtape replay. problems, warnings: lines."""
 
     file: str | None = None
     port: int = DEFAULT_PORT

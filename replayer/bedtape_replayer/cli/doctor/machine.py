@@ -1,6 +1,4 @@
-"""Checks Python, its environment, installed packages, the event loop, the limit of open
-files, and the load cache.
-"""
+"""Checks Python, its environment, packages, the event loop, the limit of files, the load cache."""
 
 from __future__ import annotations
 
@@ -39,9 +37,7 @@ def check_python(env: Environment) -> Iterator[Diagnosis]:
 
 
 def check_environment(env: Environment) -> Iterator[Diagnosis]:
-    """Check that bedtape is installed in the active virtual environment, because
-    pytest there needs the plugin.
-    """
+    """Check that the active virtual environment has bedtape, because pytest needs the plugin."""
     active = env.environ.get("VIRTUAL_ENV", "").rstrip("/")
     if not active or active == env.python.prefix:
         yield ok("environment", active or "no virtual environment is active")

@@ -112,9 +112,7 @@ def _packages() -> dict[str, str]:
 
 
 def _open_files() -> int | None:
-    """The limit of this process, None for none: some systems have no such
-    limit, and no module for it.
-    """
+    """The limit of this process, or None: some systems have no limit and no module for it."""
     try:
         resource = import_module("resource")
     except ImportError:
@@ -156,9 +154,7 @@ def _text(file: str) -> str:
 
 
 def _is_file(name: str) -> bool:
-    """Return whether the file exists; false for a text that is no file name, such
-    as the contents of a key.
-    """
+    """Return whether the file exists; false for no file name, such as the text of a key."""
     return os.path.isfile(name)  # noqa: PTH113 -- Path.is_file raises for a long text
 
 
@@ -177,9 +173,7 @@ def _settings() -> tuple[Settings, ChosenSettings]:
 
 
 def _cassette_folders(settings: Settings) -> tuple[CassetteFolder, ...]:
-    """Return the folders of the settings, which must exist, and the default
-    folders that contain cassettes.
-    """
+    """Return the folders of the settings, and the default folders that contain cassettes."""
     value = settings.of("replay").get("cassettes", ())
     configured = [str(folder) for folder in value] if isinstance(value, tuple) else []
     others = [folder for folder in _FOLDERS if store.fingerprint([Path(folder)])]
@@ -197,9 +191,7 @@ def _read_folder(folder: Path) -> CassetteFolder:
 
 
 def _npm() -> dict[str, str]:
-    """Return the installed versions of the AWS packages in package.json, ""
-    for a missing package.
-    """
+    """Return the versions of the AWS packages in package.json, "" for a missing package."""
     package = _json(Path("package.json"))
     parts = [
         part
@@ -214,9 +206,7 @@ def _npm() -> dict[str, str]:
 
 
 def _json(path: Path) -> dict[str, object]:
-    """Return the JSON object in a file; an empty object if the file is
-    missing or has other contents.
-    """
+    """Return the JSON object in a file; empty if the file is missing or has other contents."""
     try:
         value = json.loads(path.read_text())
     except (OSError, ValueError, RecursionError):

@@ -53,9 +53,7 @@ class Profile:
 
 
 def find_profile(environ: Mapping[str, str]) -> tuple[str, str]:
-    """Return the selected profile, and the variable that names it, or "". boto3 reads the
-    variables in this order.
-    """
+    """Return the selected profile and its variable, or "". boto3 reads them in this order."""
     for variable in ("AWS_DEFAULT_PROFILE", "AWS_PROFILE"):
         if name := environ.get(variable):
             return name, variable

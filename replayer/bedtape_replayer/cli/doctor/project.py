@@ -1,6 +1,4 @@
-"""Checks the project: its cassettes, its settings, the gate to real calls, and
-the control API's token.
-"""
+"""Checks the project: its cassettes, settings, gate to real calls, and the control API's token."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from bedtape_cassettes.storage import git
 from bedtape_cassettes.text import escape_controls
 from bedtape_replayer.cli.init import writing
 from bedtape_replayer.cli.init.plan import Plan, PlannedFile, plan_of
-from bedtape_replayer.cli.init.project import Framework, InitRefused, framework_of
+from bedtape_replayer.cli.init.project import Framework, InitError, framework_of
 
 
 def init(
@@ -61,7 +61,7 @@ def _carry_out(root: Path, plan: Plan, *, yes: bool, dry_run: bool) -> None:
     pieces = (*plan.pieces, *([writing.attributes(root)] if repository else []))
     wanted = [piece for piece in pieces if not writing.is_there(root, piece)]
     if problems := writing.obstacles(root, wanted):
-        raise InitRefused(problems)
+        raise InitError(problems)
     rows = [_row(piece, piece in wanted, dry_run=dry_run) for piece in pieces]
     configure: Callable[[], None] | None = None
     if repository is None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from bedtape_cassettes.errors import Problem
 from bedtape_replayer.api.route import VERSION
 from bedtape_replayer.cli.init import pytest_files, vitest_files
-from bedtape_replayer.cli.init.project import PYPROJECT, Framework, InitRefused, Project
+from bedtape_replayer.cli.init.project import PYPROJECT, Framework, InitError, Project
 
 # The sample that the tests play.
 CASSETTE = "hello"
@@ -51,7 +51,7 @@ class Plan:
 def plan_of(project: Project, framework: Framework, sample: Mapping[str, bytes]) -> Plan:
     """Return the plan. sample: the files of the sample cassette.
 
-    Raises InitRefused if settings cannot be added.
+    Raises InitError if settings cannot be added.
     """
     if framework == "pytest":
         tests = _pytest_folder(project)
@@ -102,9 +102,7 @@ def _pytest_folder(project: Project) -> str:
 
 
 def _settings(project: Project, cassettes: str) -> PlannedFile:
-    """Return the settings: a table at the end of pyproject.toml, or bedtape.toml if
-    there is no pyproject.toml.
-    """
+    """Return the settings: a table at the end of pyproject.toml if it exists, or bedtape.toml."""
     line = f'cassettes = "{cassettes}"\n'
     what = "where cassettes are"
     if project.pyproject is None or project.has(_SETTINGS):
@@ -118,7 +116,7 @@ def _settings(project: Project, cassettes: str) -> PlannedFile:
         tomllib.loads(project.pyproject + added)
     except tomllib.TOMLDecodeError:
         expected = "a file to which [tool.bedtape] can be added"
-        raise InitRefused(
+        raise InitError(
             [Problem(PYPROJECT, 0, expected, "`tool` closed", "open it first")]
         ) from None
     return PlannedFile(PYPROJECT, added.encode(), what, adds=True)

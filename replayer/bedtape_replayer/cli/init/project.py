@@ -18,7 +18,7 @@ _PYTHON = (PYPROJECT, "setup.py", "setup.cfg", "pytest.ini", "tox.ini", "require
 _VITEST = ("vitest.config.*", "vitest.workspace.*")
 
 
-class InitRefused(Invalid):
+class InitError(Invalid):
     """`bedtape init` cannot do its work, and wrote nothing."""
 
 
@@ -36,12 +36,12 @@ class Project:
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """Parse pyproject.toml. Raises InitRefused if it is not TOML."""
+        """Parse pyproject.toml. Raises InitError if it is not TOML."""
         try:
             return tomllib.loads(self.pyproject or "")
         except (ValueError, RecursionError) as error:
             # a ValueError of its own, or of an int with thousands of digits
-            raise InitRefused([Problem(PYPROJECT, 0, "TOML", str(error), "fix it first")]) from None
+            raise InitError([Problem(PYPROJECT, 0, "TOML", str(error), "fix it first")]) from None
 
     def table(self, *names: str) -> Mapping[str, Any]:
         """Return a table of pyproject.toml, or an empty table. Raises as `settings`."""
@@ -54,14 +54,14 @@ class Project:
     def packages(self) -> frozenset[str]:
         """Return the packages in package.json.
 
-        Raises InitRefused if package.json is not a JSON object.
+        Raises InitError if package.json is not a JSON object.
         """
         try:
             said = json.loads(self.package or "{}")
             parts = [said.get(key) or {} for key in ("dependencies", "devDependencies")]
             return frozenset(name for part in parts for name in part)
         except (ValueError, AttributeError, TypeError, RecursionError) as error:
-            raise InitRefused(
+            raise InitError(
                 [Problem(PACKAGE, 0, "an object of JSON", str(error), "fix it first")]
             ) from None
 
@@ -73,15 +73,15 @@ class Project:
 def framework_of(project: Project) -> Framework:
     """Return the test framework; pytest for an empty project.
 
-    Raises InitRefused if the framework is ambiguous.
+    Raises InitError if the framework is ambiguous.
     """
     vitest = "vitest" in project.packages or project.has(*_VITEST)
     python = project.has(*_PYTHON)
     if vitest and python:
-        raise InitRefused(
+        raise InitError(
             [Problem("--pytest", 0, "pytest or vitest", "both", "choose with --pytest or --vitest")]
         )
     if project.package is not None and not vitest and not python:
         fix = "npm install -D vitest, or choose with --vitest or --pytest"
-        raise InitRefused([Problem(PACKAGE, 0, "vitest among its packages", "none", fix)])
+        raise InitError([Problem(PACKAGE, 0, "vitest among its packages", "none", fix)])
     return "vitest" if vitest else "pytest"

@@ -17,7 +17,7 @@ from bedtape_cassettes.config.files import read_settings
 from bedtape_cassettes.errors import Problem
 from bedtape_cassettes.storage import git, store
 from bedtape_replayer.cli.init.plan import CASSETTE, PlannedFile
-from bedtape_replayer.cli.init.project import PACKAGE, PYPROJECT, InitRefused, Project
+from bedtape_replayer.cli.init.project import PACKAGE, PYPROJECT, InitError, Project
 
 _Undo = Callable[[], object]
 
@@ -25,17 +25,17 @@ _Undo = Callable[[], object]
 def look(root: Path) -> Project:
     """Describe the folder.
 
-    Raises InitRefused if it cannot be read or is not a place for a project.
+    Raises InitError if it cannot be read or is not a place for a project.
     """
     if root in (Path(root.anchor), Path.home()):
-        raise InitRefused(
+        raise InitError(
             [Problem(str(root), 0, "a project's folder", "another", "go to your project first")]
         )
     try:
         names = frozenset(os.listdir(root))  # noqa: PTH208
         return Project(names, _text(root / PYPROJECT), _text(root / PACKAGE), _find_folder(root))
     except (OSError, UnicodeDecodeError) as error:
-        raise InitRefused(
+        raise InitError(
             [Problem(str(root), 0, "to read what is there", str(error), "fix that first")]
         ) from None
 
@@ -79,7 +79,7 @@ def attributes(root: Path) -> PlannedFile:
     except FileNotFoundError:
         return PlannedFile(git.ATTRIBUTES, git.find_missing_line("").encode(), what)
     except (OSError, UnicodeDecodeError) as error:
-        raise InitRefused(
+        raise InitError(
             [Problem(str(path), 0, "to read it", str(error), "fix that first")]
         ) from None
     added = git.find_missing_line(text)
@@ -121,7 +121,7 @@ def obstacles(root: Path, pieces: Iterable[PlannedFile]) -> list[Problem]:
 def write(root: Path, pieces: Iterable[PlannedFile], last: Callable[[], None]) -> None:
     """Writes the pieces and does `last`.
 
-    Raises InitRefused where the disk fails, and then nothing is changed.
+    Raises InitError where the disk fails, and then nothing is changed.
     """
     undo: list[_Undo] = []
     try:
@@ -134,7 +134,7 @@ def write(root: Path, pieces: Iterable[PlannedFile], last: Callable[[], None]) -
         if isinstance(error, OSError):
             where = error.filename or root
             fix = "nothing was written; fix that, and run it again"
-            raise InitRefused(
+            raise InitError(
                 [Problem(str(where), 0, "to write", error.strerror or str(error), fix)]
             ) from None
         raise

@@ -58,9 +58,7 @@ _NO_TOOLS = "The toolConfig field must be defined when using toolUse and toolRes
 
 
 def find_mistake(model: str, body: JsonObject) -> str | None:
-    """Return Bedrock's message about the first mistake in a Converse request, or
-    `None` if it has no mistake.
-    """
+    """Return Bedrock's message about the first mistake in a Converse request, or `None`."""
     messages = _objects(body.get("messages"))
     # most requests; a text is no empty content, document or tool
     if messages and all(map(_is_text_alone, messages)):

@@ -97,9 +97,7 @@ def _check_schema(model: str, name: str, body: JsonValue) -> list[str]:
 
 
 def _check_claude(model: str, body: JsonObject) -> list[str]:
-    """Return the problems of a body for Claude before version 4, which
-    contains messages or a prompt.
-    """
+    """Return the problems of a body for Claude before version 4, with messages or a prompt."""
     if "messages" not in body:
         return _report_missing(_find_required(model), body)
     problems = _report_missing(_CLAUDE_MESSAGES, body)

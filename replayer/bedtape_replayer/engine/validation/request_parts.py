@@ -192,9 +192,7 @@ def _has_max_items(schema: JsonObject) -> bool:
 
 
 def find_max_items(body: JsonObject) -> Indexes | None:
-    """Find an array with maxItems in the schema of the output, which Converse has as text
-    or in additional fields.
-    """
+    """Find an array with maxItems in the output's schema, which Converse keeps as text."""
     for path in (
         "additionalModelRequestFields.output_config.format.schema",
         "outputConfig.textFormat.structure.jsonSchema.schema",

@@ -80,9 +80,7 @@ def input_of(service: str, operation: str) -> Input | None:
 
 @lru_cache(maxsize=8)
 def _list_documents(service: str) -> _Known:
-    """Return the check of each document: any JSON, except in bedrock-runtime,
-    whose documents are objects.
-    """
+    """Return the check of a document: any JSON, but an object in bedrock-runtime."""
     if service == RUNTIME:
         return {}
     model = load_service(service)

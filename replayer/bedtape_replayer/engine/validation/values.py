@@ -119,9 +119,7 @@ def _string(shape: Shape, hidden: bool) -> Check:
 
 
 def _pattern(source: object) -> re.Pattern[str] | None:
-    """Return the model's pattern; `None` without a pattern, for a slow one, and for one
-    that Python cannot compile.
-    """
+    """Return the model's pattern; `None` for none, a slow one, or one Python cannot compile."""
     try:
         return (
             re.compile(source) if isinstance(source, str) and source not in SLOW_PATTERNS else None
@@ -173,9 +171,7 @@ def _document(value: JsonValue) -> Sequence[Violation]:
 
 
 def bounds_of(shape: Shape, quantity: str) -> Callable[[float], list[str]]:
-    """Return a function of a measured value that returns a text for each violated bound.
-    quantity: value, or length.
-    """
+    """Return a function from a value to a text for each violated bound. quantity: value, length."""
     least, most = shape.metadata.get("min"), shape.metadata.get("max")
 
     def texts(measure: float) -> list[str]:
@@ -190,9 +186,7 @@ def bounds_of(shape: Shape, quantity: str) -> Callable[[float], list[str]]:
 
 
 def make_type_violation(value: JsonValue, otherwise: str) -> Violation:
-    """Return the violation of a value with the wrong JSON type. otherwise:
-    the text for scalar values.
-    """
+    """Return the violation of a value of a wrong JSON type. otherwise: the text for scalars."""
     if isinstance(value, dict):
         return Violation("type", "Start of structure or map found where not expected.")
     if isinstance(value, list):

@@ -262,9 +262,7 @@ def _quotes(record: Record, partial: Record) -> bool:
 
 
 def _find_repeated_text(calls: Sequence[Invocation]) -> Iterator[Finding]:
-    """Find SDK calls that sent their request again after a part of the
-    answer's text had arrived.
-    """
+    """Find SDK calls that sent their request again after a part of the text had arrived."""
     for invocation in calls:
         for one, retry in invocation.retries:
             if one.sent_text:

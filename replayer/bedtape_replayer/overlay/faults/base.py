@@ -41,16 +41,12 @@ class FaultContext:
 
     @property
     def chance(self) -> Random:
-        """Random numbers that are the same for all calls with the match key, for
-        the content of an answer.
-        """
+        """Random numbers of the match key, the same for all calls, for the content of an answer."""
         return Random(self.seed)  # noqa: S311 - reproducible
 
     @property
     def call_chance(self) -> Random:
-        """Random numbers for one call: others for the next call with the match key,
-        for the time of an answer.
-        """
+        """Random numbers of the match key and of its number of calls, for an answer's time."""
         return Random(b"%b/%d" % (self.seed, self.seen))  # noqa: S311 - reproducible
 
 
@@ -113,9 +109,7 @@ class FaultKind:
         return None
 
     def build_answer(self, call: Call, context: FaultContext) -> Response | None:  # noqa: ARG002 - a seam
-        """Returns an answer that replaces rules and cassettes, or `None` to let
-        rules and cassettes answer.
-        """
+        """Returns an answer that replaces rules and cassettes, or `None` to let them answer."""
         return None
 
     def on_response(self, response: Response, call: Call, context: FaultContext) -> Response:  # noqa: ARG002 - a seam
@@ -131,9 +125,7 @@ class FaultKind:
         return None
 
     def on_arriving(self, reply: Reply, call: Call, context: FaultContext) -> StepEdit | None:  # noqa: ARG002 - a seam
-        """Returns the change to the steps of a stream that still arrives, or
-        `None`. reply: without a body.
-        """
+        """Returns the change to the steps of a stream that arrives, or `None`. reply: no body."""
         return self.on_steps(reply, context)
 
 
@@ -158,9 +150,7 @@ def is_framed(call: Call) -> bool:
 
 
 def explain_no_stream(operations: tuple[str, ...], *, framed: bool) -> str | None:
-    """Returns why a fault for streams cannot apply to the operations, or `None`.
-    framed: event streams only.
-    """
+    """Returns why a stream's fault cannot apply to the operations. framed: event streams only."""
     if not operations or _STREAMING.union(() if framed else SERVER_SENT).intersection(operations):
         return None
     return (

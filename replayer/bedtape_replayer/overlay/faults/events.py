@@ -40,9 +40,7 @@ class _EventFault(StreamingFault):
 
 @dataclass(frozen=True, slots=True)
 class _SelectedEvents(_EventFault):
-    """numbers: the numbers of events. types: the types of further events, such as
-    contentBlockDelta or chunk.
-    """
+    """numbers: of events. types: of further events, such as contentBlockDelta or chunk."""
 
     numbers: tuple[int, ...] = ()
     types: tuple[str, ...] = ()
@@ -136,9 +134,7 @@ class Swap(_EventFault):
 
 @dataclass(frozen=True, slots=True)
 class Insert(_EventFault):
-    """Inserts an event of any type and payload, as a service that is newer
-    than its client may send.
-    """
+    """Inserts an event of any type and payload, as a newer service than the client may send."""
 
     type: str
     payload: Mapping[str, JsonValue] = field(default_factory=dict)

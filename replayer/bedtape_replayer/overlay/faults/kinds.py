@@ -8,7 +8,8 @@ from typing import Any, get_args
 
 from bedtape_cassettes.families.table import family_of
 from bedtape_cassettes.format.bodies import compact
-from bedtape_cassettes.format.json_schema import LARGEST_COUNT, Schema
+from bedtape_cassettes.format.json_schema import Schema
+from bedtape_cassettes.format.schema_parts import make_count
 from bedtape_cassettes.model import LONGEST_MS
 from bedtape_replayer.overlay.faults.base import FaultKind
 from bedtape_replayer.overlay.faults.corruption import Corrupt, Damage
@@ -26,20 +27,14 @@ from bedtape_replayer.overlay.faults.truncation import Truncate
 
 @dataclass(frozen=True, slots=True)
 class FaultSpec:
-    """schema: of the value under the key. make: builds the kind from the fault;
-    raises ValueError if invalid.
-    """
+    """schema: of the key's value. make: builds the kind; raises ValueError if invalid."""
 
     schema: Schema
     make: Callable[[dict[str, Any]], FaultKind]
 
 
-def _number(description: str, least: int = 0, most: int = LARGEST_COUNT) -> Schema:
-    return {"type": "integer", "minimum": least, "maximum": most, "description": description}
-
-
 def _ms(description: str) -> Schema:
-    return _number(description, most=LONGEST_MS)
+    return make_count(description, 0, LONGEST_MS)
 
 
 def _object(description: str, *required: str, **properties: Schema) -> Schema:
@@ -51,11 +46,11 @@ def _object(description: str, *required: str, **properties: Schema) -> Schema:
     }
 
 
-_AFTER = _number("The number of events before it.")
-_MORE = _number("The number of bytes of the next event before it.")
+_AFTER = make_count("The number of events before it.", 0)
+_MORE = make_count("The number of bytes of the next event before it.", 0)
 _NUMBERS: Schema = {
     "type": "array",
-    "items": _number("An event, from 1.", 1),
+    "items": make_count("An event, from 1."),
     "minItems": 1,
     "description": "The events, by number.",
 }
@@ -72,21 +67,17 @@ BESIDE_ERROR: dict[str, Schema] = {
         "type": "string",
         "description": "The message of the error. Default: Bedrock's own message.",
     },
-    "status": {
-        "type": "integer",
-        "minimum": 200,
-        "maximum": 599,
-        "description": "The HTTP status. Default: the status of the error.",
-    },
+    "status": make_count("The HTTP status. Default: the status of the error.", 200, 599),
     "members": {
         "type": "object",
         "description": "Additional members of the error's body.",
         "additionalProperties": True,
     },
     "retry_after_ms": _ms("The value of x-amz-retry-after, in milliseconds."),
-    "after_events": _number(
+    "after_events": make_count(
         "The number of events before the error, which is then sent as an exception frame in the"
-        " stream."
+        " stream.",
+        0,
     ),
 }
 
@@ -153,12 +144,7 @@ KINDS: dict[str, FaultSpec] = {
         _object(
             "An answer with any status and body.",
             "status",
-            status={
-                "type": "integer",
-                "minimum": 200,
-                "maximum": 599,
-                "description": "The status.",
-            },
+            status=make_count("The status.", 200, 599),
             text={"type": "string", "description": "The body as text."},
             json={"description": "The body as JSON."},
             headers={
@@ -216,7 +202,7 @@ KINDS: dict[str, FaultSpec] = {
                 "enum": list(get_args(Damage)),
                 "description": "The kind of damage.",
             },
-            event=_number("The number of the damaged event, from 1.", 1),
+            event=make_count("The number of the damaged event, from 1."),
         ),
         _build_from_keywords("corrupt", Corrupt),
     ),
@@ -229,7 +215,7 @@ KINDS: dict[str, FaultSpec] = {
             "Events to send again.",
             numbers=_NUMBERS,
             types=_TYPES,
-            times=_number("The number of repetitions.", 1, 1000),
+            times=make_count("The number of repetitions.", 1, 1000),
         ),
         _build_from_keywords("repeat", Repeat),
     ),
@@ -238,8 +224,8 @@ KINDS: dict[str, FaultSpec] = {
             "Two events that change places.",
             "first",
             "second",
-            first=_number("The number of the first event.", 1),
-            second=_number("The number of the second event.", 1),
+            first=make_count("The number of the first event."),
+            second=make_count("The number of the second event."),
         ),
         _build_from_keywords("swap", Swap),
     ),
@@ -262,9 +248,10 @@ KINDS: dict[str, FaultSpec] = {
             "The connection breaks: before the head, after events, or inside an event.",
             after_events=_AFTER,
             bytes_more=_MORE,
-            code=_number(
+            code=make_count(
                 "An error code of HTTP/2, which ends this answer but not the connection.",
-                most=2**32 - 1,
+                0,
+                2**32 - 1,
             ),
         ),
         _build_from_keywords("reset", BreakOff),
@@ -272,8 +259,8 @@ KINDS: dict[str, FaultSpec] = {
     "quota": FaultSpec(
         _object(
             "ThrottlingException above a limit per minute of the virtual clock.",
-            requests_per_minute=_number("The limit of requests.", 1),
-            tokens_per_minute=_number("The limit of tokens.", 1),
+            requests_per_minute=make_count("The limit of requests."),
+            tokens_per_minute=make_count("The limit of tokens."),
         ),
         _build_from_keywords("quota", Quota),
     ),

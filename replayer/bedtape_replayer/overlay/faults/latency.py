@@ -1,6 +1,4 @@
-"""Latency: waits before the first byte and between events, in addition to the
-recorded pace at any speed.
-"""
+"""Latency: waits before the first byte and between events, in addition to the recorded pace."""
 
 from __future__ import annotations
 

@@ -38,9 +38,7 @@ class _Window:
 
 @dataclass(frozen=True, slots=True)
 class Quota(FaultKind):
-    """Answers with ThrottlingException while the quota is used up. x-amz-retry-after
-    contains the time to wait.
-    """
+    """Answers with ThrottlingException and x-amz-retry-after while the quota is used up."""
 
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
@@ -82,9 +80,7 @@ class Quota(FaultKind):
         )
 
     def _find_token_time(self, window: _Window, cost: int) -> float:
-        """Returns the time from which the tokens are available, infinity if
-        they exceed the whole quota.
-        """
+        """Returns the time from which the tokens are available; infinity above the whole quota."""
         if self.tokens_per_minute is None:
             return -math.inf
         over = window.tokens + cost - self.tokens_per_minute

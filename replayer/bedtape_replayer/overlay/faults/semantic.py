@@ -2,7 +2,7 @@
 with a malformed tool call.
 
 Reads the content of the response, changes it, and renders it again for the same model. Errors do
-not change. Raises Refused for content that cannot be read or rendered, because the test would
+not change. Raises LayerError for content that cannot be read or rendered, because the test would
 otherwise pass for the wrong reason.
 """
 
@@ -20,7 +20,7 @@ from bedtape_cassettes.families.shared.synthesis import json_text, usage_of
 from bedtape_cassettes.model import Response
 from bedtape_cassettes.operations import SERVER_SENT
 from bedtape_replayer.answering.call import Call
-from bedtape_replayer.overlay.candidates import Refused
+from bedtape_replayer.overlay.candidates import LayerError
 from bedtape_replayer.overlay.faults.base import FaultContext, FaultKind
 
 Meaning: TypeAlias = Literal[
@@ -78,7 +78,7 @@ class Misanswer(FaultKind):
             return response
         content = content_of(call.operation, call.model, response, family=self.family)
         if not isinstance(content, Message):
-            raise Refused(
+            raise LayerError(
                 f"{self.what} cannot happen to what answers {call.operation} of {call.model}:"
                 " expected a model's message in a form that is known, found"
                 f" {'none' if content is None else type(content).__name__}"
@@ -95,7 +95,7 @@ class Misanswer(FaultKind):
                 header=call.head.get,
             )
         except RenderError as error:
-            raise Refused(
+            raise LayerError(
                 f"{self.what} cannot happen to {call.operation} of {call.model}: {error}"
             ) from None
         return replace(rendered, after_ms=response.after_ms)
@@ -135,9 +135,7 @@ def _stop_at(message: Message, length: int, stop: str) -> Message:
 
 
 def _take_blocks(blocks: tuple[Block, ...], length: int) -> Iterator[Block]:
-    """Yields the blocks up to this number of characters of text, without the
-    tool calls after them.
-    """
+    """Yields the blocks up to this number of characters, without the tool calls after them."""
     for block in blocks:
         match block:
             case Text(text) | CitedText(text, _) if len(text) > length:
@@ -156,7 +154,7 @@ def _take_blocks(blocks: tuple[Block, ...], length: int) -> Iterator[Block]:
 def _break_tools(message: Message, call: Call) -> Message:
     """Replaces the input of each tool call by the first half of its JSON as text."""
     if not any(isinstance(block, ToolUse) for block in message.blocks):
-        raise Refused(
+        raise LayerError(
             f"malformed_tool_use cannot happen to an answer of {call.model} that calls no tool"
         )
     return replace(

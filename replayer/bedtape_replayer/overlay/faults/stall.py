@@ -1,6 +1,4 @@
-"""Stalls: the answer stops, and the connection stays open until the client
-closes it or the server stops.
-"""
+"""Stalls: the answer stops, and the connection stays open until the client or the server ends."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Truncated answers: the answer ends normally, or the connection closes
-before the answer is complete.
-"""
+"""Truncated answers: the answer ends normally but early, or the connection closes early."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Makes responses of the `output`, `events` or `state` of a rule, for each
-operation that the rule names.
-"""
+"""Makes responses of a rule's `output`, `events` or `state`, for each operation that it names."""
 
 from __future__ import annotations
 
@@ -209,9 +207,7 @@ def _encode_head(
     encoder: Encoder,
     hidden: set[str],
 ) -> Response:
-    """Return the response with status, headers and the body of an operation
-    that does not stream.
-    """
+    """Return the response with status, headers and body of an operation without a stream."""
     if not isinstance(output, dict):
         encoder.encode_structure(shape, (), output, place)
         output = {}
@@ -331,9 +327,7 @@ def _encode_event(
 def _find_repeated(
     model: OperationModel, shape: StructureShape, output: Mapping[str, Any]
 ) -> tuple[dict[tuple[str, ...], str], dict[str, str]]:
-    """Return the required texts that the answer lacks and the request has,
-    as members and as headers.
-    """
+    """Return the required texts that the answer lacks and the request has, also as headers."""
     sent = model.input_shape.members if isinstance(model.input_shape, StructureShape) else {}
     members: dict[tuple[str, ...], str] = {}
     headers: dict[str, str] = {}

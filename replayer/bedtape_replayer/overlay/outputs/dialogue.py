@@ -1,6 +1,4 @@
-"""A conversation as the answer of a rule: the model's turns, and the events of the
-client that they follow.
-"""
+"""A conversation as a rule's answer: the model's turns, and the client's events before them."""
 
 from __future__ import annotations
 
@@ -11,7 +9,8 @@ from typing import Any
 from bedtape_cassettes.families.content import ToolUse
 from bedtape_cassettes.families.models import nova_sonic as sonic
 from bedtape_cassettes.format import bodies
-from bedtape_cassettes.format.json_schema import LARGEST_COUNT, Schema
+from bedtape_cassettes.format.json_schema import Schema
+from bedtape_cassettes.format.schema_parts import make_count
 from bedtape_cassettes.model import Events, Response
 from bedtape_replayer.answering.duplex.turns import Cue, RuleTurn
 
@@ -39,7 +38,7 @@ def _read_turn(turn: dict[str, Any]) -> RuleTurn:
     calls = [tools] if isinstance(tools, dict) else tools
     audio = b64decode(turn.get("audio", ""), validate=True)
     audio += sonic.make_silence(turn.get("silence_ms", 0))
-    spoken = sonic.Spoken(
+    spoken = sonic.Speech(
         turn.get("hears", ""),
         turn.get("text", ""),
         audio,
@@ -57,7 +56,7 @@ def build_schema(tool: Schema) -> Schema:
         type=_choice("The type of its content.", "TEXT", "AUDIO", "TOOL"),
         role=_choice("The role of its content.", "USER", "SYSTEM", "ASSISTANT", "TOOL"),
         text_contains=_text("A part of its text, or of the result of a tool."),
-        nth=_number("The number of such events since the turn before.", LARGEST_COUNT),
+        nth=make_count("The number of such events since the turn before."),
     )
     calls: Schema = {
         "description": "A tool that the model calls, or a list.",
@@ -72,7 +71,7 @@ def build_schema(tool: Schema) -> Schema:
             **_text("What the model says, as samples of 16 bits at 24 kHz, base64."),
             "format": "base64",
         },
-        silence_ms=_number("The milliseconds of silence, after `audio`.", _LONGEST_SILENCE),
+        silence_ms=make_count("The milliseconds of silence, after `audio`.", most=_LONGEST_SILENCE),
         tool=calls,
         interrupted={
             "type": "boolean",
@@ -93,10 +92,6 @@ def _text(description: str) -> Schema:
 
 def _choice(description: str, *names: str) -> Schema:
     return {"type": "string", "enum": list(names), "description": description}
-
-
-def _number(description: str, most: int) -> Schema:
-    return {"type": "integer", "minimum": 1, "maximum": most, "description": description}
 
 
 def _object(description: str, **properties: Schema) -> Schema:

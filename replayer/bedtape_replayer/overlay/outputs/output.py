@@ -58,9 +58,7 @@ class PreparedResponse:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """The answer of a rule in the words of the service models: one response for each
-    operation that it names.
-    """
+    """A rule's answer in the words of the service models: a response for each operation."""
 
     responses: Mapping[tuple[str, str], PreparedResponse]
 

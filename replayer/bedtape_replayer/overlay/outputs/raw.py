@@ -1,6 +1,4 @@
-"""A response body exactly as it is sent, for content that has no form
-common to all model families.
-"""
+"""A response body exactly as it is sent, for content that model families do not share."""
 
 from __future__ import annotations
 

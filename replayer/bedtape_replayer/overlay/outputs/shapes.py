@@ -25,9 +25,7 @@ def find_stream(operation: OperationModel) -> tuple[str, StructureShape] | None:
 
 
 def list_parts(shape: Shape | None) -> list[tuple[str | None, StructureShape]]:
-    """Return an output's shape, and that of its member if it has one
-    structure: `agent` of GetAgent.
-    """
+    """Return an output's shape, and its member's if it has one structure: `agent` of GetAgent."""
     if not isinstance(shape, StructureShape):
         return []
     inner = [
@@ -49,9 +47,7 @@ def get_wire_name(name: str, member: Shape) -> str:
 
 
 def make_default(shape: Shape, name: str, service: str, above: tuple[str, ...] = ()) -> Any:
-    """Return a value of the shape without optional members. name: of the member. above:
-    the shapes that contain it.
-    """
+    """Return a value of the shape's required members. name: of the member. above: outer shapes."""
     if is_document(shape):
         return {}
     if isinstance(shape, StructureShape):
@@ -82,9 +78,7 @@ def make_default(shape: Shape, name: str, service: str, above: tuple[str, ...] =
 
 
 def _make_text(shape: Shape, name: str, service: str) -> str:
-    """Return the first enum value, or the first candidate that the shape's
-    bounds and pattern accept.
-    """
+    """Return the first enum value, or the first candidate that bounds and pattern accept."""
     if isinstance(shape, StringShape) and shape.enum:
         return str(shape.enum[0])
     least, most = int(shape.metadata.get("min", 0)), int(shape.metadata.get("max", 10**6))

@@ -1,6 +1,4 @@
-"""Checks values against botocore's shapes, finds every problem, and encodes the
-values as the services do.
-"""
+"""Checks values against botocore's shapes, finds every problem, and encodes values for the wire."""
 
 from __future__ import annotations
 
@@ -74,9 +72,7 @@ class Encoder:
     def encode_structure(
         self, shape: StructureShape, names: Iterable[str], value: Any, place: Place
     ) -> dict[str, Any]:
-        """Return the JSON of those members of a structure that `names` contains, with
-        defaults for required members.
-        """
+        """Return the JSON of a structure's members in `names`, with defaults for required ones."""
         if not isinstance(value, dict):
             self._refuse(place, f"an object with {_list_names(shape.members)}", value)
             return {}

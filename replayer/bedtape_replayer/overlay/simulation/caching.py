@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
+from itertools import accumulate
 
 from bedtape_cassettes.families.content import Message, Usage
 from bedtape_cassettes.families.requests.prompt_parts import Part
@@ -43,7 +44,7 @@ class Caching:
         """Return the message with the tokens that a cache gave or got, if the request uses one."""
         if message.stop == "guardrail_intervened":
             return message
-        model = find_cache(context.call.model or "")
+        model = find_cache(context.model)
         automatic = model.automatic if self.automatic is None else self.automatic
         minimum = self.minimum_tokens or model.minimum
         parts = [part for part in context.parts if part.group != "tools" or model.tools]
@@ -53,18 +54,16 @@ class Caching:
         usage = usage_of(message, context.prompt)
         if usage.total_input == max(1, context.prompt.tokens):  # an estimate, without the tools
             usage = replace(usage, input=context.input_tokens)
-        counts = _Counts(parts, sum(part.characters for part in context.parts), usage)
+        ends = _count_ends(parts, sum(part.characters for part in context.parts), usage)
         if marks:
-            read, written = _use_marks(parts, marks, counts, minimum, context)
+            read, written = _use_marks(parts, marks, ends, minimum, context)
         else:
-            read, written = _use_prefix(parts, counts, minimum, context)
+            read, written = _use_prefix(parts, ends, minimum, context), 0
         # An answer that counts cached tokens and is read from or written to the cache in the
         # same way stays as it is.
         cached = usage.cache_read + usage.cache_write
-        if cached and marks and read + written:
-            read, written = (
-                (cached, 0) if not written else (0, cached) if not read else (read, written)
-            )
+        if cached and marks and not (read and written):
+            read, written = cached * bool(read), cached * bool(written)
         if (read, written) == (usage.cache_read, usage.cache_write):
             return message
         note = f"caching: read {read} tokens, wrote {written}"
@@ -75,64 +74,45 @@ class Caching:
         )
 
 
-class _Counts:
-    """ends: the tokens up to the end of each part, which is its share of the
-    tokens of the request.
-    """
-
-    def __init__(self, parts: Sequence[Part], characters: int, usage: Usage) -> None:
-        total, sums, at = max(usage.total_input, 1), list[int](), 0
-        for part in parts:
-            at += part.characters
-            sums.append(total * at // max(1, characters))
-        self.ends = sums
+def _count_ends(parts: Sequence[Part], characters: int, usage: Usage) -> list[int]:
+    """Return the tokens up to the end of each part: its share of the request's characters."""
+    total = max(usage.total_input, 1)
+    return [
+        total * end // max(1, characters) for end in accumulate(part.characters for part in parts)
+    ]
 
 
 def _use_marks(
-    parts: Sequence[Part], marks: Sequence[int], counts: _Counts, minimum: int, context: Context
+    parts: Sequence[Part], marks: Sequence[int], ends: Sequence[int], minimum: int, context: Context
 ) -> tuple[int, int]:
-    """Return the tokens that are read and written at marks, and keep the
-    caches that are written.
-    """
+    """Return the tokens that are read and written at marks, and keep the caches."""
     caches, now = context.caches, context.now
-    keys = _list_keys(parts, context.call.model or "")
+    keys = _list_keys(parts, context.model)
     hits = [
         number
         for mark in marks
         for number in range(mark, max(-1, mark - _BLOCKS_BACK - 1), -1)
         if caches.is_alive(keys[number], now)
     ]
-    hit = max(hits, default=None)
-    read = 0 if hit is None else counts.ends[hit]
-    if hit is not None:
-        caches.renew(keys[hit], now)
-    end = 0
+    read = end = 0
+    if hits:
+        read = ends[max(hits)]
+        caches.renew(keys[max(hits)], now)
     for mark in marks:
-        if counts.ends[mark] < minimum:
-            continue
-        end = max(end, counts.ends[mark])
-        if caches.is_alive(keys[mark], now):
-            caches.renew(keys[mark], now)
-        else:
+        if ends[mark] >= minimum:
+            end = max(end, ends[mark])
             caches.keep(keys[mark], now, _LIFETIMES.get(parts[mark].lifetime or "5m", 300.0))
     return read, max(0, end - read)
 
 
-def _use_prefix(
-    parts: Sequence[Part], counts: _Counts, minimum: int, context: Context
-) -> tuple[int, int]:
-    """Return the tokens that are read from an automatic cache, and keep every
-    beginning of this request.
-    """
-    keys, now = _list_keys(parts, context.call.model or ""), context.now
+def _use_prefix(parts: Sequence[Part], ends: Sequence[int], minimum: int, context: Context) -> int:
+    """Return the tokens that are read from an automatic cache, and keep the request's prefixes."""
+    keys, now = _list_keys(parts, context.model), context.now
     hit = max((n for n, key in enumerate(keys) if context.caches.is_alive(key, now)), default=None)
-    read = 0
-    if hit is not None and counts.ends[hit] >= minimum:
-        read = counts.ends[hit] // _STEP * _STEP
-    for key, end in zip(keys, counts.ends, strict=True):
+    for key, end in zip(keys, ends, strict=True):
         if end >= minimum:
             context.caches.keep(key, now, _AUTOMATIC_LIFETIME)
-    return read, 0
+    return 0 if hit is None or ends[hit] < minimum else ends[hit] // _STEP * _STEP
 
 
 def _list_keys(parts: Sequence[Part], model: str) -> list[bytes]:

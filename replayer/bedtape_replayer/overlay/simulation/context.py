@@ -14,7 +14,7 @@ from bedtape_cassettes.lazy import lazy_property
 from bedtape_cassettes.model import Response
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.overlay.faults.error_response import Failure
-from bedtape_replayer.overlay.simulation.state import Caches
+from bedtape_replayer.overlay.simulation.state import Caches, SimulationState, Usage
 
 
 @dataclass(eq=False)
@@ -22,19 +22,31 @@ class Context:
     """One call, while features act on it.
 
     now: seconds of the virtual clock. notes: what was simulated, in words, for the history. error:
-    Bedrock's name of the error that a feature answers with. caches: the prompt caches of the
-    session.
+    Bedrock's name of the error that a feature answers with. state: what the session remembers.
     """
 
     call: Call
     now: float = 0.0
     notes: list[str] = field(default_factory=list)
     error: str | None = None
-    caches: Caches = field(default_factory=Caches)
+    state: SimulationState = field(default_factory=SimulationState)
+
+    @property
+    def caches(self) -> Caches:
+        return self.state.caches
+
+    @property
+    def usage(self) -> Usage:
+        return self.state.usage
 
     @property
     def prompt(self) -> Prompt:
         return self.call.prompt
+
+    @property
+    def model(self) -> str:
+        """The model id; empty if the request has none."""
+        return self.call.model or ""
 
     @property
     def body(self) -> JsonObject:

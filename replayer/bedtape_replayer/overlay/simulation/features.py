@@ -20,6 +20,8 @@ from bedtape_replayer.answering.call import Call
 from bedtape_replayer.overlay.simulation.caching import Caching
 from bedtape_replayer.overlay.simulation.context import Context
 from bedtape_replayer.overlay.simulation.limits import Limits
+from bedtape_replayer.overlay.simulation.quotas import Quotas
+from bedtape_replayer.overlay.simulation.service_tiers import ServiceTiers
 
 _MODELS = frozenset(
     ("Converse", "ConverseStream", "InvokeModel", "InvokeModelWithResponseStream", *SERVER_SENT)
@@ -37,9 +39,7 @@ class Feature(Protocol):
 
 
 class Effect(NamedTuple):
-    """A response, what was simulated, in words, and Bedrock's name of the
-    error that the response is.
-    """
+    """notes: what was simulated, in words. error: Bedrock's name of the error in the response."""
 
     response: Response
     notes: tuple[str, ...]
@@ -54,8 +54,9 @@ class _Chance(Random):
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """The simulated features, in the order in which they act. document: the
-    key `simulate`, as JSON.
+    """The simulated features, in the order in which they act.
+
+    document: the key `simulate`, as JSON.
     """
 
     features: tuple[Feature, ...] = ()
@@ -65,9 +66,7 @@ class Features:
         return bool(self.features)
 
     def refuse(self, context: Context) -> Effect | None:
-        """Return the answer of the service to a request that it does not give
-        to a model, or None.
-        """
+        """Return the answer of the service if it does not give the request to a model."""
         for feature in self.features if context.call.operation in _MODELS else ():
             if (response := feature.refuse(context)) is not None:
                 return Effect(response, tuple(context.notes), context.error)
@@ -124,18 +123,16 @@ def _render(
     body = rendered.body
     if isinstance(body, Events) and isinstance(response.body, Events):
         times = [event.at_ms for event in response.body.events] or [0]
+        times += [times[-1]] * len(body.events)
         events = [
-            replace(event, at_ms=times[min(number, len(times) - 1)])
-            for number, event in enumerate(body.events)
+            replace(event, at_ms=at_ms) for event, at_ms in zip(body.events, times, strict=False)
         ]
         body = Events.of(events, padded=body.padded)
     return replace(rendered, body=body, after_ms=response.after_ms)
 
 
 def _cut_pieces(texts: list[str], text: str) -> tuple[str, ...]:
-    """Return the deltas of a text that may end earlier than their text, or
-    nothing if it is another text.
-    """
+    """Return the beginnings of the deltas that make the text, or nothing for another text."""
     if not "".join(texts).startswith(text):
         return ()
     pieces = []
@@ -149,20 +146,24 @@ def _cut_pieces(texts: list[str], text: str) -> tuple[str, ...]:
 # -- reading ---------------------------------------------------------------------------------------
 
 # The features by their key, in the order in which they act.
-_MAKERS: Mapping[str, Callable[..., Feature]] = {"caching": Caching, "limits": Limits}
+_MAKERS: Mapping[str, Callable[..., Feature]] = {
+    "service_tiers": ServiceTiers,
+    "caching": Caching,
+    "limits": Limits,
+    "quotas": Quotas,
+}
 # The features that need no options.
-_NAMES = ("caching", "limits")
+_NAMES = ("caching", "limits", "service_tiers")
 NO_FEATURES = Features()
 
 
 def parse_features(document: Mapping[str, Any]) -> Features:
     """Read the key `simulate`, which must match the schema."""
-    made = []
-    for name, make in _MAKERS.items():
-        if value := document.get(name):
-            made.append(make(**value) if isinstance(value, dict) else make())
-        elif isinstance(value, dict):
-            made.append(make())
+    made = (
+        make(**(value if isinstance(value, dict) else {}))
+        for name, make in _MAKERS.items()
+        if (value := document.get(name, False)) is not False
+    )
     return Features(tuple(made), dict(document))
 
 

@@ -24,7 +24,6 @@ from bedtape_cassettes.families.content import (
     Reasoning,
     Text,
     ToolUse,
-    Usage,
 )
 from bedtape_cassettes.families.shared.synthesis import json_text, usage_of
 from bedtape_cassettes.model import Response
@@ -56,8 +55,7 @@ class Limits:
 
     def refuse(self, context: Context) -> Response | None:
         """Return the error for a request that exceeds the limits of the model."""
-        model = context.call.model or ""
-        known, most = find_limits(model), context.prompt.max_tokens
+        known, most = find_limits(context.model), context.prompt.max_tokens
         output = self.max_output_tokens or known.output
         if most is not None and output is not None and most > output:
             return context.refuse(
@@ -69,20 +67,13 @@ class Limits:
         if window is None:
             return None
         size = context.input_tokens
-        note = f"limits: {size} tokens of the prompt exceed the context window of {window}"
         if size > window:
-            native = f"prompt is too long: {size} tokens > {window} maximum"
-            by_converse = (context.call.operation or "").startswith("Converse")
-            long = f"{_PREFIX if by_converse and 'claude' in model else ''}{_LONG}"
-            text = (
-                native
-                if context.call.dialect == "anthropic"
-                else _NOVA
-                if "nova" in model
-                else long
+            return context.refuse(
+                self.long_prompt or _describe_length(context, size, window),
+                f"limits: {size} tokens of the prompt exceed the context window of {window}",
             )
-            return context.refuse(self.long_prompt or text, note)
-        if most is not None and size + most > window and "claude" in model and not known.grows:
+        together = "claude" in context.model and not known.grows
+        if together and most is not None and size + most > window:
             return context.refuse(
                 f"input length and `max_tokens` exceed context limit: {size} + {most} > {window}, "
                 "decrease input length or `max_tokens` and try again",
@@ -98,7 +89,7 @@ class Limits:
         """
         stopped = _stop_at_sequence(message, context)
         most, stop = context.prompt.max_tokens, "max_tokens"
-        window = self.context_tokens or find_limits(context.call.model or "").context
+        window = self.context_tokens or find_limits(context.model).context
         if window is not None and (most is None or most > window - context.input_tokens):
             most, stop = max(1, window - context.input_tokens), "model_context_window_exceeded"
         if most is None or message.stop in ("guardrail_intervened", "content_filtered"):
@@ -110,20 +101,12 @@ class Limits:
         # Titan counts the token that ends an answer: an answer of 50 tokens at most counts 51.
         if count <= most or message.stop == stop:
             return message
-        total = sum(map(_count_characters, message.blocks))
+        total = _count_characters(*message.blocks)
         estimated = count == count_output(replace(message, usage=None))
         length = most * CHARACTERS_A_TOKEN if estimated else total * most // count
         blocks = tuple(self._take(message.blocks, length, context))
         context.notes.append(f"limits: {stop} cut {count} tokens to {most}")
-        usage = _find_usage(message, context)
-        return replace(
-            message,
-            blocks=blocks,
-            stop=stop,
-            stop_sequence=None,
-            usage=replace(usage, output=most),
-            pieces=(),
-        )
+        return _end(message, context, blocks, most, stop)
 
     def _take(self, blocks: tuple[Block, ...], length: int, context: Context) -> list[Block]:
         taken: list[Block] = []
@@ -149,14 +132,38 @@ def count_output(message: Message) -> int:
     return usage_of(message, Prompt()).output
 
 
-def _find_usage(message: Message, context: Context) -> Usage:
-    return usage_of(message, context.prompt)
+def _describe_length(context: Context, size: int, window: int) -> str:
+    """Return the message for a prompt that is longer than the context window."""
+    if context.call.dialect == "anthropic":
+        return f"prompt is too long: {size} tokens > {window} maximum"
+    if "nova" in context.model:
+        return _NOVA
+    converse = (context.call.operation or "").startswith("Converse")
+    return f"{_PREFIX}{_LONG}" if converse and "claude" in context.model else _LONG
 
 
-def _count_characters(block: Block) -> int:
-    if isinstance(block, ToolUse):
-        return len(block.name) + len(json_text(block.input))
-    return len(getattr(block, "text", ""))
+def _count_characters(*blocks: Block) -> int:
+    return sum(
+        len(block.name) + len(json_text(block.input))
+        if isinstance(block, ToolUse)
+        else len(getattr(block, "text", ""))
+        for block in blocks
+    )
+
+
+def _end(
+    message: Message,
+    context: Context,
+    blocks: tuple[Block, ...],
+    output: int,
+    stop: str,
+    sequence: str | None = None,
+) -> Message:
+    """Return the message with these blocks, output tokens and stop reason."""
+    usage = replace(usage_of(message, context.prompt), output=output)
+    return replace(
+        message, blocks=blocks, stop=stop, stop_sequence=sequence, usage=usage, pieces=()
+    )
 
 
 def _stop_at_sequence(message: Message, context: Context) -> Message:
@@ -178,15 +185,7 @@ def _stop_at_sequence(message: Message, context: Context) -> Message:
         at, _, sequence = min(places)
         kept = message.blocks[:number] + ((replace(block, text=block.text[:at]),) if at else ())
         context.notes.append(f"limits: stopped at the stop sequence {sequence!r}")
-        usage = _find_usage(message, context)
-        before, after = (sum(map(_count_characters, blocks)) for blocks in (message.blocks, kept))
-        output = max(1, -(-usage.output * after // max(1, before)))
-        return replace(
-            message,
-            blocks=kept,
-            stop="stop_sequence",
-            stop_sequence=sequence,
-            usage=replace(usage, output=output),
-            pieces=(),
-        )
+        before, after = max(1, _count_characters(*message.blocks)), _count_characters(*kept)
+        output = max(1, -(-count_output(message) * after // before))
+        return _end(message, context, kept, output, "stop_sequence", sequence)
     return message

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from bedtape_cassettes.format.json_schema import LARGEST_COUNT, Schema
-
-
-def _count(description: str, least: int = 1) -> Schema:
-    return {
-        "type": "integer",
-        "minimum": least,
-        "maximum": LARGEST_COUNT,
-        "description": description,
-    }
+from bedtape_cassettes.format.json_schema import Schema
+from bedtape_cassettes.format.schema_parts import make_count
 
 
 def _feature(description: str, properties: dict[str, Schema]) -> Schema:
     options: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
     return {"description": description, "anyOf": [{"type": "boolean"}, options]}
 
+
+_QUOTAS: dict[str, Schema] = {
+    "requests_per_minute": make_count("The most requests in a minute."),
+    "tokens_per_minute": make_count("The most tokens in a minute."),
+    "tokens_per_day": make_count("The most tokens in a day."),
+    "output_rate": make_count("The tokens that an output token uses. Default: of the model."),
+}
 
 SIMULATE: Schema = {
     "type": "object",
@@ -27,7 +26,7 @@ SIMULATE: Schema = {
         "caching": _feature(
             "Token counts of prompt caches.",
             {
-                "minimum_tokens": _count(
+                "minimum_tokens": make_count(
                     "The fewest tokens of a cached prefix. Default: of the model."
                 ),
                 "automatic": {
@@ -39,10 +38,10 @@ SIMULATE: Schema = {
         "limits": _feature(
             "Ends at max_tokens and stop sequences, and errors for long requests.",
             {
-                "context_tokens": _count(
+                "context_tokens": make_count(
                     "The context window. Default: of the model, if it is known."
                 ),
-                "max_output_tokens": _count(
+                "max_output_tokens": make_count(
                     "The greatest max_tokens. Default: of the model, if known."
                 ),
                 "long_prompt": {
@@ -55,6 +54,39 @@ SIMULATE: Schema = {
                     "enum": ["keep", "drop"],
                     "description": "Whether an answer keeps a cut tool call. Default: keep.",
                 },
+            },
+        ),
+        "quotas": {
+            "description": "Errors for requests above a quota of each model.",
+            "anyOf": [
+                {"type": "boolean", "enum": [False]},
+                {
+                    "type": "object",
+                    "properties": {
+                        **_QUOTAS,
+                        "models": {
+                            "type": "object",
+                            "description": "Other quotas of models, by glob. The first one counts.",
+                            "additionalProperties": {
+                                "type": "object",
+                                "properties": _QUOTAS,
+                                "additionalProperties": False,
+                            },
+                        },
+                    },
+                    "minProperties": 1,
+                    "additionalProperties": False,
+                },
+            ],
+        },
+        "service_tiers": _feature(
+            "Errors for service tiers that a model does not have.",
+            {
+                "supported": {
+                    "type": "array",
+                    "items": {"type": "string", "enum": ["flex", "priority", "reserved"]},
+                    "description": "The tiers beside default. Default: of the model.",
+                }
             },
         ),
     },

@@ -5,7 +5,9 @@ No clock: the caller passes the time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from bedtape_replayer.answering.memory import Memory
 
@@ -42,7 +44,10 @@ class Caches:
         cache.until = now + cache.lifetime
 
     def keep(self, key: bytes, now: float, lifetime: float) -> None:
-        """Add a cache, or replace it. lifetime: seconds."""
+        """Add a cache, or renew the one that is alive. lifetime: of a new cache, in seconds."""
+        if self.is_alive(key, now):
+            self.renew(key, now)
+            return
         if key not in self._caches:
             if len(self._caches) >= _MOST:
                 del self._caches[next(iter(self._caches))]
@@ -54,3 +59,73 @@ class Caches:
         """Drop all caches."""
         self._memory.used -= len(self._caches) * _BYTES
         self._caches.clear()
+
+
+# The endpoint (bedrock-runtime or bedrock-mantle) and the model, which have a quota together.
+QuotaKey: TypeAlias = tuple[str, str]
+_DAY = 86_400.0
+# A session counts the requests of this number of models, because clients choose the model.
+_MOST_MODELS = 1_000
+_ENTRY_BYTES = 200
+
+
+@dataclass(slots=True)
+class _Entry:
+    """The requests at one time of the virtual clock, and the tokens of their quota."""
+
+    at: float
+    requests: int = 0
+    tokens: int = 0
+
+
+class Usage:
+    """The requests of a session in the last day, and their tokens. memory: counts them."""
+
+    def __init__(self, memory: Memory | None = None) -> None:
+        self._memory = memory or Memory()
+        self._entries: dict[QuotaKey, deque[_Entry]] = {}
+
+    def count(self, key: QuotaKey, now: float, seconds: float) -> tuple[int, int]:
+        """Return the requests and the tokens of the last seconds."""
+        entries = [each for each in self._entries.get(key, ()) if each.at > now - seconds]
+        return sum(each.requests for each in entries), sum(each.tokens for each in entries)
+
+    def add(self, key: QuotaKey, now: float, *, requests: int = 0, tokens: int = 0) -> None:
+        """Count requests and tokens at this time."""
+        if key not in self._entries and len(self._entries) >= _MOST_MODELS:
+            self._drop(next(iter(self._entries)))
+        entries = self._entries.setdefault(key, deque())
+        while entries and entries[0].at <= now - _DAY:
+            entries.popleft()
+            self._memory.used -= _ENTRY_BYTES
+        if not entries or entries[-1].at != now:
+            entries.append(_Entry(now))
+            self._memory.used += _ENTRY_BYTES
+        entries[-1].requests += requests
+        entries[-1].tokens += tokens
+
+    def clear(self) -> None:
+        """Forget all requests."""
+        for key in tuple(self._entries):
+            self._drop(key)
+
+    def _drop(self, key: QuotaKey) -> None:
+        self._memory.used -= len(self._entries.pop(key)) * _ENTRY_BYTES
+
+
+@dataclass(slots=True)
+class SimulationState:
+    """What the features of a session remember."""
+
+    caches: Caches = field(default_factory=Caches)
+    usage: Usage = field(default_factory=Usage)
+
+    @classmethod
+    def of(cls, memory: Memory) -> SimulationState:
+        """Create an empty state whose size is counted."""
+        return cls(Caches(memory), Usage(memory))
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.caches.clear()
+        self.usage.clear()

@@ -6,7 +6,7 @@ from importlib.metadata import version
 import pytest
 
 from bedtape_replayer.cli.init.plan import Plan, plan_of
-from bedtape_replayer.cli.init.project import Framework, InitRefused, Project
+from bedtape_replayer.cli.init.project import Framework, InitError, Project
 
 SAMPLE = {"0001.yaml": b"bedtape: 1\n"}
 SDK = "@aws-sdk/client-bedrock-runtime"
@@ -137,5 +137,5 @@ def test_settings_that_are_there_are_left() -> None:
     ],
 )
 def test_a_pyproject_that_cannot_be_added_to_is_refused(pyproject: str, reason: str) -> None:
-    with pytest.raises(InitRefused, match=reason):
+    with pytest.raises(InitError, match=reason):
         _plan(pyproject=pyproject)

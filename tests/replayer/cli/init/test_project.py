@@ -2,7 +2,7 @@
 
 import pytest
 
-from bedtape_replayer.cli.init.project import InitRefused, Project, framework_of
+from bedtape_replayer.cli.init.project import InitError, Project, framework_of
 
 VITEST = '{"devDependencies": {"vitest": "^4.0.0"}}'
 JEST = '{"devDependencies": {"jest": "^29.0.0"}}'
@@ -52,6 +52,6 @@ def test_the_framework(project: Project, framework: str) -> None:
     ],
 )
 def test_what_cannot_be_told_is_refused(project: Project, reason: str) -> None:
-    with pytest.raises(InitRefused) as refused:
+    with pytest.raises(InitError) as refused:
         framework_of(project)
     assert reason in str(refused.value)

@@ -10,7 +10,7 @@ import pytest
 
 from bedtape_replayer.cli.init import writing
 from bedtape_replayer.cli.init.plan import PlannedFile
-from bedtape_replayer.cli.init.project import InitRefused
+from bedtape_replayer.cli.init.project import InitError
 
 PIECES = (
     PlannedFile("pyproject.toml", b"[tool.bedtape]\n", "settings", adds=True),
@@ -108,7 +108,7 @@ def test_what_the_disk_refuses_is_told_and_leaves_all_as_it_was(
     before = _tree(project)
     _Breaking(monkeypatch, 8, OSError(28, "No space left on device", "somewhere"), after=False)
     with pytest.raises(
-        InitRefused,
+        InitError,
         match="somewhere: expected to write, found No space left on device; nothing was wr",
     ):
         writing.write(project, PIECES, _nothing)
@@ -153,7 +153,7 @@ def test_no_project_is_in_the_home_folder_or_the_root(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     for folder in (tmp_path, Path("/")):
-        with pytest.raises(InitRefused, match="go to your project first"):
+        with pytest.raises(InitError, match="go to your project first"):
             writing.look(folder)
 
 
@@ -180,7 +180,7 @@ def test_what_run_plays_is_what_the_projects_own_settings_say(
 
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_bytes(b"\xff\xfe")
-    with pytest.raises(InitRefused, match="expected to read what is there"):
+    with pytest.raises(InitError, match="expected to read what is there"):
         writing.look(tmp_path)
 
 

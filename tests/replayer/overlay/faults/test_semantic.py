@@ -13,7 +13,7 @@ from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.model import Response
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head
-from bedtape_replayer.overlay.candidates import Refused
+from bedtape_replayer.overlay.candidates import LayerError
 from bedtape_replayer.overlay.faults.error_response import Failure
 from bedtape_replayer.overlay.faults.semantic import _BLOCKED, Meaning, Misanswer
 from support import sdk
@@ -141,7 +141,7 @@ def test_a_tool_is_not_called_after_what_was_cut() -> None:
 
 
 def test_an_answer_that_calls_no_tool_cannot_call_it_wrongly() -> None:
-    with pytest.raises(Refused, match="calls no tool"):
+    with pytest.raises(LayerError, match="calls no tool"):
         harmed(Misanswer("malformed_tool_use"), SAID, asked())
 
 
@@ -149,7 +149,7 @@ def test_a_form_that_is_not_known_is_refused() -> None:
     call = asked("invoke", "someone.new-v1", {"anything": 1})
     answered = Response(200, (), response_to(asked(), SAID).body)
     with pytest.raises(
-        Refused, match=r"empty cannot happen to what answers InvokeModel of someone\.new-v1"
+        LayerError, match=r"empty cannot happen to what answers InvokeModel of someone\.new-v1"
     ):
         Misanswer("empty").on_response(answered, call, make_context())
 
@@ -217,7 +217,7 @@ NO_WORD_OF_ITS_OWN = {
 def test_every_family_says_it_in_its_own_words(what: Meaning, model: str, operation: str) -> None:
     call, content = asked(operation, model, MODELS[model]), Message((Text(TEXT),))
     if what == "malformed_tool_use" or (what == "content_filtered" and model in WITHOUT_FILTER):
-        with pytest.raises(Refused, match=what):
+        with pytest.raises(LayerError, match=what):
             harmed(Misanswer(what), content, call)
         return
     answer = content_of(call.operation, model, harmed(Misanswer(what), content, call))

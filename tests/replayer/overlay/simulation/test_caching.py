@@ -15,7 +15,7 @@ from bedtape_replayer.answering.head import Head
 from bedtape_replayer.history.assertions import CallsMismatch
 from bedtape_replayer.overlay.simulation.context import Context
 from bedtape_replayer.overlay.simulation.features import parse_names
-from bedtape_replayer.overlay.simulation.state import Caches
+from bedtape_replayer.overlay.simulation.state import SimulationState
 from support import corpus
 from support.faulty import make_context
 from support.five_apis import NOVA, Asked, Told, ask, name_form
@@ -182,7 +182,7 @@ PAIRS = [
 @pytest.mark.slow
 @pytest.mark.parametrize(("source", "file"), PAIRS)
 def test_the_real_service_counted_the_same(source: str, file: str) -> None:
-    features, caches = parse_names(["caching"]), Caches()
+    features, state = parse_names(["caching"]), SimulationState()
     rows = [row for row in corpus.exchanges(source) if row.file.endswith(file)]
     assert len(rows) == 2
     for row in rows:
@@ -200,7 +200,7 @@ def test_the_real_service_counted_the_same(source: str, file: str) -> None:
             body=row.request_body,
             chance=make_context(1).chance,
         )
-        effect = features.change(Context(call, caches=caches), response, b"")
+        effect = features.change(Context(call, state=state), response, b"")
         assert effect is not None
         simulated = content_of(row.operation, row.model, effect.response)
         assert isinstance(simulated, Message)
@@ -217,7 +217,7 @@ def test_the_real_service_counted_the_same(source: str, file: str) -> None:
         )
         assert (
             features.change(
-                Context(call, caches=Caches() if not recorded.usage.cache_read else caches),
+                Context(call, state=state if recorded.usage.cache_read else SimulationState()),
                 row.interaction().response,
                 b"",
             )

@@ -130,6 +130,23 @@ LONG = [
         {"turns": ("four" * 150_000,), "max_tokens": 60_000},
         r"exceed context limit: 150000 \+ 60000 > 200000",
     ),
+    *(
+        (
+            f"us.anthropic.claude-{name}",
+            {"context_tokens": 60},
+            {"turns": ("four" * 50,), "max_tokens": 40},
+            error,
+        )
+        for name, error in (
+            ("3-opus-20240229-v1:0", r"exceed context limit: 50 \+ 40 > 60"),
+            ("opus-4-20250514-v1:0", r"exceed context limit: 50 \+ 40 > 60"),
+            ("opus-4-1-20250805-v1:0", r"exceed context limit: 50 \+ 40 > 60"),
+            ("haiku-4-5-20251001-v1:0", None),
+            ("opus-4-6-v1", None),
+            ("sonnet-4-6", None),
+            ("opus-5", None),
+        )
+    ),
 ]
 
 

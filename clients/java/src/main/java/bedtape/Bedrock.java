@@ -2,6 +2,7 @@ package bedtape;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.NullNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.net.URI;
 import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
@@ -181,6 +182,12 @@ public final class Bedrock {
         check("consecutive", steps);
     }
 
+    /** Fails unless a call that meets the conditions read so many tokens from a prompt cache. */
+    public void assertCached(int atLeastTokens, Conditions conditions) {
+        ObjectNode expected = Server.JSON.valueToTree(conditions);
+        check("cached", expected.put("at_least_tokens", atLeastTokens));
+    }
+
     /** Fails if a recording was not played. */
     public void assertAllPlayed() {
         check("all_played", true);
@@ -189,6 +196,11 @@ public final class Bedrock {
     /** Fails if a rule or fault of the session did not act. */
     public void assertAllUsed() {
         check("all_used", true);
+    }
+
+    /** Chooses the features of the service to simulate, in place of those before. */
+    public void simulate(Rule.Simulate features) {
+        send("PUT", "/simulate", features);
     }
 
     /** Chooses the cassette to play, and whether each recording is played once. */

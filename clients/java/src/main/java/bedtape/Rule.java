@@ -3,6 +3,7 @@ package bedtape;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
 import java.util.List;
+import java.util.Map;
 
 /** An object of the control API. */
 public final class Rule {
@@ -165,6 +166,22 @@ public final class Rule {
             limits = value;
             return this;
         }
+
+        public Object quotas;
+
+        /** Errors for requests above a quota of each model. Either false or a ModelQuotas. */
+        public Simulate quotas(Object value) {
+            quotas = value;
+            return this;
+        }
+
+        @JsonProperty("service_tiers") public Object serviceTiers;
+
+        /** Errors for service tiers that a model does not have. Either a truth or a ServiceTier. */
+        public Simulate serviceTiers(Object value) {
+            serviceTiers = value;
+            return this;
+        }
     }
 
     /** A part of Simulate. */
@@ -217,6 +234,60 @@ public final class Rule {
         /** Whether an answer keeps a cut tool call. Default: keep. One of keep, drop. */
         public Limit cutTools(String value) {
             cutTools = value;
+            return this;
+        }
+    }
+
+    /** A part of Simulate. */
+    public static final class ModelQuotas {
+        @JsonProperty("requests_per_minute") public Integer requestsPerMinute;
+
+        /** The most requests in a minute. */
+        public ModelQuotas requestsPerMinute(Integer value) {
+            requestsPerMinute = value;
+            return this;
+        }
+
+        @JsonProperty("tokens_per_minute") public Integer tokensPerMinute;
+
+        /** The most tokens in a minute. */
+        public ModelQuotas tokensPerMinute(Integer value) {
+            tokensPerMinute = value;
+            return this;
+        }
+
+        @JsonProperty("tokens_per_day") public Integer tokensPerDay;
+
+        /** The most tokens in a day. */
+        public ModelQuotas tokensPerDay(Integer value) {
+            tokensPerDay = value;
+            return this;
+        }
+
+        @JsonProperty("output_rate") public Integer outputRate;
+
+        /** The tokens that an output token uses. Default: of the model. */
+        public ModelQuotas outputRate(Integer value) {
+            outputRate = value;
+            return this;
+        }
+
+        public Map<String, Object> models;
+
+        /** Other quotas of models, by glob. The first one counts. */
+        public ModelQuotas models(Map<String, Object> value) {
+            models = value;
+            return this;
+        }
+    }
+
+    /** A part of Simulate. */
+    public static final class ServiceTier {
+        public List<String> supported;
+
+        /** The tiers beside default. Default: of the model. */
+        public ServiceTier supported(String... value) {
+            supported = List.of(value);
             return this;
         }
     }

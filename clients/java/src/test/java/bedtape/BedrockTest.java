@@ -76,6 +76,18 @@ class BedrockTest {
     }
 
     @Test
+    void aCacheIsSimulatedAndAsserted(Bedrock bedrock) {
+        bedrock.respond(new Answer().text("fine"));
+        bedrock.simulate(new Rule.Simulate()
+                .caching(new Rule.Caching().automatic(true).minimumTokens(1)));
+        var asked = new Conditions().promptContains("long question");
+        ask(bedrock, "a long question ".repeat(100));
+        assertThrows(AssertionError.class, () -> bedrock.assertCached(1, asked));
+        ask(bedrock, "a long question ".repeat(100));
+        bedrock.assertCached(128, asked);
+    }
+
+    @Test
     void faultsAreRetriedWithoutWaiting(Bedrock bedrock) {
         bedrock.respond(new Answer().text("at last"));
         assertEquals("fault-1", bedrock.fail("ThrottlingException", 2));

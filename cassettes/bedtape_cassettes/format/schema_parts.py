@@ -1,8 +1,8 @@
-"""The parts of which the JSON Schemas of the control API are made."""
+"""The parts of which JSON Schemas are made."""
 
 from __future__ import annotations
 
-from bedtape_cassettes.format.json_schema import Schema
+from bedtape_cassettes.format.json_schema import LARGEST_COUNT, Schema
 
 TEXT: Schema = {"type": "string"}
 WHOLE: Schema = {"type": "integer"}
@@ -24,6 +24,11 @@ def or_null(schema: Schema, description: str | None = None) -> Schema:
 
 def describe(description: str, schema: Schema) -> Schema:
     return {**schema, "description": description}
+
+
+def make_count(description: str, least: int = 1, most: int = LARGEST_COUNT) -> Schema:
+    """A whole number with both limits."""
+    return {"type": "integer", "minimum": least, "maximum": most, "description": description}
 
 
 def make_object(properties: dict[str, Schema], **more: object) -> Schema:

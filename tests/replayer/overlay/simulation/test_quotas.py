@@ -1,0 +1,166 @@
+"""Quotas of requests and tokens of each model, on the virtual clock."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+from botocore.exceptions import ClientError
+
+from bedtape_replayer import Replayer
+from bedtape_replayer.answering.memory import Memory
+from bedtape_replayer.overlay.document import OverlayInvalid
+from bedtape_replayer.overlay.simulation.state import Usage
+from support.five_apis import CLAUDE, FORMS, NOVA, Asked, ask, name_form
+
+ERRORS: dict[str, type[Exception]] = {
+    "Converse": ClientError,
+    "InvokeModel": ClientError,
+    "Messages": anthropic.RateLimitError,
+    "Chat Completions": openai.RateLimitError,
+    "Responses": openai.RateLimitError,
+}
+REQUESTS = "Too many requests, please wait before trying again."
+TOKENS = "Too many tokens, please wait before trying again."
+DAY = "Too many tokens per day, please wait before trying again."
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Replayer]:
+    with Replayer(()) as replayer:
+        yield replayer
+
+
+@pytest.fixture
+def bedrock(server: Replayer) -> Replayer:
+    server.reset()
+    server.respond(text="One two.", name="only")  # two tokens
+    return server
+
+
+@pytest.mark.parametrize(("api", "stream"), FORMS, ids=name_form)
+def test_requests_above_the_quota_are_throttled_until_a_minute_has_passed(
+    bedrock: Replayer, api: str, stream: bool
+) -> None:
+    bedrock.simulate(quotas={"requests_per_minute": 2})
+    for _ in range(2):
+        assert ask(api, bedrock.url, Asked(), stream=stream).text == "One two."
+        bedrock.advance(20)
+    with pytest.raises(ERRORS[api], match=REQUESTS):
+        ask(api, bedrock.url, Asked(), stream=stream)
+    refused = bedrock.calls[-1]
+    assert (refused.source, refused.error, refused.status) == (
+        "simulation",
+        "ThrottlingException",
+        429,
+    )
+    assert refused.simulated == ("quotas: 2 requests in the last minute, 2 are allowed",)
+    bedrock.advance(19)
+    with pytest.raises(ERRORS[api], match=REQUESTS):
+        ask(api, bedrock.url, Asked(), stream=stream)
+    bedrock.advance(1)
+    assert ask(api, bedrock.url, Asked(), stream=stream).text == "One two."
+
+
+@pytest.mark.parametrize(("api", "stream"), FORMS, ids=name_form)
+def test_a_request_reserves_its_input_and_max_tokens(
+    bedrock: Replayer, api: str, stream: bool
+) -> None:
+    bedrock.simulate(quotas={"tokens_per_minute": 100})
+    with pytest.raises(ERRORS[api], match=TOKENS):
+        ask(api, bedrock.url, Asked(max_tokens=99), stream=stream)
+    assert ask(api, bedrock.url, Asked(max_tokens=98), stream=stream).text == "One two."
+
+
+# hello: 2 tokens. The answer: 2 tokens, which count five times for Claude.
+@pytest.mark.parametrize(
+    ("model", "options", "used"), [(CLAUDE, {}, 12), (NOVA, {}, 4), (NOVA, {"output_rate": 3}, 8)]
+)
+def test_at_its_end_a_request_has_used_its_input_and_its_output_times_a_rate(
+    bedrock: Replayer, model: str, options: dict[str, int], used: int
+) -> None:
+    bedrock.simulate(quotas={"tokens_per_minute": 100, **options})
+    most = Asked(max_tokens=98 - used)
+    ask("Converse", bedrock.url, Asked(max_tokens=1), stream=False, model=model)
+    with pytest.raises(ClientError, match=TOKENS):
+        ask("Converse", bedrock.url, Asked(max_tokens=99 - used), stream=False, model=model)
+    assert ask("Converse", bedrock.url, most, stream=False, model=model).text == "One two."
+
+
+def test_tokens_that_were_read_from_a_cache_are_free(bedrock: Replayer) -> None:
+    system = [("You help. " * 500, True)]  # 1,250 tokens
+    bedrock.simulate(caching=True, quotas={"tokens_per_minute": 10_000})
+    for _ in range(2):
+        ask("Converse", bedrock.url, Asked(system=system, max_tokens=1), stream=False)
+    told = ask(
+        "Converse",
+        bedrock.url,
+        Asked(system=system, max_tokens=10_000 - 1_252 - 12 - 1_250 - 12),
+        stream=False,
+    )
+    assert told.read == 1_250
+
+
+def test_a_day_has_a_quota_too(bedrock: Replayer) -> None:
+    bedrock.simulate(quotas={"tokens_per_day": 100})
+    ask("Converse", bedrock.url, Asked(max_tokens=1), stream=False, model=NOVA)
+    bedrock.advance(86_399)
+    with pytest.raises(ClientError, match=DAY):
+        ask("Converse", bedrock.url, Asked(max_tokens=98), stream=False, model=NOVA)
+    bedrock.advance(1)
+    ask("Converse", bedrock.url, Asked(max_tokens=98), stream=False, model=NOVA)
+
+
+def test_each_model_and_each_session_has_quotas_of_its_own(bedrock: Replayer) -> None:
+    bedrock.simulate(
+        quotas={"requests_per_minute": 1, "models": {"*nova*": {"requests_per_minute": 2}}}
+    )
+    for model in (CLAUDE, NOVA, NOVA):
+        ask("Converse", bedrock.url, Asked(), stream=False, model=model)
+    for model in (CLAUDE, NOVA):
+        with pytest.raises(ClientError, match=REQUESTS):
+            ask("Converse", bedrock.url, Asked(), stream=False, model=model)
+    other = bedrock.session("other")
+    other.respond(text="One two.")
+    other.simulate(quotas={"requests_per_minute": 1})
+    ask("Converse", other.url, Asked(), stream=False)
+    bedrock.reset()
+    bedrock.respond(text="One two.")
+    bedrock.simulate(quotas={"requests_per_minute": 1})
+    ask("Converse", bedrock.url, Asked(), stream=False)
+
+
+def test_a_request_that_another_feature_refuses_is_not_counted(bedrock: Replayer) -> None:
+    bedrock.simulate(limits=True, quotas={"requests_per_minute": 1})
+    with pytest.raises(ClientError, match="exceeds the model limit"):
+        ask("Converse", bedrock.url, Asked(max_tokens=64_001), stream=False)
+    ask("Converse", bedrock.url, Asked(), stream=False)
+
+
+def test_without_max_tokens_the_output_of_the_model_is_reserved(bedrock: Replayer) -> None:
+    bedrock.simulate(quotas={"tokens_per_minute": 10_001})
+    with pytest.raises(ClientError, match=TOKENS):
+        ask("Converse", bedrock.url, Asked(), stream=False, model=NOVA)
+    ask("Converse", bedrock.url, Asked(), stream=False, model="meta.llama3-70b-instruct-v1:0")
+
+
+@pytest.mark.parametrize("value", [True, {}, {"requests": 1}, {"tokens_per_minute": 0}])
+def test_quotas_need_numbers(bedrock: Replayer, value: Any) -> None:
+    with pytest.raises(OverlayInvalid, match="quotas"):
+        bedrock.simulate(quotas=value)
+
+
+def test_counted_requests_are_bounded_and_forgotten() -> None:
+    memory = Memory()
+    usage = Usage(memory)
+    for number in range(3_000):
+        usage.add(("bedrock-runtime", str(number)), 0.0, requests=1, tokens=2)
+    kept = memory.used
+    assert usage.count(("bedrock-runtime", "2999"), 59.0, 60.0) == (1, 2)
+    assert usage.count(("bedrock-runtime", "0"), 0.0, 60.0) == (0, 0)
+    for number in range(2_000, 3_000):
+        usage.add(("bedrock-runtime", str(number)), 100_000.0, requests=1)
+    assert memory.used == kept
+    usage.clear()
+    assert memory.used == 0
