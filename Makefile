@@ -11,7 +11,7 @@ CHECK := $(VENV)/.check-installed
 RECORD := .venv-record/.installed
 NEWER_PYTHON ?= $(lastword $(sort $(wildcard $(HOME)/.pyenv/versions/3.1[2-9].*/bin/python3)))
 RECORD_NEWER := $(if $(NEWER_PYTHON),.venv-record-newer/.installed)
-NODE := tests/clients/javascript tests/clients/jest tests/clients/vitest clients/typescript tests/examples/typescript tests/examples/testcontainers/node
+NODE := tests/clients/javascript tests/clients/retries tests/clients/jest tests/clients/vitest clients/typescript tests/examples/typescript tests/examples/testcontainers/node
 NODE_MODULES := $(NODE:%=%/node_modules/.package-lock.json) clients/typescript/dist/index.js
 JAVA := $(patsubst %,%/target/.fetched,tests/examples/java clients/java tests/examples/testcontainers/java)
 # LOCKED=1 installs the versions and hashes in .ci/locks, as CI does. `make lock` writes them anew.

@@ -20,7 +20,8 @@ import typer
 from bedtape_cassettes.cli import processes
 from bedtape_cassettes.cli.changing import change
 from bedtape_cassettes.cli.errors import exit_on_error, fail, report
-from bedtape_cassettes.cli.options import AllowHost, AnyProfile, Ignore, Placeholder
+from bedtape_cassettes.cli.options import AllowHost, AnyProfile, AsJson, Ignore, Placeholder
+from bedtape_cassettes.cli.output import print_json
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.format import journal
 from bedtape_cassettes.matching.rules import match_rules
@@ -28,8 +29,9 @@ from bedtape_cassettes.storage import store
 from bedtape_recorder.drift import findings, reports
 from bedtape_recorder.drift.plan import Plan
 from bedtape_recorder.errors import MissingExtra, RecorderError
-from bedtape_recorder.finish import recover_file, render_summary
+from bedtape_recorder.finish import recover_file
 from bedtape_recorder.journal_file import is_in_use
+from bedtape_recorder.recording_files import render_summary, to_json
 from bedtape_recorder.settings import (
     DEFAULTS,
     Settings,
@@ -273,6 +275,7 @@ def recover(
     ignore: Ignore = None,
     placeholder: Placeholder = None,
     any_profile: AnyProfile = False,
+    as_json: AsJson = False,
 ) -> None:
     """Turn the journals of recordings that were killed into cassettes.
 
@@ -289,22 +292,22 @@ def recover(
     journals = sorted(folder.glob(f"*{journal.SUFFIX}")) if folder.is_dir() else []
     if not journals:
         report(f"nothing to recover in {folder}")
-    failed = False
+    recovered, failed = list[dict[str, object]](), False
     for path in journals:
         if is_in_use(path):
             report(f"still being recorded, and left alone: {path}")
             continue
         try:
             mode = record and record.value
-            report(
-                render_summary(recover_file(path, to, mode=mode, redaction=redaction, rules=rules)),
-                prefix="",
-            )
+            written = recover_file(path, to, mode=mode, redaction=redaction, rules=rules)
+            recovered.append(to_json(path, written))
+            report(render_summary(written), prefix="")
         except (CassetteError, OSError) as error:
             report(f"{error}\nthe journal is kept: {path}")
             failed = True
-    if failed:
-        raise typer.Exit(2)
+    if as_json:
+        print_json(recovered)
+    raise typer.Exit(2 if failed else 0)
 
 
 def _verify(
@@ -406,10 +409,8 @@ def _show_progress(recording: Any) -> Iterator[None]:
     def show() -> None:
         while not finished.wait(0.5):
             counts = recording.capture.counts
-            sys.stderr.write(
-                f"\r\x1b[Kbedtape: recording: {counts.requests} requests, {counts.bytes / 1000:.1f} kB"
-            )
-            sys.stderr.flush()
+            size = f"{counts.requests} requests, {counts.bytes / 1000:.1f} kB"
+            print(f"\r\x1b[Kbedtape: recording: {size}", end="", file=sys.stderr, flush=True)
         sys.stderr.write("\r\x1b[K")
 
     thread = threading.Thread(target=show, daemon=True)

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import math
 import os
-import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -22,6 +21,7 @@ from bedtape_cassettes.matching.key import (
     MatchRules,
     compute_request_key,
     compute_turn_keys,
+    drop_target,
 )
 from bedtape_cassettes.matching.rerecording import build_pairing_rules, carry_over, is_unchanged
 from bedtape_cassettes.matching.stable_values import stabilise
@@ -32,7 +32,6 @@ from bedtape_cassettes.redaction.walk import scrub_interaction
 from bedtape_cassettes.storage import store, undo
 from bedtape_cassettes.storage.commit import commit, lock
 from bedtape_cassettes.storage.file_names import name_new_files
-from bedtape_cassettes.text import format_count
 from bedtape_recorder.capture import RecordedExchange, read_exchanges, to_interaction
 
 __all__ = [
@@ -49,12 +48,26 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
+class CassetteChanges:
+    """How many recordings of a cassette are new, differ from the earlier one, or equal it.
+
+    kept: the number of earlier recordings whose requests were not made this time.
+    """
+
+    name: str
+    new: int
+    changed: int
+    unchanged: int
+    kept: int
+
+
+@dataclass(frozen=True, slots=True)
 class WriteResult:
     """The result of turning a journal into cassettes.
 
     interactions, partial: numbers of interactions. failed: descriptions of the exchanges that are
-    not recorded, because Bedrock did not answer or a cassette cannot contain them. files,
-    cassettes: the written files and cassette names. tokens: input and output, as `cassette stats`
+    not recorded, because Bedrock did not answer or a cassette cannot contain them. files: the
+    written files. changes: of each cassette. tokens: input and output, as `cassette stats`
     counts them. damaged: byte offsets of unreadable parts of the journal. kept: new path of a
     damaged journal. removed: the files of recordings that were pruned. backup: the saved state that
     `bedtape cassette undo` restores. left: in mode `new`, the recordings that were not requested,
@@ -66,7 +79,7 @@ class WriteResult:
     partial: int
     failed: tuple[str, ...]
     files: tuple[Path, ...]
-    cassettes: tuple[str, ...]
+    changes: tuple[CassetteChanges, ...]
     tokens: tuple[int, int]
     damaged: tuple[int, ...] = ()
     kept: Path | None = None
@@ -153,6 +166,8 @@ def merge(
         dict(zip(_pair_up(interactions, rules), interactions, strict=True))
         for interactions in (before.interactions if before else (), now.interactions)
     )
+    renamed = _pair_without_target(old, new, rules)
+    old = {renamed.get(key, key): interaction for key, interaction in old.items()}
     places = {key: place for place, key in enumerate(old)}
     wave = dict(zip(new, waves or range(len(new)), strict=True))
     # Requests of one wave that were not recorded before come last, in the order of this run.
@@ -170,7 +185,8 @@ def merge(
         slot = slots.get(key, slot)
     chosen = [old[key] for key in kept.get(-1, ())]
     for place, key in enumerate(order):
-        chosen.append(_choose(old.get(key), new[key], add=add, rules=rules))
+        replaces = not add or key in renamed.values()
+        chosen.append(_choose(old.get(key), new[key], add=not replaces, rules=rules))
         chosen += [old[other] for other in kept.get(place, ())]
     return Cassette(now.name, group_turns(chosen))
 
@@ -180,6 +196,23 @@ def _pair_up(interactions: Iterable[Interaction], rules: MatchRules) -> list[Tur
     return compute_turn_keys(
         (interaction.request for interaction in interactions), build_pairing_rules(rules)
     )
+
+
+def _pair_without_target(
+    old: Mapping[TurnKey, Interaction], new: Mapping[TurnKey, Interaction], rules: MatchRules
+) -> dict[TurnKey, TurnKey]:
+    """Returns the new keys of earlier recordings by their old keys.
+
+    Earlier versions left out X-Amz-Target. A request with this header does not match such a
+    recording, so a new recording replaces it.
+    """
+    pairing_rules = build_pairing_rules(rules)
+    earlier = compute_turn_keys((drop_target(i.request) for i in new.values()), pairing_rules)
+    return {
+        key: now
+        for key, now in zip(earlier, new, strict=True)
+        if key != now and key in old and now not in old
+    }
 
 
 def _choose(
@@ -243,7 +276,7 @@ def write(
         unpruned = _find_prune_problem(folder, exchanges, start) if prune else None
         prune = prune and unpruned is None
         before = {cassette.name: cassette for cassette in store.read([folder])}
-        planned = []
+        planned, changes = [], []
         for recorded in cassettes:
             cassette = recorded.cassette
             old = before.get(cassette.name)
@@ -257,6 +290,7 @@ def write(
                 rules=rules,
             )
             planned.append((old, merged))
+            changes.append(_count_changes(old, cassette, merged))
             if prune and old is not None:
                 stays = {i.file for i in merged.interactions}
                 removed += [i.file for i in old.interactions if i.file not in stays]
@@ -281,7 +315,6 @@ def write(
         raise CassetteError("\n".join(map(str, errors)))
     interactions = [i for recorded in cassettes for i in recorded.cassette.interactions]
     partial = sum(interaction.partial for interaction in interactions)
-    names = tuple(sorted(recorded.cassette.name for recorded in cassettes))
     usages = [
         usage
         for i in interactions
@@ -293,12 +326,21 @@ def write(
         partial,
         failed,
         tuple(files),
-        names,
+        tuple(sorted(changes, key=lambda change: change.name)),
         total,
         removed=tuple(removed),
         backup=None if state is None else state.folder,
         unpruned=unpruned,
     )
+
+
+def _count_changes(old: Cassette | None, now: Cassette, merged: Cassette) -> CassetteChanges:
+    before = {i.file: i for i in old.interactions} if old else {}
+    kept = len(merged.interactions) - len(now.interactions)
+    new = sum(i.file not in before for i in merged.interactions)
+    equal = sum(before.get(i.file) == i for i in merged.interactions)
+    changed = len(merged.interactions) - new - equal
+    return CassetteChanges(now.name, new, changed, equal - kept, kept)
 
 
 def _find_prune_problem(
@@ -390,39 +432,3 @@ def recover_file(
     return replace(
         written, damaged=damaged, kept=path.replace(path.with_name(f"{path.name}.damaged"))
     )
-
-
-def render_summary(written: WriteResult) -> str:
-    """Returns the lines to print at the end of a recording."""
-    into = format_count(len(written.cassettes), "cassette")
-    lines = [f"bedtape: recorded {format_count(written.interactions, 'interaction')} into {into}"]
-    lines += [f"  {name}" for name in written.cassettes]
-    if written.partial:
-        lines.append(
-            f"bedtape: {written.partial} were cut: they are kept as partial and never replayed"
-        )
-    lines += [
-        f"bedtape: the journal is damaged at byte {at}: what can be read is recovered, and it is"
-        f" kept: {written.kept}"
-        for at in written.damaged
-    ]
-    lines += [f"bedtape: not recorded: {failed}" for failed in written.failed]
-    if written.unpruned:
-        lines.append(f"bedtape: --prune removed nothing: {written.unpruned}")
-    if written.removed:
-        count = format_count(len(written.removed), "recording")
-        lines.append(
-            f"bedtape: removed {count} of requests not made; bedtape cassette undo restores them"
-        )
-        lines += [f"  {file}" for file in written.removed]
-    if written.left:
-        verb = "was" if len(written.left) == 1 else "were"
-        lines.append(
-            f"bedtape: {format_count(len(written.left), 'recording')} beside new ones {verb} not"
-            " requested"
-        )
-        lines.append(
-            "  if new recordings replaced them, remove these files of the folder of cassettes:"
-        )
-        lines += [f"  rm {shlex.quote(file)}" for file in written.left]
-    return "\n".join(lines)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from http import HTTPStatus
+from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from bedtape_cassettes.addresses import render_prefix
@@ -19,8 +21,9 @@ from bedtape_cassettes.model import Headers
 from bedtape_cassettes.names import cassette_name
 from bedtape_cassettes.redaction.scrub import scrub_text
 from bedtape_cassettes.storage import store
+from bedtape_cassettes.text import format_count
 from bedtape_recorder.errors import RecorderError
-from bedtape_recorder.finish import WriteResult, read_state
+from bedtape_recorder.finish import CassetteChanges, WriteResult, read_state
 from bedtape_recorder.journal_file import JournalFile
 from bedtape_recorder.settings import Settings, read_own_secrets
 
@@ -188,3 +191,67 @@ class ExistingCassettes:
             tuple((n, v) for n, v in response.getheaders() if n.lower() not in hops),
             data,
         )
+
+
+def render_summary(written: WriteResult) -> str:
+    """Returns the lines to print at the end of a recording."""
+    into = format_count(len(written.changes), "cassette")
+    lines = [f"bedtape: recorded {format_count(written.interactions, 'interaction')} into {into}"]
+    lines += [f"  {_render_changes(change)}" for change in written.changes]
+    if written.partial:
+        count = format_count(written.partial, "answer")
+        was = "was cut: it is kept" if written.partial == 1 else "were cut: they are kept"
+        lines.append(f"bedtape: {count} {was} as partial and never replayed")
+    lines += [
+        f"bedtape: the journal is damaged at byte {at}: what can be read is recovered, and it is"
+        f" kept: {written.kept}"
+        for at in written.damaged
+    ]
+    lines += [f"bedtape: not recorded: {failed}" for failed in written.failed]
+    if written.unpruned:
+        lines.append(f"bedtape: --prune removed nothing: {written.unpruned}")
+    if written.removed:
+        count = format_count(len(written.removed), "recording")
+        lines.append(
+            f"bedtape: removed {count} of requests not made; bedtape cassette undo restores them"
+        )
+        lines += [f"  {file}" for file in written.removed]
+    if written.left:
+        verb = "was" if len(written.left) == 1 else "were"
+        lines.append(
+            f"bedtape: {format_count(len(written.left), 'recording')} beside new ones {verb} not"
+            " requested"
+        )
+        lines.append(
+            "  if new recordings replaced them, remove these files of the folder of cassettes:"
+        )
+        lines += [f"  rm {shlex.quote(file)}" for file in written.left]
+    return "\n".join(lines)
+
+
+def _render_changes(change: CassetteChanges) -> str:
+    """Returns the cassette's name, and what a review of an earlier cassette will show."""
+    earlier = change.changed + change.unchanged + change.kept
+    if not earlier:
+        return change.name
+    counts = {
+        "new": change.new,
+        "changed": change.changed,
+        "unchanged": change.unchanged,
+        "not requested, so kept as before": change.kept,
+    }
+    return f"{change.name}: " + ", ".join(f"{n} {what}" for what, n in counts.items() if n)
+
+
+def to_json(journal: Path, written: WriteResult) -> dict[str, object]:
+    """Returns what `render_summary` prints, and the files, as values of JSON."""
+    return {
+        "journal": str(journal),
+        "interactions": written.interactions,
+        "partial": written.partial,
+        "cassettes": [asdict(change) for change in written.changes],
+        "files": [str(file) for file in written.files],
+        "not_recorded": list(written.failed),
+        "damaged_at": list(written.damaged),
+        "kept": written.kept and str(written.kept),
+    }

@@ -120,6 +120,7 @@ def test_a_broken_program_fails_the_test_of_its_story(
         "clients/typescript",
         "tests/clients/javascript",
         "tests/clients/jest",
+        "tests/clients/retries",
         "tests/clients/vitest",
         "tests/examples/typescript",
         "tests/examples/testcontainers/node",

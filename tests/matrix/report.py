@@ -119,7 +119,7 @@ its own environment (`tests/matrix/requirements`), with the fixture `bedrock` an
 except what AWS's guide sets: `OPENAI_BASE_URL` and `ANTHROPIC_BASE_URL` name a host of Bedrock. Rules
 supply the answers. The tests check the results of the framework and the requests that it sent: chat,
 streams, tool round trips, structured answers, embeddings, and retries after throttling. "bedtape run"
-is a program under `bedtape run`.
+is a program under `bedtape run`. [Clients in other languages](clients/retries.md) have their own page.
 
 | framework | versions | Python | pointed at the server by | result |
 |---|---|---|---|---|

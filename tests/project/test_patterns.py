@@ -34,6 +34,8 @@ OWN = {
     "bedtape_cassettes/operations.py: _OTHER_API + ''.": "the paths of operations",
     "format/json_schema.py: wanted": "bedtape's own schemas",
     "format/yaml_reader.py: pattern": "a table of the module",
+    "guardrails/policy.py: '|'.join(literal": "escaped texts of policies",
+    "guardrails/sensitive.py: f'(?i:\\\\b(?:{wor": "a table of the module",
     "matching/json_texts.py: f'''\"(?:{'|'.joi": "a table of the module",
     "matching/outline.py: b'(%b)' % b'|'.j": "hexadecimal digests",
     "matching/stable_values.py: b'\"(?P<id>(?P<fi": "a table of the module",

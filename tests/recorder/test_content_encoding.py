@@ -325,7 +325,7 @@ def test_a_stream_in_gzip_outlives_a_killed_recorder(upstream: Upstream, start: 
         had = len(b"".join(pieces[:2]))
         assert response.read(had) == b"".join(pieces[:2])
         running.kill()
-    assert "1 were cut" in running.recover()
+    assert "1 answer was cut" in running.recover()
     whole, cut = store.read([running.to])[0].interactions
     assert (whole.partial, cut.partial) == (False, True)
     assert not isinstance(whole.response.body, Body)

@@ -45,6 +45,7 @@ from bedtape_recorder.finish import (
     read_exchanges,
     recover_file,
 )
+from bedtape_recorder.recording_files import render_summary
 from support import WAIT
 from support.capturing import JSON, SSE, STREAM, CaptureRun, cut
 from support.commands import run_program
@@ -115,6 +116,10 @@ def recover_bytes(folder: Path, data: bytes, **options: Any) -> WriteResult:
     return recover_file(file, folder, **options)
 
 
+def names(written: WriteResult) -> tuple[str, ...]:
+    return tuple(change.name for change in written.changes)
+
+
 def tree(folder: Path) -> dict[str, bytes]:
     return {
         str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*.yaml"))
@@ -154,7 +159,7 @@ def test_exchanges_come_in_the_order_in_which_they_were_sent(folder: Path) -> No
         taken.capture.end(number)
     written = taken.recover(folder)
     assert texts(folder) == [str(number) for number in numbers]
-    assert (written.interactions, written.partial, written.failed, written.cassettes) == (
+    assert (written.interactions, written.partial, written.failed, names(written)) == (
         3,
         0,
         (),
@@ -309,7 +314,7 @@ def test_a_journal_cut_anywhere_gives_what_was_whole(length: int) -> None:
 )
 def test_a_session_makes_a_cassette_of_its_name(session: str, name: str, folder: Path) -> None:
     written = record(folder, ("a", "b"), session=session)
-    assert written.cassettes == (name,)
+    assert names(written) == (name,)
     assert is_safe_name(name)
     assert all(file.resolve().is_relative_to(folder.resolve()) for file in written.files)
     assert texts(folder, name) == ["b"]
@@ -322,7 +327,7 @@ def test_one_name_takes_every_session(name: str, cassette: str, folder: Path) ->
     taken = CaptureRun(name=name)
     for session in ("a", "b"):
         taken.exchange(path(), prompt(session), reply(session), session=session)
-    assert taken.recover(folder).cassettes == (cassette,)
+    assert names(taken.recover(folder)) == (cassette,)
     assert texts(folder, cassette) == ["a", "b"]
 
 
@@ -330,7 +335,7 @@ def test_sessions_are_kept_apart(folder: Path) -> None:
     taken = CaptureRun()
     for session in ("b", "a", "b"):
         taken.exchange(path(), prompt("same"), reply(session), session=session)
-    assert taken.recover(folder).cassettes == ("a", "b")
+    assert names(taken.recover(folder)) == ("a", "b")
     assert (texts(folder, "a"), texts(folder, "b")) == (["a"], ["b", "b"])
 
 
@@ -415,6 +420,51 @@ def test_a_second_recording_keeps_what_was_not_asked_and_has_the_order_of_its_ru
     assert sum(tree(folder)[name] != before[name] for name in before) == 1
     record(folder, ("d", "four"), ("c", "three"), ("a", "one"))  # b stays behind a
     assert texts(folder) == ["four", "three", "one", "TWO"]
+
+
+def test_the_summary_says_what_a_review_will_show(folder: Path) -> None:
+    first = record(folder, ("a", "one"), ("b", "two"), ("c", "three"))
+    assert render_summary(first).splitlines() == [
+        "bedtape: recorded 3 interactions into 1 cassette",
+        "  default",
+    ]
+    again = record(folder, ("a", "one"), ("b", "TWO"), ("d", "four"))
+    assert render_summary(again).splitlines() == [
+        "bedtape: recorded 3 interactions into 1 cassette",
+        "  default: 1 new, 1 changed, 1 unchanged, 1 not requested, so kept as before",
+    ]
+    pruned = record(folder, ("a", "one"), prune=True)
+    assert render_summary(pruned).splitlines()[1] == "  default: 1 unchanged"
+
+
+DATA_AUTOMATION = "AmazonBedrockKeystoneRuntimeService."
+
+
+@pytest.mark.parametrize("mode", ["all", "new"])
+def test_a_recording_without_the_name_of_its_operation_is_replaced(mode: str, folder: Path) -> None:
+    """Earlier versions did not record X-Amz-Target, and a call that has it does not match such
+    a recording: beside it, the new one would be a second file for the same request.
+    """
+
+    def ask(target: bool) -> None:
+        taken = CaptureRun(mode=mode)
+        for name in ("InvokeDataAutomation", "GetDataAutomationStatus"):
+            sent = (*JSON, ("X-Amz-Target", DATA_AUTOMATION + name)) if target else JSON
+            taken.exchange("/", b'{"a":1}', bodies.compact({"of": name}), sent=sent)
+        recover_bytes(folder, taken.data)
+
+    ask(target=False)
+    files = tree(folder).keys()
+    ask(target=True)
+    assert tree(folder).keys() == files
+    recorded = [
+        (dict(i.request.headers)["x-amz-target"], json.loads(i.response.body.data)["of"])  # type: ignore[union-attr]
+        for i in only(folder)
+    ]
+    assert all(target == DATA_AUTOMATION + name for target, name in recorded)
+    before = tree(folder)
+    ask(target=True)
+    assert tree(folder) == before
 
 
 def test_concurrent_requests_keep_their_order(folder: Path) -> None:
@@ -629,12 +679,7 @@ def test_somebody_elses_file_is_refused_and_kept(folder: Path, tmp_path: Path) -
 @pytest.mark.parametrize("data", [b"", b"bedtape jour", CaptureRun().data, CaptureRun().data[:-1]])
 def test_a_journal_of_nothing_makes_nothing(data: bytes, folder: Path) -> None:
     written = recover_bytes(folder, data)
-    assert (written.interactions, written.files, written.cassettes, written.failed) == (
-        0,
-        (),
-        (),
-        (),
-    )
+    assert (written.interactions, written.files, names(written), written.failed) == (0, (), (), ())
     assert not folder.exists()
     assert not (folder.parent / "x.journal").exists()
 
@@ -787,7 +832,7 @@ def test_a_journal_whose_first_record_is_damaged_is_recovered_by_session(folder:
     data = bytearray(journal_of("all", ("a", "one"), session="test_a"))
     data[20] ^= 1
     written = recover_bytes(folder, data)
-    assert (written.damaged, written.cassettes) == ((16,), ("test_a",))
+    assert (written.damaged, names(written)) == ((16,), ("test_a",))
     assert texts(folder, "test_a") == ["one"]
 
 
@@ -836,6 +881,17 @@ def test_recover_takes_out_secrets_and_the_credentials_of_its_environment(
     assert recovered.returncode == 0, recovered.stderr
     assert texts(folder) == ["the token is REDACTED", "see REDACTED!"]
     assert not file.exists()
+
+
+def test_json_of_a_recovery(folder: Path, tmp_path: Path) -> None:
+    file = left(tmp_path, journal_of("once", ("a", "one"), ("b", "two")))
+    (recovered,) = json.loads(recover(tmp_path, folder, "--json").stdout)
+    assert recovered["journal"] == str(file)
+    assert recovered["interactions"] == 2
+    assert recovered["cassettes"] == [
+        {"name": "default", "new": 2, "changed": 0, "unchanged": 0, "kept": 0}
+    ]
+    assert json.loads(recover(tmp_path, folder, "--json").stdout) == []
 
 
 def test_the_command_says_where_the_damage_is_and_what_became_of_the_file(

@@ -314,7 +314,7 @@ def test_a_client_that_hangs_up_leaves_what_it_had_if_answers_are_not_read_on(
     events.close()
     upstream.wait_for(lambda: upstream.sent[0].end == "dropped")  # it hangs up there too
     assert _converse(running.url, "b") == "two"
-    assert "1 were cut" in running.stop()
+    assert "1 answer was cut" in running.stop()
     interaction, _ = store.read([running.to])[0].interactions
     assert interaction.partial
     assert not isinstance(interaction.response.body, Body)
@@ -347,7 +347,7 @@ def test_killed_at_any_moment_nothing_that_the_client_had_is_lost(
         received = [next(events) for _ in range(moment)]
         running.kill()
         events.close()
-        assert "1 were cut" in running.recover()
+        assert "1 answer was cut" in running.recover()
         whole, cut = store.read([running.to])[0].interactions[-2:]
         assert (whole.partial, cut.partial) == (False, True)
         assert not isinstance(cut.response.body, Body)

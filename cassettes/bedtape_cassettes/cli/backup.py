@@ -30,16 +30,20 @@ def refuse_existing(files: Sequence[Path]) -> None:
 @contextmanager
 def make_room(
     place: Path, before: Suite, names: Sequence[str], overlays: Sequence[Path] = (), *, force: bool
-) -> Iterator[None]:
+) -> Iterator[Path | None]:
     """Allows the block to replace the named cassettes of `place`, and the overlays.
 
-    Without `force`, raises CassetteError if a file exists. Saves the state for `undo`, and prints
+    Without `force`, raises CassetteError if a file exists. Saves the state for `undo`, and yields
     its folder if git does not hold the old files.
     """
     if not force:
         refuse_existing([*list_files(place, before, names), *filter(Path.exists, overlays)])
     with undo.saving(place, before, names, overlays) as state:
-        if not state.in_git:
-            typer.echo(f"git does not hold the old files; backup: {state.folder}")
-        yield
+        yield None if state.in_git else state.folder
     undo.discard_unchanged(place, state)
+
+
+def print_backup(folder: Path | None) -> None:
+    """Prints where the old files are that git does not hold."""
+    if folder is not None:
+        typer.echo(f"git does not hold the old files; backup: {folder}")

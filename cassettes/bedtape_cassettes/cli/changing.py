@@ -318,7 +318,7 @@ def renumber(
     change(folder, lambda suite: bulk.renumber(suite, names), dry_run=dry_run, as_json=as_json)
 
 
-def undo(folder: Folder = CASSETTES) -> None:
+def undo(folder: Folder = CASSETTES, as_json: AsJson = False) -> None:
     """Restore the cassettes that the last command, or pytest, changed. Again: those changed before.
 
     \b
@@ -328,6 +328,11 @@ def undo(folder: Folder = CASSETTES) -> None:
     """
     with exit_on_error(), lock(folder):
         names, copies = undoing.undo(folder)
+    if as_json:
+        print_json({"restored": list(names), "backup": copies and str(copies)})
+        return
     print_lines(lines(f"restored {', '.join(names)}", "title"))
     if copies is not None:
-        print_lines(lines(f"git does not hold the files from before undo; backup: {copies}"))
+        print_lines(
+            lines(f"git does not hold the files that undo replaced; backup: {copies}", "faint")
+        )

@@ -16,10 +16,10 @@ from typing import Annotated
 
 import typer
 
-from bedtape_cassettes.cli.backup import make_room, refuse_existing
+from bedtape_cassettes.cli.backup import make_room, print_backup, refuse_existing
 from bedtape_cassettes.cli.errors import exit_on_error
-from bedtape_cassettes.cli.options import CASSETTES
-from bedtape_cassettes.cli.output import progress
+from bedtape_cassettes.cli.options import CASSETTES, AsJson
+from bedtape_cassettes.cli.output import print_json, progress
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.foreign import exporters, import_formats
 from bedtape_cassettes.foreign.import_file import DOUBTS, ImportResult, import_file
@@ -80,6 +80,7 @@ def import_(
             help="Keep the ids of AWS accounts, such as in ARNs.",
         ),
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make cassettes from recordings of other tools.
 
@@ -103,14 +104,19 @@ def import_(
             before = {cassette.name: cassette for cassette in suite}
             reports = []
             room = make_room(to, suite, list(named.values()), rules, force=force)
-            with room, progress(len(named), "importing") as tick:
+            with room as backup, progress(len(named), "importing") as tick:
                 for path, name in named.items():
                     old = (before[name],) if name in before else ()
                     reports.append(
                         _import(path, name, (to, overlays), wanted, redaction, old, exact)
                     )
                     tick(name)
-    raise typer.Exit(_report(reports))
+    if as_json:
+        print_json({"files": [*map(_to_json, reports)], "backup": backup and str(backup)})
+    else:
+        print_backup(backup)
+        _report(reports)
+    raise typer.Exit(0 if _is_complete(reports) and _count_imported(reports) else 1)
 
 
 def export(
@@ -138,6 +144,7 @@ def export(
     force: Annotated[
         bool, typer.Option("--force/--no-force", help="Replace files that exist.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write cassettes as recordings of other tools. Partial interactions are written to jsonl only.
 
@@ -168,6 +175,9 @@ def export(
     cut = (
         sum(i.partial for cassette in suite for i in cassette.interactions) if to != "jsonl" else 0
     )
+    if as_json:
+        print_json({"files": [*map(str, places.values())], "partial_left_out": cut})
+        return
     typer.echo(
         f"{into}: {format_count(len(suite), 'file')}"
         + (f"; {format_count(cut, 'partial interaction')} left out" if cut else "")
@@ -254,8 +264,33 @@ def _replace_file(path: Path, data: bytes) -> None:
         raise CassetteError(f"{path}: expected to write, found: {error.strerror}; {fix}") from None
 
 
-def _report(reports: list[_Report]) -> int:
-    """Prints what a user has to read of each file, and a summary by host. Returns the exit code."""
+def _is_complete(reports: list[_Report]) -> bool:
+    return not any(report.result is None or report.result.is_damaged for report in reports)
+
+
+def _count_imported(reports: list[_Report]) -> int:
+    results = [report.result for report in reports if report.result is not None]
+    return sum(len(result.interactions) + len(result.rules) for result in results)
+
+
+def _to_json(report: _Report) -> dict[str, object]:
+    result = report.result
+    return {
+        "file": str(report.path),
+        "imported": result is not None,
+        "format": result and result.format,
+        "interactions": len(result.interactions) if result else 0,
+        "rules": len(result.rules) if result else 0,
+        "damaged": result is not None and result.is_damaged,
+        "left_to_its_tool": dict(sorted(result.hosts.items())) if result else {},
+        "doubts": sorted({doubt for _, doubt in result.doubts}) if result else [],
+        "remarks": list(report.lines),
+        "written": [*map(str, report.written)],
+    }
+
+
+def _report(reports: list[_Report]) -> None:
+    """Prints what a user has to read of each file, and a summary by host."""
     for report in reports:
         for line in report.lines:
             typer.echo(line)
@@ -271,18 +306,15 @@ def _report(reports: list[_Report]) -> int:
             meaning,
             [path for path, result in results for _, each in result.doubts if each == doubt],
         )
-    rules = sum(len(result.rules) for _, result in results)
-    total = rules + sum(len(result.interactions) for _, result in results)
-    whole = len(results) == len(reports) and not any(result.is_damaged for _, result in results)
     written = [place for report in reports for place in report.written]
     where = f" → {_render_places(written)}" if written else ""
     formats = ", ".join(sorted({result.format for _, result in results}))
-    damage = "" if whole else "; some files or entries were not imported, see above"
+    complete = _is_complete(reports)
+    damage = "" if complete else "; some files or entries were not imported, see above"
     typer.echo(
-        f"imported {total} from"
+        f"imported {_count_imported(reports)} from"
         f" {format_count(len(reports), 'file')}{formats and f' ({formats})'}{where}{damage}"
     )
-    return 0 if whole and total else 1
 
 
 def _report_doubt(meaning: str, paths: list[Path]) -> None:

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from bedtape_cassettes.cli.backup import make_room
+from bedtape_cassettes.cli.backup import make_room, print_backup
 from bedtape_cassettes.cli.errors import exit_on_error
-from bedtape_cassettes.cli.options import CASSETTES, Folder
-from bedtape_cassettes.cli.output import load, progress
+from bedtape_cassettes.cli.options import CASSETTES, AsJson, Folder
+from bedtape_cassettes.cli.output import load, print_json, progress
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.model import Suite
 from bedtape_cassettes.storage import store
@@ -36,6 +36,7 @@ def pack(
         typer.Option("--to", metavar="FILE", help="Default: the folder's name with .tape, here."),
     ] = None,
     force: Force = False,
+    as_json: AsJson = False,
 ) -> None:
     """Pack cassettes into one .tape file, which commands accept in place of a folder.
 
@@ -60,9 +61,9 @@ def pack(
                 f"{target}: expected a file outside {folder}, found one inside; {fix}"
             )
         room = make_room(target, (), [cassette.name for cassette in chosen], force=force)
-        with lock(target), room, progress(len(chosen), "packing") as tick:
+        with lock(target), room as backup, progress(len(chosen), "packing") as tick:
             commit(target, (), chosen, report=tick)
-    typer.echo(f"{target}: {_render_counts(chosen)}")
+    _report(target, chosen, backup, as_json=as_json)
 
 
 def unpack(
@@ -71,6 +72,7 @@ def unpack(
         Path, typer.Option("--to", metavar="DIR", help="Folder of cassettes to unpack into.")
     ] = CASSETTES,
     force: Force = False,
+    as_json: AsJson = False,
 ) -> None:
     """Unpack a .tape file into a folder of cassettes. The file stays.
 
@@ -85,11 +87,20 @@ def unpack(
             names = [cassette.name for cassette in packed]
             old = tuple(cassette for cassette in before if cassette.name in names)
             with (
-                make_room(to, before, names, force=force),
+                make_room(to, before, names, force=force) as backup,
                 progress(len(packed), "writing") as tick,
             ):
                 commit(to, old, packed, report=tick)
-    typer.echo(f"{to}: {_render_counts(packed)}")
+    _report(to, packed, backup, as_json=as_json)
+
+
+def _report(place: Path, suite: Suite, backup: Path | None, *, as_json: bool) -> None:
+    if as_json:
+        counts = {cassette.name: len(cassette.interactions) for cassette in suite}
+        print_json({"to": str(place), "cassettes": counts, "backup": backup and str(backup)})
+        return
+    print_backup(backup)
+    typer.echo(f"{place}: {_render_counts(suite)}")
 
 
 def _render_counts(suite: Suite) -> str:

@@ -6,7 +6,8 @@ content of an answer. Families convert both to and from the JSON on the wire.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias, get_args
 
 from bedtape_cassettes.lazy import lazy_property
@@ -129,12 +130,45 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Assessment:
+    """What a guardrail says about a prompt or an answer.
+
+    policies: the members of an assessment, such as topicPolicy, with what they contain. guarded,
+    total: the characters that were evaluated, and all characters. units: text units by the names of
+    the service; units that are missing are 0.
+    """
+
+    policies: Mapping[str, JsonValue]
+    guarded: int
+    total: int
+    units: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class GuardrailOutcome:
+    """What a guardrail did with a prompt and an answer.
+
+    identifier: the id, without the rest of the ARN. input, output: None if not evaluated. stop: the
+    stop reason of the model. model_output: the answer before the guardrail changed it, else None.
+    """
+
+    identifier: str
+    version: str
+    reason: str
+    blocked: bool = False
+    input: Assessment | None = None
+    output: Assessment | None = None
+    stop: str = "end_turn"
+    model_output: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """A model's or an agent's message.
 
     stop: one of STOP_REASONS. usage: if None, rendering estimates the token counts. trace: the
     traces of an agent. pieces: the deltas of the text in a stream; empty if the model family
-    chooses them.
+    chooses them. guardrail: what an evaluated guardrail did; None if no policy was evaluated.
     """
 
     blocks: tuple[Block, ...]
@@ -143,6 +177,7 @@ class Message:
     usage: Usage | None = None
     trace: tuple[JsonValue, ...] = ()
     pieces: tuple[str, ...] = ()
+    guardrail: GuardrailOutcome | None = field(default=None, hash=False)
 
     @property
     def text(self) -> str:

@@ -5,7 +5,7 @@ The inverse of `reading`. Equal arguments give equal bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 from random import Random
@@ -37,6 +37,7 @@ from bedtape_cassettes.families.guardrail import (
     GuardrailRequest,
     read_guardrail_headers,
     render_assessment,
+    with_model_stop,
 )
 from bedtape_cassettes.families.reading import parse_object, prompt_of
 from bedtape_cassettes.families.requests.service_tier import render_tier_headers
@@ -160,14 +161,18 @@ def render(
     request = ModelRequest(model or "", request_body, prompt, chance, service)
     if isinstance(content, Message):
         content = resolve(content, request.prompt, model_family)
+    marks: JsonObject = {}
+    if operation in SERVER_SENT and isinstance(content, Message) and content.guardrail is not None:
+        content, marks = _split_guardrail(content, request, read_guardrail_headers(header))
     if operation in SERVER_SENT and request_body.get("stream") is True:
         assert model_family.stream is not None
-        pieces = write_stream(operation, model_family.stream(content, request), request.model)
+        values = _mark_last(model_family.stream(content, request), marks)
+        pieces = write_stream(operation, values, request.model)
         events = [Event(0, (), piece, bodies.choose_form(piece, framed=False)) for piece in pieces]
         return Response(200, _PIECES, Events.of(events, padded=False))
     match operation:
         case "Converse" | "Embeddings" | "ChatCompletions" | "Responses" | "Messages":
-            return _json(model_family.render(content, request))
+            return _json({**model_family.render(content, request), **marks})
         case "InvokeModel":
             return _render_invoke(model_family, content, request, header)
     if model_family.stream is None:
@@ -238,7 +243,7 @@ def _split_guardrail(
     if guardrail is not None and guardrail.traced:
         marks[TRACE] = guardrail.render_trace(content, request.prompt, request.chance, native=True)
     if stopped:
-        return replace(content, stop="end_turn", usage=content.usage or _NOTHING), marks
+        return replace(with_model_stop(content), usage=content.usage or _NOTHING), marks
     return content, marks
 
 
@@ -267,9 +272,19 @@ def _chunks(
     values = list(family.stream(unmarked, request))
     if family.metrics_alone and added:
         values.append({})
+    yield from _mark_last(values, added)
+
+
+def _mark_last(values: Iterable[JsonValue], members: JsonObject) -> Iterable[JsonValue]:
+    """Add members to the last value of a stream that is an object."""
+    if not members:
+        return values
+    values = list(values)
     last = max((at for at, value in enumerate(values) if isinstance(value, dict)), default=None)
-    for at, value in enumerate(values):
-        yield {**value, **added} if at == last and isinstance(value, dict) else value
+    return [
+        {**value, **members} if at == last and isinstance(value, dict) else value
+        for at, value in enumerate(values)
+    ]
 
 
 def _metrics(family: Family, request: ModelRequest, usage: Usage) -> JsonObject:

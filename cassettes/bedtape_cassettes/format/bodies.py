@@ -35,9 +35,12 @@ _SHORTEST, _LONGEST = 2, 61
 MAX_LEVELS = 128
 
 
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
+
 def compact(value: JsonValue) -> bytes:
     """Returns JSON as Bedrock writes it: no spaces, raw UTF-8, keys in the given order."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return _encode(value).encode()
 
 
 def _refuse_duplicates(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:

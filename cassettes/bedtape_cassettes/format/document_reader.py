@@ -359,7 +359,20 @@ class DocumentReader(ValueReader):
     def seal(
         self, path: Place, seal: Callable[[JsonValue], bytes], value: JsonValue
     ) -> bytes | None:
-        if bodies.levels(value) > bodies.MAX_LEVELS:
+        try:
+            data = seal(value)
+        except RecursionError:
+            data = None
+        except ValueError as error:
+            self.problem(
+                path, "a value that JSON can hold", f"one it cannot ({error})", "fix the value"
+            )
+            return None
+        # base64 has no brackets to count
+        if data is None or (
+            (seal is bodies.seal_chunk or not bodies.is_shallow(data))
+            and bodies.levels(value) > bodies.MAX_LEVELS
+        ):
             self.problem(
                 path,
                 f"JSON of at most {bodies.MAX_LEVELS} levels",
@@ -367,10 +380,4 @@ class DocumentReader(ValueReader):
                 "keep it as `text`",
             )
             return None
-        try:
-            return seal(value)
-        except ValueError as error:
-            self.problem(
-                path, "a value that JSON can hold", f"one it cannot ({error})", "fix the value"
-            )
-            return None
+        return data

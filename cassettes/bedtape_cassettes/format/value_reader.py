@@ -84,8 +84,8 @@ class ValueReader:
     def check_mapping(
         self, path: Place, value: JsonValue, keys: tuple[str, ...]
     ) -> Document | None:
-        what = ".".join(map(str, path)) or "the file"
         if not isinstance(value, dict):
+            what = ".".join(map(str, path)) or "the file"
             fix = (
                 f"write {keys[0]}: … below it"
                 if path

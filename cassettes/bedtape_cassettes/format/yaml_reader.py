@@ -203,7 +203,9 @@ class _Pass:
             self._read_head()
             value = self._read_node(self.next_event())
             self._read_foot()
-            if not self.problems and ("\t" in self.text or _BLOCK_COMMENT.search(self.text)):
+            if not self.problems and (
+                "\t" in self.text or ("#" in self.text and _BLOCK_COMMENT.search(self.text))
+            ):
                 self._check_blanks()
         except _Stop:
             pass  # the list contains the problem that stopped the pass
@@ -328,6 +330,8 @@ class _Pass:
 
     def _read_plain(self, text: str, event: ScalarEvent) -> JsonValue:
         """Returns a plain scalar as JSON's word or number. Every other plain scalar is a text."""
+        if text.isidentifier():
+            return _JSON_WORDS.get(text, text)
         if self.in_flow and "?" in text:
             self._refuse_question(event)
         if not text:

@@ -187,6 +187,10 @@ def _sort_body(
         for path in paths:
             remove(value, path)
         data = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+        if rules.placeholders:
+            # Secrets go first, as in the recording: a pattern may match a part of a secret.
+            clean = scrub(data, rules.redaction)
+            value = value if clean is data else orjson.loads(clean)
         if rules.placeholders or b".0" in data:
             value = map_leaves(value, partial(_normalise_leaf, placeholders=rules.placeholders))
             data = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
@@ -220,6 +224,8 @@ def _render_address(target: Target, method: str, rules: MatchRules) -> bytes:
     if "?" in path and _has_tokens(target):
         path = _TOKEN_PARAMETER.sub("", path).rstrip("?&")
     if target.model is None:  # a pattern for numbers would make versions of models equal
+        if rules.placeholders:
+            path = scrub_path(path, rules.redaction)
         for pattern in rules.placeholders:
             path = replace_all(pattern, PLACEHOLDER, path)
     elif rules.any_profile and (profile := PROFILE.match(target.model)):
@@ -370,8 +376,13 @@ def compute_name_key(request: Request) -> bytes:
     default rules, except that it compares strings that contain JSON as text, and leaves out
     X-Amz-Target.
     """
+    return compute_request_key(drop_target(request), _NAMING)
+
+
+def drop_target(request: Request) -> Request:
+    """Returns the request without X-Amz-Target, as earlier versions recorded it."""
     headers = tuple(each for each in request.headers if each[0].lower() != TARGET_HEADER)
-    return compute_request_key(replace(request, headers=headers), _NAMING)
+    return request if headers == request.headers else replace(request, headers=headers)
 
 
 def compute_turn_keys(

@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote, unquote_to_bytes
 
 from bedtape_cassettes.format.json_values import Place, is_within, parse_path
 from bedtape_cassettes.format.patterns import find_spans
-from bedtape_cassettes.redaction.kinds import LONG, PLACEHOLDER, REDACTED, SecretKind
+from bedtape_cassettes.redaction.kinds import LONG, PLACEHOLDER, REDACTED, HintIndex, SecretKind
 from bedtape_cassettes.redaction.leaves import (
     Edit,
     Leaf,
@@ -85,9 +85,9 @@ class Search:
         return len(text) <= _LONGEST_REMEMBERED and ("", text, 0) in self.clean
 
     @cached_property
-    def hints(self) -> tuple[tuple[str, SecretKind], ...]:
-        """Each hint with its kind, in the order of the kinds."""
-        return tuple((hint, kind) for kind in self.kinds for hint in kind.hints or ("",))
+    def hints(self) -> HintIndex[SecretKind]:
+        """The kinds by their hints."""
+        return HintIndex((kind, kind.hints or ("",)) for kind in self.kinds)
 
     @cached_property
     def _shortest_word(self) -> int:
@@ -321,8 +321,7 @@ class _Reader:
     def _spans(self, text: str, label: str) -> Iterator[Span]:
         prefix = f'"{label}":"' if label else ""
         labelled = f'{prefix}{text}"' if label else text
-        lowered = labelled.lower()
-        for kind in dict.fromkeys([kind for hint, kind in self.search.hints if hint in lowered]):
+        for kind in self.search.hints.find(labelled.lower()):
             for match in kind.pattern.finditer(labelled):
                 # A group before the secret is its label, which stays.
                 start = (match.end(1) if kind.pattern.groups else match.start()) - len(prefix)

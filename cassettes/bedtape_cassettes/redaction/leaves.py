@@ -12,7 +12,7 @@ import re
 from base64 import b64decode, b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from bedtape_cassettes.format.json_values import Place
 
@@ -35,8 +35,7 @@ def apply(text: str, edits: Iterable[Edit]) -> str:
     return "".join([*made, text[at:]])
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(NamedTuple):
     """One decoded text, its position in the document, and its place: the names and
     numbers that lead to it.
 
@@ -86,6 +85,8 @@ _TOKEN = re.compile(
     r"|(-?[0-9][0-9.eE+-]*)|([\[{])|([\]}])|(?:true|false|null)\b)",
     re.DOTALL,
 )
+# The last group that a token matches.
+_STRING, _NAME, _NUMBER, _OPENING, _CLOSING = range(1, 6)
 _DECODER = json.JSONDecoder(strict=False)
 _END = re.compile(r"[\s,]*\Z")
 
@@ -121,28 +122,32 @@ def _read_json(text: str) -> tuple[list[Leaf], bool]:
     # for each open object its last name, for each open list its last number
     path: list[str | int] = []
     at = 0
-    while (match := _TOKEN.match(text, at)) is not None:
-        at = match.end()
-        string, colon, number, opening, closing = match.groups()
-        if closing:
+    match_token = _TOKEN.match
+    while (match := match_token(text, at)) is not None:
+        at, group = match.end(), match.lastindex
+        if group == _CLOSING:
             if not path:
                 return leaves, False
             path.pop()
             continue
-        if path and not colon and isinstance(last := path[-1], int):
+        if group != _NAME and path and isinstance(last := path[-1], int):
             path[-1] = last + 1
-        if opening:
+        if group == _OPENING:
             path.append(-1)
-        elif string:
-            try:
-                value = _DECODER.decode(string) if "\\" in string else string[1:-1]
-            except ValueError:
-                return leaves, False
-            if colon:
+        elif group == _NUMBER:
+            leaves.append(Leaf(*match.span(group), tuple(path), match[group], "number"))
+        elif group is not None:
+            start, end = match.span(_STRING)
+            value = text[start + 1 : end - 1]
+            if "\\" in value:
+                try:
+                    value = _DECODER.decode(text[start:end])
+                except ValueError:
+                    return leaves, False
+            if group == _NAME:
                 path[-1:] = [value]
-            leaves.append(Leaf(*match.span(1), tuple(path), value, "name" if colon else "string"))
-        elif number:
-            leaves.append(Leaf(*match.span(3), tuple(path), number, "number"))
+            form: Literal["name", "string"] = "name" if group == _NAME else "string"
+            leaves.append(Leaf(start, end, tuple(path), value, form))
     return leaves, not path and _END.match(text, at) is not None
 
 

@@ -243,16 +243,18 @@ def _commit_tape(
     path: Path, suite: Suite, redaction: Redaction, report: Callable[[str], object] | None
 ) -> None:
     _check_names(cassette.name for cassette in suite)
-    clean = []
+    clean, changed = [], []
     for cassette in suite:
-        clean.append(
-            Cassette(
-                cassette.name, tuple(scrub_interaction(i, redaction) for i in cassette.interactions)
-            )
-        )
+        interactions = []
+        for interaction in cassette.interactions:
+            scrubbed = scrub_interaction(interaction, redaction)
+            interactions.append(scrubbed)
+            if scrubbed != interaction:  # otherwise, the search for secrets had no finds
+                changed.append((Path(interaction.file), scrubbed))
+        clean.append(Cassette(cassette.name, tuple(interactions)))
         if report:
             report(cassette.name)
-    _refuse_secrets(((Path(i.file), i) for c in clean for i in c.interactions), redaction)
+    _refuse_secrets(changed, redaction)
     data = tape.pack(clean)
     tape.unpack(data, str(path))
     try:

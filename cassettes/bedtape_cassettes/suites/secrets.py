@@ -8,7 +8,7 @@ value that `scan` lists.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
@@ -24,7 +24,13 @@ from bedtape_cassettes.redaction.engine import (
     find_words,
     replace_all,
 )
-from bedtape_cassettes.redaction.kinds import ACCESS_KEY, PLACEHOLDER, REDACTED, SECRET_HEADER
+from bedtape_cassettes.redaction.kinds import (
+    ACCESS_KEY,
+    PLACEHOLDER,
+    REDACTED,
+    SECRET_HEADER,
+    HintIndex,
+)
 from bedtape_cassettes.redaction.walk import rewrite
 from bedtape_cassettes.suites import bulk
 from bedtape_cassettes.suites.members import with_length
@@ -170,7 +176,7 @@ def _mask(value: str) -> str:
 # These detectors report every id and signature of an answer, because ids and
 # signatures are random too.
 _NOISY = ("Base64HighEntropyString", "HexHighEntropyString")
-# What a text contains if these detectors find something in it.
+# What a text contains if these detectors find something in it: a long word, or one of the texts.
 _LONG_WORD = re.compile(r"[\w-]{20}")
 _LONG = (
     *(
@@ -184,25 +190,18 @@ _LONG = (
     ),
     *("OpenAI", "PypiToken", "SendGrid", "Softlayer", "Stripe", "TelegramBotToken", "TwilioKey"),
 )
-_MARK = re.compile(
-    r"//|eyJ|A3T|ABIA|ACCA|AKIA|ASIA|[aA][wW][sS]|[xX][oO][xX]|AccountKey=|BEGIN|PuTTY|sq0csp-|\d\.\d+\.\d"
-)
-_MARKED = (
-    "AWSKey",
-    "AzureStorageKey",
-    "BasicAuth",
-    "IPPublic",
-    "JwtToken",
-    "Npm",
-    "PrivateKey",
-    "Slack",
-    "SquareOAuth",
-)
-_HINTS = {
-    "ArtifactoryDetector": re.compile("AKC|AP"),
-    **{f"{name}Detector": _LONG_WORD for name in _LONG},
-    **{f"{name}Detector": _MARK for name in _MARKED},
+_MARKS = {
+    "Artifactory": ("AKC", *(f"AP{character}" for character in "0123456789ABCDEF")),
+    "AzureStorageKey": ("AccountKey=",),
+    "BasicAuth": ("//",),
+    "IPPublic": tuple(f".{digit}" for digit in range(10)),
+    "JwtToken": ("eyJ",),
+    "Npm": ("//",),
+    "PrivateKey": ("BEGIN", "PuTTY"),
+    "SquareOAuth": ("sq0csp-",),
 }
+# As `_MARKS`, in lower case, of detectors to which case does not matter.
+_FOLDED_MARKS = {"AWSKey": ("a3t", "abia", "acca", "akia", "asia", "aws"), "Slack": ("xox", "//")}
 # Each keyword of the KeywordDetector contains one of these texts.
 _KEYWORDS = ("key", "pass", "pwd", "secret", "contrase")
 
@@ -226,17 +225,16 @@ def load_detectors() -> Look | None:
         return None
     classes = util.get_mapping_from_secret_type_to_class().values()
     plugins: list[_Plugin] = [kind() for kind in classes if kind.__name__ not in _NOISY]
-    by_hint: dict[Callable[[str], object] | None, list[_Plugin]] = {}
-    for plugin in plugins:
-        by_hint.setdefault(_find_hint(type(plugin).__name__), []).append(plugin)
+    long = [plugin for plugin in plugins if _name_of(plugin) in _LONG]
+    folded_marks = _FOLDED_MARKS | {"Keyword": _list_keywords()}
+    folded = _index_marks(plugins, folded_marks)
+    rest = [plugin for plugin in plugins if _name_of(plugin) not in (*_LONG, *folded_marks)]
+    exact = _index_marks(rest, {_name_of(plugin): ("",) for plugin in rest} | _MARKS)
 
     def look(text: str) -> Iterator[Span]:
-        hinted = [
-            one
-            for has_hint, group in by_hint.items()
-            if has_hint is None or has_hint(text)
-            for one in group
-        ]
+        hinted = [*exact.find(text), *folded.find(text.casefold())]
+        if _has_long_word(text):
+            hinted += long
         for plugin in hinted:
             for value in dict.fromkeys(plugin.analyze_string(text)):
                 if value and value != ACCESS_KEY and REDACTED not in value:
@@ -246,13 +244,24 @@ def load_detectors() -> Look | None:
     return look
 
 
-def _find_hint(name: str) -> Callable[[str], object] | None:
-    """Returns a function that is false for texts without finds of the detector, or `None`."""
-    if name in _HINTS:
-        return _HINTS[name].search
-    if name != "KeywordDetector":
-        return None
+def _name_of(plugin: _Plugin) -> str:
+    return type(plugin).__name__.removesuffix("Detector")
+
+
+def _index_marks(
+    plugins: Sequence[_Plugin], marks: Mapping[str, tuple[str, ...]]
+) -> HintIndex[_Plugin]:
+    return HintIndex((plugin, marks.get(_name_of(plugin), ())) for plugin in plugins)
+
+
+def _has_long_word(text: str) -> bool:
+    # Splitting at spaces is faster than a search, and most texts have no long word.
+    return max(map(len, text.split()), default=0) >= 20 and _LONG_WORD.search(text) is not None
+
+
+def _list_keywords() -> tuple[str, ...]:
+    """Returns texts of which a text in lower case contains one if the KeywordDetector finds
+    something in it.
+    """
     words: tuple[str, ...] = import_module("detect_secrets.plugins.keyword").DENYLIST
-    if not all(any(part in word for part in _KEYWORDS) for word in words):
-        return None
-    return lambda text: any(part in folded for folded in (text.casefold(),) for part in _KEYWORDS)
+    return _KEYWORDS if all(any(part in word for part in _KEYWORDS) for word in words) else ("",)

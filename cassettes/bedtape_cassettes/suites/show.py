@@ -58,7 +58,7 @@ def render_transcript(cassette: str, number: int, interaction: Interaction) -> l
         *_render_request(prompt, interaction.request.body),
         *_render_input(interaction.request.events),
         *(
-            _render_answer(content)
+            _render_answer(content, cut=interaction.partial or response.ends is not None)
             if content is not None
             else _render_unread(response.body, response.status)
         ),
@@ -128,17 +128,16 @@ def _render_settings(prompt: Prompt) -> str:
 # -- answer ----------------------------------------------------------------------------------------
 
 
-def _render_answer(content: Content) -> Iterator[Line]:
+def _render_answer(content: Content, *, cut: bool) -> Iterator[Line]:
+    """cut: whether the end of the answer is missing, and with it the reason to stop."""
     yield Line("answer", "role")
     match content:
         case Message(blocks=blocks, stop=stop, stop_sequence=sequence):
             for block in blocks:
                 yield from _render_block(block)
-            yield from lines(
-                f"stops: {stop}" + (f" at {sequence!r}" if sequence else ""),
-                "faint",
-                indent=_INDENT,
-            )
+            reason = f"stops: {stop}" + (f" at {sequence!r}" if sequence else "")
+            reason = "cut: the end of the answer is missing" if cut else reason
+            yield from lines(reason, "faint", indent=_INDENT)
         case Embeddings(vectors=vectors):
             for vector in vectors or ():
                 shown = ", ".join(f"{number:g}" for number in vector[:4])

@@ -306,6 +306,8 @@ type ScriptTurn struct {
 type Simulate struct {
 	// Token counts of prompt caches. Either a truth or a Caching.
 	Caching any `json:"caching,omitzero"`
+	// Guardrails: true for those that the session creates, or policies. Either a truth or a map.
+	Guardrails any `json:"guardrails,omitzero"`
 	// Ends at max_tokens and stop sequences, and errors for long requests. Either a truth or a
 	// Limit.
 	Limits any `json:"limits,omitzero"`

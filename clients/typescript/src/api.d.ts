@@ -2007,6 +2007,135 @@ export interface components {
                     /** @description Whether unmarked prefixes are cached. Default: of the model. */
                     automatic?: boolean;
                 };
+                /** @description Guardrails: true for those that the session creates, or policies. */
+                guardrails?: boolean | {
+                    [key: string]: {
+                        name?: string;
+                        description?: string;
+                        blockedInputMessaging?: string;
+                        blockedOutputsMessaging?: string;
+                        /** @description Denied topics. */
+                        topicPolicyConfig?: {
+                            topicsConfig?: {
+                                name: string;
+                                definition?: string;
+                                /** @description Texts of the topic. */
+                                examples?: string[];
+                                /** @enum {string} */
+                                type?: "DENY";
+                                /** @description Regular expressions, in any case of letters. */
+                                patterns?: string[];
+                                /** @enum {string} */
+                                inputAction?: "BLOCK" | "NONE";
+                                /** @enum {string} */
+                                outputAction?: "BLOCK" | "NONE";
+                                inputEnabled?: boolean;
+                                outputEnabled?: boolean;
+                            }[];
+                            /** @description Accepted, without effect. */
+                            tierConfig?: unknown;
+                        };
+                        /** @description Content filters. */
+                        contentPolicyConfig?: {
+                            filtersConfig?: {
+                                /** @enum {string} */
+                                type: "HATE" | "INSULTS" | "MISCONDUCT" | "PROMPT_ATTACK" | "SEXUAL" | "VIOLENCE";
+                                /** @enum {string} */
+                                inputStrength?: "NONE" | "LOW" | "MEDIUM" | "HIGH";
+                                /** @enum {string} */
+                                outputStrength?: "NONE" | "LOW" | "MEDIUM" | "HIGH";
+                                /** @description Accepted, without effect. */
+                                inputModalities?: string[];
+                                /** @description Accepted, without effect. */
+                                outputModalities?: string[];
+                                words?: {
+                                    /** @description A text with these words has the confidence LOW. */
+                                    LOW?: string[];
+                                    /** @description A text with these words has the confidence MEDIUM. */
+                                    MEDIUM?: string[];
+                                    /** @description A text with these words has the confidence HIGH. */
+                                    HIGH?: string[];
+                                };
+                                /** @enum {string} */
+                                inputAction?: "BLOCK" | "NONE";
+                                /** @enum {string} */
+                                outputAction?: "BLOCK" | "NONE";
+                                inputEnabled?: boolean;
+                                outputEnabled?: boolean;
+                            }[];
+                            /** @description Accepted, without effect. */
+                            tierConfig?: unknown;
+                        };
+                        /** @description Denied words. */
+                        wordPolicyConfig?: {
+                            wordsConfig?: {
+                                text: string;
+                                /** @enum {string} */
+                                inputAction?: "BLOCK" | "NONE";
+                                /** @enum {string} */
+                                outputAction?: "BLOCK" | "NONE";
+                                inputEnabled?: boolean;
+                                outputEnabled?: boolean;
+                            }[];
+                            managedWordListsConfig?: {
+                                /** @enum {string} */
+                                type: "PROFANITY";
+                                /** @enum {string} */
+                                inputAction?: "BLOCK" | "NONE";
+                                /** @enum {string} */
+                                outputAction?: "BLOCK" | "NONE";
+                                inputEnabled?: boolean;
+                                outputEnabled?: boolean;
+                            }[];
+                        };
+                        /** @description Sensitive information. */
+                        sensitiveInformationPolicyConfig?: {
+                            piiEntitiesConfig?: {
+                                /** @enum {string} */
+                                type: "ADDRESS" | "AGE" | "AWS_ACCESS_KEY" | "AWS_SECRET_KEY" | "CA_HEALTH_NUMBER" | "CA_SOCIAL_INSURANCE_NUMBER" | "CREDIT_DEBIT_CARD_CVV" | "CREDIT_DEBIT_CARD_EXPIRY" | "CREDIT_DEBIT_CARD_NUMBER" | "DRIVER_ID" | "EMAIL" | "INTERNATIONAL_BANK_ACCOUNT_NUMBER" | "IP_ADDRESS" | "LICENSE_PLATE" | "MAC_ADDRESS" | "NAME" | "PASSWORD" | "PHONE" | "PIN" | "SWIFT_CODE" | "UK_NATIONAL_HEALTH_SERVICE_NUMBER" | "UK_NATIONAL_INSURANCE_NUMBER" | "UK_UNIQUE_TAXPAYER_REFERENCE_NUMBER" | "URL" | "USERNAME" | "US_BANK_ACCOUNT_NUMBER" | "US_BANK_ROUTING_NUMBER" | "US_INDIVIDUAL_TAX_IDENTIFICATION_NUMBER" | "US_PASSPORT_NUMBER" | "US_SOCIAL_SECURITY_NUMBER" | "VEHICLE_IDENTIFICATION_NUMBER";
+                                /** @enum {string} */
+                                action?: "BLOCK" | "ANONYMIZE" | "NONE";
+                                /** @description Texts that are this kind of information. */
+                                matches?: string[];
+                                /** @enum {string} */
+                                inputAction?: "BLOCK" | "ANONYMIZE" | "NONE";
+                                /** @enum {string} */
+                                outputAction?: "BLOCK" | "ANONYMIZE" | "NONE";
+                                inputEnabled?: boolean;
+                                outputEnabled?: boolean;
+                            }[];
+                            regexesConfig?: {
+                                name: string;
+                                description?: string;
+                                /** Format: regex */
+                                pattern: string;
+                                /** @enum {string} */
+                                action?: "BLOCK" | "ANONYMIZE" | "NONE";
+                                /** @enum {string} */
+                                inputAction?: "BLOCK" | "ANONYMIZE" | "NONE";
+                                /** @enum {string} */
+                                outputAction?: "BLOCK" | "ANONYMIZE" | "NONE";
+                                inputEnabled?: boolean;
+                                outputEnabled?: boolean;
+                            }[];
+                        };
+                        /** @description Contextual grounding. */
+                        contextualGroundingPolicyConfig?: {
+                            filtersConfig?: {
+                                /** @enum {string} */
+                                type: "GROUNDING" | "RELEVANCE";
+                                threshold: number;
+                                /** @enum {string} */
+                                action?: "BLOCK" | "NONE";
+                                enabled?: boolean;
+                                /** @description The score of every answer, in place of the share of words. */
+                                score?: number;
+                            }[];
+                            /** @description Accepted, without effect. */
+                            tierConfig?: unknown;
+                        };
+                    };
+                };
                 /** @description Ends at max_tokens and stop sequences, and errors for long requests. */
                 limits?: boolean | {
                     /** @description The context window. Default: of the model, if it is known. */
@@ -2080,6 +2209,135 @@ export interface components {
                     /** @description Whether unmarked prefixes are cached. Default: of the model. */
                     automatic?: boolean;
                 };
+                /** @description Guardrails: true for those that the session creates, or policies. */
+                guardrails?: boolean | {
+                    [key: string]: {
+                        name?: string;
+                        description?: string;
+                        blockedInputMessaging?: string;
+                        blockedOutputsMessaging?: string;
+                        /** @description Denied topics. */
+                        topicPolicyConfig?: {
+                            topicsConfig?: {
+                                name: string;
+                                definition?: string;
+                                /** @description Texts of the topic. */
+                                examples?: string[];
+                                /** @enum {string} */
+                                type?: "DENY";
+                                /** @description Regular expressions, in any case of letters. */
+                                patterns?: string[];
+                                /** @enum {string} */
+                                inputAction?: "BLOCK" | "NONE";
+                                /** @enum {string} */
+                                outputAction?: "BLOCK" | "NONE";
+                                inputEnabled?: boolean;
+                                outputEnabled?: boolean;
+                            }[];
+                            /** @description Accepted, without effect. */
+                            tierConfig?: unknown;
+                        };
+                        /** @description Content filters. */
+                        contentPolicyConfig?: {
+                            filtersConfig?: {
+                                /** @enum {string} */
+                                type: "HATE" | "INSULTS" | "MISCONDUCT" | "PROMPT_ATTACK" | "SEXUAL" | "VIOLENCE";
+                                /** @enum {string} */
+                                inputStrength?: "NONE" | "LOW" | "MEDIUM" | "HIGH";
+                                /** @enum {string} */
+                                outputStrength?: "NONE" | "LOW" | "MEDIUM" | "HIGH";
+                                /** @description Accepted, without effect. */
+                                inputModalities?: string[];
+                                /** @description Accepted, without effect. */
+                                outputModalities?: string[];
+                                words?: {
+                                    /** @description A text with these words has the confidence LOW. */
+                                    LOW?: string[];
+                                    /** @description A text with these words has the confidence MEDIUM. */
+                                    MEDIUM?: string[];
+                                    /** @description A text with these words has the confidence HIGH. */
+                                    HIGH?: string[];
+                                };
+                                /** @enum {string} */
+                                inputAction?: "BLOCK" | "NONE";
+                                /** @enum {string} */
+                                outputAction?: "BLOCK" | "NONE";
+                                inputEnabled?: boolean;
+                                outputEnabled?: boolean;
+                            }[];
+                            /** @description Accepted, without effect. */
+                            tierConfig?: unknown;
+                        };
+                        /** @description Denied words. */
+                        wordPolicyConfig?: {
+                            wordsConfig?: {
+                                text: string;
+                                /** @enum {string} */
+                                inputAction?: "BLOCK" | "NONE";
+                                /** @enum {string} */
+                                outputAction?: "BLOCK" | "NONE";
+                                inputEnabled?: boolean;
+                                outputEnabled?: boolean;
+                            }[];
+                            managedWordListsConfig?: {
+                                /** @enum {string} */
+                                type: "PROFANITY";
+                                /** @enum {string} */
+                                inputAction?: "BLOCK" | "NONE";
+                                /** @enum {string} */
+                                outputAction?: "BLOCK" | "NONE";
+                                inputEnabled?: boolean;
+                                outputEnabled?: boolean;
+                            }[];
+                        };
+                        /** @description Sensitive information. */
+                        sensitiveInformationPolicyConfig?: {
+                            piiEntitiesConfig?: {
+                                /** @enum {string} */
+                                type: "ADDRESS" | "AGE" | "AWS_ACCESS_KEY" | "AWS_SECRET_KEY" | "CA_HEALTH_NUMBER" | "CA_SOCIAL_INSURANCE_NUMBER" | "CREDIT_DEBIT_CARD_CVV" | "CREDIT_DEBIT_CARD_EXPIRY" | "CREDIT_DEBIT_CARD_NUMBER" | "DRIVER_ID" | "EMAIL" | "INTERNATIONAL_BANK_ACCOUNT_NUMBER" | "IP_ADDRESS" | "LICENSE_PLATE" | "MAC_ADDRESS" | "NAME" | "PASSWORD" | "PHONE" | "PIN" | "SWIFT_CODE" | "UK_NATIONAL_HEALTH_SERVICE_NUMBER" | "UK_NATIONAL_INSURANCE_NUMBER" | "UK_UNIQUE_TAXPAYER_REFERENCE_NUMBER" | "URL" | "USERNAME" | "US_BANK_ACCOUNT_NUMBER" | "US_BANK_ROUTING_NUMBER" | "US_INDIVIDUAL_TAX_IDENTIFICATION_NUMBER" | "US_PASSPORT_NUMBER" | "US_SOCIAL_SECURITY_NUMBER" | "VEHICLE_IDENTIFICATION_NUMBER";
+                                /** @enum {string} */
+                                action?: "BLOCK" | "ANONYMIZE" | "NONE";
+                                /** @description Texts that are this kind of information. */
+                                matches?: string[];
+                                /** @enum {string} */
+                                inputAction?: "BLOCK" | "ANONYMIZE" | "NONE";
+                                /** @enum {string} */
+                                outputAction?: "BLOCK" | "ANONYMIZE" | "NONE";
+                                inputEnabled?: boolean;
+                                outputEnabled?: boolean;
+                            }[];
+                            regexesConfig?: {
+                                name: string;
+                                description?: string;
+                                /** Format: regex */
+                                pattern: string;
+                                /** @enum {string} */
+                                action?: "BLOCK" | "ANONYMIZE" | "NONE";
+                                /** @enum {string} */
+                                inputAction?: "BLOCK" | "ANONYMIZE" | "NONE";
+                                /** @enum {string} */
+                                outputAction?: "BLOCK" | "ANONYMIZE" | "NONE";
+                                inputEnabled?: boolean;
+                                outputEnabled?: boolean;
+                            }[];
+                        };
+                        /** @description Contextual grounding. */
+                        contextualGroundingPolicyConfig?: {
+                            filtersConfig?: {
+                                /** @enum {string} */
+                                type: "GROUNDING" | "RELEVANCE";
+                                threshold: number;
+                                /** @enum {string} */
+                                action?: "BLOCK" | "NONE";
+                                enabled?: boolean;
+                                /** @description The score of every answer, in place of the share of words. */
+                                score?: number;
+                            }[];
+                            /** @description Accepted, without effect. */
+                            tierConfig?: unknown;
+                        };
+                    };
+                };
                 /** @description Ends at max_tokens and stop sequences, and errors for long requests. */
                 limits?: boolean | {
                     /** @description The context window. Default: of the model, if it is known. */
@@ -2149,6 +2407,135 @@ export interface components {
                     minimum_tokens?: number;
                     /** @description Whether unmarked prefixes are cached. Default: of the model. */
                     automatic?: boolean;
+                };
+                /** @description Guardrails: true for those that the session creates, or policies. */
+                guardrails?: boolean | {
+                    [key: string]: {
+                        name?: string;
+                        description?: string;
+                        blockedInputMessaging?: string;
+                        blockedOutputsMessaging?: string;
+                        /** @description Denied topics. */
+                        topicPolicyConfig?: {
+                            topicsConfig?: {
+                                name: string;
+                                definition?: string;
+                                /** @description Texts of the topic. */
+                                examples?: string[];
+                                /** @enum {string} */
+                                type?: "DENY";
+                                /** @description Regular expressions, in any case of letters. */
+                                patterns?: string[];
+                                /** @enum {string} */
+                                inputAction?: "BLOCK" | "NONE";
+                                /** @enum {string} */
+                                outputAction?: "BLOCK" | "NONE";
+                                inputEnabled?: boolean;
+                                outputEnabled?: boolean;
+                            }[];
+                            /** @description Accepted, without effect. */
+                            tierConfig?: unknown;
+                        };
+                        /** @description Content filters. */
+                        contentPolicyConfig?: {
+                            filtersConfig?: {
+                                /** @enum {string} */
+                                type: "HATE" | "INSULTS" | "MISCONDUCT" | "PROMPT_ATTACK" | "SEXUAL" | "VIOLENCE";
+                                /** @enum {string} */
+                                inputStrength?: "NONE" | "LOW" | "MEDIUM" | "HIGH";
+                                /** @enum {string} */
+                                outputStrength?: "NONE" | "LOW" | "MEDIUM" | "HIGH";
+                                /** @description Accepted, without effect. */
+                                inputModalities?: string[];
+                                /** @description Accepted, without effect. */
+                                outputModalities?: string[];
+                                words?: {
+                                    /** @description A text with these words has the confidence LOW. */
+                                    LOW?: string[];
+                                    /** @description A text with these words has the confidence MEDIUM. */
+                                    MEDIUM?: string[];
+                                    /** @description A text with these words has the confidence HIGH. */
+                                    HIGH?: string[];
+                                };
+                                /** @enum {string} */
+                                inputAction?: "BLOCK" | "NONE";
+                                /** @enum {string} */
+                                outputAction?: "BLOCK" | "NONE";
+                                inputEnabled?: boolean;
+                                outputEnabled?: boolean;
+                            }[];
+                            /** @description Accepted, without effect. */
+                            tierConfig?: unknown;
+                        };
+                        /** @description Denied words. */
+                        wordPolicyConfig?: {
+                            wordsConfig?: {
+                                text: string;
+                                /** @enum {string} */
+                                inputAction?: "BLOCK" | "NONE";
+                                /** @enum {string} */
+                                outputAction?: "BLOCK" | "NONE";
+                                inputEnabled?: boolean;
+                                outputEnabled?: boolean;
+                            }[];
+                            managedWordListsConfig?: {
+                                /** @enum {string} */
+                                type: "PROFANITY";
+                                /** @enum {string} */
+                                inputAction?: "BLOCK" | "NONE";
+                                /** @enum {string} */
+                                outputAction?: "BLOCK" | "NONE";
+                                inputEnabled?: boolean;
+                                outputEnabled?: boolean;
+                            }[];
+                        };
+                        /** @description Sensitive information. */
+                        sensitiveInformationPolicyConfig?: {
+                            piiEntitiesConfig?: {
+                                /** @enum {string} */
+                                type: "ADDRESS" | "AGE" | "AWS_ACCESS_KEY" | "AWS_SECRET_KEY" | "CA_HEALTH_NUMBER" | "CA_SOCIAL_INSURANCE_NUMBER" | "CREDIT_DEBIT_CARD_CVV" | "CREDIT_DEBIT_CARD_EXPIRY" | "CREDIT_DEBIT_CARD_NUMBER" | "DRIVER_ID" | "EMAIL" | "INTERNATIONAL_BANK_ACCOUNT_NUMBER" | "IP_ADDRESS" | "LICENSE_PLATE" | "MAC_ADDRESS" | "NAME" | "PASSWORD" | "PHONE" | "PIN" | "SWIFT_CODE" | "UK_NATIONAL_HEALTH_SERVICE_NUMBER" | "UK_NATIONAL_INSURANCE_NUMBER" | "UK_UNIQUE_TAXPAYER_REFERENCE_NUMBER" | "URL" | "USERNAME" | "US_BANK_ACCOUNT_NUMBER" | "US_BANK_ROUTING_NUMBER" | "US_INDIVIDUAL_TAX_IDENTIFICATION_NUMBER" | "US_PASSPORT_NUMBER" | "US_SOCIAL_SECURITY_NUMBER" | "VEHICLE_IDENTIFICATION_NUMBER";
+                                /** @enum {string} */
+                                action?: "BLOCK" | "ANONYMIZE" | "NONE";
+                                /** @description Texts that are this kind of information. */
+                                matches?: string[];
+                                /** @enum {string} */
+                                inputAction?: "BLOCK" | "ANONYMIZE" | "NONE";
+                                /** @enum {string} */
+                                outputAction?: "BLOCK" | "ANONYMIZE" | "NONE";
+                                inputEnabled?: boolean;
+                                outputEnabled?: boolean;
+                            }[];
+                            regexesConfig?: {
+                                name: string;
+                                description?: string;
+                                /** Format: regex */
+                                pattern: string;
+                                /** @enum {string} */
+                                action?: "BLOCK" | "ANONYMIZE" | "NONE";
+                                /** @enum {string} */
+                                inputAction?: "BLOCK" | "ANONYMIZE" | "NONE";
+                                /** @enum {string} */
+                                outputAction?: "BLOCK" | "ANONYMIZE" | "NONE";
+                                inputEnabled?: boolean;
+                                outputEnabled?: boolean;
+                            }[];
+                        };
+                        /** @description Contextual grounding. */
+                        contextualGroundingPolicyConfig?: {
+                            filtersConfig?: {
+                                /** @enum {string} */
+                                type: "GROUNDING" | "RELEVANCE";
+                                threshold: number;
+                                /** @enum {string} */
+                                action?: "BLOCK" | "NONE";
+                                enabled?: boolean;
+                                /** @description The score of every answer, in place of the share of words. */
+                                score?: number;
+                            }[];
+                            /** @description Accepted, without effect. */
+                            tierConfig?: unknown;
+                        };
+                    };
                 };
                 /** @description Ends at max_tokens and stop sequences, and errors for long requests. */
                 limits?: boolean | {
@@ -2238,6 +2625,135 @@ export interface components {
                     minimum_tokens?: number;
                     /** @description Whether unmarked prefixes are cached. Default: of the model. */
                     automatic?: boolean;
+                };
+                /** @description Guardrails: true for those that the session creates, or policies. */
+                guardrails?: boolean | {
+                    [key: string]: {
+                        name?: string;
+                        description?: string;
+                        blockedInputMessaging?: string;
+                        blockedOutputsMessaging?: string;
+                        /** @description Denied topics. */
+                        topicPolicyConfig?: {
+                            topicsConfig?: {
+                                name: string;
+                                definition?: string;
+                                /** @description Texts of the topic. */
+                                examples?: string[];
+                                /** @enum {string} */
+                                type?: "DENY";
+                                /** @description Regular expressions, in any case of letters. */
+                                patterns?: string[];
+                                /** @enum {string} */
+                                inputAction?: "BLOCK" | "NONE";
+                                /** @enum {string} */
+                                outputAction?: "BLOCK" | "NONE";
+                                inputEnabled?: boolean;
+                                outputEnabled?: boolean;
+                            }[];
+                            /** @description Accepted, without effect. */
+                            tierConfig?: unknown;
+                        };
+                        /** @description Content filters. */
+                        contentPolicyConfig?: {
+                            filtersConfig?: {
+                                /** @enum {string} */
+                                type: "HATE" | "INSULTS" | "MISCONDUCT" | "PROMPT_ATTACK" | "SEXUAL" | "VIOLENCE";
+                                /** @enum {string} */
+                                inputStrength?: "NONE" | "LOW" | "MEDIUM" | "HIGH";
+                                /** @enum {string} */
+                                outputStrength?: "NONE" | "LOW" | "MEDIUM" | "HIGH";
+                                /** @description Accepted, without effect. */
+                                inputModalities?: string[];
+                                /** @description Accepted, without effect. */
+                                outputModalities?: string[];
+                                words?: {
+                                    /** @description A text with these words has the confidence LOW. */
+                                    LOW?: string[];
+                                    /** @description A text with these words has the confidence MEDIUM. */
+                                    MEDIUM?: string[];
+                                    /** @description A text with these words has the confidence HIGH. */
+                                    HIGH?: string[];
+                                };
+                                /** @enum {string} */
+                                inputAction?: "BLOCK" | "NONE";
+                                /** @enum {string} */
+                                outputAction?: "BLOCK" | "NONE";
+                                inputEnabled?: boolean;
+                                outputEnabled?: boolean;
+                            }[];
+                            /** @description Accepted, without effect. */
+                            tierConfig?: unknown;
+                        };
+                        /** @description Denied words. */
+                        wordPolicyConfig?: {
+                            wordsConfig?: {
+                                text: string;
+                                /** @enum {string} */
+                                inputAction?: "BLOCK" | "NONE";
+                                /** @enum {string} */
+                                outputAction?: "BLOCK" | "NONE";
+                                inputEnabled?: boolean;
+                                outputEnabled?: boolean;
+                            }[];
+                            managedWordListsConfig?: {
+                                /** @enum {string} */
+                                type: "PROFANITY";
+                                /** @enum {string} */
+                                inputAction?: "BLOCK" | "NONE";
+                                /** @enum {string} */
+                                outputAction?: "BLOCK" | "NONE";
+                                inputEnabled?: boolean;
+                                outputEnabled?: boolean;
+                            }[];
+                        };
+                        /** @description Sensitive information. */
+                        sensitiveInformationPolicyConfig?: {
+                            piiEntitiesConfig?: {
+                                /** @enum {string} */
+                                type: "ADDRESS" | "AGE" | "AWS_ACCESS_KEY" | "AWS_SECRET_KEY" | "CA_HEALTH_NUMBER" | "CA_SOCIAL_INSURANCE_NUMBER" | "CREDIT_DEBIT_CARD_CVV" | "CREDIT_DEBIT_CARD_EXPIRY" | "CREDIT_DEBIT_CARD_NUMBER" | "DRIVER_ID" | "EMAIL" | "INTERNATIONAL_BANK_ACCOUNT_NUMBER" | "IP_ADDRESS" | "LICENSE_PLATE" | "MAC_ADDRESS" | "NAME" | "PASSWORD" | "PHONE" | "PIN" | "SWIFT_CODE" | "UK_NATIONAL_HEALTH_SERVICE_NUMBER" | "UK_NATIONAL_INSURANCE_NUMBER" | "UK_UNIQUE_TAXPAYER_REFERENCE_NUMBER" | "URL" | "USERNAME" | "US_BANK_ACCOUNT_NUMBER" | "US_BANK_ROUTING_NUMBER" | "US_INDIVIDUAL_TAX_IDENTIFICATION_NUMBER" | "US_PASSPORT_NUMBER" | "US_SOCIAL_SECURITY_NUMBER" | "VEHICLE_IDENTIFICATION_NUMBER";
+                                /** @enum {string} */
+                                action?: "BLOCK" | "ANONYMIZE" | "NONE";
+                                /** @description Texts that are this kind of information. */
+                                matches?: string[];
+                                /** @enum {string} */
+                                inputAction?: "BLOCK" | "ANONYMIZE" | "NONE";
+                                /** @enum {string} */
+                                outputAction?: "BLOCK" | "ANONYMIZE" | "NONE";
+                                inputEnabled?: boolean;
+                                outputEnabled?: boolean;
+                            }[];
+                            regexesConfig?: {
+                                name: string;
+                                description?: string;
+                                /** Format: regex */
+                                pattern: string;
+                                /** @enum {string} */
+                                action?: "BLOCK" | "ANONYMIZE" | "NONE";
+                                /** @enum {string} */
+                                inputAction?: "BLOCK" | "ANONYMIZE" | "NONE";
+                                /** @enum {string} */
+                                outputAction?: "BLOCK" | "ANONYMIZE" | "NONE";
+                                inputEnabled?: boolean;
+                                outputEnabled?: boolean;
+                            }[];
+                        };
+                        /** @description Contextual grounding. */
+                        contextualGroundingPolicyConfig?: {
+                            filtersConfig?: {
+                                /** @enum {string} */
+                                type: "GROUNDING" | "RELEVANCE";
+                                threshold: number;
+                                /** @enum {string} */
+                                action?: "BLOCK" | "NONE";
+                                enabled?: boolean;
+                                /** @description The score of every answer, in place of the share of words. */
+                                score?: number;
+                            }[];
+                            /** @description Accepted, without effect. */
+                            tierConfig?: unknown;
+                        };
+                    };
                 };
                 /** @description Ends at max_tokens and stop sequences, and errors for long requests. */
                 limits?: boolean | {
@@ -3215,6 +3731,135 @@ export interface operations {
                         minimum_tokens?: number;
                         /** @description Whether unmarked prefixes are cached. Default: of the model. */
                         automatic?: boolean;
+                    };
+                    /** @description Guardrails: true for those that the session creates, or policies. */
+                    guardrails?: boolean | {
+                        [key: string]: {
+                            name?: string;
+                            description?: string;
+                            blockedInputMessaging?: string;
+                            blockedOutputsMessaging?: string;
+                            /** @description Denied topics. */
+                            topicPolicyConfig?: {
+                                topicsConfig?: {
+                                    name: string;
+                                    definition?: string;
+                                    /** @description Texts of the topic. */
+                                    examples?: string[];
+                                    /** @enum {string} */
+                                    type?: "DENY";
+                                    /** @description Regular expressions, in any case of letters. */
+                                    patterns?: string[];
+                                    /** @enum {string} */
+                                    inputAction?: "BLOCK" | "NONE";
+                                    /** @enum {string} */
+                                    outputAction?: "BLOCK" | "NONE";
+                                    inputEnabled?: boolean;
+                                    outputEnabled?: boolean;
+                                }[];
+                                /** @description Accepted, without effect. */
+                                tierConfig?: unknown;
+                            };
+                            /** @description Content filters. */
+                            contentPolicyConfig?: {
+                                filtersConfig?: {
+                                    /** @enum {string} */
+                                    type: "HATE" | "INSULTS" | "MISCONDUCT" | "PROMPT_ATTACK" | "SEXUAL" | "VIOLENCE";
+                                    /** @enum {string} */
+                                    inputStrength?: "NONE" | "LOW" | "MEDIUM" | "HIGH";
+                                    /** @enum {string} */
+                                    outputStrength?: "NONE" | "LOW" | "MEDIUM" | "HIGH";
+                                    /** @description Accepted, without effect. */
+                                    inputModalities?: string[];
+                                    /** @description Accepted, without effect. */
+                                    outputModalities?: string[];
+                                    words?: {
+                                        /** @description A text with these words has the confidence LOW. */
+                                        LOW?: string[];
+                                        /** @description A text with these words has the confidence MEDIUM. */
+                                        MEDIUM?: string[];
+                                        /** @description A text with these words has the confidence HIGH. */
+                                        HIGH?: string[];
+                                    };
+                                    /** @enum {string} */
+                                    inputAction?: "BLOCK" | "NONE";
+                                    /** @enum {string} */
+                                    outputAction?: "BLOCK" | "NONE";
+                                    inputEnabled?: boolean;
+                                    outputEnabled?: boolean;
+                                }[];
+                                /** @description Accepted, without effect. */
+                                tierConfig?: unknown;
+                            };
+                            /** @description Denied words. */
+                            wordPolicyConfig?: {
+                                wordsConfig?: {
+                                    text: string;
+                                    /** @enum {string} */
+                                    inputAction?: "BLOCK" | "NONE";
+                                    /** @enum {string} */
+                                    outputAction?: "BLOCK" | "NONE";
+                                    inputEnabled?: boolean;
+                                    outputEnabled?: boolean;
+                                }[];
+                                managedWordListsConfig?: {
+                                    /** @enum {string} */
+                                    type: "PROFANITY";
+                                    /** @enum {string} */
+                                    inputAction?: "BLOCK" | "NONE";
+                                    /** @enum {string} */
+                                    outputAction?: "BLOCK" | "NONE";
+                                    inputEnabled?: boolean;
+                                    outputEnabled?: boolean;
+                                }[];
+                            };
+                            /** @description Sensitive information. */
+                            sensitiveInformationPolicyConfig?: {
+                                piiEntitiesConfig?: {
+                                    /** @enum {string} */
+                                    type: "ADDRESS" | "AGE" | "AWS_ACCESS_KEY" | "AWS_SECRET_KEY" | "CA_HEALTH_NUMBER" | "CA_SOCIAL_INSURANCE_NUMBER" | "CREDIT_DEBIT_CARD_CVV" | "CREDIT_DEBIT_CARD_EXPIRY" | "CREDIT_DEBIT_CARD_NUMBER" | "DRIVER_ID" | "EMAIL" | "INTERNATIONAL_BANK_ACCOUNT_NUMBER" | "IP_ADDRESS" | "LICENSE_PLATE" | "MAC_ADDRESS" | "NAME" | "PASSWORD" | "PHONE" | "PIN" | "SWIFT_CODE" | "UK_NATIONAL_HEALTH_SERVICE_NUMBER" | "UK_NATIONAL_INSURANCE_NUMBER" | "UK_UNIQUE_TAXPAYER_REFERENCE_NUMBER" | "URL" | "USERNAME" | "US_BANK_ACCOUNT_NUMBER" | "US_BANK_ROUTING_NUMBER" | "US_INDIVIDUAL_TAX_IDENTIFICATION_NUMBER" | "US_PASSPORT_NUMBER" | "US_SOCIAL_SECURITY_NUMBER" | "VEHICLE_IDENTIFICATION_NUMBER";
+                                    /** @enum {string} */
+                                    action?: "BLOCK" | "ANONYMIZE" | "NONE";
+                                    /** @description Texts that are this kind of information. */
+                                    matches?: string[];
+                                    /** @enum {string} */
+                                    inputAction?: "BLOCK" | "ANONYMIZE" | "NONE";
+                                    /** @enum {string} */
+                                    outputAction?: "BLOCK" | "ANONYMIZE" | "NONE";
+                                    inputEnabled?: boolean;
+                                    outputEnabled?: boolean;
+                                }[];
+                                regexesConfig?: {
+                                    name: string;
+                                    description?: string;
+                                    /** Format: regex */
+                                    pattern: string;
+                                    /** @enum {string} */
+                                    action?: "BLOCK" | "ANONYMIZE" | "NONE";
+                                    /** @enum {string} */
+                                    inputAction?: "BLOCK" | "ANONYMIZE" | "NONE";
+                                    /** @enum {string} */
+                                    outputAction?: "BLOCK" | "ANONYMIZE" | "NONE";
+                                    inputEnabled?: boolean;
+                                    outputEnabled?: boolean;
+                                }[];
+                            };
+                            /** @description Contextual grounding. */
+                            contextualGroundingPolicyConfig?: {
+                                filtersConfig?: {
+                                    /** @enum {string} */
+                                    type: "GROUNDING" | "RELEVANCE";
+                                    threshold: number;
+                                    /** @enum {string} */
+                                    action?: "BLOCK" | "NONE";
+                                    enabled?: boolean;
+                                    /** @description The score of every answer, in place of the share of words. */
+                                    score?: number;
+                                }[];
+                                /** @description Accepted, without effect. */
+                                tierConfig?: unknown;
+                            };
+                        };
                     };
                     /** @description Ends at max_tokens and stop sequences, and errors for long requests. */
                     limits?: boolean | {

@@ -23,12 +23,11 @@ from bedtape_cassettes.config.files import read_settings
 from bedtape_cassettes.config.kinds import SwitchKind, WholeNumberKind
 from bedtape_cassettes.config.options import TABLES, Option
 from bedtape_cassettes.errors import CassetteError, ConfigInvalid
-from bedtape_recorder import finish
 from bedtape_recorder.addon import Addon, make_refusal
 from bedtape_recorder.credentials import Credentials
 from bedtape_recorder.errors import RecorderError
 from bedtape_recorder.proxies import Proxies, read_proxies
-from bedtape_recorder.recording_files import RecordingFiles
+from bedtape_recorder.recording_files import RecordingFiles, render_summary
 from bedtape_recorder.settings import DEFAULTS, check_gate, read_script_settings
 
 # mitmproxy has options of its own for where it listens, and a script verifies nothing.
@@ -145,7 +144,7 @@ class Script(Addon):
             return
         super().done()
         try:
-            lines = [finish.render_summary(self._files.write(prune=self.settings.prune))]
+            lines = [render_summary(self._files.write(prune=self.settings.prune))]
         except (CassetteError, OSError) as error:
             journal = self._files.journal.path
             lines = [

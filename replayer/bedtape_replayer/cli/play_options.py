@@ -24,6 +24,7 @@ class FeatureChoice(StrEnum):
     """The features of the service that have values of the real service."""
 
     caching = "caching"
+    guardrails = "guardrails"
     limits = "limits"
     service_tiers = "service_tiers"
 

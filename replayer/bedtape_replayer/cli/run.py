@@ -10,6 +10,7 @@ import os
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -44,6 +45,8 @@ from bedtape_replayer.cli.play_options import (
     ValidationChoice,
     check_speed,
 )
+from bedtape_replayer.engine.engine import Engine
+from bedtape_replayer.engine.session_state import SessionState
 from bedtape_replayer.plugin.accepting import keep_misses, pair_misses
 from bedtape_replayer.server.thread import Replayer
 
@@ -135,6 +138,7 @@ def run(
       bedtape run --cassettes test/cassettes -- npm test
     """
     seen: list[Outcome] = []
+    pairs: list[_Pair] = []  # of sessions that have ended
     # An empty folder is what a project has before it records: rules can answer all the same.
     chosen = cassettes or ([DEFAULT_FOLDER] if store.fingerprint([DEFAULT_FOLDER]) else [])
     try:
@@ -157,6 +161,10 @@ def run(
                 tls=tls,
                 intercept=intercept,
             ).start()
+            engine = replayer.engine
+            engine.sessions.on_drop = lambda session: pairs.extend(
+                _pair_misses(engine, session, seen)
+            )
             environ = isolate_environment(os.environ, replayer.session_url(session)) | {
                 "BEDTAPE_URL": replayer.url
             }
@@ -175,14 +183,17 @@ def run(
         fail(f"cannot run {command[0]}: {error.strerror}")
     finally:
         parts = replayer.run(lambda: _capture(replayer, rules)) if report_to is not None else []
-        library, pairs = replayer.run(
-            lambda: (replayer.engine.library, _pair_misses(replayer, seen))
-        )
+        for name in {outcome.answer.call.session for outcome in seen}:
+            replayer.run(partial(engine.sessions.drop, name))
+        library = engine.library
         replayer.stop()
-    _keep_misses(chosen, library, pairs, rules)
+    kept = _keep_misses(chosen, library, pairs, rules)
     outcomes = [outcome for outcome in seen if outcome.answer.source != "control"]
     for line in _summary(outcomes, intercept=intercept):
         report(line)
+    for folder in kept:
+        accept = shlex.join(["bedtape", "cassette", "accept", "--in", str(folder)])
+        report(f"to keep the recorded answers with the new requests: {accept}")
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for miss in _list_misses(outcomes)[:_REPORTED]:
             typer.echo(render_annotation(miss, "a Bedrock call without an answer"), err=True)
@@ -224,26 +235,23 @@ def _capture(replayer: Replayer, rules: MatchRules) -> list[Part]:
 _Pair: TypeAlias = tuple[Interaction, Call]
 
 
-def _pair_misses(replayer: Replayer, seen: Sequence[Outcome]) -> list[_Pair]:
-    """Returns the calls that missed, each with the recording whose request it may replace."""
-    missed: dict[str, list[Call]] = {}
-    for outcome in seen:
-        if outcome.answer.source == "miss":
-            missed.setdefault(outcome.answer.call.session, []).append(outcome.answer.call)
-    engine = replayer.engine
-    sessions = ((engine.sessions.find(name), calls) for name, calls in missed.items())
-    return [
-        pair
-        for state, calls in sessions
-        if state is not None
-        for pair in pair_misses(state, engine.library, calls)
+def _pair_misses(engine: Engine, session: SessionState, seen: Sequence[Outcome]) -> list[_Pair]:
+    """Returns the calls of a session that missed, each with the recording whose request it may
+    replace.
+    """
+    calls = [
+        outcome.answer.call
+        for outcome in seen
+        if outcome.answer.source == "miss" and outcome.answer.call.generation == session.generation
     ]
+    return pair_misses(session, engine.library, calls)
 
 
 def _keep_misses(
     folders: Sequence[Path], library: Library, pairs: Sequence[_Pair], rules: MatchRules
-) -> None:
-    names = [cassette.name for cassette in library.cassettes]
+) -> list[Path]:
+    """Keep the requests that missed. Return the folders whose recordings may get them."""
+    names, kept = [cassette.name for cassette in library.cassettes], list[Path]()
     for folder in (folder for folder in folders if folder.is_dir()):
         own = [
             (interaction, call)
@@ -251,6 +259,9 @@ def _keep_misses(
             if (folder / interaction.file).is_file()
         ]
         keep_misses(folder, names, own, rules.redaction)
+        if own:
+            kept.append(folder)
+    return kept
 
 
 def _write_report(file: Path, parts: Sequence[Part], title: str) -> None:

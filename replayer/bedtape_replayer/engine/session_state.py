@@ -172,7 +172,8 @@ class Sessions:
     keeps. memory: counts what the sessions keep. Above its limit, the session that was unused the
     longest loses its kept candidates and its oldest calls first. If no session has calls left, it
     is dropped. idle: the seconds without use after which a session is dropped; `None` for no limit.
-    dropped: the number of sessions that were dropped because of one of these limits.
+    dropped: the number of sessions that were dropped because of one of these limits. on_drop: gets
+    a session that a client deletes, before it is deleted.
     """
 
     def __init__(
@@ -183,6 +184,7 @@ class Sessions:
         idle: float | None = None,
     ) -> None:
         self.dropped = 0
+        self.on_drop: Callable[[SessionState], None] = lambda _: None
         self.memory = memory or Memory()
         self._sessions: dict[str, SessionState] = {}
         self._shared = shared
@@ -244,6 +246,7 @@ class Sessions:
             return False
         session.names -= 1
         if not session.names:
+            self.on_drop(session)
             session.release()
         return True
 

@@ -40,7 +40,8 @@ def refuse_request(
     now: seconds of the virtual clock. state: of the session's features. features: those of the rule
     that would answer, or of the session.
     """
-    effect = features.refuse(Context(occasion.call, now, state=state))
+    seed = derive_seed(0, f"simulate/{occasion.number}", occasion.key)
+    effect = features.refuse(Context(occasion.call, now, state=state, seed=seed))
     if effect is None:
         return None
     reply = build_response_reply(occasion.call, effect.response, occasion.key, occasion.number)
@@ -56,7 +57,8 @@ def simulate(
         return answer
     seed = derive_seed(layers.effective.seed, f"simulate/{occasion.number}", occasion.key)
     family = layers.family_of(answer.by) if answer.source == "rule" else None
-    context = Context(occasion.call, now, state=state)
+    is_recorded = answer.source == "cassette"
+    context = Context(occasion.call, now, state=state, is_recorded=is_recorded)
     effect = features.change(context, answer.response, seed, family)
     if effect is None:
         return answer

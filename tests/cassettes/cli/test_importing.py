@@ -122,6 +122,23 @@ def test_rules_become_an_overlay(bedtape: Bedtape, tmp_path: Path) -> None:
     bedtape("import", "chat.json", "--force")
 
 
+def test_json_of_an_import_and_an_export(bedtape: Bedtape, tmp_path: Path) -> None:
+    one = recording(tmp_path / "one.yaml", entry(1), entry(2))
+    (tmp_path / "other.yaml").write_text("no: recording")
+    said, _ = bedtape("import", one, "other.yaml", "--json", code=1)
+    imported = json.loads(said)
+    taken, refused = imported["files"]
+    assert (taken["format"], taken["interactions"], taken["written"]) == (
+        "vcrpy",
+        2,
+        ["cassettes/one"],
+    )
+    assert not refused["imported"]
+    assert "not imported" in refused["remarks"][0]
+    said, _ = bedtape("export", "--to", "vcrpy", "--json")
+    assert json.loads(said) == {"files": ["exported/one.yaml"], "partial_left_out": 0}
+
+
 def test_what_cannot_be_taken_is_named_and_the_rest_imported(
     bedtape: Bedtape, tmp_path: Path
 ) -> None:

@@ -1,5 +1,6 @@
 """`bedtape cassette pack` and `unpack`."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,17 @@ def test_what_is_no_tape_changes_nothing(folder: Path) -> None:
     old = files(folder)
     assert "cut or changed" in run("unpack", "x.tape", "--force", code=2)
     assert files(folder) == old
+
+
+def test_json_of_pack_unpack_and_undo(folder: Path) -> None:
+    assert json.loads(run("pack", "hello", "tools", "--to", "x.tape", "--json")) == {
+        "to": "x.tape",
+        "cassettes": {"hello": 2, "tools": 4},
+        "backup": None,
+    }
+    unpacked = json.loads(run("unpack", "x.tape", "--force", "--json"))
+    assert unpacked["cassettes"] == {"hello": 2, "tools": 4}
+    folders.write(folder, Cassette("hello", (converse("1", "mine"),)))
+    replaced = json.loads(run("unpack", "x.tape", "--force", "--json"))
+    assert Path(replaced["backup"]).is_dir()
+    assert json.loads(run("undo", "--json"))["restored"] == ["hello", "tools"]

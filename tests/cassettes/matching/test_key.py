@@ -29,8 +29,11 @@ from bedtape_cassettes.matching.normalise import build_interaction
 from bedtape_cassettes.model import Headers, JsonValue, Request
 from bedtape_cassettes.operations import identify
 from bedtape_cassettes.redaction import scrub as scrub_module
-from bedtape_cassettes.redaction.scrub import scrub
+from bedtape_cassettes.redaction.kinds import SECRETS
+from bedtape_cassettes.redaction.scrub import scrub, scrub_path
+from bedtape_cassettes.redaction.walk import scrub_interaction
 from support import interactions as some
+from support import secret_places
 from support.examples import examples
 
 quick = settings(derandomize=True, deadline=None, max_examples=examples(150))
@@ -567,6 +570,34 @@ def test_tokens_that_sdks_invent_are_not_part_of_the_key() -> None:
     # A body for a model can have any member.
     invoke = "/model/a/invoke"
     assert key('{"clientToken":"x"}', invoke) != key('{"clientToken":"y"}', invoke)
+
+
+@pytest.mark.parametrize("pattern", ["[0-9]+", "[a-z]{3}", "[A-Z][A-Za-z0-9]+"])
+@pytest.mark.parametrize("kind", [kind.name for kind in SECRETS])
+def test_a_pattern_that_matches_a_part_of_a_secret_does_not_prevent_a_match(
+    kind: str, pattern: str
+) -> None:
+    """The recording contains no secret, and the request contains it."""
+    rules = MatchRules(placeholders=(re.compile(pattern),))
+    for text, _ in secret_places.KINDS[kind]:
+        sent = secret_places.with_request(bodies.compact({"a": [text]}))
+        recorded = scrub_interaction(sent)
+        assert recorded != sent
+        assert compute_request_key(sent.request, rules) == compute_request_key(
+            recorded.request, rules
+        )
+        assert canonicalize_request(sent.request, rules) == canonicalize_request(
+            recorded.request, rules
+        )
+
+
+def test_a_pattern_that_matches_a_part_of_a_secret_in_a_path_does_not_prevent_a_match() -> None:
+    rules = MatchRules(placeholders=(re.compile("[0-9]+"),))
+    path = "/evaluation-jobs/arn:aws:bedrock:us-east-1:999988887777:evaluation-job%2Fx"
+    assert scrub_path(path) != path
+    assert key(path=path, rules=rules, method="GET") == key(
+        path=scrub_path(path), rules=rules, method="GET"
+    )
 
 
 def test_a_placeholder_applies_to_a_path_without_a_model() -> None:

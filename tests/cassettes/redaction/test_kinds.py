@@ -24,7 +24,13 @@ from bedtape_cassettes.redaction.engine import (
     find_words,
     replace_all,
 )
-from bedtape_cassettes.redaction.kinds import ACCESS_KEY, ACCOUNT, REDACTED, is_secret_header
+from bedtape_cassettes.redaction.kinds import (
+    ACCESS_KEY,
+    ACCOUNT,
+    REDACTED,
+    HintIndex,
+    is_secret_header,
+)
 from bedtape_cassettes.redaction.scrub import Redaction, scrub
 from bedtape_cassettes.redaction.walk import Finding, scan, scrub_interaction
 from bedtape_cassettes.storage import store
@@ -515,3 +521,14 @@ def test_looks_find_groups_and_words() -> None:
 def test_any_text_may_be_searched(text: str) -> None:
     assert find_edits(text, Search(), lambda _: "X") == []
     replace_all(text, ALL, lambda _: "REDACTED-x-1")
+
+
+@given(
+    st.lists(st.tuples(st.integers(), st.lists(st.text("ab_-1", max_size=3), max_size=3))),
+    st.text("ab_-1c", max_size=8),
+)
+def test_an_index_of_hints_returns_what_a_search_for_each_hint_returns(
+    rows: list[tuple[int, list[str]]], text: str
+) -> None:
+    expected = [value for value, hints in rows if any(hint in text for hint in hints)]
+    assert HintIndex(rows).find(text) == expected

@@ -39,6 +39,17 @@ def test_a_stream_is_shown_as_it_was_said_and_when() -> None:
     assert "40-90 ms  contentBlockDelta x2" in said
 
 
+def test_no_reason_to_stop_is_shown_of_an_answer_whose_end_is_missing() -> None:
+    one = stream("Rain?", ["It ", "rains"], at_ms=[0, 40, 90, 120, 130])
+    for cut in (
+        replace(one, response=replace(one.response, ends="reset")),
+        replace(one, partial=True),
+    ):
+        said = text(render_transcript("w", 1, cut))
+        assert "answer\n  It rains\n  cut: the end of the answer is missing\n" in said
+        assert "stops:" not in said
+
+
 def test_samples_show_system_tools_results_and_usage() -> None:
     tools = next(c for c in store.read([store.samples()]) if c.name == "tools")
     said = text(render_transcript("tools", 2, tools.interactions[1]))

@@ -357,3 +357,31 @@ def test_recordings_that_were_not_played_are_listed_and_fail(run: Run, tapes: Pa
     assert "never played" not in run("--session", "one", *_asking("hi")).stderr
     alone = run("--cassettes", str(tapes / "two"), "--fail-unplayed", *_asking("hi"))
     assert (alone.returncode, "never played" in alone.stderr) == (0, False), alone.stderr
+
+
+# -- requests that missed --------------------------------------------------------------------------
+
+_DELETE = """
+url = urllib.parse.urlsplit(os.environ["BEDTAPE_URL"])
+connection = http.client.HTTPConnection(url.hostname, url.port)
+connection.request("DELETE", "/_bedtape/sessions/one")
+assert connection.getresponse().status == 200
+"""
+
+
+@pytest.mark.parametrize("deletes", [False, True], ids=["kept", "deleted"])
+def test_a_miss_names_the_command_that_accepts_its_request(
+    deletes: bool, run: Run, tapes: Path
+) -> None:
+    """Clients of other languages delete the session of a test when the test has ended."""
+    program = _ASK + (_DELETE if deletes else "")
+    command = ["--session", "one", "--", sys.executable, "-c", program]
+    ended = run(*command, prompt("hi there").decode())
+    assert "1 missed" in ended.stderr
+    (accept,) = re.findall(r"with the new requests: bedtape (cassette .+)$", ended.stderr, re.M)
+    assert accept == "cassette accept --in cassettes"
+    done = run_program([*_COMMAND[:-1], *accept.split()], dict(os.environ), tapes.parent)
+    assert done.returncode == 0, done.stderr
+    again = run(*command, prompt("hi there").decode())
+    assert "1 call: 1 played" in again.stderr
+    assert "accept" not in again.stderr

@@ -37,7 +37,7 @@ def check(block: Block, *, asked: bool = False) -> None:
 def _check_known(block: Block, value: Mapping[str, Any]) -> None:
     if "bedtape-overlay" in value:
         overlay = read_overlay(block.text.encode(), block.where)
-        assert overlay.rules or overlay.faults, block.where
+        assert overlay.rules or overlay.faults or overlay.features, block.where
     elif "bedtape" in value and "request" in value:
         assert document.read(block.text.encode(), block.where).request
     for section in (

@@ -6,6 +6,7 @@ Values only.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from random import Random
 
 from bedtape_cassettes.families.content import Prompt
 from bedtape_cassettes.families.family import JsonObject
@@ -14,7 +15,16 @@ from bedtape_cassettes.lazy import lazy_property
 from bedtape_cassettes.model import Response
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.overlay.faults.error_response import Failure
+from bedtape_replayer.overlay.simulation.guardrails.store import GuardrailStore
 from bedtape_replayer.overlay.simulation.state import Caches, SimulationState, Usage
+
+
+class Chance(Random):
+    """Random numbers for an answer. pieces: the deltas of its text; empty if the model
+    family chooses them.
+    """
+
+    pieces: tuple[str, ...] = ()
 
 
 @dataclass(eq=False)
@@ -23,6 +33,8 @@ class Context:
 
     now: seconds of the virtual clock. notes: what was simulated, in words, for the history. error:
     Bedrock's name of the error that a feature answers with. state: what the session remembers.
+    seed: of the ids of an answer that a feature makes. is_recorded: whether the answer is a
+    recording.
     """
 
     call: Call
@@ -30,10 +42,16 @@ class Context:
     notes: list[str] = field(default_factory=list)
     error: str | None = None
     state: SimulationState = field(default_factory=SimulationState)
+    seed: bytes = b""
+    is_recorded: bool = False
 
     @property
     def caches(self) -> Caches:
         return self.state.caches
+
+    @property
+    def guardrails(self) -> GuardrailStore:
+        return self.state.guardrails
 
     @property
     def usage(self) -> Usage:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from random import Random
 from typing import Any, NamedTuple, Protocol
 
 from bedtape_cassettes.families.content import Message
@@ -18,7 +17,8 @@ from bedtape_cassettes.model import Events, Response
 from bedtape_cassettes.operations import SERVER_SENT
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.overlay.simulation.caching import Caching
-from bedtape_replayer.overlay.simulation.context import Context
+from bedtape_replayer.overlay.simulation.context import Chance, Context
+from bedtape_replayer.overlay.simulation.guardrails import feature as guardrails
 from bedtape_replayer.overlay.simulation.limits import Limits
 from bedtape_replayer.overlay.simulation.quotas import Quotas
 from bedtape_replayer.overlay.simulation.service_tiers import ServiceTiers
@@ -46,12 +46,6 @@ class Effect(NamedTuple):
     error: str | None = None
 
 
-class _Chance(Random):
-    """Random numbers for an answer that keeps the deltas of its text."""
-
-    pieces: tuple[str, ...] = ()
-
-
 @dataclass(frozen=True, slots=True)
 class Features:
     """The simulated features, in the order in which they act.
@@ -67,7 +61,12 @@ class Features:
 
     def refuse(self, context: Context) -> Effect | None:
         """Return the answer of the service if it does not give the request to a model."""
-        for feature in self.features if context.call.operation in _MODELS else ():
+        operation, features = context.call.operation, self.features
+        if operation not in _MODELS:
+            features = tuple(each for each in features if isinstance(each, guardrails.Guardrails))
+            if operation not in guardrails.OPERATIONS:
+                return None
+        for feature in features:
             if (response := feature.refuse(context)) is not None:
                 return Effect(response, tuple(context.notes), context.error)
         return None
@@ -86,30 +85,40 @@ class Features:
         message = content_of(call.operation, call.model, response, family=family)
         if not isinstance(message, Message):
             return None
-        changed = message
+        deltas = _list_deltas(call, response, family)
+        changed = message = replace(message, pieces=deltas)
         for feature in self.features:
             changed = feature.change(changed, context)
         if changed == message:
             return Effect(response, tuple(context.notes)) if context.notes else None
         try:
-            return Effect(_render(changed, call, response, seed, family), tuple(context.notes))
+            rendered = _render(changed, call, response, deltas, seed, family)
+            return Effect(rendered, tuple(context.notes))
         except RenderError as error:
             return Effect(response, (f"not simulated: {error}",))
 
 
+def _list_deltas(call: Call, response: Response, family: str | None) -> tuple[str, ...]:
+    """The deltas of a stream's text; nothing for a whole answer."""
+    if not isinstance(response.body, Events):
+        return ()
+    members = members_of(call.operation, call.model, family)
+    return tuple(slot.text for slot in slots(read_values(response.body), members))
+
+
 def _render(
-    message: Message, call: Call, response: Response, seed: bytes, family: str | None
+    message: Message,
+    call: Call,
+    response: Response,
+    deltas: Sequence[str],
+    seed: bytes,
+    family: str | None,
 ) -> Response:
     """Render a changed answer. It keeps the deltas and times of the answer before."""
-    chance = _Chance(seed)
+    chance = Chance(seed)
     if isinstance(response.body, Events):
-        texts = [
-            slot.text
-            for slot in slots(
-                read_values(response.body), members_of(call.operation, call.model, family)
-            )
-        ]
-        chance.pieces = _cut_pieces(texts, message.text)
+        own = "".join(message.pieces) == message.text
+        chance.pieces = message.pieces if own else _cut_pieces(deltas, message.text)
     rendered = render(
         message,
         operation=call.operation or "",
@@ -131,7 +140,7 @@ def _render(
     return replace(rendered, body=body, after_ms=response.after_ms)
 
 
-def _cut_pieces(texts: list[str], text: str) -> tuple[str, ...]:
+def _cut_pieces(texts: Sequence[str], text: str) -> tuple[str, ...]:
     """Return the beginnings of the deltas that make the text, or nothing for another text."""
     if not "".join(texts).startswith(text):
         return ()
@@ -151,9 +160,10 @@ _MAKERS: Mapping[str, Callable[..., Feature]] = {
     "caching": Caching,
     "limits": Limits,
     "quotas": Quotas,
+    "guardrails": guardrails.Guardrails,
 }
 # The features that need no options.
-_NAMES = ("caching", "limits", "service_tiers")
+_NAMES = ("caching", "guardrails", "limits", "service_tiers")
 NO_FEATURES = Features()
 
 

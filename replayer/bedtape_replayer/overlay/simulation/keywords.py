@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal, TypedDict
 
+from bedtape_replayer.overlay.simulation.guardrails.keywords import GuardrailsDict
 from bedtape_replayer.overlay.simulation.limits import CutTools
 
 
@@ -52,6 +53,7 @@ class SimulateDict(TypedDict, total=False):
     """The features of the service to simulate. `True` for the values of the real service."""
 
     caching: bool | CachingDict
+    guardrails: bool | GuardrailsDict
     limits: bool | LimitsDict
     quotas: Literal[False] | QuotasDict
     service_tiers: bool | ServiceTiersDict

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bedtape_cassettes.format.json_schema import Schema
 from bedtape_cassettes.format.schema_parts import make_count
+from bedtape_replayer.overlay.simulation.guardrails.schema import GUARDRAILS
 
 
 def _feature(description: str, properties: dict[str, Schema]) -> Schema:
@@ -35,6 +36,10 @@ SIMULATE: Schema = {
                 },
             },
         ),
+        "guardrails": {
+            "description": "Guardrails: true for those that the session creates, or policies.",
+            "anyOf": [{"type": "boolean"}, GUARDRAILS],
+        },
         "limits": _feature(
             "Ends at max_tokens and stop sequences, and errors for long requests.",
             {

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from bedtape_replayer.answering.memory import Memory
+from bedtape_replayer.overlay.simulation.guardrails.store import GuardrailStore
 
 # A session keeps this number of prompt caches. The oldest is dropped first, because
 # clients choose the requests.
@@ -119,13 +120,15 @@ class SimulationState:
 
     caches: Caches = field(default_factory=Caches)
     usage: Usage = field(default_factory=Usage)
+    guardrails: GuardrailStore = field(default_factory=GuardrailStore)
 
     @classmethod
     def of(cls, memory: Memory) -> SimulationState:
         """Create an empty state whose size is counted."""
-        return cls(Caches(memory), Usage(memory))
+        return cls(Caches(memory), Usage(memory), GuardrailStore(memory))
 
     def clear(self) -> None:
         """Forget everything."""
         self.caches.clear()
         self.usage.clear()
+        self.guardrails.clear()

@@ -156,6 +156,17 @@ public final class Rule {
             return this;
         }
 
+        public Object guardrails;
+
+        /**
+         * Guardrails: true for those that the session creates, or policies. Either a truth or a
+         * map.
+         */
+        public Simulate guardrails(Object value) {
+            guardrails = value;
+            return this;
+        }
+
         public Object limits;
 
         /**
