@@ -225,10 +225,7 @@ def _unwrap(text: str) -> tuple[str, str, str]:
 
 
 class _Document:
-    """An event's payload: its leaves, and their texts to be changed in place.
-
-    Base64 in `bytes` is opened.
-    """
+    """An event's payload: its leaves, and their texts to be changed, also inside `bytes`."""
 
     def __init__(self, text: str) -> None:
         leaves, whole = read_leaves(text)
