@@ -30,8 +30,7 @@ class Members:
     input_has_cached: whether the count of input tokens includes the tokens of the cache, unlike
     `Usage.input`. total: sums of token counts. tool_inputs: the arguments of tool calls.
     tool_deltas: their pieces in a stream in which `tool_inputs` repeat the whole arguments.
-    tool_delta_types: the values of the member `type` beside such a piece. tool_ids: the members
-    beside the arguments and the pieces that name the tool call.
+    tool_delta_types: the values of the member `type` beside such a piece.
     generation: the number of the generation that an event belongs to. block: the number of the
     content block that an event belongs to. block_end: the same number in the event that ends a
     block. Declared only if every delta is a block of its own. reasoning: prefixes (not paths) of a
@@ -49,7 +48,6 @@ class Members:
     tool_inputs: Paths = ()
     tool_deltas: Paths = ()
     tool_delta_types: Paths = ()
-    tool_ids: Paths = ()
     generation: Paths = ()
     block: Paths = ()
     block_end: Paths = ()

@@ -17,6 +17,8 @@ from bedtape_cassettes.format.json_values import Place, Plain, at, with_leaf
 from bedtape_cassettes.format.json_view import read_values, write_values
 from bedtape_cassettes.model import Events, Interaction, JsonValue
 
+# The members beside arguments and their pieces that name the tool call.
+_CALL_IDS = ("item_id", "id")
 # A place of a tool's input: the number of the value, the place in the value,
 # and what the place holds.
 _Leaf = tuple[int, Place, JsonValue]
@@ -88,8 +90,10 @@ def _group(
     groups: dict[object, list[_Leaf]] = {}
     for leaf in _find_inputs(values, members):
         number, place, _ = leaf
-        ids = (at(values[number], (*place[:-1], name)) for name in members.tool_ids)
-        name = next((each for each in ids if each is not None), None)
+        ids = (at(values[number], (*place[:-1], name)) for name in _CALL_IDS)
+        name = (
+            next((each for each in ids if each is not None), None) if members.tool_deltas else None
+        )
         block = [part for _, _, part in find_leaves([values[number]], members.block)]
         index = at(values[number], (*place[:-2], "index"))
         key = (number, place) if not streamed else (str(block), str(index), name)

@@ -396,7 +396,6 @@ RESPONSES = Family(
         ),
         tool_deltas=("delta",),
         tool_delta_types=("response.function_call_arguments.delta",),
-        tool_ids=("item_id", "id"),
         input_has_cached=True,
     ),
     stream=_stream,
