@@ -7,6 +7,7 @@ model cuts a value in two.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
@@ -212,16 +213,14 @@ _SINGLE = frozenset(
 )
 
 
-# On bedrock-runtime, gpt-oss wraps each delta of its reasoning by itself.
-_TAGS = ("<reasoning>", "</reasoning>")
+# On bedrock-runtime, gpt-oss wraps each delta of its reasoning in tags by itself.
+_WRAPPED = re.compile(r"(<([a-z]+)>)(.*)(</\2>)", re.DOTALL)
 
 
 def _unwrap(text: str) -> tuple[str, str, str]:
     """The tag before a delta, the delta, and the tag after it."""
-    start, end = _TAGS
-    if text.startswith(start) and text.endswith(end):
-        return start, text[len(start) : -len(end)], end
-    return "", text, ""
+    wrapped = _WRAPPED.fullmatch(text)
+    return ("", text, "") if wrapped is None else (wrapped[1], wrapped[3], wrapped[4])
 
 
 class _Document:
