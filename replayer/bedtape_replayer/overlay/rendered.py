@@ -16,13 +16,11 @@ from bedtape_replayer.answering.memo import Memo
 from bedtape_replayer.answering.memory import Memory
 from bedtape_replayer.answering.reply import Reply, build_response_reply
 from bedtape_replayer.answering.template import Template
-from bedtape_replayer.overlay.expressions import TemplatedAnswer
 from bedtape_replayer.overlay.faults.base import derive_seed
 from bedtape_replayer.overlay.faults.error_response import Failure
 from bedtape_replayer.overlay.outputs.dialogue import Dialogue
-from bedtape_replayer.overlay.outputs.output import Output
-from bedtape_replayer.overlay.outputs.raw import Raw
 from bedtape_replayer.overlay.rule import FIXED, Rule
+from bedtape_replayer.overlay.simulation.schemas.answer import SchemaAnswer
 
 _BYTES = 32 * 1024 * 1024
 # The memory of an answer whose bytes are in its template.
@@ -92,23 +90,27 @@ class RuleAnswers:
         findings, entry = call.findings, (position, number, seed, key)
         if (kept := findings.answer) is not None and kept[0] is rule and kept[1] == entry:
             return cast(RuleMatch, kept[2])
-        given, match = rule.answers[position], None
-        is_fixed = not (callable(given) or isinstance(given, TemplatedAnswer))
-        # A kept template was rendered for such a call, so the rule has words for the call.
-        template = self._recall(rule, position, call, seed) if is_fixed else None
-        if template is None:
-            content = rule.compute(fired, call)
-            if content is None or not rule.has_words_for(content, call):
-                return None
-            if isinstance(content, FIXED):
-                match = _match_fixed(rule, content, occasion)
-            else:
-                template = self._render(rule, position, content, call, seed, keep=is_fixed)
-        if template is not None:
+        content = rule.compute(fired, call)
+        if content is None or not rule.has_words_for(content, call):
+            return None
+        if isinstance(content, SchemaAnswer):
+            content = content.fill(call, derive_seed(seed, f"{rule.id}/{position}/schema", key))
+        is_fixed, is_shared = content is rule.answers[position], False
+        if isinstance(content, FIXED):  # their request ids may also be in the body
+            response = rule.render(content, call, Random(0), Reads())  # noqa: S311 - nothing is random
+            error = content.error if isinstance(content, Failure) else None
+            turns = content.turns if isinstance(content, Dialogue) else ()
+            match = RuleMatch(
+                rule.id, response, build_response_reply(call, response, key, number), error, turns
+            )
+        else:
+            template = (
+                self._find_template(rule, position, content, call, seed) if is_fixed else None
+            )
+            template = template or _render(rule, position, content, call, seed, Reads())
+            is_shared = template.is_shared
             id_seed = derive_seed(seed, f"{rule.id}/{position}/{number}", key)
             match = RuleMatch(rule.id, *template.fill(id_seed, key, number))
-        assert match is not None
-        is_shared = template is not None and template.is_shared
         if (
             is_fixed
             and (size := _SHARED_BYTES if is_shared else 3 * match.reply.size) <= self._largest
@@ -118,47 +120,24 @@ class RuleAnswers:
             findings.answer = rule, entry, match, size
         return match
 
-    def _recall(self, rule: Rule, position: int, call: Call, seed: int) -> Template | None:
-        """Return the kept template for the call."""
-        family = _name_family(rule, position, call, seed)
-        if (kept := self._reads.get(family)) is None:
-            return None
-        values = rule.take(kept[1], call)
-        known = None if values is None else self._templates.get((family, values))
-        return None if known is None else known[1]
-
-    def _render(
-        self, rule: Rule, position: int, content: Content, call: Call, seed: int, *, keep: bool
+    def _find_template(
+        self, rule: Rule, position: int, content: Content, call: Call, seed: int
     ) -> Template:
-        """Render the template for the call. keep: whether `_recall` may return it later."""
-        if not keep:
-            return _render(rule, position, content, call, seed, Reads())
-        family = _name_family(rule, position, call, seed)
+        """Return the kept template for the call, or render it."""
+        family = (id(rule), position, seed, call.model, *call.request[:4])
         if (kept := self._reads.get(family)) is None:
             kept = (rule, Reads())
             self._reads.keep(family, kept, len(call.path))
-        template = _render(rule, position, content, call, seed, kept[1])
-        if (values := rule.take(kept[1], call)) is not None:
+        reads = kept[1]
+        if (values := rule.take(reads, call)) is not None and (
+            known := self._templates.get((family, values))
+        ):
+            return known[1]
+        template = _render(rule, position, content, call, seed, reads)
+        if (values := rule.take(reads, call)) is not None:
             size = 3 * template.reply.size + sum(len(str(value)) for value in values)
             self._templates.keep((family, values), (rule, template), size)
         return template
-
-
-def _match_fixed(
-    rule: Rule, content: Failure | Output | Raw | Dialogue, occasion: Occasion
-) -> RuleMatch:
-    """Return an answer without gaps for ids: its request ids may also be in the body."""
-    call, key, _, number = occasion
-    response = rule.render(content, call, Random(0), Reads())  # noqa: S311 - nothing is random
-    error = content.error if isinstance(content, Failure) else None
-    turns = content.turns if isinstance(content, Dialogue) else ()
-    reply = build_response_reply(call, response, key, number)
-    return RuleMatch(rule.id, response, reply, error, turns)
-
-
-def _name_family(rule: Rule, position: int, call: Call, seed: int) -> tuple[object, ...]:
-    """Return the key of the calls whose answers read the same parts of their requests."""
-    return id(rule), position, seed, call.model, *call.request[:4]
 
 
 def _render(
