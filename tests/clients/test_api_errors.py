@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError, EventStreamError
 
 from bedtape_cassettes.failures import FAILURES
 from bedtape_replayer.engine.session import Session
+from bedtape_replayer.overlay.keywords import ErrorFrameDict
 from support.boto import boto3_client
 
 CLAUDE, GPT, OSS = "anthropic.claude-haiku-4-5", "openai.gpt-5.4", "openai.gpt-oss-20b"
@@ -158,12 +159,14 @@ def test_an_error(bedrock: Session, clients: Clients, name: str) -> None:
 @pytest.mark.parametrize(
     "name", [*(name for name, known in FAILURES.items() if known.streams), "BrandNewException"]
 )
-def test_an_error_in_the_middle_of_a_stream(bedrock: Session, clients: Clients, name: str) -> None:
+@pytest.mark.parametrize("after", [4, 99], ids=["middle", "end"])
+def test_an_error_in_a_stream(bedrock: Session, clients: Clients, name: str, after: int) -> None:
     bedrock.respond("Oslo", text="It rains in Oslo, and the wind blows all day.")
     if name in FAILURES:
-        bedrock.fail(name, message=MESSAGE, after_events=4, times=99)
+        bedrock.fail(name, message=MESSAGE, after_events=after, times=99)
     else:
-        bedrock.fault(error_frame={"code": name, "message": MESSAGE, "after_events": 4}, times=99)
+        frame: ErrorFrameDict = {"code": name, "message": MESSAGE, "after_events": after}
+        bedrock.fault(error_frame=frame, times=99)
     for ask in STREAMED.values():
         assert assert_filled(ask, clients, MESSAGE, name) in (None, 200)
     if "ConverseStream" in (FAILURES[name].streams if name in FAILURES else ["ConverseStream"]):

@@ -489,6 +489,19 @@ def test_a_background_answer_goes_through_its_states(bedrock: Session) -> None:
     assert runtime.responses.create(model=GPT, input="Oslo", background=True).status == "completed"
 
 
+def test_a_background_stream_is_read_again(bedrock: Session) -> None:
+    bedrock.respond("Oslo", text="It rains in Oslo.")
+    client = gpt(bedrock, MANTLE)
+    sent = list(client.responses.create(model=GPT, input="Oslo", background=True, stream=True))
+    name = sent[0].response.id  # type: ignore[union-attr]
+    assert list(client.responses.retrieve(name, stream=True)) == sent
+    assert list(client.responses.retrieve(name, stream=True, starting_after=2)) == sent[3:]
+    assert client.responses.retrieve(name).output_text == "It rains in Oslo."
+    whole = client.responses.create(model=GPT, input="Oslo", background=True)
+    with pytest.raises(openai.BadRequestError, match="background=true and stream=true"):
+        client.responses.retrieve(whole.id, stream=True)
+
+
 # -- conditions ------------------------------------------------------------------------------------
 
 

@@ -29,6 +29,8 @@ class Members:
         event is the final count.
     input_has_cached: whether the count of input tokens includes the tokens of the cache, unlike
     `Usage.input`. total: sums of token counts. tool_inputs: the arguments of tool calls.
+    tool_deltas: their pieces in a stream in which `tool_inputs` repeat the whole arguments.
+    tool_delta_types: the values of the member `type` beside such a piece.
     generation: the number of the generation that an event belongs to. block: the number of the
     content block that an event belongs to. block_end: the same number in the event that ends a
     block. Declared only if every delta is a block of its own. reasoning: prefixes (not paths) of a
@@ -44,6 +46,8 @@ class Members:
     cache_write: Paths = ()
     total: Paths = ()
     tool_inputs: Paths = ()
+    tool_deltas: Paths = ()
+    tool_delta_types: Paths = ()
     generation: Paths = ()
     block: Paths = ()
     block_end: Paths = ()

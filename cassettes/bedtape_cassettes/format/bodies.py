@@ -333,8 +333,9 @@ def _is_event(event: Event) -> bool:
 
 def read_pieces(data: bytes, *, at_ms: Iterable[int] = ()) -> Body | Events:
     """Returns the server-sent events of a body. at_ms: as in `read_events`."""
-    pieces = [piece + b"\n\n" for piece in data.split(b"\n\n")]
-    pieces[-1] = pieces[-1][:-2]
+    end = b"\r\n\r\n" if b"\r\n\r\n" in data and b"\n\n" not in data else b"\n\n"
+    pieces = [piece + end for piece in data.split(end)]
+    pieces[-1] = pieces[-1][: -len(end)]
     pieces = [piece for piece in pieces if piece]
     if not pieces or not _is_text(data):
         return read_body(data)

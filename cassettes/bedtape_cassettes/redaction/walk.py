@@ -7,6 +7,7 @@ model cuts a value in two.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
@@ -170,12 +171,14 @@ class _Walk:
     def _rewrite_run(self, run: Sequence[_Piece], part: str) -> None:
         first, last = run[0].number, run[-1].number
         where = f"{part}[{first}]" if first == last else f"{part}[{first}-{last}]"
-        texts = [piece.document.texts[piece.at] for piece in run]
+        wrapped = [_unwrap(piece.document.texts[piece.at]) for piece in run]
+        texts = [text for _, text, _ in wrapped]
         edits = find_edits_in(
             run[0].leaf, "".join(texts), run[0].place, self.search, self._writer(where)
         )
-        for piece, text in zip(run, _spread(texts, edits, whole=self.search.across), strict=True):
-            piece.document.texts[piece.at] = text
+        spread = _spread(texts, edits, whole=self.search.across)
+        for piece, (start, _, end), text in zip(run, wrapped, spread, strict=True):
+            piece.document.texts[piece.at] = f"{start}{text}{end}"
 
     def rewrite_event(self, event: Event, text: str, where: str) -> Event:
         headers = tuple(
@@ -210,6 +213,16 @@ _SINGLE = frozenset(
 )
 
 
+# On bedrock-runtime, gpt-oss wraps each delta of its reasoning in tags by itself.
+_WRAPPED = re.compile(r"(<([a-z]+)>)(.*)(</\2>)", re.DOTALL)
+
+
+def _unwrap(text: str) -> tuple[str, str, str]:
+    """The tag before a delta, the delta, and the tag after it."""
+    wrapped = _WRAPPED.fullmatch(text)
+    return ("", text, "") if wrapped is None else (wrapped[1], wrapped[3], wrapped[4])
+
+
 class _Document:
     """An event's payload: its leaves, and their texts to be changed, also inside `bytes`."""
 
@@ -228,13 +241,25 @@ class _Document:
         }
 
     @cached_property
-    def indexes(self) -> tuple[Leaf, ...]:
-        """Which of several texts that arrive at once an event continues."""
-        return tuple(
-            leaf._replace(start=0, end=0)
+    def _indexes(self) -> dict[Place, str]:
+        """The objects that say with a member `index` which of several texts they continue."""
+        return {
+            leaf.place[:-1]: leaf.text
             for leaf in self.leaves
             if leaf.form == "number" and leaf.place[-1:] == ("index",)
-        )
+        }
+
+    def name_text(self, place: Place) -> tuple[object, ...]:
+        """The text that a place continues: the place, with the `index` of an item of a list
+        instead of its number, because an event may have several pieces of one text.
+        """
+        if not self._indexes:
+            return place
+        named: list[object] = [self._indexes.get(())]
+        for at, part in enumerate(place):
+            index = self._indexes.get(place[: at + 1])
+            named.append(part if index is None else ("index", index))
+        return tuple(named)
 
     def pieces(self, number: int, place: Place = ()) -> Iterator[_Piece]:
         """The pieces of texts that other events may continue. place: of this document."""
@@ -279,7 +304,7 @@ def _join(documents: Iterable[_Document]) -> Iterable[list[_Piece]]:
         for piece in document.pieces(number):
             alone = piece.leaf.form == "number" or (piece.place and piece.place[-1] in _SINGLE)
             key = (
-                (piece.place, number, piece.at) if alone else (piece.place, piece.document.indexes)
+                (piece.place, number, piece.at) if alone else piece.document.name_text(piece.place)
             )
             pieces_by_key.setdefault(key, []).append(piece)
     return pieces_by_key.values()

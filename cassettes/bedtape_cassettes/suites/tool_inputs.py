@@ -17,6 +17,8 @@ from bedtape_cassettes.format.json_values import Place, Plain, at, with_leaf
 from bedtape_cassettes.format.json_view import read_values, write_values
 from bedtape_cassettes.model import Events, Interaction, JsonValue
 
+# The members beside arguments and their pieces that name the tool call.
+_CALL_IDS = ("item_id", "id")
 # A place of a tool's input: the number of the value, the place in the value,
 # and what the place holds.
 _Leaf = tuple[int, Place, JsonValue]
@@ -48,7 +50,7 @@ def with_tool_input(interaction: Interaction, number: int | None, value: JsonVal
     )
     if len(groups) == len(calls):
         for (index, place, _), piece in zip(
-            groups[which], _split(value, groups[which]), strict=True
+            groups[which], _split(value, groups[which], members), strict=True
         ):
             values[index] = with_leaf(values[index], place, piece)
         changed = replace(
@@ -83,24 +85,43 @@ def _group(
 ) -> list[list[_Leaf]]:
     """Returns the places of each tool call's input.
 
-    The pieces of a stream belong together by their block or index.
+    The pieces of a stream belong together by their block or index, or by the id of the tool call.
     """
     groups: dict[object, list[_Leaf]] = {}
-    for leaf in find_leaves(values, members.tool_inputs):
+    for leaf in _find_inputs(values, members):
         number, place, _ = leaf
+        ids = (at(values[number], (*place[:-1], name)) for name in _CALL_IDS)
+        name = (
+            next((each for each in ids if each is not None), None) if members.tool_deltas else None
+        )
         block = [part for _, _, part in find_leaves([values[number]], members.block)]
         index = at(values[number], (*place[:-2], "index"))
-        key = (number, place) if not streamed else (str(block), str(index))
+        key = (number, place) if not streamed else (str(block), str(index), name)
         groups.setdefault(key, []).append(leaf)
     return list(groups.values())
 
 
-def _split(value: JsonValue, group: Sequence[_Leaf]) -> list[JsonValue]:
-    """Returns what each place of a tool input holds: the value itself, or a piece of its JSON."""
-    pieces = [leaf for _, _, leaf in group if isinstance(leaf, str)]
-    if not pieces:
+def _find_inputs(values: Sequence[JsonValue | Plain], members: Members) -> list[_Leaf]:
+    """Returns the places of tool inputs and of their pieces, in the order of the values."""
+    pieces = [
+        (number, place, leaf)
+        for number, place, leaf in find_leaves(values, members.tool_deltas)
+        if at(values[number], (*place[:-1], "type")) in members.tool_delta_types
+    ]
+    return sorted([*find_leaves(values, members.tool_inputs), *pieces], key=lambda leaf: leaf[0])
+
+
+def _split(value: JsonValue, group: Sequence[_Leaf], members: Members) -> list[JsonValue]:
+    """Returns what each place of a tool input holds: the value, its JSON, or a piece of that."""
+    texts = [leaf for _, _, leaf in group if isinstance(leaf, str)]
+    if not texts:
         return [value] * len(group)
-    spaced = '": ' in "".join(pieces)  # Converse's models write spaces, OpenAI's do not
+    whole = texts[-1] if members.tool_deltas else None
+    pieces = [text for text in texts if text != whole]
+    spaced = '": ' in "".join(texts)  # Converse's models write spaces, OpenAI's do not
     text = json.dumps(value, ensure_ascii=False) if spaced else bodies.compact(value).decode()
-    parts = iter(split_like(text, pieces))
-    return [next(parts) if isinstance(leaf, str) else leaf for _, _, leaf in group]
+    parts = iter(split_like(text, pieces) if pieces else ())
+    return [
+        (text if leaf == whole else next(parts)) if isinstance(leaf, str) else leaf
+        for _, _, leaf in group
+    ]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TypeAlias
 
+from bedtape_cassettes.families.shared.server_sent import ends_reading
 from bedtape_cassettes.model import Ending
 from bedtape_replayer.answering.reply import Reply
 
@@ -97,7 +98,7 @@ class EndAt:
     No `events`: before the head.
 
     A body that is not a stream is one event. A place after the end of the answer is its end.
-    data: sent before `last`.
+    data: sent before `last`, and before an event at which clients stop reading.
     """
 
     events: int | None
@@ -185,6 +186,8 @@ def _end_at(steps: Iterator[Step], end: EndAt) -> Iterator[Step]:
             case Finish():
                 break
             case Start() if events is None:
+                break
+            case Send(data) if end.data and ends_reading(data):
                 break
             case Send(data) if events:
                 events -= 1

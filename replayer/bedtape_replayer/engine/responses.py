@@ -4,7 +4,8 @@ The state belongs to a session and ends with the session.
 
 bedrock-mantle keeps an answer unless the request has `"store": false`. A request with
 `"background": true` is answered at once with the status `queued`; reading it then gives
-`in_progress`, and then the answer.
+`in_progress`, and then the answer. A client that streams such an answer can read the stream again
+(`?stream=true`), after an event (`starting_after`).
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ from bedtape_cassettes.families.reading import content_of
 from bedtape_cassettes.families.shared.response_objects import (
     change_state,
     list_items,
+    measure_events,
     read_input_items,
     read_response,
+    skip_events,
 )
 from bedtape_cassettes.format.bodies import compact
-from bedtape_cassettes.model import Body, JsonValue, Response
+from bedtape_cassettes.model import Body, Events, JsonValue, Response
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.memory import Memory
 from bedtape_replayer.overlay.faults.error_response import Failure
@@ -43,7 +46,7 @@ class _StoredAnswer:
 
     layer: the id of the rule that answered. value: the JSON of the answer. prompt: the conversation
     with the answer. items: the input. states: the states that a client reads before the answer, in
-    order. size: in memory, in bytes.
+    order. size: in memory, in bytes. stream: the answer, if its events can be read again.
     """
 
     layer: str
@@ -52,6 +55,7 @@ class _StoredAnswer:
     items: list[JsonValue]
     states: list[str]
     size: int
+    stream: Response | None = None
     deleted: bool = False
 
 
@@ -122,8 +126,11 @@ class Responses:
         prompt = _join(call.prompt, content_of("Responses", call.model, response))
         states = ["in_progress"] if waiting else []
         size = _STORED_BYTES + _JSON_FACTOR * len(call.body) + 8 * len(prompt.turns)
+        stream = response if background and isinstance(response.body, Events) else None
+        if stream is not None:
+            size += measure_events(stream)
         self._stored[name] = _StoredAnswer(
-            layer, value, prompt, read_input_items(request, name), states, size
+            layer, value, prompt, read_input_items(request, name), states, size, stream
         )
         self._memory.used += size
         return _respond(change_state(value, "queued")) if waiting else response
@@ -154,6 +161,9 @@ class Responses:
                 return stored.layer, _respond(list_items(stored.items, parse_qs(query)))
             case "CancelResponse":
                 return stored.layer, self._cancel(stored, call)
+        given = parse_qs(query)
+        if given.get("stream") == ["true"]:
+            return stored.layer, _stream(stored, given, call)
         state = stored.states.pop(0) if stored.states else None
         return stored.layer, _respond(change_state(stored.value, state) if state else stored.value)
 
@@ -164,6 +174,20 @@ class Responses:
         if stored.states:
             stored.value, stored.states = change_state(stored.value, "cancelled"), []
         return _respond(stored.value)
+
+
+def _stream(stored: _StoredAnswer, query: dict[str, list[str]], call: Call) -> Response:
+    """Return the stream of an answer again, after the event that the query names."""
+    if stored.stream is None:
+        # OpenAI's guide to background mode has the condition; the message is not recorded.
+        message = (
+            "This response cannot be streamed. Create it with background=true and stream=true."
+        )
+        return Failure("ValidationException", message, 400).build_response(
+            call.dialect, call.service
+        )
+    after = query.get("starting_after", [""])[0]
+    return skip_events(stored.stream, int(after[:9])) if after.isdecimal() else stored.stream
 
 
 def _read_previous(call: Call) -> str | None:

@@ -110,7 +110,7 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self.writable = True
         # a transport that is closed inside this callback reports its loss twice
-        self.loop.call_soon(self.flush)
+        self.server.turns.add(self.loop, self.flush)
 
     # -- requests ----------------------------------------------------------------------------------
 
@@ -185,7 +185,7 @@ class Connection(asyncio.Protocol):
                 self._write(wire)
             if self.exchanges.resume():
                 self._write(wire)
-                self.loop.call_soon(self.flush)  # goes on after other clients have had their turn
+                self.server.turns.add(self.loop, self.flush)  # goes on after other clients
             else:
                 self._end_if_over(wire)
         elif wire.closing and self.http2 is not None:  # a flood from a client that reads nothing

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from array import array
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,30 @@ _HIGH_WATER = 64 * 1024
 
 def _ignore() -> None:
     pass
+
+
+class Turns:
+    """Lets large answers go on one after the other, one in each turn of the loop.
+
+    Other clients then wait for one part of one large answer, however many clients receive them.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[Callable[[], object]] = deque()
+
+    def add(self, loop: asyncio.AbstractEventLoop, go_on: Callable[[], object]) -> None:
+        """Call a function in a later turn of the loop, after those that were added before."""
+        self._waiting.append(go_on)
+        if len(self._waiting) == 1:
+            loop.call_soon(self._go_on, loop)
+
+    def _go_on(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            self._waiting[0]()
+        finally:
+            self._waiting.popleft()
+            if self._waiting:
+                loop.call_soon(self._go_on, loop)
 
 
 class Player:

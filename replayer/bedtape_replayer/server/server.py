@@ -25,6 +25,7 @@ from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.server.connection import Connection
 from bedtape_replayer.server.exchanges import Observer
 from bedtape_replayer.server.intercept import CONNECT, ConnectRequest
+from bedtape_replayer.server.player import Turns
 from bedtape_replayer.server.tls import HANDSHAKE, TlsLayer
 from bedtape_replayer.server.tls_contexts import Certificates
 from bedtape_replayer.wire.http2.headers import RequestHead
@@ -92,6 +93,7 @@ class Server:
         self.max_body = max_body
         self.connections: set[Connection] = set()
         self.request_heads: dict[bytes, RequestHead] = {}
+        self.turns = Turns()
         self.stopping = False
         self._admission = admission
         self._certificates = certificates

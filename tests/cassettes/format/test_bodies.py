@@ -399,6 +399,12 @@ def test_server_sent_events_are_cut_after_each_empty_line() -> None:
         Event(2, (), b"event: b\ndata: {}\n\n", "text"),
         Event(0, (), b"data: [DONE]\n\n", "text"),
     )
+    crlf = b'event: a\r\ndata: {"b":1}\r\n\r\ndata: [DONE]\r\n\r\n'
+    body = read_pieces(crlf)
+    assert isinstance(body, Events)
+    first, last = body.events
+    assert first.payload == b'event: a\r\ndata: {"b":1}\r\n\r\n'
+    assert last.payload == b"data: [DONE]\r\n\r\n"
     assert read_pieces(b"") == EMPTY
     assert read_pieces(b"\xff\n\n") == Body("base64", b"\xff\n\n")
 

@@ -104,6 +104,15 @@ def test_embeddings(embedding_model: tuple[str, int], bedrock: Session) -> None:
     assert {call.operation for call in bedrock.calls} == {"InvokeModel"}
 
 
+def test_embeddings_of_openais_api(bedrock: Session) -> None:
+    bedrock.respond(embedding="auto", dimension=64)
+    model = dspy.Embedder("openai/amazon.titan-embed-text-v2:0", caching=False)
+    one, other = model(["a cat", "a tax return"])
+    assert len(one) == len(other) == 64
+    assert list(one) != list(other)
+    assert {call.operation for call in bedrock.calls} == {"Embeddings"}
+
+
 @pytest.mark.parametrize("which", MODELS)
 def test_retries(which: str, bedrock: Session) -> None:
     bedrock.respond("again", text=write(answer="at last"))

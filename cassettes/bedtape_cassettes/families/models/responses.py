@@ -394,6 +394,8 @@ RESPONSES = Family(
             "item.arguments",
             "arguments",
         ),
+        tool_deltas=("delta",),
+        tool_delta_types=("response.function_call_arguments.delta",),
         input_has_cached=True,
     ),
     stream=_stream,

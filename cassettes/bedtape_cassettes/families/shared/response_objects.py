@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from bedtape_cassettes.families.family import JsonObject
 from bedtape_cassettes.format.bodies import read_value
-from bedtape_cassettes.model import Body, JsonValue, Response
+from bedtape_cassettes.model import Body, Event, Events, JsonValue, Response
+
+# The memory of an event without its payload.
+_EVENT_BYTES = 200
 
 
 def read_response(response: Response) -> JsonObject:
@@ -22,6 +26,25 @@ def read_response(response: Response) -> JsonObject:
         value = read_value(last.form, last.payload)
         inner = value.get("response") if isinstance(value, dict) else None
     return inner if isinstance(inner, dict) else {}
+
+
+def measure_events(response: Response) -> int:
+    """Return the size of a stream in memory, in bytes, approximately."""
+    assert isinstance(response.body, Events)
+    return sum(_EVENT_BYTES + len(event.payload) for event in response.body.events)
+
+
+def skip_events(response: Response, number: int) -> Response:
+    """Return the stream after the event with this `sequence_number`."""
+    assert isinstance(response.body, Events)
+    rest = [event for event in response.body.events if _read_number(event) > number]
+    return replace(response, body=Events.of(rest, padded=response.body.padded))
+
+
+def _read_number(event: Event) -> int:
+    value = read_value(event.form, event.payload)
+    number = value.get("sequence_number") if isinstance(value, dict) else None
+    return number if isinstance(number, int) else 0
 
 
 def change_state(value: JsonObject, status: str) -> JsonObject:

@@ -11,6 +11,14 @@ from bedtape_cassettes.families.shared import json_access
 from bedtape_cassettes.format.bodies import compact, seal_data
 from bedtape_cassettes.model import JsonValue
 
+# The last event of Chat Completions, at which clients stop reading.
+_DONE = b"data: [DONE]"
+
+
+def ends_reading(event: bytes) -> bool:
+    """Whether clients read no further event of the stream."""
+    return event.rstrip() == _DONE
+
 
 def is_hosted(model: str) -> bool:
     """Whether OpenAI runs the model. bedrock-mantle runs gpt-oss itself, and answers shorter."""
@@ -23,7 +31,7 @@ def write_stream(operation: str, values: Iterable[JsonValue], model: str) -> Ite
     for value in values:
         yield _write_value(operation, value, hosted=hosted)
     if operation == "ChatCompletions":
-        yield b"data: [DONE]\n\n"
+        yield _DONE + b"\n\n"
 
 
 def write_event(operation: str, name: str, members: Mapping[str, JsonValue], number: int) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from bedtape_cassettes.families.shared.server_sent import write_event
+from bedtape_cassettes.families.shared.server_sent import ends_reading, write_event
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.format.bodies import choose_form, compact, read_value
 from bedtape_cassettes.model import Event, Events, JsonValue, Response, event_headers
@@ -172,7 +172,10 @@ class Insert(_EventFault):
             raise ValueError(f"expected a type of 1 to {_LONGEST} bytes, found {self.type[:40]!r}")
 
     def _change(self, events: tuple[Event, ...], call: Call) -> Iterable[Event]:
-        at = min(self.after_events, len(events))
+        last = len(events)
+        if events and ends_reading(events[-1].payload):
+            last -= 1
+        at = min(self.after_events, last)
         when = events[at - 1].at_ms if at else 0
         return (*events[:at], self._build_event(call, when, at), *events[at:])
 
@@ -181,7 +184,9 @@ class Insert(_EventFault):
 
         def change(number: int, data: bytes | None) -> Iterable[bytes]:
             nonlocal inserted
-            due = not inserted and (data is None or number > self.after_events)
+            due = not inserted and (
+                data is None or number > self.after_events or ends_reading(data)
+            )
             inserted = inserted or due
             event = (
                 (bodies.wire(self._build_event(call, 0, number - 1), False, context.chance),)

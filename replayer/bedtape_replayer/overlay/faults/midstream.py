@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from bedtape_cassettes.failures import FAILURES, render_error, stream_member
-from bedtape_cassettes.families.shared.server_sent import write_event
+from bedtape_cassettes.families.shared.server_sent import ends_reading, write_event
 from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.format.eventstream import encode_strings
 from bedtape_cassettes.model import Headers, JsonValue, exception_headers
@@ -156,8 +156,10 @@ def _end_with_event(
     request_id = dict(reply.headers).get(b"request-id", b"").decode()
     value = render_error(call.dialect, error, status, message, request_id, members=members)
     # a stream that still arrives has no pieces
-    number = min(after, len(reply.pieces)) if reply.pieces else after
-    return _end_with(reply, after, write_event(call.operation or "", "error", value, number))
+    number = after
+    if reply.pieces:
+        number = min(after, len(reply.pieces) - ends_reading(reply.pieces[-1].data))
+    return _end_with(reply, number, write_event(call.operation or "", "error", value, number))
 
 
 def _end_with(reply: Reply, after: int, data: bytes) -> Reply:

@@ -10,6 +10,7 @@ from botocore.model import OperationModel, Shape, StructureShape
 
 from bedtape_cassettes.addresses import RUNTIME
 from bedtape_cassettes.errors import Problem
+from bedtape_cassettes.families.rendering import can_render
 from bedtape_cassettes.families.shared.service_models import load_operation
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.format.json_values import Place
@@ -104,7 +105,8 @@ def find_trace_problems(traces: list[Any], path: Place) -> list[Problem]:
 
 
 def _make_unmodelled(name: str, path: Place) -> Problem:
-    fix = "use text, json, tool, error or raw"
+    words = "text, json, tool, error or raw" if can_render(name) else "raw or error"
+    fix = f"use {words}"
     return Problem.at(path, "an operation that botocore's service models describe", name, fix)
 
 

@@ -3,6 +3,7 @@
 The oracles are botocore's models and validator, and what Bedrock answered.
 """
 
+import gzip
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -18,9 +19,12 @@ from hypothesis import strategies as st
 from bedtape_cassettes.families.shared.service_models import load_service
 from bedtape_cassettes.model import JsonValue
 from bedtape_cassettes.operations import OPERATIONS, identify
+from bedtape_replayer.answering.call import Call
+from bedtape_replayer.answering.head import Head
+from bedtape_replayer.engine import checks
 from bedtape_replayer.engine.validation import find_refusal
 from bedtape_replayer.overlay.faults.error_response import Failure
-from support.corpus import Exchange, every, needs_corpus
+from support.corpus import ROOT, Exchange, every, needs_corpus
 from support.examples import examples
 
 CLAUDE = "anthropic.claude-3-haiku-20240307-v1:0"
@@ -882,6 +886,20 @@ def test_everything_that_bedrock_answered_passes() -> None:
     answered = [exchange for exchange in every() if exchange.status == 200]
     assert [(str(e), refusal) for e in answered if (refusal := _recorded(e))] == []
     assert len(answered) > 1000
+
+
+@pytest.mark.corpus
+@needs_corpus
+def test_observed_chat_completions_are_answered_or_refused_as_by_the_service() -> None:
+    with gzip.open(ROOT.parent / "observations" / "openai-doors.jsonl.gz", "rt") as lines:
+        rows = [json.loads(line) for line in lines]
+    asked = [row for row in rows if row["request_body"]]
+    for row in asked:
+        head = Head.of([(b"host", row["host"].encode())])
+        body = json.dumps(row["request_body"]).encode()
+        call = Call("default", "POST", row["path"], head, body)
+        assert (checks.find_refusal(call) is None) == (row["status"] == 200), row["request_body"]
+    assert len(asked) > 50
 
 
 @pytest.mark.corpus

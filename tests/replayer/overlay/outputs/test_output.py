@@ -340,6 +340,7 @@ def test_a_rule_answers_the_operation_of_each_service_that_has_the_name(
             {"when": {"operation": "Messages"}, "answer": {"output": {}}},
             ["use text, json, tool, error or raw"],
         ),
+        ({"when": {"operation": "ListModels"}, "answer": {"output": {}}}, ["use raw or error"]),
         ({"when": {"operation": "GetAgnt"}, "answer": {"output": {}}}, ["did you mean GetAgent?"]),
         (
             {"when": {"operation": "GetAgent"}, "answer": {"output": {}, "text": "a"}},
