@@ -3,6 +3,8 @@ of this machine are used.
 """
 
 import ipaddress
+import os
+import re
 import signal
 import socket
 from collections.abc import Iterator
@@ -19,36 +21,39 @@ from bedtape_cassettes.config.options import CONFIG, variables
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# A slow or loaded machine must not fail a test. The environments of
-# tests/matrix have no Hypothesis.
+# A slow or loaded machine must not fail a test, and neither must another choice of examples:
+# tests/fuzz chooses at random. The environments of tests/matrix have no Hypothesis.
 with suppress(ImportError):
-    from hypothesis import settings
+    from hypothesis import HealthCheck, settings
 
     from support.examples import examples
 
-    settings.register_profile("bedtape", deadline=None, max_examples=examples(100))
+    settings.register_profile(
+        "bedtape",
+        deadline=None,
+        derandomize=True,
+        max_examples=examples(100),
+        suppress_health_check=[HealthCheck.too_slow],
+    )
     settings.load_profile("bedtape")
 
-_UNSET = (
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_BEARER_TOKEN_BEDROCK",
-    "AWS_PROFILE",
-    "AWS_ENDPOINT_URL",
-    "AWS_ENDPOINT_URL_BEDROCK_RUNTIME",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "http_proxy",
-    "https_proxy",
-    # pytest and other tools print more where these are set.
-    "CI",
-    "BUILD_NUMBER",
-    "GITHUB_ACTIONS",
-    "FORCE_COLOR",
-    "NO_COLOR",
-    "PYTEST_ADDOPTS",
+# The variables of whoever runs the tests, or of their CI or git hook, that change what a program
+# does or prints.
+_UNSET = re.compile(
+    r"(AWS|OPENAI|ANTHROPIC|GITHUB|GIT)_.*|((HTTPS?|ALL|NO)_PROXY)|CI|BUILD_NUMBER|COLUMNS|LINES"
+    r"|FORCE_COLOR|NO_COLOR|PY_COLORS|TERMINAL_WIDTH|PYTEST_ADDOPTS|SOURCE_DATE_EPOCH"
+    r"|SSL_CERT_(FILE|DIR)|(REQUESTS|CURL)_CA_BUNDLE|NODE_(EXTRA_CA_CERTS|OPTIONS)",
+    re.IGNORECASE,
 )
+
+
+def _list_unset() -> list[str]:
+    return [name for name in os.environ if _UNSET.fullmatch(name)]
+
+
+# Some libraries read them when they are imported.
+for _name in _list_unset():
+    del os.environ[_name]
 
 
 def _is_loopback(address: Any) -> bool:
@@ -98,7 +103,7 @@ def clean_environment(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """No credentials, endpoints, settings or caches of whoever runs the tests."""
-    for name in (*_UNSET, *(variable for variable, _ in variables()), CONFIG):
+    for name in (*_list_unset(), *(variable for variable, _ in variables()), CONFIG):
         monkeypatch.delenv(name, raising=False)
     home = tmp_path_factory.getbasetemp() / "home"
     home.mkdir(exist_ok=True)

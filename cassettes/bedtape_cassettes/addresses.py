@@ -251,10 +251,7 @@ def _point_variables(environ: Mapping[str, str], url: str) -> dict[str, str]:
 
 
 def point_environment(environ: Mapping[str, str], url: str) -> dict[str, str]:
-    """Return the environment in which Bedrock calls go to `url`.
-
-    Credentials and region stay as they are.
-    """
+    """Return the environment in which Bedrock calls go to `url`, with credentials and region."""
     pointed = {**environ, **_point_variables(environ, url), **dict.fromkeys(_OFF, "false")}
     for name in ("NO_PROXY", "no_proxy"):  # a company's proxy must not see calls to this machine
         pointed[name] = ",".join(filter(None, (pointed.get(name), _LOCAL)))

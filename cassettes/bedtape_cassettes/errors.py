@@ -64,10 +64,7 @@ class CassetteMissing(CassetteError):
 
 
 class Invalid(CassetteError):
-    """A document or an option is wrong.
-
-    `problems` lists every problem in the order of the document.
-    """
+    """A document or an option is wrong. `problems` lists every problem in document order."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
@@ -79,10 +76,7 @@ class CassetteInvalid(Invalid):
 
 
 class ConfigInvalid(Invalid):
-    """Settings or options are wrong.
-
-    `file` of a problem may be the name of a variable or option.
-    """
+    """Settings or options are wrong. `file` of a problem may be a variable or an option."""
 
 
 class SecretFound(Invalid):

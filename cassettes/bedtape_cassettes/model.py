@@ -48,10 +48,7 @@ def is_path(text: str) -> bool:
 
 
 def is_header(name: str, value: str) -> bool:
-    """Whether the name and value can be a header of HTTP.
-
-    Headers of event frames are less restricted.
-    """
+    """Whether name and value can be a header of HTTP. Headers of frames are less restricted."""
     return _HEADER_NAME.fullmatch(name) is not None and _HEADER_VALUE.fullmatch(value) is not None
 
 
@@ -194,10 +191,7 @@ class Interaction:
 
 @dataclass(frozen=True, slots=True)
 class Cassette:
-    """Recorded interactions with one name, in recorded order.
-
-    The parts of the name are joined by `/`.
-    """
+    """Recorded interactions with one name, in order. `/` joins the parts of the name."""
 
     name: str
     interactions: tuple[Interaction, ...]

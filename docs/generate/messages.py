@@ -14,7 +14,7 @@ from tables import code, table
 from bedtape_cassettes.failures import FAILURES
 from bedtape_replayer.wire import http1, http1_body
 from bedtape_replayer.wire import http1_grammar as grammar
-from bedtape_replayer.wire.http2 import connection
+from bedtape_replayer.wire.http2 import requests
 
 __all__ = ["render_bedrock_errors", "render_own_errors"]
 
@@ -41,7 +41,7 @@ def render_own_errors() -> list[str]:
         *_find_refusals(grammar, "RequestError", 0),
         *_find_refusals(http1, "RequestError", 0),
         *_find_refusals(http1_body, "RequestError", 0),
-        *_find_refusals(connection, "_refuse", 1),
+        *_find_refusals(requests, "_refuse", 1),
     )
     distinct = dict.fromkeys(refusals)
     rows = [(str(status), message) for status, message in sorted(distinct)]

@@ -136,10 +136,7 @@ class Addon:
             self._refuse(flow, error, 403)
 
     def http_connect_upstream(self, flow: http.HTTPFlow) -> None:
-        """Adds the proxy's password to a CONNECT request.
-
-        Replaces a Bedrock host by the upstream.
-        """
+        """Adds the proxy's password to a CONNECT. Replaces Bedrock's host by the upstream."""
         request, proxy = flow.request, flow.server_conn.address
         if proxy is not None and (authorization := self.proxies.find_authorization(proxy[:2])):
             request.headers["Proxy-Authorization"] = authorization
@@ -278,10 +275,7 @@ class Addon:
         return self.signer
 
     def _begin(self, flow: http.HTTPFlow, live: _FlowState, body: bytes) -> None:
-        """Records a request right before it is sent.
-
-        Raises RecorderError if it must not be sent.
-        """
+        """Records a request before it is sent. Raises RecorderError if it must not be sent."""
         request, route, headers = flow.request, live.route, _to_pairs(flow.request.headers)
         check_transport(
             headers, request.scheme, self._find_address((request.host, request.port))[0]

@@ -257,10 +257,7 @@ class Profiles:
         )
 
     def read_keys(self, profile: str) -> ReadOnlyCredentials:
-        """Returns the current keys of a profile.
-
-        May fetch them over the network. Raises RecorderError.
-        """
+        """Returns a profile's current keys, maybe from the network. Raises RecorderError."""
         try:
             if profile not in self._credentials:
                 self._credentials[profile] = botocore.session.Session(

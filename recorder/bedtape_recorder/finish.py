@@ -234,10 +234,7 @@ def _choose(
 
 
 def _rank(interaction: Interaction) -> int:
-    """Returns how complete a recording is.
-
-    A less complete recording does not replace a more complete one.
-    """
+    """Returns how complete a recording is. It does not replace a more complete one."""
     return 0 if interaction.partial else 1 if interaction.response.ends else 2
 
 

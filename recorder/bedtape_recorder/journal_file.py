@@ -41,10 +41,7 @@ class JournalFile:
         )
 
     def _write(self, data: bytes) -> None:
-        """Writes all bytes or none, because a cut record hides the records after it.
-
-        Raises OSError.
-        """
+        """Writes all bytes or none: a cut record hides the records after it. Raises OSError."""
         left = memoryview(data)
         try:
             while left:

@@ -135,10 +135,7 @@ class OpenExchanges:
             waiting.set()
 
     async def wait(self, client: str) -> None:
-        """Returns when the exchanges of a client's connection have ended.
-
-        Cuts them after `seconds`.
-        """
+        """Returns when a client's exchanges have ended, and cuts them after `seconds`."""
         if not self.seconds or client not in self._open:
             return
         self.gone.update(self._open[client])
@@ -156,10 +153,7 @@ reading_on = OpenExchanges()
 
 
 def install_changes() -> None:
-    """Installs the changes.
-
-    Raises RecorderError if mitmproxy lacks a private method that is changed.
-    """
+    """Installs the changes. Raises RecorderError if mitmproxy lacks a method to change."""
     _install_graceful_goaway()
     _install_reading_on()
     _install_trailers()

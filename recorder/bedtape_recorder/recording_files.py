@@ -34,10 +34,7 @@ _CONNECTION_HEADERS = frozenset(
 
 
 class RecordingFiles:
-    """The journal, opened beside the cassettes that exist.
-
-    Raises RecorderError if these cannot be played.
-    """
+    """The journal, opened beside existing cassettes. Raises RecorderError if they cannot play."""
 
     def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
         self._settings = settings
@@ -53,10 +50,7 @@ class RecordingFiles:
         )
 
     def write(self, *, prune: bool) -> WriteResult:
-        """Turn the journal into cassettes.
-
-        Raises CassetteError or OSError; the journal then stays.
-        """
+        """Turn the journal into cassettes. It stays after CassetteError or OSError."""
         left = self.existing.stop()
         written = self.journal.finish(
             self._settings.folder, self._before, prune=prune, rules=self._settings.match

@@ -79,10 +79,7 @@ def make_host_patterns(upstream: tuple[str, str, int] | None) -> list[str]:
 
 
 def strip_secret(path: str, secret: str) -> str:
-    """Return the path below the recorder's secret prefix `/SECRET`.
-
-    Raises RecorderError for another path.
-    """
+    """Return the path below the recorder's prefix `/SECRET`. Raises RecorderError for others."""
     given, _, rest = path.lstrip("/").partition("/")
     if not hmac.compare_digest(given.encode("latin-1", "replace"), secret.encode()):
         fix = "use the endpoint variables that `bedtape record` sets"

@@ -99,10 +99,7 @@ def check_name(name: str | None) -> None:
 
 
 def read_script_settings(options: Mapping[str, Any]) -> Settings:
-    """Returns the settings that mitmproxy's options contain.
-
-    Raises RecorderError or CassetteError.
-    """
+    """Returns the settings in mitmproxy's options. Raises RecorderError or CassetteError."""
     given = dict(options)
     check_name(given["name"])
     if given["record"] not in ("once", "new", "all"):

@@ -117,10 +117,7 @@ class _Sender:
         )
 
     def _reserve(self, tokens: int) -> bool:
-        """Whether the budget has the tokens that the recorded answer took.
-
-        The new answer may take more.
-        """
+        """Whether the budget has the tokens of the recorded answer. A new one may take more."""
         with self._lock:
             if self._plan.budget is not None and self._tokens + tokens > self._plan.budget:
                 return False
@@ -132,10 +129,7 @@ class _Sender:
             self._tokens += tokens
 
     def _repeat(self, interaction: Interaction) -> Interaction:
-        """Returns the interaction with the new answer.
-
-        It is captured like the answers of a recording.
-        """
+        """Returns the interaction with the new answer, captured as in a recording."""
         request, written = interaction.request, bytearray()
         capture = Capture(
             written.extend,
@@ -203,10 +197,7 @@ def _count_tokens(interaction: Interaction) -> int:
 
 
 def _read(answer: AWSResponse, add: Callable[[bytes], object]) -> str | None:
-    """Reads the body to its end.
-
-    Returns how the service ended it early, or None if it is complete.
-    """
+    """Reads the body to its end. Returns how the service ended it early, or None."""
     length, size = answer.headers.get("content-length"), 0
     try:
         for data in answer.raw.stream(_PIECE):

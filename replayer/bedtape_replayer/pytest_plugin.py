@@ -172,10 +172,7 @@ def _fail_on_misses(item: pytest.Item, own: Bedrock | None = None) -> None:
 
 
 def _uses(item: pytest.Item, fixture: str = "bedrock") -> bool:
-    """Whether the test uses this plugin's fixture.
-
-    A project may have another fixture of the same name.
-    """
+    """Whether the test uses this plugin's fixture, and not another of the same name."""
     info = getattr(item, "_fixtureinfo", None)
     definitions = info.name2fixturedefs.get(fixture) if info is not None else None
     return bool(definitions and definitions[-1].func.__module__ == __name__)

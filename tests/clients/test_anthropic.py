@@ -26,7 +26,7 @@ from bedtape_cassettes.model import Cassette
 from bedtape_cassettes.storage.store import samples
 from bedtape_replayer import Replayer
 from bedtape_replayer.server.server import Outcome
-from support import authored, corpus, sdk
+from support import WAIT, authored, corpus, sdk
 from support.folders import write
 from support.sdk import RecordedCall
 
@@ -75,7 +75,12 @@ def job_of(row: RecordedCall) -> Job | str:
     extra = {name: value for name, value in body.items() if name not in _TYPED}
     model = sdk.arguments(row)["modelId"]
     # A timeout is given because without one the client refuses to send long requests unstreamed.
-    call = {"model": model, "stream": "Stream" in row.operation, "extra_body": extra, "timeout": 30}
+    call = {
+        "model": model,
+        "stream": "Stream" in row.operation,
+        "extra_body": extra,
+        "timeout": WAIT,
+    }
     return Job(row.session, arguments | call, _expected(row))
 
 

@@ -19,6 +19,7 @@ from bedtape_replayer.history.record import Record
 from bedtape_replayer.history.retries.finding import Mistake
 from bedtape_replayer.overlay.faults.kinds import BESIDE_ERROR, KINDS
 from bedtape_replayer.overlay.schema import ANSWER, FAULT, OVERLAY, RULE, SCHEDULE, WHEN
+from bedtape_replayer.server.shared.state import UNAVAILABLE
 from bedtape_replayer.server.thread import Replayer
 
 DOCS = Path(__file__).parents[2] / "docs" / "reference"
@@ -151,9 +152,11 @@ _WITHIN = {
     "LayerError": "becomes an OverlayException",
     "RequestError": "becomes an HTTP status",
     "SlowPattern": "becomes an OverlayException, or is told by the command",
+    "StateUnavailable": "becomes the error of that name on the wire, or a CassetteError",
     "StreamFault": "becomes a RST_STREAM",
     "Unfit": "becomes a ConfigInvalid",
     "Unusable": "is told by the import",
+    "ValueDamaged": "becomes the error StateUnavailable on the wire",
 }
 
 
@@ -191,6 +194,7 @@ def test_every_error_of_the_wire_and_every_finding_is_on_the_page() -> None:
     own = {
         engine.MISS,
         engine.OVERLAY,
+        UNAVAILABLE,
         "InternalServerException",
         "RecorderException",
         "ValidationException",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bedtape_recorder.cli import record
+from bedtape_recorder.cli.record import record
 from bedtape_recorder.errors import RecorderError
 from bedtape_recorder.settings import DEFAULTS, Settings, parse_upstream
 

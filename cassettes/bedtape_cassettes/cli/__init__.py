@@ -1,4 +1,1 @@
-"""The command `bedtape` and the commands of `bedtape cassette`.
-
-`app` joins them, `output` and `errors` print.
-"""
+"""The command `bedtape` and `bedtape cassette`. `app` joins them, `output` and `errors` print."""

@@ -42,10 +42,16 @@ COMMANDS = (
         "Find problems of this environment and print their fixes.",
     ),
     Command(
-        _RECORD, "record", "bedtape_recorder.cli", "Run a program and record its Bedrock calls."
+        _RECORD,
+        "record",
+        "bedtape_recorder.cli.record",
+        "Run a program and record its Bedrock calls.",
     ),
     Command(
-        _RECORD, "recover", "bedtape_recorder.cli", "Make cassettes from interrupted recordings."
+        _RECORD,
+        "recover",
+        "bedtape_recorder.cli.recover",
+        "Make cassettes from interrupted recordings.",
     ),
     Command(
         _REPLAY,

@@ -324,10 +324,7 @@ def _parse_age(age: str) -> int:
 
 
 def _read_played(history: Path) -> frozenset[str]:
-    """Returns every text of the JSON or of its lines.
-
-    A recording was played if the texts contain its file.
-    """
+    """Returns the texts of the JSON or of its lines, with the files of played recordings."""
     try:
         data = history.read_bytes()
     except OSError as error:

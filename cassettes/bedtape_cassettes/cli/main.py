@@ -44,10 +44,7 @@ def load_all() -> Any:
 
 
 class _CommandList(SectionedGroup):
-    """The list of all commands, which is enough for help and completion.
-
-    Imports a command when it runs.
-    """
+    """The list of all commands, for help and completion. A command is imported when it runs."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)

@@ -24,10 +24,7 @@ def die_at_next_signal() -> None:
 
 
 def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Runs the command and returns its exit code, or 128 plus the signal.
-
-    Raises OSError if it cannot be run.
-    """
+    """Runs the command and returns its exit code, or 128 plus the signal. Raises OSError."""
     child = subprocess.Popen(command, env=environment)  # noqa: S603 -- the user's own command
     with _forward_signals(child):
         code = child.wait()

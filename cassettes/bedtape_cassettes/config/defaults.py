@@ -11,10 +11,7 @@ Defaults: TypeAlias = dict[str, Any]
 
 
 def key_of(parameter: Any) -> str | None:
-    """Returns the key of a parameter: `any-profile` for `--any-profile`.
-
-    `None` for an argument without a key.
-    """
+    """Returns the key of a parameter: `any-profile` for `--any-profile`, `None` for an argument."""
     if parameter.param_type_name == "argument":
         return ARGUMENTS.get(parameter.name)
     long = [name for name in parameter.opts if name.startswith("--")]

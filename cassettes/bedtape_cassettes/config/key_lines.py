@@ -12,10 +12,7 @@ _LINE = re.compile(rf"\s*(?:\[\s*(?P<table>{_DOTTED})\s*\]|(?P<key>{_DOTTED})\s*
 
 
 class KeyLines:
-    """The lines of the keys and tables of a text.
-
-    The text is parsed once, by the first call of `line_of`.
-    """
+    """The lines of the keys and tables of a text, which the first call of `line_of` parses."""
 
     def __init__(self, text: str) -> None:
         self._text = text

@@ -79,7 +79,7 @@ _PLAYING: _Options = {
     "strict": _SWITCH,
     "validate": Option(ChoiceKind(("always", "rules", "never"))),
     "ids": Option(ChoiceKind(("equal", "unique"))),
-    "simulate": Option(ChoiceKind(("caching", "limits")), many=True),
+    "simulate": Option(ChoiceKind(("caching", "guardrails", "limits", "service_tiers")), many=True),
     "tls": _SWITCH,
 }
 _DEFAULT = Option(ChoiceKind(("strict", "canned", "echo", "schema")))

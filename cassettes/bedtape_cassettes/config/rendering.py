@@ -12,10 +12,7 @@ from bedtape_cassettes.text import Line, lines
 
 
 def render_json(settings: Settings) -> dict[str, object]:
-    """Returns all settings for programs.
-
-    A value is null if it selects the default or is a secret.
-    """
+    """Returns all settings for programs. Null selects the default or stands for a secret."""
     rows = [
         {
             "table": table,

@@ -1,7 +1,4 @@
-"""The JSON Schema of `bedtape.toml` and of `[tool.bedtape]`, made from the table of options.
-
-Pure.
-"""
+"""The JSON Schema of `bedtape.toml` and `[tool.bedtape]`, made from the table of options. Pure."""
 
 from __future__ import annotations
 

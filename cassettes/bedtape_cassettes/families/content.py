@@ -41,10 +41,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
-    """The reasoning of a model.
-
-    If the provider encrypts it, `redacted` holds the bytes and `text` is empty.
-    """
+    """The reasoning of a model. Encrypted reasoning is in `redacted`, and `text` is empty."""
 
     text: str = ""
     signature: str | None = None
@@ -92,10 +89,7 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The text with which a model refuses to answer.
-
-    A family that has no form for a refusal sends filtered text.
-    """
+    """The text of a refusal. A family that has no form for it sends filtered text."""
 
     text: str
 
@@ -202,20 +196,14 @@ class Embeddings:
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """Generated image files.
-
-    If `images` is None, rendering generates as many tiny images as the request wants.
-    """
+    """Generated image files. If `images` is None, rendering makes as many as the request wants."""
 
     images: tuple[bytes, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Index and relevance of each document.
-
-    If `scores` is None, rendering counts words shared with the query.
-    """
+    """Index and relevance of documents. If `scores` is None, rendering counts shared words."""
 
     scores: tuple[tuple[int, float], ...] | None = None
 
@@ -237,10 +225,7 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Passages:
-    """The passages that Retrieve finds.
-
-    If `passages` is None, rendering makes passages of the query's words.
-    """
+    """The passages that Retrieve finds. If `passages` is None, rendering makes some."""
 
     passages: tuple[Passage, ...] | None = None
 
@@ -369,10 +354,7 @@ class Prompt:
 
     @lazy_property
     def results(self) -> tuple[ToolResult, ...]:
-        """All tool results.
-
-        A result without a tool name gets the name from the call with the same id.
-        """
+        """All tool results. A result without a tool name gets the name from its call."""
         names = {use.id: use.name for turn in self.turns for use in turn.calls}
         results = (result for turn in self.turns for result in turn.results)
         return tuple(r if r.name else replace(r, name=names.get(r.id)) for r in results)

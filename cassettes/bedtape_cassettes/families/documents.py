@@ -65,10 +65,7 @@ def _read_parts(block: JsonValue) -> Iterator[str]:
 
 
 def _decode(data: str, kind: str) -> str:
-    """Return the text of base64, of a data URL, or of Anthropic's plain text.
-
-    Empty for other files.
-    """
+    """Return the text of base64, of a data URL, or of plain text. Empty for other files."""
     if kind == "text":
         return data
     if data.startswith("data:"):

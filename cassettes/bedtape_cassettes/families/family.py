@@ -34,10 +34,7 @@ TRACE = "amazon-bedrock-trace"
 
 
 class RenderError(ValueError):
-    """Content cannot be rendered for a request.
-
-    The message names the content and the supported kinds.
-    """
+    """Content cannot be rendered for a request. The message names it and the supported kinds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +115,7 @@ class Family:
 
 
 def resolve(message: Message, prompt: Prompt, family: Family) -> Message:
-    """Turn JSON into a tool call or text.
-
-    Turn a refusal into text if the family has no form for refusals.
-    """
+    """Turn JSON into a tool call or text, and a refusal into text if the family needs it."""
     blocks, stop = [], message.stop
     for block in message.blocks:
         resolved: Block = block

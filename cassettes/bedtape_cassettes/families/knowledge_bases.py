@@ -45,10 +45,7 @@ _DELTA = (10, 40)
 
 
 def render_retrieval(content: Content, request: ServiceRequest) -> Response:
-    """Retrieve: the passages, best first, as many as the request wants.
-
-    A passage without a score gets one.
-    """
+    """Retrieve: the passages, best first, as many as the request wants, with scores."""
     if not isinstance(content, Passages):
         raise request.refuse(content, "passages (Passages)")
     query, limit = request.prompt.last, _find_limit(request.body)
@@ -125,10 +122,7 @@ def stream_generation(content: Content, request: ServiceRequest) -> Response:
 
 
 def read_cited(content: Content, request: ServiceRequest) -> tuple[str, list[JsonObject]]:
-    """Return the text of a message and the citations of its parts.
-
-    Raises RenderError for other content.
-    """
+    """Return a message's text and the citations of its parts. Raises RenderError."""
     if not isinstance(content, Message):
         raise request.refuse(content, "text (Message)")
     text, citations = "", []

@@ -96,10 +96,7 @@ def _family(operation: str | None, model: str | None, name: str | None) -> Famil
 def content_of(
     operation: str | None, model: str | None, response: Response, *, family: str | None = None
 ) -> Content | None:
-    """Return the content of a response.
-
-    Returns None for errors, also in mid-stream, and for unknown forms.
-    """
+    """Return the content of a response; None for errors, also in streams, and unknown forms."""
     model_family = _family(operation, model, family)
     if model_family is None or response.status != 200 or _ends_in_exception(response.body):
         return None
@@ -131,10 +128,7 @@ def _read(model_family: Family, body: Body | Events, values: Sequence[JsonValue]
 
 
 def _values(body: Body | Events) -> list[JsonValue]:
-    """The JSON of a body or of each event.
-
-    Converse's events become objects with the event type as the member.
-    """
+    """The JSON of a body or of each event. Converse's events become objects, by event type."""
     if isinstance(body, Body):
         return [parse_object(body.data)]
     return [

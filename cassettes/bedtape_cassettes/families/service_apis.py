@@ -157,10 +157,7 @@ SERVICE_APIS: Mapping[str, ServiceApi] = {
 def render_service(
     operation: str, content: Content, body: bytes, path: str, chance: Random
 ) -> Response:
-    """Return the answer of one of `SERVICE_APIS`.
-
-    Raises RenderError for content that it does not answer with.
-    """
+    """Return the answer of one of `SERVICE_APIS`. Raises RenderError for other content."""
     known = next((each for each in OPERATIONS if each.name == operation), None)
     labels = read_labels(known, path) if known else {}
     value = _parse(body)

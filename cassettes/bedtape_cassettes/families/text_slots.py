@@ -53,10 +53,7 @@ def _is_other(value: JsonValue | Plain, members: Members) -> bool:
 
 
 def split_like(text: str, pieces: Sequence[str]) -> list[str]:
-    """Split the text into pieces of the same lengths.
-
-    The piece for the last non-empty piece gets the rest.
-    """
+    """Split the text into pieces of the same lengths. The last non-empty piece gets the rest."""
     last = max((number for number, piece in enumerate(pieces) if piece), default=len(pieces) - 1)
     pieces_of_text, start = [], 0
     for number, piece in enumerate(pieces):
@@ -125,10 +122,7 @@ class _Stream:
         ]
 
     def _rest(self, slot: Slot) -> str:
-        """The event without its text and numbers.
-
-        Deltas that may be removed or repeated are equal in it.
-        """
+        """The event without text and numbers, equal for deltas that may be removed or repeated."""
         return repr((slot.place, _blank(with_leaf(self.values[slot.number], slot.place, ""))))
 
     def _ends(self, number: int) -> bool:

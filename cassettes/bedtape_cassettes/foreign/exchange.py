@@ -82,10 +82,7 @@ class ImportFormat:
 
 
 def read_each(entries: Iterable[Any], take: Callable[[Any], Exchange | Rule]) -> Iterator[Entry]:
-    """Converts each entry with `take`.
-
-    An unusable entry becomes a SkippedEntry and does not stop the others.
-    """
+    """Converts each entry with `take`. An unusable entry becomes a SkippedEntry."""
     for count, entry in enumerate(entries, 1):
         try:
             yield take(entry)
@@ -230,10 +227,7 @@ def _name_host(host: str | None) -> str:
 
 
 def path_of(method: str, url: str) -> str:
-    """Returns Bedrock's path with its query, percent-encoded.
-
-    Raises Unusable, with foreign=True for another API.
-    """
+    """Returns Bedrock's encoded path and query. Raises Unusable, foreign=True for other APIs."""
     match = _URL.fullmatch(url)
     if not match:
         raise Unusable(f"expected a URL, found {url[:60]!r}")

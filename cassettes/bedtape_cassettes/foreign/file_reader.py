@@ -31,10 +31,7 @@ class FileContent:
 
 
 def inflate(data: bytes, limit: int = MAX_BYTES) -> bytes:
-    """Decompresses gzip or zlib.
-
-    Raises ValueError for other or truncated data, or for more than `limit` bytes.
-    """
+    """Decompresses gzip or zlib. Raises ValueError for other data, or more than `limit` bytes."""
     unpacked = b""
     while data:
         unpacking = zlib.decompressobj(_EITHER)

@@ -48,10 +48,7 @@ class ImportResult:
         return Counter(skipped.host for skipped in self.skipped if skipped.host)
 
     def remarks(self) -> Iterator[str]:
-        """Yields a line for each reason and note, with the numbers of its entries.
-
-        Secrets are scrubbed.
-        """
+        """Yields a scrubbed line for each reason and note, with the numbers of its entries."""
         yield from map(scrub_text, self._remarks())
 
     def _remarks(self) -> Iterator[str]:

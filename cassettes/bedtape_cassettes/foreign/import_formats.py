@@ -50,10 +50,7 @@ class FileEntries:
 
 
 def read(data: bytes, wanted: str | None = None) -> FileEntries:
-    """Reads a file. wanted: the required format; `None` detects the format.
-
-    Raises ForeignInvalid.
-    """
+    """Reads a file. wanted: the format; `None` detects the format. Raises ForeignInvalid."""
     try:
         content = parse_file(data)
     except ValueError as error:

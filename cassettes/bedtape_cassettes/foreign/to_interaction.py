@@ -117,10 +117,7 @@ def _request_body(exchange: Exchange) -> bytes:
 
 
 def _decode_response(exchange: Exchange) -> Exchange:
-    """Removes the response's content-encoding.
-
-    Many recorders decoded the body and left the header.
-    """
+    """Removes content-encoding. Many recorders decoded the body and left the header."""
     coding = _header(exchange.response_headers, "content-encoding").lower()
     if coding in ("", "identity"):
         return exchange

@@ -42,10 +42,7 @@ def as_glob(exact: str) -> str:
 
 
 def as_regex(pattern: str) -> str:
-    """Converts a pattern for the whole text to one for a search.
-
-    The dialect of both tools is Java's.
-    """
+    """Converts a pattern for the whole text to one for a search. Its dialect is Java's."""
     regex = pattern.removeprefix(".*").removesuffix(".*") or "."
     try:
         compile_pattern(regex)

@@ -55,10 +55,7 @@ def _refuse_constant(name: str) -> JsonValue:
 
 
 def levels(value: JsonValue, most: int = MAX_LEVELS) -> int:
-    """Returns how deeply lists and objects are nested; 0 for a scalar.
-
-    The count ends above `most`.
-    """
+    """Returns how deep lists and objects are; 0 for a scalar. The count ends above `most`."""
     deepest, members = 0, [value]
     while deepest <= most and (
         nested := [member for member in members if isinstance(member, dict | list)]
@@ -73,10 +70,7 @@ def levels(value: JsonValue, most: int = MAX_LEVELS) -> int:
 
 
 def parse(data: bytes) -> JsonValue:
-    """Parses JSON strictly: UTF-8, no duplicate keys, no NaN, at most MAX_LEVELS levels.
-
-    Raises ValueError.
-    """
+    """Parses strict JSON: UTF-8, unique keys, no NaN, at most MAX_LEVELS. Raises ValueError."""
     try:
         value: JsonValue = json.loads(
             data.decode(), object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant
@@ -244,10 +238,7 @@ def seal_chunk(value: JsonValue) -> bytes:
 
 
 def open_data(piece: bytes) -> JsonValue:
-    """Returns the JSON of a server-sent event that is one `data:` line.
-
-    Raises ValueError for every other event.
-    """
+    """Returns the JSON of an event with one `data:` line. Raises ValueError for other events."""
     if not (piece.startswith(b"data: ") and piece.endswith(b"\n\n")):
         raise ValueError("not one `data: ` line and an empty one")
     value = parse(piece[6:-2])
@@ -325,10 +316,7 @@ def _without_padding(events: list[Event]) -> Events:
 
 
 def _remove_padding(event: Event) -> Event:
-    """Returns the event without padding, or marks it as bare.
-
-    Exceptions have no padding and no mark.
-    """
+    """Returns the event without padding, or marks it as bare. Exceptions have neither."""
     if not _is_event(event):
         return event
     payload, had = unpad(event.payload)

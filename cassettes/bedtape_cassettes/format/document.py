@@ -187,10 +187,7 @@ def read(data: bytes, file: str, load: Load = _load_nothing) -> Interaction:
 
 
 def read_document(value: JsonValue, file: str) -> Interaction:
-    """Returns the interaction of a document.
-
-    Raises CassetteInvalid with every problem, without lines.
-    """
+    """Returns the interaction of a document. Raises CassetteInvalid with every problem."""
     return _read_value(value, file, _load_nothing)
 
 

@@ -152,10 +152,7 @@ def _encode_string_headers(headers: Headers) -> bytes:
 
 
 def encode_strings(headers: Headers, payload: bytes) -> bytes:
-    """Returns the bytes of a frame with string headers, as all frames of Bedrock have.
-
-    Raises FrameError.
-    """
+    """Returns a frame with string headers, as all frames of Bedrock have. Raises FrameError."""
     return _seal(_encode_string_headers(headers), payload)
 
 
@@ -254,10 +251,7 @@ class Decoder:
 
 
 def decode_all(data: bytes) -> list[Frame]:
-    """Returns all frames of a whole body.
-
-    Raises FrameError if it contains anything but whole frames.
-    """
+    """Returns all frames of a whole body. Raises FrameError for anything but whole frames."""
     decoder = Decoder()
     frames = decoder.feed(data)
     if decoder.rest:

@@ -107,10 +107,7 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class DamagedPart:
-    """Unreadable bytes, from the offset `at` to the next record.
-
-    `read` yields it; it cannot be encoded.
-    """
+    """Unreadable bytes, from the offset `at` to the next record. It cannot be encoded."""
 
     at: int
 

@@ -81,10 +81,7 @@ def find_unsendable(value: JsonValue) -> list[Problem]:
 
 
 def _find_deep(value: JsonValue) -> Iterator[Problem]:
-    """Yields the members that have too many levels.
-
-    The other checks are recursive, so this check comes first.
-    """
+    """Yields the members with too many levels, before the other checks, which are recursive."""
     members = value.items() if isinstance(value, dict) else [((), value)]
     for name, member in members:
         if levels(member) > MAX_LEVELS:

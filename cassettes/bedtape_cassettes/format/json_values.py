@@ -174,10 +174,7 @@ def _below(value: JsonValue | Plain, part: str) -> Sequence[tuple[str | int, Jso
 
 
 def with_leaf(value: JsonValue | Plain, place: Place, leaf: JsonValue) -> JsonValue | Plain:
-    """A copy of the value with another value at a place.
-
-    The objects and lists around the place exist.
-    """
+    """A copy of the value with another value at a place, whose lists and objects exist."""
     if isinstance(value, Plain):
         return Plain(leaf if isinstance(leaf, str) else None)
     if not place:
@@ -212,10 +209,7 @@ MISSING: Final = Missing.MISSING
 
 
 class Change(NamedTuple):
-    """A place in which two values differ.
-
-    One side is `MISSING` if only the other value has the place.
-    """
+    """A place where two values differ. A side is `MISSING` if the other has the place alone."""
 
     place: Place
     before: JsonValue | Missing

@@ -79,10 +79,7 @@ def replace_all(pattern: re.Pattern[str], new: str, text: str) -> str:
 
 
 def expand_all(pattern: re.Pattern[str], template: str, text: str) -> str:
-    """The text with `template`, which can refer to groups, instead of every match.
-
-    Raises SlowPattern.
-    """
+    """The text with `template`, which can refer to groups, for every match. Raises SlowPattern."""
     try:
         return str(_compile(pattern).sub(template, text, timeout=_limit(len(text))))
     except (TimeoutError, MemoryError):

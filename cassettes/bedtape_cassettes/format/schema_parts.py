@@ -18,8 +18,8 @@ def list_of(item: Schema, description: str | None = None) -> Schema:
 
 
 def or_null(schema: Schema, description: str | None = None) -> Schema:
-    told = {} if description is None else {"description": description}
-    return {**schema, "type": [schema["type"], "null"], **told}
+    member = {} if description is None else {"description": description}
+    return {**schema, "type": [schema["type"], "null"], **member}
 
 
 def describe(description: str, schema: Schema) -> Schema:

@@ -76,10 +76,7 @@ def to_row(interaction: Interaction) -> Row:
 
 
 def _list_origin(interaction: Interaction) -> tuple[str | None, ...]:
-    """Returns the last values of a row.
-
-    A value that is not there leaves the row as older versions can read it.
-    """
+    """Returns the last values of a row. Absent ones leave the row as older versions read it."""
     if interaction.service:
         return interaction.region, interaction.service
     return (interaction.region,) if interaction.region else ()

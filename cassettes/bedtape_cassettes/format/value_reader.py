@@ -30,10 +30,7 @@ def shorten(text: str) -> str:
 
 
 class ValueReader:
-    """Collects problems: place, expected, found, fix.
-
-    `None` replaces a value that cannot be read.
-    """
+    """Collects problems: place, expected, found, fix. `None` replaces an unreadable value."""
 
     def __init__(self) -> None:
         self.problems: list[tuple[Place, str, str, str]] = []

@@ -142,10 +142,7 @@ def read(data: bytes, text: str, file: str) -> JsonValue:
 
 
 def events(data: bytes, text: str) -> Callable[[], Any]:
-    """Returns a function that returns the next parser event.
-
-    Uses libyaml if available, which is faster.
-    """
+    """Returns a function that returns the next parser event, by libyaml if it is available."""
     if yaml.__with_libyaml__:
         return yaml.CSafeLoader(data).get_event
     return _slow_events(text)

@@ -29,10 +29,7 @@ _BOMS = {b"\xef\xbb\xbf": "UTF-8", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 
 def load(data: bytes, file: str) -> JsonValue:
-    """Returns the value of the file's document.
-
-    Raises CassetteInvalid with every problem of one pass.
-    """
+    """Returns the value of the file's document. Raises CassetteInvalid with every problem."""
     return read(data, _decode(data, file), file)
 
 

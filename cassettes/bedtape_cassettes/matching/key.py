@@ -106,10 +106,7 @@ AnswerHeaders: TypeAlias = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Canonical:
-    """The parts of a request that its match key covers, without secrets.
-
-    `body`: JSON, else text.
-    """
+    """The parts of a request that its match key covers, without secrets. `body`: JSON or text."""
 
     operation: str
     model: str | None
@@ -144,10 +141,7 @@ def _normalise_leaf(value: JsonValue, placeholders: tuple[re.Pattern[str], ...])
 
 
 def _has_tokens(target: Target) -> bool:
-    """Whether a request can have idempotency tokens.
-
-    Bodies for models have members of other meanings.
-    """
+    """Whether a request can have idempotency tokens, which bodies for models do not have."""
     return target.model is None and target.dialect == "aws"
 
 
@@ -287,10 +281,7 @@ def compute_key(
 
 
 class PartialKey:
-    """What the match keys of requests share that differ in one text of the body.
-
-    See `make_partial_key`.
-    """
+    """What match keys of requests share that differ in one text. See `make_partial_key`."""
 
     __slots__ = ("_after", "_before", "_clean_start", "_is_clean", "_redaction", "_start")
 

@@ -74,10 +74,7 @@ class Search:
 
     @cached_property
     def clean(self) -> set[tuple[str, str, int]]:
-        """Texts without finds, each with its label and its depth.
-
-        Events and conversations repeat most texts.
-        """
+        """Texts without finds, each with its label and depth, because most texts repeat."""
         return set()
 
     def is_clean(self, text: str) -> bool:

@@ -1,7 +1,4 @@
-"""The kinds of secrets and personal data.
-
-One row of `KINDS` adds a kind to every search and every replacement.
-"""
+"""The kinds of secrets and personal data. A row of `KINDS` adds a kind everywhere."""
 
 from __future__ import annotations
 

@@ -158,10 +158,7 @@ _BASE64 = re.compile("[A-Za-z0-9+/_-]+={0,2}")
 
 
 def decode_base64(word: str) -> str | None:
-    """The text in base64 of either alphabet, padded or not.
-
-    Returns `None` if the word contains no text.
-    """
+    """The text in base64 of either alphabet, padded or not; `None` if there is no text."""
     if _BASE64.fullmatch(word) is None:
         return None
     stripped = word.rstrip("=")

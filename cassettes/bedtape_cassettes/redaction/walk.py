@@ -211,10 +211,7 @@ _SINGLE = frozenset(
 
 
 class _Document:
-    """An event's payload: its leaves, and their texts to be changed in place.
-
-    Base64 in `bytes` is opened.
-    """
+    """An event's payload: its leaves, and their texts to be changed, also inside `bytes`."""
 
     def __init__(self, text: str) -> None:
         leaves, whole = read_leaves(text)

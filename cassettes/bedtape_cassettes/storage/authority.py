@@ -111,10 +111,7 @@ def list_hosts() -> list[str]:
 
 
 def _create(file: Path, data: bytes) -> None:
-    """Write a file with mode 0600, unless another process writes it first.
-
-    No process sees a part of the file.
-    """
+    """Write a file with mode 0600 in one step, unless another process writes it first."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:

@@ -153,10 +153,7 @@ def _remove_all(paths: Iterable[Path]) -> None:
 
 
 def open_backups(place: Path) -> Path:
-    """Makes `.bedtape-backup`, which is not read as cassettes and which git ignores.
-
-    Raises OSError.
-    """
+    """Makes `.bedtape-backup`, which neither readers nor git consider. Raises OSError."""
     root = place if place.is_dir() else place.parent
     backups = root / BACKUPS
     _refuse_link(root, backups)
@@ -166,10 +163,7 @@ def open_backups(place: Path) -> Path:
 
 
 def back_up(place: Path, files: Sequence[Path], stamp: str) -> Path:
-    """Copies the files into `.bedtape-backup/STAMP` and returns that folder.
-
-    Raises CassetteError.
-    """
+    """Copies the files into `.bedtape-backup/STAMP`, which it returns. Raises CassetteError."""
     root = place if place.is_dir() else place.parent
     try:
         backups = open_backups(place)
@@ -291,10 +285,7 @@ def _render_all(
     redaction: Redaction,
     sources: Mapping[Interaction, Path],
 ) -> dict[str, Contents]:
-    """Returns the new contents of each cassette.
-
-    An interaction of `sources` keeps the bytes of its file.
-    """
+    """Returns each cassette's new contents. Interactions of `sources` keep their file's bytes."""
     by_file = {(c.name, i.file): i for c in before for i in c.interactions}
     contents: dict[str, Contents] = {}
     changed: list[tuple[str, Path, Interaction]] = []
@@ -330,10 +321,7 @@ def _take_binary_files(source: Path, interaction: Interaction, *, moved: bool) -
 
 
 def _render(path: Path, interaction: Interaction) -> Contents:
-    """Returns the file and its binary files.
-
-    Raises CassetteError if reading them would give another interaction.
-    """
+    """Returns the file and its binary files. Raises CassetteError if they would read otherwise."""
     try:
         data, files = document.write_with_files(interaction)
     except ValueError as error:

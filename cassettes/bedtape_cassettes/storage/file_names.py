@@ -85,10 +85,7 @@ def is_stale(interaction: Interaction) -> bool:
 
 
 def _keep_names(interactions: Sequence[Interaction]) -> list[str | None]:
-    """Returns for each interaction the name that stays, or None.
-
-    A longest rising sequence of names stays.
-    """
+    """Returns each interaction's name that stays, or None: the longest rising sequence stays."""
     names = [None if not i.file or is_stale(i) else i.file.rpartition("/")[2] for i in interactions]
     tails: list[tuple[int, str]] = []  # the last name of the best sequence of each length
     places: list[int] = []

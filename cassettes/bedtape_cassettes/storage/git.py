@@ -203,10 +203,7 @@ def configure_diff(top: Path) -> None:
 
 
 def set_up(folder: Path) -> Path:
-    """Makes `git diff` show `.tape` files as text in this repository.
-
-    Returns the path of its .gitattributes.
-    """
+    """Makes `git diff` show `.tape` files as text here. Returns the path of .gitattributes."""
     top = find_repository(folder)
     if top is None:
         raise CassetteError(

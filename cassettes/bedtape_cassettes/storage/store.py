@@ -156,10 +156,7 @@ def read(
 
 
 def read_named(folder: Path, names: Sequence[str]) -> Suite:
-    """Reads the cassettes of these names.
-
-    Other files in the folder may be of other tools, and are not read.
-    """
+    """Reads the cassettes of these names, and no other files, which may be of other tools."""
     return tuple(
         Cassette(
             name, tuple(replace(each, file=f"{name}/{each.file}") for each in cassette.interactions)

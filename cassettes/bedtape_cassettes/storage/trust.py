@@ -83,10 +83,7 @@ def _read_authorities(environ: Mapping[str, str]) -> Iterable[bytes]:
 
 
 def _write_java_store(path: Path, bundle: Sequence[bytes]) -> bool:
-    """Write a trust store.
-
-    Return whether cryptography is installed in a version that can (45 or later).
-    """
+    """Write a trust store. Return whether cryptography of version 45 or later is installed."""
     try:
         data: bytes | None = import_module(
             "bedtape_cassettes.storage.certificates"

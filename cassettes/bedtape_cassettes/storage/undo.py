@@ -129,10 +129,7 @@ def discard_unchanged(place: Path, state: SavedState) -> None:
 
 
 def _discard(state: SavedState) -> None:
-    """Removes the state.
-
-    Removes the folder of the states too if no other state is in it. Raises OSError.
-    """
+    """Removes the state, and the folder of the states if it is then empty. Raises OSError."""
     shutil.rmtree(state.folder)
     backups = state.folder.parent
     if [path.name for path in backups.iterdir()] == [".gitignore"]:
@@ -216,10 +213,7 @@ def _restore_file(old: Path, path: Path) -> None:
 
 
 def _read_changed(folder: Path, names: Sequence[str]) -> Suite:
-    """Reads the cassettes of these names.
-
-    The folder may contain files of other tools, which are not read.
-    """
+    """Reads the cassettes of these names, and no other files, which may be of other tools."""
     if not folder.is_dir():
         return ()
     own = folder.resolve().name
@@ -239,10 +233,7 @@ def _restore_folder(folder: Path, state: SavedState, now: Suite) -> None:
 
 
 def _name_as_in(folder: Path, cassette: Cassette) -> Cassette:
-    """Names a cassette of the saved state.
-
-    If its files are directly in the folder, it has the folder's name.
-    """
+    """Names a cassette of the saved state: files directly in the folder have its name."""
     direct = all("/" not in interaction.file for interaction in cassette.interactions)
     return Cassette(folder.resolve().name, cassette.interactions) if direct else cassette
 

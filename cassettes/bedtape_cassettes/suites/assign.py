@@ -310,10 +310,7 @@ def _find_stop_word(interaction: Interaction, stop: str) -> str | None:
 
 
 def _with_status(interaction: Interaction, value: str, notes: list[str]) -> Interaction:
-    """Sets the status.
-
-    An answer becomes an error; an error becomes an empty answer for `answer.text`.
-    """
+    """Sets the status. An answer becomes an error; an error becomes an empty answer."""
     status = _parse_whole("status", value, 200, 599)
     response = interaction.response
     if status == response.status:

@@ -42,10 +42,7 @@ def change_each(
 
 
 def trim(interaction: Interaction, events: int) -> Interaction:
-    """Keeps the first `events` events of a stream.
-
-    Raises CassetteError for a whole body, or if `events` < 1.
-    """
+    """Keeps the first `events` events. Raises CassetteError for a whole body, or fewer than 1."""
     body = interaction.response.body
     if events < 1:
         raise CassetteError(

@@ -139,10 +139,7 @@ def _check_interaction(where: str, interaction: Interaction, facts: Facts) -> It
 
 
 def _check_duplicates(cassette: Cassette) -> Iterator[CheckResult]:
-    """Finds equal requests.
-
-    They are replayed in turn. With --strict, each recording is played once.
-    """
+    """Finds equal requests, which are replayed in turn, with --strict once each."""
     by_number = dict(zip(list_numbers(cassette), cassette.interactions, strict=True))
     for same in find_duplicates(cassette):
         first = by_number[same[0]]

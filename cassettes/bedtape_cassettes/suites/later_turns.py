@@ -25,8 +25,8 @@ def change_later_turn(later: Interaction, old: Interaction, new: Interaction) ->
     except ValueError:
         return None
     match bodies:
-        case [dict() as asked, dict() as before, dict() as after] if _continues(asked, before):
-            data = compact(_carry(asked, before, after))
+        case [dict() as body, dict() as before, dict() as after] if _continues(body, before):
+            data = compact(_carry(body, before, after))
         case _:
             return None
     request = replace(

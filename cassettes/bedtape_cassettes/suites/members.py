@@ -22,10 +22,7 @@ def with_member(interaction: Interaction, path: str, value: str, notes: list[str
 
 
 def with_members(body: Body | Events, path: str, value: str, file: str) -> Body | Events:
-    """Sets the members at the path.
-
-    In a stream the path begins with the number of the event, from 0.
-    """
+    """Sets the members at the path, which begins with an event's number, from 0, in a stream."""
     try:
         parts = parse_path(path)
     except ValueError as error:

@@ -57,10 +57,7 @@ class Names:
                 self._last[match[1]] = max(self._last.get(match[1], 0), int(match[2]))
 
     def learn(self, find: Find) -> None:
-        """Stores the kind of a value that is replaced everywhere.
-
-        Skips values of secret headers.
-        """
+        """Stores the kind of a value that is replaced everywhere, except of secret headers."""
         if find.kind != SECRET_HEADER:
             self.kinds.setdefault(find.value, find.kind)
 

@@ -128,10 +128,7 @@ def find_duplicates(cassette: Cassette) -> list[tuple[int, ...]]:
 
 
 def _matches_glob(pattern: str, text: str) -> bool:
-    """Matches the whole text.
-
-    `*` and `?` are wild; brackets are literal, because test names contain them.
-    """
+    """Matches the whole text. `*` and `?` are wild; brackets, as in test names, are literal."""
     return fnmatchcase(text.casefold(), pattern.casefold().replace("[", "[[]"))
 
 
@@ -171,10 +168,7 @@ def _is_selected(selector: Selector, number: int, interaction: Interaction) -> b
 
 
 def find_cassettes(suite: Sequence[Cassette], name: str) -> tuple[Cassette, ...]:
-    """Returns the cassette with the name, or all that match the glob.
-
-    Raises CassetteError if none does.
-    """
+    """Returns the cassettes with the name or that match the glob. Raises CassetteError if none."""
     matching = tuple(c for c in suite if c.name == name) or tuple(
         c for c in suite if _matches_glob(name, c.name)
     )
@@ -204,10 +198,7 @@ def find_named(suite: Sequence[Cassette], names: Iterable[str]) -> tuple[Cassett
 
 
 def pick(suite: Sequence[Cassette], texts: Iterable[str]) -> Picked:
-    """Returns the places that the selectors select.
-
-    Raises CassetteError if a selector selects nothing.
-    """
+    """Returns the places that the selectors select. Raises CassetteError if one selects none."""
     places: dict[str, set[int]] = {}
     for selector in map(parse, texts):
         candidates = find_cassettes(suite, selector.cassettes)

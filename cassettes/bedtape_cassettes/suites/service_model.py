@@ -78,10 +78,7 @@ def _get_wire_name(name: str, member: Shape) -> str:
 def _check_shape(
     shape: Shape, value: JsonValue, where: str, *, is_request: bool = False
 ) -> Iterator[Drift]:
-    """Compares a value with a shape.
-
-    Answers may lack required members, because clients accept them.
-    """
+    """Compares a value with a shape. Answers may lack required members: clients accept them."""
     known: list[str] = []
     clean = _drop_unknown(shape, value, where, known)
     yield from (Drift(f"{path} is not known", certain=False) for path in known)
@@ -93,10 +90,7 @@ def _check_shape(
 
 
 def _drop_unknown(shape: Shape, value: JsonValue, where: str, unknown: list[str]) -> JsonValue:
-    """Returns the value with the model's names.
-
-    Nulls are dropped; unknown members go to `unknown`.
-    """
+    """Returns the value with the model's names, without nulls. `unknown` gets unknown members."""
     match shape, value:
         case StructureShape(), dict() if not shape.is_document_type:
             names = {_get_wire_name(name, member): name for name, member in shape.members.items()}

@@ -32,10 +32,7 @@ class Substitution:
     new: str
 
     def apply(self, text: str) -> str:
-        """Returns the text with every match replaced.
-
-        Raises CassetteError if the pattern takes too long.
-        """
+        """Returns the text with every match replaced. Raises CassetteError if it takes too long."""
         return expand_all(self.pattern, self.new, text)
 
 

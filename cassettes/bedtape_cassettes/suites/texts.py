@@ -106,10 +106,7 @@ class TextMatch:
 def search(
     interaction: Interaction, pattern: re.Pattern[str], sides: tuple[Side, ...] = SIDES
 ) -> list[TextMatch]:
-    """Returns the lines of the texts that contain a match, the request's first.
-
-    Raises SlowPattern.
-    """
+    """Returns the lines that contain a match, the request's first. Raises SlowPattern."""
     readers = {Side.request: read_request_text, Side.answer: read_response_text}
     return [
         TextMatch(side, line)
@@ -123,10 +120,7 @@ def search(
 
 
 def replace_request_texts(interaction: Interaction, change: Callable[[str], str]) -> Interaction:
-    """Changes every text of the request's JSON, or its whole text.
-
-    Ids, roles, names and bytes stay.
-    """
+    """Changes every text of the request's JSON, or its whole text; no ids, names or bytes."""
     body = _replace_texts(interaction.request.body, change)
     return replace(interaction, request=replace(interaction.request, body=body))
 

@@ -1,7 +1,4 @@
-"""Replaces the input of a tool call in an answer.
-
-In a stream, the JSON is cut like the recorded JSON.
-"""
+"""Replaces the input of a tool call. In a stream, its JSON is cut like the recorded one."""
 
 from __future__ import annotations
 

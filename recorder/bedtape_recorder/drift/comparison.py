@@ -134,10 +134,7 @@ def _find_missing_permission(before: Response, after: Response) -> Drift | None:
 
 
 def _capitalise(name: str) -> str:
-    """Returns the name of an error as in an error response.
-
-    In streams, the names begin with a small letter.
-    """
+    """Returns an error's name as in a response. In streams, it begins with a small letter."""
     return name[:1].upper() + name[1:]
 
 
@@ -148,18 +145,12 @@ def _index_headers(response: Response) -> dict[str, str]:
 
 
 def _read_error_type(response: Response) -> str:
-    """Returns the error's name.
-
-    The exception of a stream is one of its events, and is compared with them.
-    """
+    """Returns the error's name. The exception of a stream is compared as an event."""
     return read_error_name(response) if isinstance(response.body, Body) else ""
 
 
 def _read_error_text(response: Response) -> str:
-    """Returns the error's message.
-
-    Numbers and ids are left out, because they differ from call to call.
-    """
+    """Returns the error's message without numbers and ids, which differ in each call."""
     value = read_values(response.body)[0]
     if isinstance(value, Plain):
         return ""
@@ -188,10 +179,7 @@ def _list_blocks(interaction: Interaction) -> list[str] | None:
 
 
 def _compare_latency(before: Response, after: Response) -> Iterator[Drift]:
-    """Compares the time to the end of the answer.
-
-    Without recorded times, there is nothing to compare.
-    """
+    """Compares the time to the end of the answer, if it was recorded."""
     one, other = _measure(before), _measure(after)
     if one and other and max(one, other) >= _FACTOR * min(one, other):
         yield from _compare("latency", _classify(one), _classify(other))
@@ -266,10 +254,7 @@ def _read_body_shape(value: JsonValue, members: Members) -> dict[str, str]:
 
 
 def _render_field(place: Place) -> str:
-    """Returns the path of a field.
-
-    The items of a list are one field, because their number is wording.
-    """
+    """Returns the path of a field. A list's items are one field: their number is wording."""
     return re.sub(r"\[\d+\]", "[]", render_path(place))
 
 

@@ -100,10 +100,7 @@ _LINE = re.compile(r"(?P<kind>[^:#]+?)\s*(?::\s*(?P<where>.+?))?(?:\s+in\s+(?P<f
 
 
 def parse_allow_list(text: str, name: str) -> tuple[Entry, ...]:
-    """Parses the lines.
-
-    A line that begins with # is a comment. Raises CassetteError with the line's number.
-    """
+    """Parses the lines. # begins a comment. Raises CassetteError with the line's number."""
     entries = []
     for number, line in enumerate(text.splitlines(), 1):
         if not (content := line.strip()) or content.startswith("#"):

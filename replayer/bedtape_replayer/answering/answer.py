@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from bedtape_cassettes.model import Response
 from bedtape_replayer.answering.call import Call
@@ -36,18 +35,24 @@ MISS = "CassetteMissException"
 OVERLAY = "OverlayException"
 
 
+class LateFaults(Protocol):
+    """The faults of a session, which apply when another server has answered."""
+
+    def apply(self, answer: Answer, *, arriving: bool) -> Answer:
+        """Return the answer with its faults. arriving: it is the head of a stream that arrives."""
+
+
 @dataclass(frozen=True, slots=True)
 class Forward:
     """A call that another server is to answer.
 
     url: the base URL to send the call to. live: whether a stream is sent on while it arrives;
-    otherwise a fault of the session may change the stream in a way that needs all of it. build:
-    makes the answer of a complete response; with True, of the head of a stream that still arrives.
+    otherwise a fault of the session may change the stream in a way that needs all of it.
     """
 
     url: str
-    live: bool
-    build: Callable[[Response, Reply, bool], Answer]
+    live: bool = True
+    faults: LateFaults | None = None
 
 
 @dataclass(slots=True, eq=False)

@@ -1,7 +1,4 @@
-"""A call: one request that the server received.
-
-Most packages use this form. No sockets, no clock.
-"""
+"""A call: one request that the server received, as most packages use it. No sockets, no clock."""
 
 from __future__ import annotations
 
@@ -203,10 +200,7 @@ class Call:
 
     @lazy_property
     def loaded(self) -> JsonValue:
-        """The parsed outline, or `None` if orjson cannot parse it.
-
-        `outline_json` has more rules.
-        """
+        """The parsed outline, or `None` if orjson cannot parse it. See `outline_json`."""
         try:
             value: JsonValue = orjson.loads(self.outline.data)
         except orjson.JSONDecodeError:

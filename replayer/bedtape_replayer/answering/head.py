@@ -1,7 +1,4 @@
-"""The headers of a request as unparsed lines.
-
-To parse twenty headers costs more than to answer. No sockets.
-"""
+"""The headers of a request as lines, because parsing costs more than answering. No sockets."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The cassettes of a server, and the index that each session plays from.
-
-Indexes are built on first use.
-"""
+"""The cassettes of a server, and the indexes that sessions play from, built on first use."""
 
 from __future__ import annotations
 
@@ -16,10 +13,7 @@ from bedtape_replayer.answering.match import Index
 
 
 class Library:
-    """The cassettes of a server.
-
-    A session plays from the cassette with its name, or else from all in name order.
-    """
+    """The cassettes of a server. A session plays that of its name, or else all in name order."""
 
     def __init__(self, cassettes: Iterable[Cassette], rules: MatchRules = DEFAULT) -> None:
         self.cassettes = tuple(sorted(cassettes, key=lambda cassette: cassette.name))

@@ -1,7 +1,4 @@
-"""The type of the names of operations.
-
-`docs/generate` writes it from the table of operations. Types only.
-"""
+"""The type of the names of operations, which `docs/generate` writes from their table."""
 
 from __future__ import annotations
 

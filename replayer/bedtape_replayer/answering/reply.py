@@ -347,10 +347,7 @@ def build_error_reply(
 
 
 def build_refusal_reply(problem: str) -> Reply:
-    """Builds the answer to a request that the server does not accept.
-
-    It does not depend on the path.
-    """
+    """Builds the answer to a request that the server does not accept, whatever its path."""
     # SDKs read `message`, and clients of the control API read `error`.
     body = bodies.compact({"message": f"bedtape: {problem}", "error": problem})
     return build_own_reply(403, body, (b"x-amzn-ErrorType", b"RequestRefusedException"))

@@ -158,10 +158,7 @@ class _FilledReply(Reply):
     _ids: Sequence[bytes]
 
     def __new__(cls, *values: Any, **members: Any) -> Reply:  # type: ignore[misc]
-        """Create a plain reply.
-
-        `dataclasses.replace` calls the class, and gives the reply its own pieces.
-        """
+        """Create a plain reply with its own pieces. `dataclasses.replace` calls the class."""
         return Reply(*values, **members)
 
     @classmethod

@@ -29,7 +29,7 @@ _SOURCE: Schema = {
     "description": "The source of the answer.",
 }
 _PROTOCOL: Schema = {"type": "string", "enum": ["HTTP/1.1", "HTTP/2"]}
-_NOT_SAID = "null: the request does not contain it."
+_ABSENT = "null: the request does not contain it."
 
 # Conditions on calls, as `Calls.filter` has them.
 _PARAMETER: Schema = {"type": "number", "minimum": -LARGEST_COUNT, "maximum": LARGEST_COUNT}
@@ -54,9 +54,9 @@ CONDITIONS: dict[str, Schema] = {
     "user_agent_contains": describe("A case-sensitive part of the User-Agent header.", TEXT),
     "invocation_id": or_null(TEXT, "The id of one SDK call, which all its attempts share."),
     "system": describe("The whole system prompt.", TEXT),
-    "temperature": or_null(_PARAMETER, _NOT_SAID),
-    "top_p": or_null(_PARAMETER, _NOT_SAID),
-    "max_tokens": or_null({**_PARAMETER, "type": "integer"}, _NOT_SAID),
+    "temperature": or_null(_PARAMETER, _ABSENT),
+    "top_p": or_null(_PARAMETER, _ABSENT),
+    "max_tokens": or_null({**_PARAMETER, "type": "integer"}, _ABSENT),
     "stop_sequences": list_of(TEXT, "All stop sequences, in order."),
     "tools": list_of(TEXT, "The names of all offered tools, in any order."),
     "attempts": make_count("The number of attempts of an SDK call; selects its last attempt."),

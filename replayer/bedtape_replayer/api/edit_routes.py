@@ -32,10 +32,7 @@ def write_text(request: ApiRequest) -> DelayedResult:
 
 
 def keep_call(request: ApiRequest) -> DelayedResult:
-    """Write the call and its answer as a recording.
-
-    The answer is the one before faults changed its bytes.
-    """
+    """Write the call as a recording, with the answer before faults changed its bytes."""
     editor, cassette = _editor_of(request), request.read_json_as(KEEP)["cassette"]
     record = request.find_call()
     response = record.outcome.answer.response

@@ -81,10 +81,7 @@ def _read_body(request: ApiRequest, schema: Schema) -> Any:
 
 
 def _session(request: ApiRequest) -> SessionState:
-    """Return the session that the request names.
-
-    Create a missing session, so that tests can configure it first.
-    """
+    """Return the session that the request names, or create it, so that tests configure it."""
     return request.engine.sessions.get(request.session)
 
 
@@ -186,10 +183,7 @@ def _clear_rules(request: ApiRequest) -> JsonValue:
 
 
 def _configure(request: ApiRequest, responses: list[tuple[str, str]], *, single: bool) -> JsonValue:
-    """Replace the rules or the single response of a model.
-
-    Single responses stay after all rules.
-    """
+    """Replace the rules or single response of a model. Single responses come after all rules."""
     model, layers = request.parts["model"], _session(request).layers
     kept = [rule for rule in layers.own.rules if _place(rule) != (model, single)]
     for contains, text in responses:
@@ -243,10 +237,7 @@ _FAULT: Schema = {
 
 
 def _queue(request: ApiRequest) -> JsonValue:
-    """Add a fault.
-
-    Remove exhausted faults, so that the calls of a long session do not check them.
-    """
+    """Add a fault. Remove exhausted faults, so that no call of a long session checks them."""
     members = {
         key: value for key, value in _read_body(request, _FAULT).items() if value is not None
     }
@@ -343,10 +334,7 @@ def _invocations(request: ApiRequest) -> JsonValue:
 
 
 def render_invocation(call: Record) -> JsonValue:
-    """Return the call with exactly fakecloud's keys.
-
-    `requestMetadata` is absent if the client sent none.
-    """
+    """Return the call with fakecloud's keys, without `requestMetadata` if there is none."""
     members = {
         "modelId": call.model or "",
         "input": call.body.decode(errors="replace"),

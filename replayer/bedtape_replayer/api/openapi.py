@@ -94,5 +94,5 @@ def _use_references(value: Any, names: Mapping[str, str]) -> Any:
     name = names.get(_same(value))
     if name is None:
         return {key: _use_references(rest, names) for key, rest in value.items()}
-    told = {"description": value["description"]} if "description" in value else {}
-    return {"$ref": f"#/components/schemas/{name}", **told}
+    member = {"description": value["description"]} if "description" in value else {}
+    return {"$ref": f"#/components/schemas/{name}", **member}

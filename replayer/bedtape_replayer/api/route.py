@@ -44,20 +44,17 @@ class NoSuch(RouteError):
 
 def invalid(wrong: Iterable[Problem]) -> RouteError:
     """Return the failure of an invalid request, with all problems as a message and as data."""
-    told = list(wrong)
+    all_problems = list(wrong)
     problems: list[JsonValue] = [
         {"where": one.where, "expected": one.expected, "found": one.found, "fix": one.fix}
-        for one in told
+        for one in all_problems
     ]
-    return RouteError(400, {"error": "\n".join(map(str, told)), "problems": problems})
+    return RouteError(400, {"error": "\n".join(map(str, all_problems)), "problems": problems})
 
 
 @dataclass(frozen=True, slots=True)
 class DelayedResult:
-    """An answer that takes long to make. work: makes it, in a thread of its own.
-
-    It may raise RouteError.
-    """
+    """An answer that takes long. work: makes it, in a thread of its own. May raise RouteError."""
 
     work: Callable[[], JsonValue]
 
@@ -97,10 +94,7 @@ class ApiRequest:
         raise NoSuch(f"the session's history has no call numbered {self.parts['call']!r}")
 
     def json(self) -> Any:
-        """The body as JSON.
-
-        Raises RouteError if the body is not JSON, or contains a value that cannot be sent.
-        """
+        """The body as JSON. Raises RouteError for other bodies and values that cannot be sent."""
         try:
             value = parse(self.body)
             if (safe := make_json_safe(value)) != value:
@@ -116,20 +110,14 @@ class ApiRequest:
             ) from None
 
     def read_json_as(self, schema: Schema) -> Any:
-        """The body, where the schema holds for it.
-
-        Raises RouteError with every problem where it does not.
-        """
+        """The body, if it fits the schema. Raises RouteError with every problem."""
         value = self.json()
         if wrong := problems(value, schema):
             raise invalid(wrong)
         return value
 
     def conditions(self, schemas: Mapping[str, Schema]) -> dict[str, Any]:
-        """Return the members of the query as JSON values.
-
-        Raises RouteError if a member violates its schema.
-        """
+        """Return the query's members as JSON. Raises RouteError if one violates its schema."""
         query: dict[str, Any] = {
             name: _read(text, schemas.get(name, {})) for name, text in self.query.items()
         }
@@ -145,10 +133,7 @@ _TRUTHS = {"true": True, "false": False}
 
 
 def _read(text: str, schema: Schema) -> JsonValue:
-    """Convert the text to its schema's type.
-
-    Text that cannot be converted stays, and the check then reports it.
-    """
+    """Convert the text to its schema's type. Other text stays, and the check reports it."""
     match schema.get("type"):
         case "integer" if _DIGITS.fullmatch(text):
             return int(text)

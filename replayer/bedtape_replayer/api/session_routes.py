@@ -200,10 +200,7 @@ def _add_fault(request: ApiRequest) -> JsonValue:
 
 
 def _add_layer(request: ApiRequest, made: Callable[[JsonValue, Namer], Rule | Fault]) -> JsonValue:
-    """Add a layer.
-
-    The session is created after all checks, so that an invalid request creates no session.
-    """
+    """Add a layer. An invalid request creates no session, because all checks come first."""
     layer = _read(made, request.json(), lambda kind: request.open_session().layers.next_id(kind))
     if request.peek_session().layers.has_layer(layer.id):
         raise RouteError(409, {"error": str(NameTaken(layer.id))})

@@ -1,7 +1,4 @@
-"""The command `bedtape ca`: prints the certificate that clients must trust for TLS.
-
-It installs nothing.
-"""
+"""The command `bedtape ca`: prints the certificate that clients must trust for TLS."""
 
 from __future__ import annotations
 

@@ -25,10 +25,7 @@ class Recordings:
 
     @classmethod
     def find(cls, paths: Sequence[Path], rules: MatchRules) -> Recordings:
-        """Divides the paths.
-
-        Raises CassetteError for files of other recorders that have no name of their own.
-        """
+        """Divides the paths. Raises CassetteError for foreign files without a name of their own."""
         foreign = find_foreign(path for path in paths if path.exists())
         return cls(tuple(path for path in paths if path not in foreign), tuple(foreign), rules)
 

@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -24,6 +24,7 @@ from bedtape_cassettes.text import format_count
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.answering.memory import Memory
 from bedtape_replayer.api.gate import Gate
+from bedtape_replayer.api.route import VERSION
 from bedtape_replayer.cli.call_log import CallLog, LogLevel, log
 from bedtape_replayer.cli.play_options import (
     DEFAULT_FOLDER,
@@ -50,6 +51,9 @@ from bedtape_replayer.server.loading import prepare_checks, read_overlay, watch
 from bedtape_replayer.server.other_folders import OtherFolders, find_other_folders
 from bedtape_replayer.server.server import Server, new_event_loop
 from bedtape_replayer.server.tls_contexts import Certificates, open_certificates, read_certificates
+
+if TYPE_CHECKING:
+    from bedtape_replayer.server.shared.state import SharedState
 
 # Objects that are made before the garbage collector looks for cycles. Python's default of 700
 # costs a tenth of a call.
@@ -173,6 +177,22 @@ def replay(
             help="Drop a named session that was not used for this time; 0 keeps all sessions.",
         ),
     ] = 4 * 3600.0,
+    state: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help=(
+                "Share all sessions with other servers, in Valkey or Redis:"
+                " valkey://HOST[:PORT][/DB]. Needs the extra state."
+            ),
+        ),
+    ] = None,
+    namespace: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="With --state: the servers with this name share sessions."
+        ),
+    ] = "default",
     log_level: Annotated[
         LogLevel, typer.Option(help="Lines to write to stderr: all calls, problems, or errors.")
     ] = LogLevel.info,
@@ -217,6 +237,8 @@ def replay(
         memory=memory << 20,
         idle=idle or None,
     )
+    with exit_on_error():
+        shared = None if state is None else _share(engine, state, namespace, idle)
     engine.elsewhere = OtherFolders(lambda: find_other_folders(chosen), rules)
     if control:
         engine.control = gate = Gate(engine, control_token, address=host)
@@ -254,21 +276,26 @@ def replay(
                 grace,
                 log_level,
                 certificates,
+                shared,
             )
         )
 
 
 def _check_editable(recordings: Recordings) -> None:
-    """End the program if there is no folder to change.
-
-    The samples are in the package, and stay as they are.
-    """
+    """End the program if there is no folder to change. The package's samples do not change."""
     if not recordings.folders or recordings.folders[0] == store.samples():
         fix = "name one, such as `bedtape replay cassettes/ --edit`"
         fail(
             "--edit: expected a folder of cassettes of your own, found the samples or no folder;"
             f" {fix}"
         )
+
+
+def _share(engine: Engine, url: str, namespace: str, idle: float) -> SharedState:
+    """Let the engine share its sessions. The import takes a tenth of a second."""
+    from bedtape_replayer.server.shared.state import SharedState
+
+    return SharedState(engine, url, VERSION, namespace=namespace, lifetime=idle or None)
 
 
 def _open_editor(
@@ -333,16 +360,23 @@ async def _serve(
     grace: float,
     level: LogLevel,
     certificates: Certificates | None,
+    state: SharedState | None,
 ) -> None:
     """Serve until a signal comes."""
     calls = CallLog(level)
     observer = None if level is LogLevel.error else calls.add
     server = Server(
-        engine, admission=admission, speed=speed, observer=observer, certificates=certificates
+        engine,
+        admission=admission,
+        speed=speed,
+        observer=observer,
+        certificates=certificates,
+        state=state,
     )
     stopping = _stop_on_signals()
     try:
-        await server.start(host, port)
+        with exit_on_error():
+            await server.start(host, port)
     except OSError as error:
         _fail_to_listen(host, port, error)
     _say_where(host, server.port, tls=certificates is not None)
@@ -372,10 +406,7 @@ async def _serve(
 
 
 def _stop_on_signals() -> asyncio.Event:
-    """The first signal ends the server in order.
-
-    The second kills the process, even if this loop does not run.
-    """
+    """The first signal ends the server in order. The second kills the process in any state."""
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
 

@@ -75,8 +75,8 @@ def open_upstream(
         try:
             yield recording.url
         finally:
-            said, _, well = recording.stop()
+            message, _, well = recording.stop()
             if capture or not well:
-                report(said, prefix="")
+                report(message, prefix="")
     if not well:
         fail("the recorder did not end well; its reason is above")

@@ -65,10 +65,7 @@ def _import_validation() -> ModuleType:
 
 
 def prepare() -> None:
-    """Read the service models now, so that no request reads a file.
-
-    It takes a few tenths of a second.
-    """
+    """Read the service models now, in tenths of a second, so that no request reads a file."""
     _import_validation().prepare()
 
 

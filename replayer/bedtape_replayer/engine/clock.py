@@ -1,7 +1,4 @@
-"""The virtual clock that quotas use.
-
-A test moves it with `advance`, so no test waits for a quota.
-"""
+"""The virtual clock of quotas. A test moves it with `advance`, so no test waits for a quota."""
 
 from __future__ import annotations
 

@@ -55,10 +55,7 @@ class Defaults:
         return response
 
     def _list_contents(self, call: Call) -> Iterator[Content]:
-        """Yield one content of each kind that models answer with.
-
-        The first that fits the model is used.
-        """
+        """Yield one content of each kind that models answer with. The first that fits is used."""
         text = {"canned": _CANNED, "echo": call.prompt.last or call.prompt.text}.get(self.kind, "")
         yield Message((Text(text),) if text else ())
         yield Embeddings()

@@ -1,7 +1,4 @@
-"""The interface by which the control API changes cassettes.
-
-The room `server` has the disk, and implements it.
-"""
+"""The interface by which the control API changes cassettes. `server` implements it on the disk."""
 
 from __future__ import annotations
 
@@ -41,13 +38,7 @@ class Editor(Protocol):
         """Return the text of an interaction, or `None` if the folder does not contain it."""
 
     def write(self, edited: EditableText) -> EditableText:
-        """Replace the interaction, if the version is still that of the file.
-
-        Return the new text.
-        """
+        """Replace the interaction, if the version is that of the file. Return the new text."""
 
     def keep(self, cassette: str, interaction: Interaction) -> str:
-        """Add the interaction as the last of a cassette, which is made if necessary.
-
-        Return its file.
-        """
+        """Add the interaction to the end of a cassette, which may be new. Return its file."""

@@ -15,7 +15,7 @@ from typing import Protocol
 from bedtape_cassettes.addresses import DEFAULT_SESSION, render_prefix
 from bedtape_cassettes.format.patterns import SlowPattern
 from bedtape_cassettes.model import Events, Response
-from bedtape_replayer.answering.answer import MISS, OVERLAY, Answer, Forward, Outcome, Progress
+from bedtape_replayer.answering.answer import MISS, OVERLAY, Answer, Outcome, Progress
 from bedtape_replayer.answering.binding import ECHOED, bind, echo_session
 from bedtape_replayer.answering.call import Call, Findings, RequestParts
 from bedtape_replayer.answering.duplex.conversation import Conversation
@@ -45,6 +45,7 @@ from bedtape_replayer.engine.clock import Clock
 from bedtape_replayer.engine.defaults import Defaults
 from bedtape_replayer.engine.editor import Editor
 from bedtape_replayer.engine.fault_application import (
+    FaultsOfLayers,
     apply_faults,
     apply_live_faults,
     forward,
@@ -55,11 +56,10 @@ from bedtape_replayer.engine.recorded_conversations import is_conversation
 from bedtape_replayer.engine.session_state import Sessions, SessionState, read_session
 from bedtape_replayer.engine.simulation import build_answer, refuse_request, simulate
 from bedtape_replayer.history.history import History
-from bedtape_replayer.overlay.candidates import Candidates, LayerError
+from bedtape_replayer.overlay.candidates import LayerError
 from bedtape_replayer.overlay.faults.base import derive_seed
 from bedtape_replayer.overlay.overlay import NOTHING, Overlay
-from bedtape_replayer.overlay.rendered import Occasion, RuleAnswers
-from bedtape_replayer.overlay.session_layers import Layers
+from bedtape_replayer.overlay.rendered import RuleAnswers
 
 # Rendered replies are cached, because tests request the same recordings again and again. The
 # cache is bounded by bytes.
@@ -117,6 +117,7 @@ class Engine:
         self.advise: Callable[[str], str] = lambda _: ""
         # Calls whose answers are being sent.
         self.running: dict[Progress, Answer] = {}
+        self.share_outcome: Callable[[Outcome], None] | None = None
         self.watchers: set[Watcher] = set()
         self.editor: Editor | None = None
         self._checks = checks
@@ -144,10 +145,7 @@ class Engine:
         self._replies.clear()
 
     def prepare(self, method: str, target: str, head: Head, body: bytes) -> Call:
-        """Read a large body, and return a call for `answer`.
-
-        It changes no state, so that a thread can call it.
-        """
+        """Read a large body in a thread, and return a call for `answer`. No state changes."""
         session_name, prefix, path = read_session(target, head)
         name = session_name or DEFAULT_SESSION
         call = Call(name, method, path, head, body, prefix=prefix)
@@ -188,10 +186,7 @@ class Engine:
             cache.clear()
 
     def follow(self, progress: Progress, answer: Answer) -> None:
-        """Let watchers see an answer while it is sent.
-
-        It is called at the start, and after more was sent.
-        """
+        """Let watchers see an answer while it is sent: at the start, and after each part."""
         self.running[progress] = answer
         for watcher in self.watchers:
             watcher.follow(progress, answer)
@@ -200,7 +195,7 @@ class Engine:
         """Add a finished call to its session's history."""
         session = self.sessions.find_caller(outcome.answer.call)
         if session is not None:
-            session.history.add(outcome)
+            (self.share_outcome or session.history.add)(outcome)
             if outcome.answer.conversation is not None:
                 session.conversations.end(outcome.answer.conversation)
         if outcome.progress is not None:
@@ -333,10 +328,7 @@ class Engine:
     # -- the overlay -------------------------------------------------------------------------------
 
     def _answer_with_layers(self, session: SessionState, call: Call) -> Answer:
-        """Tries answering faults, then rules, then the cassette.
-
-        Other faults then change the answer.
-        """
+        """Tries answering faults, rules, then the cassette. Other faults change the answer."""
         layers, now = session.layers, self.clock.now
         key = session.index(self._library).key(call)
         has_responses = call.dialect == "openai" and bool(session.responses)
@@ -382,7 +374,9 @@ class Engine:
                 if refuse is not None:
                     answer = simulate(layers, answer, occasion, now, session.simulated)
             if answer.forward is not None:
-                return self._apply_faults_later(layers, answer, answer.forward, occasion, among)
+                live = all(fault.kind.live for fault in among.changing_faults)
+                faults = FaultsOfLayers(layers, occasion, among, self.clock)
+                return replace(answer, forward=replace(answer.forward, live=live, faults=faults))
             # a miss has no response to change
             if answer.response is None or not among.changing_faults:
                 return answer
@@ -401,30 +395,6 @@ class Engine:
                 400, OVERLAY, f"bedtape: {error}", make_request_id(key), call.dialect
             )
             return Answer(call, reply, "overlay", str(error))
-
-    def _apply_faults_later(
-        self,
-        layers: Layers,
-        answer: Answer,
-        forward: Forward,
-        occasion: Occasion,
-        among: Candidates,
-    ) -> Answer:
-        """Applies the faults to the answer of another server when it is known."""
-
-        def build(response: Response, reply: Reply, arriving: bool) -> Answer:
-            built = forward.build(response, reply, arriving)
-            applied = layers.select_faults(occasion, response, self.clock.now, among)
-            if not applied:
-                return built
-            return (
-                apply_live_faults(layers, built, applied)
-                if arriving
-                else apply_faults(layers, built, applied, occasion)
-            )
-
-        live = all(fault.kind.live for fault in among.changing_faults)
-        return replace(answer, forward=Forward(forward.url, live, build))
 
     def _check(self, session: SessionState, call: Call) -> Response | None:
         refusal = self._find_refusal(call)

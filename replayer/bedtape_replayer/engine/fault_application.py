@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from bedtape_cassettes.model import Response
 from bedtape_replayer.answering.answer import Answer, Forward
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.reply import Reply, build_response_reply
 from bedtape_replayer.answering.steps import ChangeEvents, StepEdit
+from bedtape_replayer.engine.clock import Clock
 from bedtape_replayer.engine.session_state import SessionState
+from bedtape_replayer.overlay.candidates import Candidates
 from bedtape_replayer.overlay.overlay import Fault
 from bedtape_replayer.overlay.rendered import Occasion
 from bedtape_replayer.overlay.session_layers import AppliedFault, Layers
@@ -20,15 +21,30 @@ _UNKNOWN = Reply(502, (), (), streamed=False)
 
 
 def forward(call: Call, url: str) -> Answer:
-    """Returns the answer that another server is to give.
+    """Returns the answer that another server is to give. Its reply is known when it has."""
+    return Answer(call, _UNKNOWN, "upstream", url, forward=Forward(url))
 
-    It has a reply when that server has answered.
-    """
 
-    def build(response: Response, reply: Reply, arriving: bool) -> Answer:  # noqa: ARG001 - no fault changes it
-        return Answer(call, reply, "upstream", url, response)
+@dataclass(frozen=True, slots=True)
+class FaultsOfLayers:
+    """The faults that may change the answer of another server. See `LateFaults`."""
 
-    return Answer(call, _UNKNOWN, "upstream", url, forward=Forward(url, live=True, build=build))
+    layers: Layers
+    occasion: Occasion
+    among: Candidates
+    clock: Clock
+
+    def apply(self, answer: Answer, *, arriving: bool) -> Answer:
+        """Select the faults now, because their conditions may depend on the answer."""
+        assert answer.response is not None
+        applied = self.layers.select_faults(
+            self.occasion, answer.response, self.clock.now, self.among
+        )
+        if not applied:
+            return answer
+        if arriving:
+            return apply_live_faults(self.layers, answer, applied)
+        return apply_faults(self.layers, answer, applied, self.occasion)
 
 
 def keep_response(session: SessionState, answer: Answer, occasion: Occasion) -> Answer:
@@ -66,10 +82,7 @@ def apply_live_faults(layers: Layers, answer: Answer, applied: list[AppliedFault
 def apply_faults(
     layers: Layers, answer: Answer, applied: list[AppliedFault], occasion: Occasion
 ) -> Answer:
-    """Applies the faults to an answer.
-
-    Faults that change nothing are not counted and not in the history.
-    """
+    """Applies the faults to an answer, and counts those that change something."""
     call, response, reply = answer.call, answer.response, answer.reply
     assert response is not None
     changed, edits = response, list[StepEdit]()

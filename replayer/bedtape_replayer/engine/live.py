@@ -18,10 +18,7 @@ from bedtape_replayer.answering.steps import Step
 
 
 class Watcher(Protocol):
-    """Receives what happens to calls, in the server's thread, between two requests.
-
-    It must return quickly.
-    """
+    """Receives what happens to calls, in the server's thread, so it must return quickly."""
 
     def follow(self, progress: Progress, answer: Answer) -> None:
         """An answer is being sent: it begins, goes on, or is another server's now."""

@@ -9,7 +9,9 @@ bedrock-mantle keeps an answer unless the request has `"store": false`. A reques
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+from typing import Any
 from urllib.parse import parse_qs
 
 from bedtape_cassettes.addresses import RUNTIME
@@ -54,10 +56,7 @@ class _StoredAnswer:
 
 
 class Responses:
-    """The answers of one session, by id.
-
-    The oldest is dropped if there are too many. memory: counts the answers.
-    """
+    """The answers of one session, by id. The oldest is dropped first. memory: counts them."""
 
     def __init__(self, memory: Memory | None = None) -> None:
         self._memory = memory or Memory()
@@ -71,6 +70,19 @@ class Responses:
         """Drop all answers."""
         self._memory.used -= sum(stored.size for stored in self._stored.values())
         self._stored.clear()
+
+    def dump(self) -> tuple[tuple[object, ...], ...]:
+        """Return the answers as tuples, to be loaded by another server."""
+        return tuple(
+            (name, *(getattr(each, field.name) for field in fields(each)))
+            for name, each in self._stored.items()
+        )
+
+    def load(self, answers: Iterable[tuple[Any, ...]]) -> None:
+        """Replace the answers by those of another server."""
+        self.clear()
+        self._stored = {name: _StoredAnswer(*members) for name, *members in answers}
+        self._memory.used += sum(stored.size for stored in self._stored.values())
 
     def continue_conversation(self, call: Call) -> Call:
         """Return the call with the earlier conversation that its `previous_response_id` names."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from difflib import get_close_matches
 from inspect import isawaitable
 from typing import Any, Protocol, TypeAlias, TypeVar, Unpack
 
@@ -17,6 +16,7 @@ from bedtape_cassettes.errors import Problem
 from bedtape_cassettes.text import format_count
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.engine.engine import Engine
+from bedtape_replayer.engine.layer_keywords import report_beside_function, split_keywords
 from bedtape_replayer.engine.session_state import SessionState
 from bedtape_replayer.history.assertions import (
     assert_all_played,
@@ -49,7 +49,6 @@ from bedtape_replayer.overlay.keywords import (
     TurnDict,
 )
 from bedtape_replayer.overlay.rule import AnswerContent, Rule
-from bedtape_replayer.overlay.schema import SCHEDULE, WHEN
 from bedtape_replayer.overlay.script import read_turns
 
 __tracebackhide__ = True  # pytest shows the test's own line, not ours
@@ -75,10 +74,6 @@ class SessionServer(Protocol):
 # The function of a rule. See `respond`.
 Returned: TypeAlias = AnswerContent | str | Mapping[str, Any] | None
 Responder: TypeAlias = Callable[[Call], Returned | Awaitable[Returned]]
-_LAYER = ("when", "name", "family", "then", "template", "allow_unoffered_tools", "simulate")
-# How similar a keyword is to a condition that was probably meant. The names of answers and
-# faults are less similar.
-_ALIKE = 0.8
 
 
 class Session:
@@ -144,7 +139,7 @@ class Session:
         if prompt_contains is not None:
             _set_once(keywords, "prompt_contains", prompt_contains)
         answers = keywords.pop("answers", None)
-        document, answer = _split(keywords)
+        document, answer = split_keywords(keywords)
         if prompt_contains is not None and not answer and answers is None:
             raise TypeError(
                 f"respond({prompt_contains!r}) has no answer; write respond({prompt_contains!r},"
@@ -160,13 +155,10 @@ class Session:
         return self._add(lambda state: parse_rule(make_json(document), state.layers.next_id))
 
     def _respond_by(self, function: Responder, keywords: dict[str, Any]) -> str:
-        """Adds a rule whose answer `function` returns.
-
-        Its conditions are checked as in any rule.
-        """
-        layer, rest = _split(keywords)
+        """Adds a rule whose answer `function` returns. Its conditions are those of any rule."""
+        layer, rest = split_keywords(keywords)
         if rest:
-            raise OverlayInvalid(map(_beside_function, rest))
+            raise OverlayInvalid(map(report_beside_function, rest))
         document = {**layer, "answer": {"text": ""}}
 
         def make(state: SessionState) -> Rule:
@@ -233,7 +225,7 @@ class Session:
         return self._fault(fault)
 
     def _fault(self, keywords: Mapping[str, Any]) -> str:
-        layer, kind = _split(keywords)
+        layer, kind = split_keywords(keywords)
         document = {**layer, **kind}
         return self._add(lambda state: parse_fault(make_json(document), state.layers.next_id))
 
@@ -264,10 +256,7 @@ class Session:
         self._do(lambda: self._state().layers.simulate(parsed))
 
     def remove(self, name: str) -> None:
-        """Removes a rule or fault by its name.
-
-        Raises KeyError if the session has no layer of this name.
-        """
+        """Removes a rule or fault of the session. Raises KeyError for another name."""
         if not self._do(lambda: self._state().layers.remove(name)):
             raise KeyError(f"the session has no layer of its own named {name!r}")
 
@@ -363,10 +352,7 @@ class Session:
         self._do(choose)
 
     def advance(self, seconds: float) -> None:
-        """Advances the virtual clock, which quotas use.
-
-        All sessions of a server share the clock.
-        """
+        """Advances the virtual clock of quotas, which all sessions of a server share."""
         self._do(lambda: self._server.engine.clock.advance(seconds))
 
     def reset(self) -> None:
@@ -386,39 +372,3 @@ def _set_once(keywords: dict[str, Any], name: str, value: str) -> None:
             f"respond() got two values for {name!r}: a positional argument and a keyword argument"
         )
     keywords[name] = value
-
-
-def _split(keywords: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Returns what every layer has (conditions, schedule, names), and what this kind of layer has.
-
-    Raises OverlayInvalid if a condition is a keyword and is also in `when`.
-    """
-    layer = {key: value for key, value in keywords.items() if key in SCHEDULE or key in _LAYER[1:]}
-    conditions = {key: value for key, value in keywords.items() if key in WHEN}
-    when = keywords.get("when", {})
-    if isinstance(when, Mapping):
-        if twice := conditions.keys() & when.keys():
-            expected, fix = "each condition once", "remove it from when, or remove the keyword"
-            raise OverlayInvalid(
-                Problem.at(("when", key), expected, f"a keyword {key} too", fix)
-                for key in sorted(twice)
-            )
-        when = {**when, **conditions}
-    if when or "when" in keywords:
-        layer["when"] = when
-    known = [*SCHEDULE, *WHEN, *_LAYER]
-    rest = {key: value for key, value in keywords.items() if key not in known}
-    if misspelled := [
-        (key, near[0]) for key in rest if (near := get_close_matches(key, known, 1, _ALIKE))
-    ]:
-        expected = "a keyword of a rule or fault"
-        raise OverlayInvalid(
-            Problem.at((key,), expected, key, f"did you mean {near}?") for key, near in misspelled
-        )
-    return layer, rest
-
-
-def _beside_function(name: str) -> Problem:
-    near = get_close_matches(name, [*WHEN, *SCHEDULE, *_LAYER], n=1)
-    fix = f"did you mean {near[0]}?" if near else "let the function return it"
-    return Problem.at((name,), "conditions and a schedule beside a function", name, fix)

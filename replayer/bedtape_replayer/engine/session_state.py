@@ -87,14 +87,22 @@ class SessionState:
 
     def _begin(self) -> None:
         self.generation = next(_GENERATIONS)
-        self.layers = Layers(self._shared, self._memory)
         self.history = History(self._limit, self._memory)
-        self.responses = Responses(self._memory)
-        self.simulated = SimulationState.of(self._memory)
         self.conversations = RecordedConversations()
         self._calls = 0
+        self._begin_state()
+
+    def _begin_state(self) -> None:
+        self.layers = Layers(self._shared, self._memory)
+        self.responses = Responses(self._memory)
+        self.simulated = SimulationState.of(self._memory)
         self._played: dict[bytes, int] = {}
         self._memory.used += _SESSION_BYTES
+
+    def reset_state(self) -> None:
+        """Remove layers, positions and kept answers; the history stays."""
+        self._release_state()
+        self._begin_state()
 
     def reset(self) -> None:
         """Remove layers, positions, kept answers and history; cassettes and settings stay.
@@ -106,8 +114,11 @@ class SessionState:
 
     def release(self) -> None:
         """Subtract the session from the counted memory. Only `reset` makes it usable again."""
-        self.layers.release()
         self.history.clear()
+        self._release_state()
+
+    def _release_state(self) -> None:
+        self.layers.release()
         self.responses.clear()
         self.simulated.clear()
         self._memory.used -= _SESSION_BYTES + len(self._played) * _POSITION_BYTES
@@ -140,6 +151,15 @@ class SessionState:
             self._memory.used += _POSITION_BYTES
         self._played[key] = played + 1
         return queue[min(played, len(queue) - 1)]
+
+    def count_played(self, key: bytes) -> int:
+        """Return how many calls a recording with this match key has answered."""
+        return self._played.get(key, 0)
+
+    def set_played(self, key: bytes, played: int) -> None:
+        """Set the number of calls, as another server has counted."""
+        self._memory.used += 0 if key in self._played else _POSITION_BYTES
+        self._played[key] = played
 
     def take_next_unplayed(self, index: Index, call: Call) -> IndexedRecording | None:
         """Return and play the next recording in order, if none is more similar to the call."""
@@ -230,10 +250,7 @@ class Sessions:
         return session
 
     def share(self, name: str, session: SessionState) -> None:
-        """Give a session a second name.
-
-        Calls to both names are its calls until the second name is dropped.
-        """
+        """Give a session a second name, whose calls are its calls until the name is dropped."""
         if self._sessions.get(name) is not session:
             self.drop(name)
             self._sessions[name] = session
@@ -291,10 +308,7 @@ class Sessions:
             self._drop_counted(name)
 
     def clear(self) -> None:
-        """Drop all sessions.
-
-        A session with two names is in use by a test: it is reset and keeps its settings.
-        """
+        """Drop all sessions, except those with two names, which tests use: they are reset."""
         shared = {name: session for name, session in self._sessions.items() if session.name != name}
         kept = {session.name: session for session in shared.values()}
         for name in self._sessions.keys() - kept.keys() - shared.keys():

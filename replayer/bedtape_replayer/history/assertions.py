@@ -179,12 +179,12 @@ def assert_cached(
         f" cache, found at most {read} in {format_count(len(matches), 'call')}."
     ]
     for each, usage in counts[-_LISTED:]:
-        told = (
+        tokens = (
             "no token counts"
             if usage is None
             else f"read {usage.cache_read}, wrote {usage.cache_write}"
         )
-        lines.append(f"  {_truncate(str(each))}: {told}")
+        lines.append(f"  {_truncate(str(each))}: {tokens}")
     if not any(usage is not None and usage.cache_write for _, usage in counts):
         lines.append(
             "No call wrote to a cache. A prefix needs a mark (cachePoint, cache_control) and the"
@@ -326,9 +326,6 @@ _WORD = re.compile(r"\w+")
 
 
 def _share(one: object, other: object) -> float:
-    """Return the share of the words of `one` that `other` contains.
-
-    Only the start of a long text counts.
-    """
+    """Return the share of the words of `one` that `other` contains, in the start of the text."""
     mine, others = set(_WORD.findall(str(one)[:2_000])), set(_WORD.findall(str(other)[:20_000]))
     return len(mine & others) / max(1, len(mine))

@@ -128,10 +128,7 @@ class Calls(Sequence[Record]):
         return [record.snapshot() for record in self.records]
 
     def parse_conditions(self, values: Mapping[str, object]) -> list[Condition]:
-        """Return the conditions for values by name.
-
-        Raises `ConditionInvalid` for the first invalid condition.
-        """
+        """Return conditions for values by name. Raises `ConditionInvalid` for the first mistake."""
         if not isinstance(values, Mapping):
             fix = (
                 f'write {{"operation": {values!r}}}'

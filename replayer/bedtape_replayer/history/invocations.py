@@ -102,6 +102,6 @@ def _is_retried(record: Record) -> bool:
     """Whether the clients of Anthropic and OpenAI send the request again after this attempt."""
     if record.status is None or (record.hung_up and not record.events):
         return True
-    if (told := dict(record.answer_headers).get("x-should-retry")) in ("true", "false"):
-        return told == "true"
+    if (header := dict(record.answer_headers).get("x-should-retry")) in ("true", "false"):
+        return header == "true"
     return record.status in (408, 409, 429) or record.status >= 500

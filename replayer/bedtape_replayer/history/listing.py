@@ -38,10 +38,7 @@ def describe_call(record: Record) -> tuple[str, str, str, str]:
 
 
 def list_calls(records: Sequence[Record]) -> Iterator[str]:
-    """Return one line per call in aligned columns.
-
-    Of many calls, the first and the last are listed.
-    """
+    """Return one line per call in aligned columns: of many calls, the first and the last."""
     left_out = max(0, len(records) - _LISTED)
     first = records[: _LISTED // 2] if left_out else records
     last = records[len(records) - _LISTED // 2 :] if left_out else ()

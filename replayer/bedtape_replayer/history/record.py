@@ -33,10 +33,7 @@ _T = TypeVar("_T")
 
 
 def _value(read: Callable[[Record], _T]) -> _T:
-    """Return a property that reads a value of the call.
-
-    As `dataclasses.field`, it has the type of the value.
-    """
+    """Return a property of the call with the type of its value, as `dataclasses.field` does."""
     return cast(_T, property(read))
 
 
@@ -115,10 +112,7 @@ class Record:
 
     @property
     def access_key_id(self) -> str | None:
-        """The access key id in the signature.
-
-        An example id replaces a real id, as in recordings.
-        """
+        """The access key id in the signature, or an example id in place of a real one."""
         key = self.call.scope[0]
         return None if key is None else scrub_text(key)
 
@@ -245,13 +239,7 @@ class Record:
 
     @cached_property
     def _sent_pieces(self) -> list[bytes]:
-        """The pieces of the body that were sent, each with the bytes of it that faults left."""
-        answer = self.outcome.answer
-        # its function may count the calls
-        if any(isinstance(edit, ChangeEvents) for edit in answer.edits):
-            return [piece.data for piece in answer.reply.pieces[: self.events]]
-        steps = edit(build_steps(answer.reply), answer.edits)
-        return [step.data for step in steps if isinstance(step, Send)][: self.events]
+        return read_sent_pieces(self.outcome)
 
     @cached_property
     def text(self) -> str | None:
@@ -344,14 +332,21 @@ _JSON_FIELDS = (
 )
 
 
+def read_sent_pieces(outcome: Outcome) -> list[bytes]:
+    """The pieces of the body that were sent, each with the bytes of it that faults left."""
+    answer = outcome.answer
+    # its function may count the calls
+    if any(isinstance(edit, ChangeEvents) for edit in answer.edits):
+        return [piece.data for piece in answer.reply.pieces[: outcome.sent]]
+    steps = edit(build_steps(answer.reply), answer.edits)
+    return [step.data for step in steps if isinstance(step, Send)][: outcome.sent]
+
+
 _OWN_ERRORS = {"miss": MISS, "overlay": OVERLAY}
 
 
 def _read_events(data: bytes) -> Events | None:
-    """Return the events in a piece of a stream.
-
-    `None` for a part of an event, or a damaged event.
-    """
+    """Return the events in a piece of a stream; `None` for a damaged event or a part of one."""
     body = bodies.read_events(data)
     if isinstance(body, Body) and data.endswith(b"\n\n"):
         body = bodies.read_pieces(data)

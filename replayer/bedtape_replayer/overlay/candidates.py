@@ -31,10 +31,7 @@ _MANY_TEXTS, _MANY_BODIES = 24, 32
 
 
 class LayerError(Exception):
-    """A layer cannot answer or change this call.
-
-    The overlay must be fixed, not the client's code.
-    """
+    """A layer cannot answer or change this call. The fix is in the overlay, not in the code."""
 
 
 @dataclass(slots=True)  # not frozen, because each new request makes one
@@ -124,10 +121,7 @@ class CandidateFinder:
 
 
 class _PathCandidates:
-    """The layers for one path.
-
-    Skips all layers with a text condition if the body contains no such text.
-    """
+    """The layers for one path, without text conditions that the body cannot meet."""
 
     def __init__(self, candidates: Candidates, memory: Memory) -> None:
         self._all = candidates

@@ -44,10 +44,7 @@ Namer = Callable[[str], str]
 
 
 class OverlayInvalid(Invalid):
-    """An overlay, a rule or a fault is invalid.
-
-    Every problem has a path; a problem in a file also has a line.
-    """
+    """An overlay, a rule or a fault is invalid. Problems have a path, and a line in a file."""
 
 
 def read(data: bytes, file: str, prefix: str = "file-") -> Overlay:
@@ -97,10 +94,7 @@ def make_json(value: Any, place: Place = ()) -> Any:
 
 
 def parse_overlay(value: JsonValue, prefix: str = "") -> Overlay:
-    """Reads an overlay.
-
-    Layers without a name get the prefix and rule-1, fault-1. Raises OverlayInvalid.
-    """
+    """Reads an overlay. Unnamed layers are called rule-1, fault-1. Raises OverlayInvalid."""
     _raise_problems(_find_problems(value))
     assert isinstance(value, dict)
     rules: Any = value.get("rules", [])

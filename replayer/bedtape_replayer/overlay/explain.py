@@ -163,10 +163,7 @@ def _explain_schedule(layer: Rule | Fault, counter: Counter) -> str:
 
 
 def _shorten(value: object) -> str:
-    """Render a value on one short line.
-
-    Secrets are removed first, because a part of one would not be recognised.
-    """
+    """Render a value on one short line. Secrets are removed before the text is cut."""
     if isinstance(value, tuple):
         value = ", ".join(map(str, value)) or None
     text = scrub_text(f'"{value}"' if isinstance(value, str) else str(value))

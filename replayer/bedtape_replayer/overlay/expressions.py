@@ -158,10 +158,7 @@ class TemplatedAnswer:
         self._read = read
 
     def fill(self, call: Call, answered: int) -> Any:
-        """Return the content for a call. answered: see `Occurrence`.
-
-        Raises RenderError for a missing value.
-        """
+        """Return the content for a call. answered: see `Occurrence`. May raise RenderError."""
         return self._read(_Filler(Occurrence(call, answered)).fill(self._prepared), call.operation)
 
 

@@ -57,10 +57,7 @@ class Overlay:
         return self if self.ids else replace(self, ids=ids)
 
     def with_features(self, features: Features) -> Overlay:
-        """Returns the overlay with these simulated features too.
-
-        Its own features have precedence.
-        """
+        """Returns the overlay with these simulated features too, after its own features."""
         return replace(self, features=merge_features(features, self.features)) if features else self
 
 

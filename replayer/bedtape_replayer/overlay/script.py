@@ -37,10 +37,7 @@ def _read_text(answer: Any) -> Any:
 def expect_turns(
     turns: Sequence[tuple[When, AnswerContent | TemplatedAnswer]],
 ) -> tuple[Computed, ...]:
-    """Returns a function for each turn.
-
-    It answers the call of the turn, and raises RenderError for another call.
-    """
+    """Returns a function for each turn, which raises RenderError for a call of another turn."""
     places = (f"turn {number} of {len(turns)}" for number in range(1, len(turns) + 1))
     return tuple(
         _expect(when, answer, place) for (when, answer), place in zip(turns, places, strict=True)

@@ -1,7 +1,4 @@
-"""The layers of a session in order, with their counters.
-
-Selects the layers that apply to a call.
-"""
+"""The layers of a session in order, with counters. Selects the layers that apply to a call."""
 
 from __future__ import annotations
 
@@ -143,6 +140,39 @@ class Layers:
         self._counters = {name: counter for name, counter in self._counters.items() if name in kept}
         self._memory = {name: memory for name, memory in self._memory.items() if name in kept}
 
+    @property
+    def counts(self) -> dict[str, tuple[int, int]]:
+        """How many calls matched each layer, and how many it applied to."""
+        return {name: (each.matched, each.fired) for name, each in self._counters.items()}
+
+    def set_counts(self, layer: str, matched: int | None, fired: int | None) -> None:
+        """Set the counts of a layer, as another server has counted. None: as it is."""
+        counter = self._get_counter(layer)
+        counter.matched = counter.matched if matched is None else matched
+        counter.fired = counter.fired if fired is None else fired
+
+    def count_seen(self, key: bytes) -> int:
+        """Returns how many calls had a match key, if answers vary between equal calls."""
+        return self._seen.get(key, 0)
+
+    def set_seen(self, key: bytes, seen: int) -> None:
+        """Set the number of calls with a match key, as another server has counted."""
+        self._counted.used += 0 if key in self._seen else _KEY_BYTES
+        self._seen[key] = seen
+
+    def dump_memory(self) -> tuple[dict[str, dict[str, object]], tuple[str, ...], dict[str, int]]:
+        """Returns what faults remember, the rules whose answers were refused, and
+        how many ids were made.
+        """
+        memory = {name: values for name, values in self._memory.items() if values}
+        return memory, tuple(sorted(self._refused)), self._made
+
+    def load_memory(
+        self, memory: dict[str, dict[str, object]], refused: tuple[str, ...], made: dict[str, int]
+    ) -> None:
+        """Replace what `dump_memory` returns."""
+        self._memory, self._refused, self._made = memory, set(refused), made
+
     def clear_candidates(self) -> None:
         """Drop the kept candidates, which are found again when they are needed."""
         self._candidates.clear()
@@ -225,10 +255,7 @@ class Layers:
     def answer_from_fault(
         self, occasion: Occasion, now: float, among: Candidates | None = None
     ) -> RuleMatch | None:
-        """Returns the answer of the first fault that replaces the answer.
-
-        Later faults do not count the call.
-        """
+        """Returns the answer of the first fault that replaces it. Later faults count no call."""
         call = occasion.call
         among = among or self._candidates(call)
         for fault in among.answering_faults:

@@ -1,7 +1,4 @@
-"""Conditions on calls.
-
-A call must meet every condition; a `When` without conditions matches every call.
-"""
+"""Conditions on calls. A call must meet all of them; a `When` without any matches all calls."""
 
 from __future__ import annotations
 
@@ -10,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 from bedtape_cassettes.families.table import strip_profile
@@ -99,10 +97,7 @@ class When:
         return self.matches_target(call) and self.matches_call(call) and self.matches_content(call)
 
     def matches_target(self, call: Call) -> bool:
-        """Returns whether operation and model match.
-
-        The result is the same for all calls of one path.
-        """
+        """Returns whether operation and model match: the same for all calls of one path."""
         return _pass_all(self._target, call)
 
     def matches_call(self, call: Call) -> bool:
@@ -115,10 +110,6 @@ class When:
     def matches_content(self, call: Call) -> bool:
         """Returns whether the body matches. The result is the same for all equal requests."""
         return _pass_all(self._content, call)
-
-    def may_match(self, call: Call) -> bool:
-        """Returns whether the body may contain a condition's text (see `Call.is_literal`)."""
-        return self.literal is None or not call.is_literal or self.literal in call.outline.data
 
     def _build_target_checks(self) -> Iterator[_Check]:
         if operations := frozenset(self.operation):
@@ -160,33 +151,9 @@ class When:
             yield _JsonPath(path, value)
         if not self._alternatives_concern_calls:
             yield from self._build_alternative_checks()
-        question = self.question_contains
-        if question is not None:
-            yield lambda call: question in call.prompt.question
-        if self.question_equals is not None:
-            yield lambda call: self.question_equals == call.prompt.question
-        if question_pattern := _compile(self.question_regex):
-            yield lambda call: matches(question_pattern, call.prompt.question)
-        prompt, system, text = self.prompt_contains, self.system_contains, self.text_contains
-        if prompt is not None:
-            yield lambda call: prompt in call.prompt.last
-        if self.prompt_equals is not None:
-            yield lambda call: self.prompt_equals == call.prompt.last
-        if prompt_pattern := _compile(self.prompt_regex):
-            yield lambda call: matches(prompt_pattern, call.prompt.last)
-        if system is not None:
-            yield lambda call: system in call.prompt.system
-        if system_pattern := _compile(self.system_regex):
-            yield lambda call: matches(system_pattern, call.prompt.system)
-        if text is not None:
-            yield lambda call: text in call.prompt.text
-        if text_pattern := _compile(self.text_regex):
-            yield lambda call: matches(text_pattern, call.prompt.text)
-        document = self.document_contains
-        if document is not None:
-            yield lambda call: document in call.documents
-        if document_pattern := _compile(self.document_regex):
-            yield lambda call: matches(document_pattern, call.documents)
+        for name, read in _TEXTS.items():
+            part, whole = getattr(self, f"{name}_contains"), getattr(self, f"{name}_equals", None)
+            yield from _build_text_checks(read, part, whole, getattr(self, f"{name}_regex"))
         if self.tool_offered is not None:
             yield lambda call: self.tool_offered in call.prompt.tools
         if (wanted := self.tool_result) is not None:
@@ -235,8 +202,26 @@ def _encode_literal(text: str | None) -> bytes | None:
     return None if not text or _ESCAPED.search(text) else text.encode()
 
 
-def _compile(regex: str | None) -> re.Pattern[str] | None:
-    return None if regex is None else compile_pattern(regex)
+# The texts that conditions concern, by the beginning of the conditions' names.
+_TEXTS: Mapping[str, Callable[[Call], str]] = {
+    "question": attrgetter("prompt.question"),
+    "prompt": attrgetter("prompt.last"),
+    "system": attrgetter("prompt.system"),
+    "text": attrgetter("prompt.text"),
+    "document": attrgetter("documents"),
+}
+
+
+def _build_text_checks(
+    read: Callable[[Call], str], part: str | None, whole: str | None, regex: str | None
+) -> Iterator[_Check]:
+    if part is not None:
+        yield lambda call: part in read(call)
+    if whole is not None:
+        yield lambda call: read(call) == whole
+    if regex is not None:
+        pattern = compile_pattern(regex)
+        yield lambda call: matches(pattern, read(call))
 
 
 @dataclass(frozen=True, slots=True)

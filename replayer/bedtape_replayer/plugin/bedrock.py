@@ -1,7 +1,4 @@
-"""The class of the `bedrock` fixture: the session of one test, its client and its misses.
-
-It starts no server.
-"""
+"""The class of the `bedrock` fixture: a test's session, client and misses. It starts no server."""
 
 from __future__ import annotations
 

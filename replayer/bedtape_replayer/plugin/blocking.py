@@ -271,10 +271,7 @@ class Guard(MetaPathFinder):
         return add_auth_routed
 
     def _wrap_host(self, connect: Callable[..., Any]) -> Callable[..., Any]:
-        """Wrap a function whose first argument is the host.
-
-        It looks the name up without Python's help.
-        """
+        """Wrap a function whose first argument is a host, which it looks up by itself."""
 
         def connect_refused(host_name: str, *more: Any, **options: Any) -> Any:
             self._refuse(host_name)

@@ -86,10 +86,7 @@ class Evidence:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write the report.
-
-        A report that cannot be written fails the run, because CI would upload nothing.
-        """
+        """Write the report. A failure fails the run, because CI would upload nothing."""
         if self._file is None:
             return
         try:

@@ -1,7 +1,4 @@
-"""The cassette of a test and how to play it, from the test's location and its marks.
-
-No disk access.
-"""
+"""The cassette of a test and how to play it, from its location and its marks. No disk access."""
 
 from __future__ import annotations
 
@@ -114,10 +111,7 @@ def _check(name: str, value: Any, usage: str) -> None:
 
 
 def _part(name: str) -> str:
-    """Return one part of a cassette's name.
-
-    A changed name gets a digest, so that no two tests share a cassette.
-    """
+    """Return one part of a cassette's name. A changed name gets a digest, so that it is unique."""
     safe = cassette_name(name.replace("/", "-"))
     cut = safe.encode()[:_LONGEST].decode(errors="ignore")
     if cut == name:

@@ -25,7 +25,7 @@ GATE = "RUN_REAL_BEDROCK_TESTS"
 _TABLE = "pytest"
 # The value of an option that pytest's configuration does not contain. pytest replaces
 # None by its own default.
-_UNSAID = object()
+_UNSET = object()
 # The modes that call nothing.
 _OFFLINE = (None, "none", "accept")
 
@@ -64,21 +64,18 @@ def add_to(parser: pytest.Parser) -> None:
         help="Keep the server, with its inspector, running after the tests until Ctrl-C.",
     )
     parser.addini(
-        "bedtape_block", "Whether calls to real Amazon Bedrock raise.", type="bool", default=_UNSAID
+        "bedtape_block", "Whether calls to real Amazon Bedrock raise.", type="bool", default=_UNSET
     )
     parser.addini(
         "bedtape_record",
         "Command that records, if not `bedtape record` of this Python.",
         type="args",
-        default=_UNSAID,
+        default=_UNSET,
     )
 
 
 def settings_of(config: pytest.Config) -> Settings:
-    """Read variables and the nearest settings file, from the selected tests upwards.
-
-    Raises pytest.UsageError.
-    """
+    """Read variables and the nearest settings file above the tests. Raises pytest.UsageError."""
     try:
         return read_settings(_common_folder(config), os.environ)
     except ConfigInvalid as error:
@@ -102,10 +99,10 @@ def mode_of(config: pytest.Config, settings: Settings, *, gate_is_open: bool) ->
     Raises pytest.UsageError if the command line or a variable chooses a mode that the gate forbids.
     """
     chosen, by = config.getoption("--bedtape"), "--bedtape"
-    if chosen is None and (said := settings.find(_TABLE, "bedtape")) is not None:
-        if not said.variable and not gate_is_open:
+    if chosen is None and (setting := settings.find(_TABLE, "bedtape")) is not None:
+        if not setting.variable and not gate_is_open:
             return "none"
-        chosen, by = said.value, said.source
+        chosen, by = setting.value, setting.source
     if chosen not in _OFFLINE and not gate_is_open:
         raise pytest.UsageError(
             f"{by}={chosen} calls real Amazon Bedrock, which costs money: set {GATE}=1 to allow it"
@@ -114,16 +111,13 @@ def mode_of(config: pytest.Config, settings: Settings, *, gate_is_open: bool) ->
 
 
 def plays_vcr(config: pytest.Config, settings: Settings) -> bool:
-    """Return whether Bedrock's entries of VCR.py's cassettes are played.
-
-    Raises pytest.UsageError without VCR.py.
-    """
+    """Return whether VCR.py's entries of Bedrock are played. Raises pytest.UsageError."""
     if config.getoption("--bedtape-vcr") and find_spec("vcr") is None:
         raise pytest.UsageError(
             "--bedtape-vcr: expected the package vcrpy, found none; pip install vcrpy"
         )
-    said = settings.find(_TABLE, "vcr")
-    return bool(config.getoption("--bedtape-vcr") or (said is not None and said.value))
+    setting = settings.find(_TABLE, "vcr")
+    return bool(config.getoption("--bedtape-vcr") or (setting is not None and setting.value))
 
 
 def migrates(config: pytest.Config) -> list[str] | None:
@@ -134,14 +128,14 @@ def migrates(config: pytest.Config) -> list[str] | None:
 
 def blocks_of(config: pytest.Config, settings: Settings) -> bool:
     """Return whether calls to real Bedrock raise an error."""
-    said = _read_option(config, settings, "block")
-    return True if said is None else bool(said)
+    setting = _read_option(config, settings, "block")
+    return True if setting is None else bool(setting)
 
 
 def report_of(config: pytest.Config, settings: Settings) -> Path | None:
     """Return the file to which the HTML report is written, or `None`."""
-    chosen, said = config.getoption("--bedtape-report"), settings.find(_TABLE, "report")
-    file = chosen if chosen is not None else said.value if said is not None else None
+    chosen, setting = config.getoption("--bedtape-report"), settings.find(_TABLE, "report")
+    file = chosen if chosen is not None else setting.value if setting is not None else None
     return None if file is None else config.invocation_params.dir / str(file)
 
 
@@ -153,10 +147,7 @@ def workspace_of(config: pytest.Config, environ: Mapping[str, str]) -> Path | No
 
 
 def keeps(config: pytest.Config) -> bool:
-    """Return whether the server runs on after the tests.
-
-    Raises pytest.UsageError with workers of pytest-xdist.
-    """
+    """Return whether the server runs on after the tests. Raises pytest.UsageError with xdist."""
     kept = bool(config.getoption("--bedtape-keep"))
     if kept and getattr(config.option, "dist", "no") != "no":
         raise pytest.UsageError(
@@ -170,13 +161,13 @@ def has_settings(config: pytest.Config, settings: Settings) -> bool:
     if config.getoption("--bedtape-vcr"):
         return True
     own = (config.getini(f"bedtape_{key}") for key in ("block", "record"))
-    return bool(settings.file or settings.variables or any(value is not _UNSAID for value in own))
+    return bool(settings.file or settings.variables or any(value is not _UNSET for value in own))
 
 
 def command_of(config: pytest.Config, settings: Settings) -> Sequence[str]:
     """Return the command that records; empty for the default."""
-    said = _read_option(config, settings, "record")
-    return shlex.split(said) if isinstance(said, str) else said or ()
+    setting = _read_option(config, settings, "record")
+    return shlex.split(setting) if isinstance(setting, str) else setting or ()
 
 
 def _read_option(config: pytest.Config, settings: Settings, key: str) -> Any:
@@ -187,15 +178,15 @@ def _read_option(config: pytest.Config, settings: Settings, key: str) -> Any:
     pytest's or bedtape's, not both.
     """
     name = f"bedtape_{key}"
-    own, said = config.getini(name), settings.find(_TABLE, key)
+    own, setting = config.getini(name), settings.find(_TABLE, key)
     overridden = any(
         each.partition("=")[0] == name for each in config.getoption("override_ini") or ()
     )
-    if own is not _UNSAID and (overridden or said is None):
+    if own is not _UNSET and (overridden or setting is None):
         return own
-    if own is not _UNSAID and said is not None and not said.variable:
+    if own is not _UNSET and setting is not None and not setting.variable:
         raise pytest.UsageError(
             f"expected {name} in one file, found it in {config.inipath}, and {key} in"
-            f" {said.source}; keep one of them"
+            f" {setting.source}; keep one of them"
         )
-    return said.value if said is not None else None
+    return setting.value if setting is not None else None

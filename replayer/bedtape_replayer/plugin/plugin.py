@@ -132,10 +132,7 @@ class Plugin:
         return self.active and self._blocks and not self.open
 
     def _route(self, request: Any) -> None:
-        """Set the URL of botocore's request.
-
-        The fixture has precedence over cassettes of VCR.py.
-        """
+        """Set the URL of botocore's request. The fixture comes before cassettes of VCR.py."""
         __tracebackhide__ = True
         if self.run is not None and self.run.running:
             request.url = self.run.route(request.url)

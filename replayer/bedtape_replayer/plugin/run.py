@@ -104,10 +104,7 @@ class Run:
     def begin(
         self, test: str, file: Path, names: Sequence[str], marks: Marks, fixture: str = "bedrock"
     ) -> Bedrock:
-        """Begin a session and its environment.
-
-        The arguments are those of `read_marks`. Raises CannotBegin.
-        """
+        """Begin a session and its environment. Arguments as of `read_marks`. Raises CannotBegin."""
         try:
             return self._begin(read_marks(test, file, names, marks, self._settings.marks, fixture))
         except (CassetteError, MarkInvalid, NameTaken, RecordingError) as error:

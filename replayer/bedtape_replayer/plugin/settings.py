@@ -1,7 +1,4 @@
-"""The settings of a run: how tests are replayed and recorded if their marks do not set it.
-
-Values only.
-"""
+"""The settings of a run: how tests without marks are replayed and recorded. Values only."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Counts of played, recorded and missed calls.
-
-Each process counts; the sum is printed at the end of the run.
-"""
+"""Counts of played, recorded and missed calls of each process, summed up at the run's end."""
 
 from __future__ import annotations
 

@@ -186,10 +186,7 @@ def _migrate(opened: VcrCassette, test: MigratedTest) -> None:
 
 
 def _read_entry(request: Any, response: Any, file: str, *, exact: bool = True) -> Interaction:
-    """Converts an entry in VCR.py's memory, with its secrets, which a commit removes.
-
-    Raises Unusable.
-    """
+    """Converts an entry in VCR.py's memory, still with its secrets. Raises Unusable."""
     body = request.body
     if hasattr(body, "read"):
         body = body.read()

@@ -115,10 +115,7 @@ class Connection(asyncio.Protocol):
     # -- requests ----------------------------------------------------------------------------------
 
     def _sniff(self, data: bytes) -> None:
-        """Detect TLS and the HTTP version.
-
-        HTTP/2 begins with a preface that is no HTTP/1.1 request.
-        """
+        """Detect TLS and the HTTP version. HTTP/2 begins with a preface that HTTP/1.1 lacks."""
         if not self._first and self.server.insert_layer(self, self._transport, data):
             return
         self._first += data
@@ -257,10 +254,7 @@ class Connection(asyncio.Protocol):
     # -- ends --------------------------------------------------------------------------------------
 
     def wind_down(self) -> None:
-        """Finish the answers in flight, then close.
-
-        Stalled answers end at once, because they would not finish.
-        """
+        """Finish the answers in flight, then close. Stalled answers end at once."""
         self.winding_down = True
         if self.wire is None or self._hung_up:
             self._transport.close()
@@ -274,10 +268,7 @@ class Connection(asyncio.Protocol):
             player.end(Reset(ErrorCode.CANCEL) if self.http2 is not None else Close())
 
     def break_off(self, stream: int, how: Close | Reset) -> None:
-        """End an answer as a fault demands.
-
-        Unless RST_STREAM ends the answer alone, the connection ends with it.
-        """
+        """End an answer as a fault demands, with the connection unless RST_STREAM suffices."""
         if self.http2 is not None and isinstance(how, Reset) and how.code is not None:
             self.http2.reset(stream, how.code)
         elif self._broken is None:
@@ -310,10 +301,7 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
     def _abandon(self) -> None:
-        """End all players, because the connection is closed.
-
-        If a fault closed it, their calls count as complete.
-        """
+        """End all players. If a fault closed the connection, their calls count as complete."""
         self.exchanges.abandon(complete=self._broken is not None)
 
     def check_patience(self, now: float, patience: float) -> None:

@@ -6,6 +6,7 @@ step by step.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import time
 from collections.abc import Callable, Iterator
@@ -35,6 +36,7 @@ from bedtape_replayer.server.upstream import LiveSteps, ask
 if TYPE_CHECKING:
     from bedtape_replayer.server.connection import Connection
     from bedtape_replayer.server.server import Server
+    from bedtape_replayer.server.shared.state import SharedState
 
 Observer = Callable[[Outcome], None]
 # the stream, the method, the path, the head and the body
@@ -75,6 +77,9 @@ class Exchanges:
         self._players: dict[int, Player] = {}
         self.blocked: dict[int, Player] = {}  # the players that wait until the client reads
         self._preparing: set[int] = set()  # the streams whose bodies a thread reads
+        # parts of requests that came before their answers, if a state server is asked
+        self._early: dict[int, list[bytes | None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._talks: dict[int, Talk] = {}  # the conversations, which receive their requests
 
     @property
@@ -122,12 +127,11 @@ class Exchanges:
         """
         if (talk := self._talks.get(stream)) is not None:
             talk.receive(data)
+        elif (early := self._early.get(stream)) is not None:
+            early.append(data)
 
     def _prepare(self, connection: Connection, request: _Request, began: float) -> None:
-        """Read a large body in a thread, so that other clients do not wait.
-
-        The loop then answers the request.
-        """
+        """Read a large body in a thread, for other clients' sake. The loop then answers."""
         prepared = None
         with suppress(Exception):  # the answer reports it
             prepared = self.server.engine.prepare(*request[1:])
@@ -158,11 +162,61 @@ class Exchanges:
     ) -> None:
         """Answer a request. follows: whether its body arrives while it is answered."""
         stream, verb, path, *_ = request
+        if self.server.state is not None:
+            self._preparing.add(stream)
+            self._early[stream] = []
+            task = connection.loop.create_task(
+                self._answer_shared(
+                    connection, self.server.state, request, began, prepared, follows=follows
+                )
+            )
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            return
         try:
             answer = self.server.engine.answer(*request[1:], prepared)
         except Exception as error:  # noqa: BLE001 - this client gets an error, and the others are served
             connection.respond(stream, verb, self.fail(f"{verb} {path}", error))
             return
+        self._send_answer(connection, stream, answer, began, follows=follows)
+
+    async def _answer_shared(
+        self,
+        connection: Connection,
+        state: SharedState,
+        request: _Request,
+        began: float,
+        prepared: Call | None,
+        *,
+        follows: bool,
+    ) -> None:
+        """Answer a request from a session that servers share."""
+        stream, verb, path, *_ = request
+        answer: Answer | None = None
+        try:
+            answer = await state.answer(*request[1:], prepared)
+        except Exception as error:  # noqa: BLE001 - this client gets an error, and the others are served
+            failed = self.fail(f"{verb} {path}", error)
+        early = self._early.pop(stream, [])
+        try:
+            if stream in self._preparing:
+                self._preparing.remove(stream)
+                if answer is None:
+                    connection.respond(stream, verb, failed)
+                else:
+                    self._send_answer(connection, stream, answer, began, follows=follows)
+                for part in early:
+                    self.receive(stream, part)
+                connection.flush()
+            elif answer is not None:  # the client has gone
+                self.observe(answer, began, complete=False, sent=0, started=False)
+        except Exception as error:  # noqa: BLE001 - this client is disconnected, and the others are served
+            self.fail(f"{verb} {path}", error, started=True)
+            connection.abort()
+
+    def _send_answer(
+        self, connection: Connection, stream: int, answer: Answer, began: float, *, follows: bool
+    ) -> None:
         if isinstance(answer.reply, DelayedReply):
             self._preparing.add(stream)
             Thread(
@@ -342,17 +396,16 @@ class Exchanges:
         """End the exchange of a stream that its client has closed."""
         self.blocked.pop(stream, None)
         self._preparing.discard(stream)
+        self._early.pop(stream, None)
         if player := self._players.pop(stream, None):
             player.abandon()
 
     def abandon(self, *, complete: bool) -> None:
-        """End all exchanges, because the connection is closed.
-
-        complete: whether their calls count as complete.
-        """
+        """End all exchanges of a closed connection. complete: whether their calls are complete."""
         players = list(self._players.values())
         self._players.clear()
         self._preparing.clear()
+        self._early.clear()
         self.blocked.clear()
         for player in players:
             player.abandon(complete=complete)

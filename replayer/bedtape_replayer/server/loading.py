@@ -1,7 +1,4 @@
-"""From folders to a library, and again whenever the folders change.
-
-Looks at the disk through the store only.
-"""
+"""From folders to a library, and again whenever the folders change, through the store."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from email.utils import formatdate
+from typing import TYPE_CHECKING
 
 try:
     import uvloop
@@ -27,6 +28,9 @@ from bedtape_replayer.server.intercept import CONNECT, ConnectRequest
 from bedtape_replayer.server.tls import HANDSHAKE, TlsLayer
 from bedtape_replayer.server.tls_contexts import Certificates
 from bedtape_replayer.wire.http2.headers import RequestHead
+
+if TYPE_CHECKING:
+    from bedtape_replayer.server.shared.state import SharedState
 
 __all__ = ["MAX_BODY", "Observer", "Outcome", "Server", "new_event_loop"]
 
@@ -62,7 +66,8 @@ class Server:
     possible. observer: is called after every call. complain: is called with one line for every
     refused request, and for every error in bedtape or in the observer. patience: the seconds that a
     client may take to send a complete request. certificates: for clients that begin with TLS;
-    `None` for clear text alone. intercept: is a proxy for connections to Bedrock's hosts.
+    `None` for clear text alone. intercept: is a proxy for connections to Bedrock's hosts. state:
+    the sessions that servers share; `None` for sessions of its own.
     """
 
     def __init__(
@@ -77,8 +82,10 @@ class Server:
         patience: float = 60.0,
         certificates: Certificates | None = None,
         intercept: bool = False,
+        state: SharedState | None = None,
     ) -> None:
         self.engine = engine
+        self.state = state
         self.speed = speed
         self.observer = observer
         self.complain = complain
@@ -106,7 +113,12 @@ class Server:
         return port
 
     async def start(self, host: str, port: int) -> None:
-        """Listen. Raises OSError if the port is not free. Port 0 selects a free port."""
+        """Listen. Raises OSError if the port is not free. Port 0 selects a free port.
+
+        Raises CassetteError if the shared sessions cannot be used.
+        """
+        if self.state is not None:
+            await self.state.start()
         loop = asyncio.get_running_loop()
         self._listener = await loop.create_server(
             lambda: Connection(self, loop), host, port, backlog=_BACKLOG
@@ -130,6 +142,8 @@ class Server:
             await self._until_deserted()
         if self._sweeper:
             self._sweeper.cancel()
+        if self.state is not None:
+            await self.state.stop()
         self._listener = None
 
     async def _until_deserted(self) -> None:
@@ -179,10 +193,7 @@ class Server:
             self.complain(line)
 
     def find_problem(self, head: Head) -> str | None:
-        """Return why a request is refused, or `None`.
-
-        Nearly all requests have a sender that was accepted before.
-        """
+        """Return why a request is refused, or `None`. Most senders were accepted before."""
         sender = head.known_sender or head.sender
         if sender in self._accepted:
             return None

@@ -129,10 +129,7 @@ class Replayer(Session):
         return f"{self.url}{render_prefix(session)}"
 
     def reload(self) -> None:
-        """Read the cassettes again.
-
-        If they cannot be read, raise CassetteError and keep the old ones.
-        """
+        """Read the cassettes again, or raise CassetteError and keep the old ones."""
         library = self._load()
         self.run(lambda: setattr(self.engine, "library", library))
 

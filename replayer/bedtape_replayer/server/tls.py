@@ -75,10 +75,7 @@ class TlsLayer(asyncio.Transport, asyncio.Protocol):
         self._inner.resume_writing()
 
     def _decrypt(self) -> Iterator[bytes]:
-        """Advance the handshake, then yield the clear text.
-
-        Raises ssl.SSLError if the client violates TLS.
-        """
+        """Advance the handshake, then yield clear text. May raise ssl.SSLError."""
         try:
             if not self._ready:
                 self._tls.do_handshake()

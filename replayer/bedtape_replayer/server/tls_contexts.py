@@ -91,10 +91,7 @@ def open_certificates(environ: Mapping[str, str], address: str = "127.0.0.1") ->
 
 
 def read_certificates(certificate: Path, key: Path | None) -> Certificates:
-    """Return the certificate of two files in PEM, or of one that contains both.
-
-    Raises CassetteError.
-    """
+    """Return the certificate of two PEM files, or of one with both. Raises CassetteError."""
     context = _make_context()
     for option, file in (("--tls-cert", certificate), ("--tls-key", key)):
         try:
@@ -132,10 +129,7 @@ def _make_context() -> ssl.SSLContext:
 
 
 def _load(context: ssl.SSLContext, authority: Authority, names: tuple[str, ...]) -> ssl.SSLContext:
-    """Give a context a new certificate.
-
-    OpenSSL reads files alone, so it is in a private file for a moment.
-    """
+    """Give a context a new certificate by a private file, because OpenSSL reads files alone."""
     handle, file = tempfile.mkstemp(prefix="bedtape-")
     try:
         with os.fdopen(handle, "wb") as out:

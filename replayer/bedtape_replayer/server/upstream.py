@@ -174,8 +174,7 @@ class _Relay:
         self._kind = named.get("content-type", "").partition(";")[0].strip().lower()
         self._after_ms, self._began = round((monotonic() - self._began) * 1000), monotonic()
         if self._forward.live and self._kind in _STREAMS:
-            response, reply = self._read()
-            self._live = answer = self._forward.build(response, reply, True)
+            self._live = answer = self._build(arriving=True)
             first = tuple(each for each in answer.edits if isinstance(each, ChangeEvents))
             changed = self._keep(edit(self._steps, first), self._pieces)
             steps = self._keep(edit(changed, answer.edits[len(first) :]), self._sent)
@@ -203,15 +202,18 @@ class _Relay:
         if self._live is not None:
             self._steps.add(Finish() if ends is None else Reset(2) if ends == "reset" else Close())
         else:
-            answer = self._build()
+            answer = self._build(arriving=False)
+            edits = (*answer.edits, *build_ending(answer.reply, self._ends))
+            answer = replace(answer, edits=edits)
             self._player.replace_answer(answer, cut_steps(answer.reply, answer.speed, answer.edits))
         self._player.resume()
 
-    def _build(self) -> Answer:
-        """Returns the answer of a complete response."""
-        answer = self._forward.build(*self._read(), False)
-        edits = (*answer.edits, *build_ending(answer.reply, self._ends))
-        return replace(answer, edits=edits, speed=self._answer.speed)
+    def _build(self, *, arriving: bool) -> Answer:
+        """Returns the answer of what has arrived: a response, or the head of a stream."""
+        response, reply = self._read()
+        answer = replace(self._answer, response=response, reply=reply, forward=None)
+        faults = self._forward.faults
+        return answer if faults is None else faults.apply(answer, arriving=arriving)
 
     def _keep(self, steps: Iterator[Step], pieces: list[Piece]) -> Iterator[Step]:
         """Adds what is sent to the pieces."""

@@ -16,7 +16,7 @@ import yaml
 
 from bedtape_cassettes.model import Cassette
 from support import WAIT, folders
-from support.client import Answer, Http1
+from support.client import Answer, Http1, until
 from support.commands import run_program
 from support.recordings import converse, path, prompt
 
@@ -197,7 +197,8 @@ def test_an_overlay_answers_and_harms(start: Start, tmp_path: Path) -> None:
         "file-rule-1",
         "file-fault-1",
     ]
-    assert "rule file-rule-1" in (tmp_path / "stderr").read_text()
+    # the lines of a file are written in batches
+    until(lambda: "rule file-rule-1" in (tmp_path / "stderr").read_text())
 
 
 def test_a_bad_overlay_is_told_whole_and_nothing_starts(folder: Path) -> None:

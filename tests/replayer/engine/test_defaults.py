@@ -21,7 +21,7 @@ from bedtape_replayer import Replayer
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.service_operations import SERVICE_OPERATIONS
-from bedtape_replayer.cli.play_options import Answering
+from bedtape_replayer.cli.play_options import DefaultChoice
 from bedtape_replayer.engine.defaults import DefaultAnswer, Defaults
 from bedtape_replayer.overlay.outputs.shapes import make_default
 
@@ -53,7 +53,7 @@ def start() -> Iterator[Callable[..., tuple[Replayer, Callable[[str], Any]]]]:
 
 
 def test_the_kinds_are_those_of_the_command_line() -> None:
-    assert get_args(DefaultAnswer) == tuple(Answering)
+    assert get_args(DefaultAnswer) == tuple(DefaultChoice)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from bedtape_replayer import Replayer
 from bedtape_replayer.api.gate import Gate
 from bedtape_replayer.engine.editor import EditableText
 from bedtape_replayer.server.editor import FolderEditor
+from support import WAIT
 from support.folders import write
 from support.recordings import converse, path, prompt, stream
 
@@ -249,7 +250,7 @@ class SlowEditor(FolderEditor):
 
     def read(self, file: str) -> EditableText | None:
         self.entered.set()
-        if not self.release.wait(60):
+        if not self.release.wait(WAIT):
             raise CassetteError("expected other clients to be answered, found that they wait")
         return super().read(file)
 

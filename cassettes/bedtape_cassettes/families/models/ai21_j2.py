@@ -1,7 +1,4 @@
-"""AI21 Jurassic-2, from recordings of Mid and Ultra.
-
-Each text has a token list. The family does not stream.
-"""
+"""AI21 Jurassic-2, from recordings of Mid and Ultra, with tokens of texts. It does not stream."""
 
 from __future__ import annotations
 

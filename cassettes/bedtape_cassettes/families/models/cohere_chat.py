@@ -161,10 +161,7 @@ def _read(body: JsonObject) -> Message:
 
 
 def _gather(chunks: Sequence[JsonValue]) -> Message:
-    """Read the last event, which repeats the answer.
-
-    A stream without that event is read from its deltas.
-    """
+    """Read the last event, which repeats the answer, or else the deltas of the stream."""
     events = [chunk for chunk in chunks if isinstance(chunk, dict) and "event_type" in chunk]
     if not events:
         raise ValueError("expected chunks with an `event_type`, as Command R streams, found none")

@@ -60,12 +60,7 @@ def _read(body: JsonObject) -> Message:
 
 
 def _gather(chunks: Sequence[JsonValue]) -> Message:
-    choices = [
-        choice
-        for chunk in chunks
-        for choice in readers.objects(chunk, "choices")[:1]
-        if "text" in choice
-    ]
+    choices = readers.text_choices(chunks)
     expected = "`choices` with a `text`, as completions have, found none"
     return join_texts(choices, "text", "finish_reason", FINISH, expected)
 

@@ -8,6 +8,7 @@ is in the `openai` family.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from bedtape_cassettes.families.content import Block, Content, Message, Reasoning, Text
 from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
@@ -15,9 +16,9 @@ from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import json_access, readers
 from bedtape_cassettes.families.shared.completion import (
     FINISH,
+    join_texts,
     message_of,
     pieces,
-    stop_of,
     text_of,
     word_of,
 )
@@ -58,24 +59,14 @@ def _read(body: JsonObject) -> Message:
 
 
 def _gather(chunks: Sequence[JsonValue]) -> Message:
-    choices = [
-        choice
-        for chunk in chunks
-        for choice in readers.objects(chunk, "choices")[:1]
-        if "text" in choice
-    ]
-    if not choices:
-        raise ValueError("expected `choices` with a `text`, as DeepSeek-R1 answers, found none")
-    stop = stop_of(FINISH, choices[-1].get("stop_reason"))
-    blocks = _blocks("".join(json_access.text(choice, "text") for choice in choices))
-    return Message(tuple(blocks), stop=stop)
+    choices = readers.text_choices(chunks)
+    expected = "`choices` with a `text`, as DeepSeek-R1 answers, found none"
+    message = join_texts(choices, "text", "stop_reason", FINISH, expected)
+    return replace(message, blocks=tuple(_blocks(message.text)))
 
 
 def _blocks(text: str) -> Iterator[Block]:
-    """Split the text at the closing tag.
-
-    Without a closing tag, text after an opening tag is reasoning.
-    """
+    """Split the text at the closing tag, or at the opening tag if it is not closed."""
     thought, closed, answer = text.partition(_CLOSE.strip())
     if not closed and not text.startswith(_OPEN.strip()):
         thought, answer = "", text

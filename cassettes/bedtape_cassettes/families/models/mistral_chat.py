@@ -35,10 +35,7 @@ def _is_short(request: ModelRequest) -> bool:
 
 
 def _calls(uses: list[ToolUse], request: ModelRequest) -> list[JsonValue]:
-    """Tool calls.
-
-    The short form has ids of 22 characters and no type, the other form ids of 9 characters.
-    """
+    """Tool calls. The short form has ids of 22 characters and no type, the other ids of 9."""
     if _is_short(request):
         calls = [chat.call(use, synthesis.identifier(request.chance, 22)) for use in uses]
         return [{"id": call["id"], "function": call["function"]} for call in calls]

@@ -139,10 +139,7 @@ def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
 
 
 def _pieces(block: Block, request: ModelRequest) -> Iterator[tuple[JsonObject, JsonObject]]:
-    """The start (or an empty object) and the delta of each block.
-
-    Each delta of a text is a block.
-    """
+    """The start (or an empty object) and the delta of each block. Each text delta is a block."""
     match block:
         case Text(text=text):
             for part in [*synthesis.deltas(text, request.chance, *_TEXT)] or [""]:

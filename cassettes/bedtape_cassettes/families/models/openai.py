@@ -43,10 +43,7 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
 
 
 def _check_message(content: Content) -> Message:
-    """Return the message, whose blocks keep their order.
-
-    Raises RenderError for a block that is not supported.
-    """
+    """Return the message, whose blocks keep their order. Raises RenderError for other blocks."""
     chat.parts(content, _NAME, reasons=True)
     return completion.message_of(content, _NAME)
 
@@ -71,10 +68,7 @@ def _calls(message: Message) -> list[ToolUse]:
 
 
 def _call(use: ToolUse, number: int, request: ModelRequest) -> JsonObject:
-    """A tool call.
-
-    Kimi generates ids such as functions.get_weather:0; for other models the server does.
-    """
+    """A tool call. Kimi makes ids such as functions.get_weather:0, for others the server does."""
     new_id = f"chatcmpl-tool-{synthesis.identifier(request.chance, 32, synthesis.HEX)}"
     if "moonshot" in request.model:
         new_id = f"functions.{use.name}:{number}"

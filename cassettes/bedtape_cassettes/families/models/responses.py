@@ -85,10 +85,7 @@ def _message(item: JsonValue) -> JsonValue:
 
 
 def _response(request: ModelRequest) -> JsonObject:
-    """The response without output and usage, as a stream begins.
-
-    It repeats what the request set.
-    """
+    """The response without output and usage, as a stream begins, with the request's settings."""
     body, hosted = request.body, is_hosted(request.model)
     made: JsonValue = completion.choose_creation_time(request.chance)
     response: JsonObject = {

@@ -51,10 +51,7 @@ def _dimension(request: ModelRequest) -> tuple[JsonValue, int]:
 
 
 def _is_second(model: str) -> bool:
-    """Whether the model is a text model since v2.
-
-    An unknown model id counts as the newest model.
-    """
+    """Whether the model is a text model since v2. An unknown model id counts as the newest."""
     return not any(older in model for older in ("embed-image", "embed-text-v1", "embed-g1"))
 
 

@@ -47,10 +47,7 @@ def render_json(value: JsonValue) -> Response:
 
 
 def render_events(values: Iterable[tuple[str, JsonValue]], headers: Headers = ()) -> Response:
-    """Return a stream. values: the type and the payload of each event.
-
-    The services around the models do not pad.
-    """
+    """Return a stream without padding. values: the type and the payload of each event."""
     payloads = [(name, bodies.compact(value)) for name, value in values]
     events = [
         Event(0, event_headers(name), data, bodies.choose_form(data)) for name, data in payloads

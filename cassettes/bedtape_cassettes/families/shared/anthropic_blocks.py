@@ -100,10 +100,7 @@ def read_block(block: JsonObject) -> Block | None:
 
 
 def render_citation(citation: Citation) -> JsonObject:
-    """Render a citation.
-
-    Without a location that Anthropic supports, it cites all of the first document.
-    """
+    """Render a citation. Without a known location, it cites all of the first document."""
     for theirs, their_index, kind, index, start, end in _LOCATIONS:
         place = json_access.member(citation.location, theirs)
         if place is not None:
@@ -131,10 +128,7 @@ def render_citation(citation: Citation) -> JsonObject:
 
 
 def read_citation(citation: JsonObject) -> Citation:
-    """The inverse of `render_citation`.
-
-    A web location has no Converse form, so its URL becomes the origin.
-    """
+    """The inverse of `render_citation`. The URL of a web location becomes the origin."""
     title = (
         json_access.text(citation, "document_title") or json_access.text(citation, "title") or None
     )

@@ -159,10 +159,7 @@ def usage(counts: Usage) -> JsonObject:
 
 
 def render_url_citation(citation: Citation, start: int, end: int) -> JsonObject:
-    """A citation of the characters from `start` to `end`.
-
-    Without a URL, the cited text stands in its place.
-    """
+    """A citation of the characters `start` to `end`, with the URL or the cited text."""
     url = citation.origin or json_access.text(citation.location, "web", "url") or citation.source
     return {"end_index": end, "start_index": start, "title": citation.title or "", "url": url}
 

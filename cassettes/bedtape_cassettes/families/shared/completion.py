@@ -51,10 +51,7 @@ def message_of(content: Content, family: str, supported: str = "text (Message)")
 
 
 def text_of(content: Content, family: str, supported: str = "text alone") -> str:
-    """Return the text of a message.
-
-    Raises RenderError if the message has a block other than text.
-    """
+    """Return the text of a message. Raises RenderError for a block other than text."""
     message = message_of(content, family)
     for block in message.blocks:
         if not isinstance(block, Text):

@@ -64,10 +64,7 @@ def find_cache_lifetime(body: JsonObject) -> str | None:
 
 
 def render_usage(usage: Usage, request: ModelRequest, *, counts_cache: bool) -> JsonObject:
-    """Token counts.
-
-    Cached tokens are counted if the request has a cache point. counts_cache: always.
-    """
+    """Token counts, with cached tokens if the request has a cache point. counts_cache: always."""
     cache: JsonObject = {}
     lifetime = request.derive(find_cache_lifetime)
     if usage.cache_write:

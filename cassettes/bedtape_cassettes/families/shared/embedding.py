@@ -126,10 +126,7 @@ def _scale(numbers: Sequence[float], dimension: int) -> tuple[float, ...]:
 
 
 def _pack(vector: Sequence[float]) -> list[int]:
-    """One bit per dimension, set if the number is above 0.
-
-    The first dimension is the highest bit of its byte.
-    """
+    """One bit per dimension, set for a number above 0. The first is the highest bit of its byte."""
     return [
         sum((number > 0) << (7 - place) for place, number in enumerate(vector[at : at + 8]))
         for at in range(0, len(vector), 8)

@@ -21,10 +21,7 @@ def member(value: JsonValue, *path: str) -> JsonValue:
 
 
 def text(value: JsonValue, *path: str) -> str:
-    """The string at the path, or an empty string.
-
-    Lone surrogates become `?`, because UTF-8 cannot encode them.
-    """
+    """The string at the path, or "". Lone surrogates become `?`, because UTF-8 has none."""
     leaf = value
     for name in path:
         leaf = leaf.get(name) if isinstance(leaf, dict) else None
@@ -47,10 +44,7 @@ def texts(value: JsonValue, *path: str) -> tuple[str, ...]:
 
 
 def number(value: JsonValue, *path: str) -> float | None:
-    """The number at the path, or None.
-
-    A number too large for a float, or a boolean, is not a number.
-    """
+    """The number at the path, or None. No number: a boolean, and what a float cannot hold."""
     leaf = member(value, *path)
     if leaf is None or isinstance(leaf, bool) or not isinstance(leaf, int | float):
         return None

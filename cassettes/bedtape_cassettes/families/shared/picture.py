@@ -41,10 +41,7 @@ def encode_images(files: tuple[bytes, ...]) -> list[JsonValue]:
 
 
 def images(value: JsonValue) -> Images:
-    """Read the images of an answer.
-
-    Raises ValueError if the value is not a list of base64 strings.
-    """
+    """Read the images of an answer. Raises ValueError unless it is a list of base64 strings."""
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise ValueError("expected `images`, a list of base64 strings")
     return Images(tuple(b64decode(str(item), validate=True) for item in value))

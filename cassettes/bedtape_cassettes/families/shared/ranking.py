@@ -1,7 +1,4 @@
-"""Ranks texts by the words that they share with a query, and checks given ranks.
-
-No rank depends on meaning.
-"""
+"""Ranks texts by the words that they share with a query, not by meaning; checks given ranks."""
 
 from __future__ import annotations
 

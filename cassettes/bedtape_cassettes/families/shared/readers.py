@@ -1,13 +1,10 @@
-"""Reads text blocks, tool arguments and base64.
-
-No function raises, because clients and models can send any JSON.
-"""
+"""Reads text blocks, tool arguments and base64. Nothing raises, because clients send any JSON."""
 
 from __future__ import annotations
 
 import json
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from bedtape_cassettes.families.family import JsonObject
 from bedtape_cassettes.families.shared import json_access
@@ -18,6 +15,12 @@ from bedtape_cassettes.model import JsonValue
 def objects(value: JsonValue, *path: str) -> list[JsonObject]:
     """The objects in the list at the path."""
     return [item for item in json_access.items(value, *path) if isinstance(item, dict)]
+
+
+def text_choices(chunks: Sequence[JsonValue]) -> list[JsonObject]:
+    """The first choice of each chunk, if it has a text: of a whole answer, or of a stream."""
+    firsts = (choice for chunk in chunks for choice in objects(chunk, "choices")[:1])
+    return [choice for choice in firsts if "text" in choice]
 
 
 def read_text(value: JsonValue, *path: str) -> str:
@@ -36,10 +39,7 @@ def _texts(blocks: JsonValue) -> Iterator[str]:
 
 
 def arguments(text: str) -> JsonValue:
-    """Parse a tool call's arguments.
-
-    Returns the text itself if it is not JSON, as in a truncated answer.
-    """
+    """Parse a tool call's arguments. Returns the text if it is not JSON, as in a cut answer."""
     if not text:
         return {}
     try:

@@ -57,10 +57,7 @@ def _complete_item(item: JsonObject, item_id: str) -> JsonValue:
 
 
 def list_items(items: list[JsonValue], query: dict[str, list[str]]) -> JsonObject:
-    """Return a page of items.
-
-    The query chooses the page: `order` (`asc` or the last first), `after` and `limit`.
-    """
+    """Return the page of items that `order` (`asc` or last first), `after` and `limit` choose."""
     ordered = items if query.get("order") == ["asc"] else items[::-1]
     ids = [item["id"] for item in ordered if isinstance(item, dict)]
     after = query.get("after", [""])[0]

@@ -1,7 +1,4 @@
-"""Loads botocore's service models, which are on this machine.
-
-Only modules that need botocore import this module.
-"""
+"""Loads botocore's service models from this machine, for the modules that need botocore."""
 
 from __future__ import annotations
 

@@ -116,10 +116,7 @@ def make_vector(source: str, dimension: int) -> tuple[float, ...]:
 
 
 def _find_features(source: str) -> Iterator[tuple[str, float]]:
-    """Yield the features of a text with their weights.
-
-    A repeated word weighs more, but less than twice as much.
-    """
+    """Yield the features of a text with their weights. Repeated words weigh less than twice."""
     if source.startswith(_IMAGE):
         yield source, _WORD
         return

@@ -77,10 +77,7 @@ def prompt_in(
 
 
 def _parts(marks: re.Pattern[str], prompt: str) -> list[tuple[str, str]]:
-    """Roles and their texts, without empty texts.
-
-    Text before the first role belongs to the system prompt.
-    """
+    """Roles and their non-empty texts. Text before the first role is of the system prompt."""
     role, at, parts = "system", 0, []
     for mark in marks.finditer(prompt):
         parts.append((role, prompt[at : mark.start()]))

@@ -64,10 +64,7 @@ class Conversation:
     # -- the client's side -------------------------------------------------------------------------
 
     def receive(self, data: bytes, at_ms: int = 0) -> bool:
-        """Take bytes of the request.
-
-        Return whether the steps have changed, so that a wait must end.
-        """
+        """Take bytes of the request. Return whether the steps changed, which ends a wait."""
         if self._ended:
             return False
         # At once, the model never speaks while the client sends. What arrives together with the

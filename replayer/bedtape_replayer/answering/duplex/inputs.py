@@ -59,10 +59,7 @@ class InputReader:
         self._contents: dict[str, tuple[str | None, str | None]] = {}
 
     def feed(self, data: bytes) -> list[InputEvent]:
-        """Return the events that are complete now.
-
-        Raises FrameError for bytes that are no frames.
-        """
+        """Return the events that are complete now. Raises FrameError for other bytes."""
         frames = self._decoder.feed(data)
         if self._decoder.pending > LARGEST_FRAME:
             raise FrameError(f"a frame is larger than {LARGEST_FRAME} bytes")

@@ -33,10 +33,7 @@ class OutputFrame:
 
 
 class OutOfTurn(Exception):
-    """An event of the client that no recording contains at this place.
-
-    The message names the expected event.
-    """
+    """An event that no recording contains at this place. The message names the expected one."""
 
 
 class Script(Protocol):
@@ -62,10 +59,7 @@ class Script(Protocol):
         """Return what follows an event of the client. Raises OutOfTurn."""
 
     def interrupt(self) -> list[OutputFrame]:
-        """Return what follows when the user interrupts a turn that is being sent.
-
-        Its rest is not sent.
-        """
+        """Return what follows an interruption by the user. The rest of the turn is not sent."""
 
     def end(self) -> list[OutputFrame]:
         """Return what follows the end of the input. Raises OutOfTurn."""
@@ -187,10 +181,7 @@ class RecordedScript:
         return self._take()
 
     def _choose(self, event: InputEvent) -> None:
-        """Drop the recordings that do not fit.
-
-        After the first output, the recording stays the same.
-        """
+        """Drop the recordings that do not fit. After the first output, one recording stays."""
         fitting = [each for each in self._recordings if self._fits(each)]
         if not fitting:
             raise OutOfTurn(self._explain(str(event)))
@@ -302,10 +293,7 @@ class RuleTurn:
 
 
 class RuleScript:
-    """Plays the turns of a rule in order.
-
-    Events that are no cue change nothing. seed: of the ids.
-    """
+    """Plays the turns of a rule in order. Events without a cue change nothing. seed: of ids."""
 
     def __init__(self, turns: Sequence[RuleTurn], seed: bytes) -> None:
         self._turns = turns
@@ -347,10 +335,7 @@ class RuleScript:
 
 
 def _render(values: Iterable[JsonValue]) -> list[OutputFrame]:
-    """Return the frames of events.
-
-    A piece of audio is due when the piece before it has been heard.
-    """
+    """Return the frames of events. Audio is due when the audio before it has been heard."""
     outputs, wait = list[OutputFrame](), 0
     for value in values:
         event = Event(0, event_headers("chunk"), bodies.seal_chunk(value), "bytes")

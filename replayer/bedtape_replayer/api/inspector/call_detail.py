@@ -93,10 +93,7 @@ def _answer(record: Record) -> JsonValue:
 
 
 def _blocks(record: Record) -> JsonValue:
-    """Return the blocks of the answer with their kinds.
-
-    An image is replaced by its size in bytes.
-    """
+    """Return the blocks of the answer with their kinds, and images as their size in bytes."""
     if not isinstance(record.content, Message):
         return []
     return [
@@ -121,10 +118,7 @@ def _event(number: int, piece: Piece, sent: int, times: Sequence[float]) -> Json
 
 
 def _read_piece(data: bytes) -> tuple[str, bytes]:
-    """Return the kind and the payload of a piece of a stream.
-
-    The kind is the event's type, or `broken`.
-    """
+    """Return kind and payload of a piece of a stream. The kind is its type, or `broken`."""
     try:
         frames = eventstream.decode_all(data)
     except eventstream.FrameError:
@@ -175,10 +169,7 @@ def _attempts(record: Record, calls: Iterable[Record]) -> JsonValue:
 
 
 def _may_belong(one: Record, other: Record) -> bool:
-    """Return whether both may be attempts of one SDK call.
-
-    Grouping all calls of a long history would be slow.
-    """
+    """Return whether both may be attempts of one call, without grouping a long history."""
     if one.invocation_id is not None or other.invocation_id is not None:
         return one.invocation_id == other.invocation_id
     return one.call.path == other.call.path and one.call.body == other.call.body

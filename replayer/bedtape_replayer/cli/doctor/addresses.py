@@ -1,7 +1,4 @@
-"""Finds the servers that an environment names, and whether each is on this machine.
-
-It looks up no host name.
-"""
+"""Finds the servers that an environment names, and which are on this machine, without look-ups."""
 
 from __future__ import annotations
 

@@ -161,10 +161,7 @@ def check_profile(env: Environment) -> Iterator[Diagnosis]:
 
 
 def check_bundles(env: Environment) -> Iterator[Diagnosis]:
-    """Check that the configured files of certificates exist.
-
-    Recording and real calls need them; replay does not.
-    """
+    """Check that configured certificate files exist, which recording and real calls need."""
     missing = [name for name in BUNDLE_VARIABLES if name in env.missing]
     for name in missing:
         fix = (

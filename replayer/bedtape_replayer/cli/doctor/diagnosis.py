@@ -1,8 +1,4 @@
-"""The result of a check: what was checked, its level, and the fix; and the
-lines of text that show results.
-
-Pure.
-"""
+"""The result of a check: its subject, level and fix; and the lines that show results. Pure."""
 
 from __future__ import annotations
 

@@ -122,10 +122,7 @@ def _open_files() -> int | None:
 
 
 def _problem_writing(folder: Path) -> str:
-    """Return why the folder, or its nearest existing parent, is not writable; "" if it is.
-
-    Writes nothing.
-    """
+    """Return why the folder, or its nearest existing parent, is not writable, or ""."""
     try:
         existing = next((place for place in (folder, *folder.parents) if place.exists()), Path("/"))
     except OSError as error:
@@ -218,10 +215,7 @@ def _json(path: Path) -> dict[str, object]:
 
 
 def listener_at(address: Address) -> Listener:
-    """Return the server at an address of this machine.
-
-    It requests bedtape's health route, then LocalStack's.
-    """
+    """Return the server at an address of this machine, by bedtape's or LocalStack's health."""
     try:
         status, headers, body = _request(address, "/_bedtape/health")
         interactions, cassettes = body.get("interactions"), body.get("cassettes")
@@ -247,10 +241,7 @@ def listener_at(address: Address) -> Listener:
 
 
 def _accepts_tls(address: Address) -> bool:
-    """Return whether the server completes a TLS handshake.
-
-    Its certificate is not verified, and nothing is sent.
-    """
+    """Return whether the server completes a TLS handshake, which is not verified."""
     context = ssl._create_unverified_context()  # noqa: S323
     try:
         with (

@@ -51,8 +51,8 @@ def init(
     root = Path.cwd()
     with exit_on_error():
         project = writing.look(root)
-        asked: dict[bool | None, Framework] = {True: "pytest", False: "vitest"}
-        framework = asked.get(pytest) or framework_of(project)
+        frameworks: dict[bool | None, Framework] = {True: "pytest", False: "vitest"}
+        framework = frameworks.get(pytest) or framework_of(project)
         _carry_out(root, plan_of(project, framework, writing.sample()), yes=yes, dry_run=dry_run)
 
 

@@ -49,10 +49,7 @@ class Plan:
 
 
 def plan_of(project: Project, framework: Framework, sample: Mapping[str, bytes]) -> Plan:
-    """Return the plan. sample: the files of the sample cassette.
-
-    Raises InitError if settings cannot be added.
-    """
+    """Return the plan. sample: files of the sample cassette. May raise InitError."""
     if framework == "pytest":
         tests = _pytest_folder(project)
         cassettes, test = (

@@ -52,13 +52,10 @@ class Project:
 
     @property
     def packages(self) -> frozenset[str]:
-        """Return the packages in package.json.
-
-        Raises InitError if package.json is not a JSON object.
-        """
+        """Return the packages in package.json. Raises InitError if it is no JSON object."""
         try:
-            said = json.loads(self.package or "{}")
-            parts = [said.get(key) or {} for key in ("dependencies", "devDependencies")]
+            document = json.loads(self.package or "{}")
+            parts = [document.get(key) or {} for key in ("dependencies", "devDependencies")]
             return frozenset(name for part in parts for name in part)
         except (ValueError, AttributeError, TypeError, RecursionError) as error:
             raise InitError(
@@ -71,10 +68,7 @@ class Project:
 
 
 def framework_of(project: Project) -> Framework:
-    """Return the test framework; pytest for an empty project.
-
-    Raises InitError if the framework is ambiguous.
-    """
+    """Return the test framework; pytest for an empty project. May raise InitError."""
     vitest = "vitest" in project.packages or project.has(*_VITEST)
     python = project.has(*_PYTHON)
     if vitest and python:

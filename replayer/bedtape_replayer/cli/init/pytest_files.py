@@ -1,7 +1,4 @@
-"""The first test of a project with pytest: one recorded answer, and one chosen answer with faults.
-
-Text only.
-"""
+"""The first test of a project with pytest: a recorded answer, and a chosen one with faults."""
 
 from __future__ import annotations
 

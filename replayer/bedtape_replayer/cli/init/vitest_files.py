@@ -1,7 +1,4 @@
-"""The first test of a project that has vitest, in words that are TypeScript and JavaScript alike.
-
-Text only.
-"""
+"""The first test of a project with vitest, in TypeScript that is JavaScript. Text."""
 
 from __future__ import annotations
 

@@ -23,10 +23,7 @@ _Undo = Callable[[], object]
 
 
 def look(root: Path) -> Project:
-    """Describe the folder.
-
-    Raises InitError if it cannot be read or is not a place for a project.
-    """
+    """Describe the folder. Raises InitError if it cannot be read or is no place for a project."""
     if root in (Path(root.anchor), Path.home()):
         raise InitError(
             [Problem(str(root), 0, "a project's folder", "another", "go to your project first")]
@@ -49,9 +46,11 @@ def _find_folder(root: Path) -> str | None:
     settings = read_settings(root, {}, here=root)
     if settings.file is None or Path(settings.file).parent != root:
         return None
-    said = settings.of("run").get("cassettes", ())
+    paths = settings.of("run").get("cassettes", ())
     named = (
-        [Path(place) for place in said if isinstance(place, str)] if isinstance(said, tuple) else []
+        [Path(place) for place in paths if isinstance(place, str)]
+        if isinstance(paths, tuple)
+        else []
     )
     plain = (
         path
@@ -119,10 +118,7 @@ def obstacles(root: Path, pieces: Iterable[PlannedFile]) -> list[Problem]:
 
 
 def write(root: Path, pieces: Iterable[PlannedFile], last: Callable[[], None]) -> None:
-    """Writes the pieces and does `last`.
-
-    Raises InitError where the disk fails, and then nothing is changed.
-    """
+    """Writes the pieces and does `last`. Undoes it and raises InitError if the disk fails."""
     undo: list[_Undo] = []
     try:
         for piece in pieces:

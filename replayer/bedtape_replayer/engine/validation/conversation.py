@@ -141,10 +141,7 @@ def _uses_tools(message: JsonObject) -> bool:
 
 
 def check_empty_message(messages: Sequence[JsonObject]) -> str | None:
-    """Return the error of the first message without content.
-
-    A final message of the assistant may be empty.
-    """
+    """Return the error of the first message without content, except a final assistant's."""
     for at, message in enumerate(messages):
         last = at == len(messages) - 1 and message.get("role") == "assistant"
         if message.get("content") in ([], "") and not last:

@@ -102,10 +102,7 @@ def find_document_without_text(body: JsonObject) -> Indexes | None:
 
 
 def find_duplicate_tool_ids(body: JsonObject) -> Indexes | None:
-    """Find a message with two tool uses of one id.
-
-    The recorded error counts messages from 1, and names the id.
-    """
+    """Find a message with two tool uses of one id. The error counts messages from 1."""
     for at, _, content in _list_contents(body):
         uses = [block["toolUse"] for block in content if "toolUse" in block]
         ids = [use.get("toolUseId") for use in uses if isinstance(use, dict)]
@@ -126,10 +123,7 @@ def find_empty_text(body: JsonObject) -> Indexes | None:
 
 
 def find_too_many_bytes(body: JsonObject) -> Indexes | None:
-    """Find messages of InvokeModel whose texts have more than nine million bytes.
-
-    Return the number.
-    """
+    """Find messages of InvokeModel with texts above nine million bytes. Return the number."""
     messages = body.get("messages")
     contents = (
         [m.get("content") for m in messages if isinstance(m, dict)]

@@ -89,10 +89,7 @@ def _list_documents(service: str) -> _Known:
 
 
 def _name_check(name: str, member: Shape) -> Check:
-    """Return the check of a member outside the body.
-
-    Its violations contain the member's name in the model.
-    """
+    """Return the check of a member outside the body, whose violations have the model's name."""
     check = scalar(member, bool(member.metadata.get("sensitive")))
     return lambda value: [replace(problem, path=(name,)) for problem in check(value)]
 

@@ -51,10 +51,7 @@ class FaultContext:
 
 
 def derive_seed(seed: int, layer: str, key: bytes) -> bytes:
-    """Returns the seed of a layer for all calls with a match key.
-
-    It is the same in every session and process.
-    """
+    """Returns the seed of a layer and a match key, equal in every session and process."""
     return blake2b(b"%d/%b/%b" % (seed, layer.encode(), key), digest_size=16).digest()
 
 
@@ -102,10 +99,7 @@ class FaultKind:
         return response.status < 400
 
     def find_problem(self, operations: tuple[str, ...]) -> str | None:  # noqa: ARG002 - a seam
-        """Returns why the fault cannot apply to any of the operations, or `None`.
-
-        Empty: all operations.
-        """
+        """Returns why the fault applies to none of the operations, or `None`. Empty: all."""
         return None
 
     def build_answer(self, call: Call, context: FaultContext) -> Response | None:  # noqa: ARG002 - a seam

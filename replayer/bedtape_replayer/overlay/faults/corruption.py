@@ -56,10 +56,7 @@ class Corrupt(FaultKind):
 
 
 def _remove_brace(data: bytes) -> bytes:
-    """Removes the last brace, which makes a JSON object invalid.
-
-    Without a brace, removes the last byte.
-    """
+    """Removes the last brace of a JSON object, or else the last byte, so that it is invalid."""
     at = data.rfind(b"}")
     return data[:at] + data[at + 1 :] if at >= 0 else data[:-1]
 

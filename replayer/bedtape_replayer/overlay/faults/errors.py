@@ -12,10 +12,7 @@ from bedtape_replayer.overlay.faults.error_response import Failure
 
 @dataclass(frozen=True, slots=True)
 class Refuse(FaultKind):
-    """Answers with an error.
-
-    Recordings and rules are not used, so they are still available to a retry.
-    """
+    """Answers with an error. Recordings and rules stay available to a retry."""
 
     failure: Failure
     replaces = True

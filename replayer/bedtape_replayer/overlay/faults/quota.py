@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass, field
-from typing import cast
+from dataclasses import dataclass
+from typing import TypeAlias, cast
 
 from bedtape_cassettes.model import Response
 from bedtape_replayer.answering.call import Call
@@ -21,19 +21,9 @@ _REQUESTS = "Too many requests, please wait before trying again."
 _TOKENS = "Too many tokens, please wait before trying again."
 
 
-@dataclass(slots=True)
-class _Window:
-    """The requests of the last minute: time and number of tokens."""
-
-    used: deque[tuple[float, int]] = field(default_factory=deque)
-
-    def move_to(self, now: float) -> None:
-        while self.used and self.used[0][0] <= now - _SECONDS:
-            self.used.popleft()
-
-    @property
-    def tokens(self) -> int:
-        return sum(cost for _, cost in self.used)
+# The requests of the last minute: time and number of tokens. Of plain types, because servers
+# share it.
+_Window: TypeAlias = deque[tuple[float, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +44,9 @@ class Quota(FaultKind):
             raise ValueError("expected requests or tokens a minute, found neither")
 
     def build_answer(self, call: Call, context: FaultContext) -> Response | None:
-        window = cast(_Window, context.memory.setdefault("window", _Window()))
-        window.move_to(context.now)
+        window = cast(_Window, context.memory.setdefault("window", deque()))
+        while window and window[0][0] <= context.now - _SECONDS:
+            window.popleft()
         cost = _count_cost(call)
         waits = (
             (self._find_request_time(window), _REQUESTS),
@@ -63,7 +54,7 @@ class Quota(FaultKind):
         )
         free, message = max(waits, key=lambda wait: wait[0])
         if free <= context.now:
-            window.used.append((context.now, cost))
+            window.append((context.now, cost))
             return None
         wait = math.ceil((min(free, context.now + _SECONDS) - context.now) * 1000)
         return Failure("ThrottlingException", message, retry_after_ms=wait).build_response(
@@ -73,20 +64,16 @@ class Quota(FaultKind):
     def _find_request_time(self, window: _Window) -> float:
         """Returns the time from which another request is allowed, minus infinity if allowed now."""
         most = self.requests_per_minute
-        return (
-            -math.inf
-            if most is None or len(window.used) < most
-            else window.used[-most][0] + _SECONDS
-        )
+        return -math.inf if most is None or len(window) < most else window[-most][0] + _SECONDS
 
     def _find_token_time(self, window: _Window, cost: int) -> float:
         """Returns the time from which the tokens are available; infinity above the whole quota."""
         if self.tokens_per_minute is None:
             return -math.inf
-        over = window.tokens + cost - self.tokens_per_minute
+        over = sum(used for _, used in window) + cost - self.tokens_per_minute
         if over <= 0:
             return -math.inf
-        for at, cost in window.used:
+        for at, cost in window:
             over -= cost
             if over <= 0:
                 return at + _SECONDS

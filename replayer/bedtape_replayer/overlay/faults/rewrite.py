@@ -19,10 +19,7 @@ def replace_pieces(reply: Reply, pieces: tuple[Piece, ...]) -> Reply:
 
 
 def is_event_stream(reply: Reply) -> bool:
-    """Returns whether the body consists of event-stream frames.
-
-    An error before the stream does not.
-    """
+    """Returns whether the body has event-stream frames. An error before the stream has none."""
     return _content_type(reply) == EVENT_STREAM
 
 

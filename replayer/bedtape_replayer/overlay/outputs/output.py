@@ -63,10 +63,7 @@ class Output:
     responses: Mapping[tuple[str, str], PreparedResponse]
 
     def build_response(self, call: Call) -> Response:
-        """Return the response to a call.
-
-        Raises RenderError for an operation that the rule did not prepare.
-        """
+        """Return the response to a call. May raise RenderError for an unprepared operation."""
         operation = call.known
         prepared = self.responses.get((operation.service, operation.name)) if operation else None
         if operation is None or prepared is None:

@@ -36,10 +36,7 @@ _TIME = "a time: seconds since 1970, or ISO 8601 such as 2026-01-31T12:00:00Z"
 
 
 class Encoder:
-    """Encodes values of one answer.
-
-    `problems` collects every mistake. service: decides default ARNs.
-    """
+    """Encodes values of an answer. `problems` collects mistakes. service: for default ARNs."""
 
     def __init__(self, service: str) -> None:
         self._service = service

@@ -6,8 +6,9 @@ No clock: the caller passes the time.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from bedtape_replayer.answering.memory import Memory
 from bedtape_replayer.overlay.simulation.guardrails.store import GuardrailStore
@@ -55,6 +56,16 @@ class Caches:
                 self._memory.used -= _BYTES
             self._memory.used += _BYTES
         self._caches[key] = _Cache(now + lifetime, lifetime)
+
+    def dump(self) -> tuple[tuple[bytes, float, float], ...]:
+        """Return the caches as tuples, to be loaded by another server."""
+        return tuple((key, each.until, each.lifetime) for key, each in self._caches.items())
+
+    def load(self, caches: Iterable[tuple[bytes, float, float]]) -> None:
+        """Replace the caches by those of another server."""
+        self.clear()
+        self._caches = {key: _Cache(until, lifetime) for key, until, lifetime in caches}
+        self._memory.used += len(self._caches) * _BYTES
 
     def clear(self) -> None:
         """Drop all caches."""
@@ -105,6 +116,19 @@ class Usage:
         entries[-1].requests += requests
         entries[-1].tokens += tokens
 
+    def dump(self) -> tuple[tuple[QuotaKey, tuple[tuple[float, int, int], ...]], ...]:
+        """Return the requests as tuples, to be loaded by another server."""
+        return tuple(
+            (key, tuple((each.at, each.requests, each.tokens) for each in entries))
+            for key, entries in self._entries.items()
+        )
+
+    def load(self, usage: Iterable[tuple[QuotaKey, tuple[tuple[float, int, int], ...]]]) -> None:
+        """Replace the requests by those of another server."""
+        self.clear()
+        self._entries = {key: deque(_Entry(*each) for each in entries) for key, entries in usage}
+        self._memory.used += sum(map(len, self._entries.values())) * _ENTRY_BYTES
+
     def clear(self) -> None:
         """Forget all requests."""
         for key in tuple(self._entries):
@@ -126,6 +150,18 @@ class SimulationState:
     def of(cls, memory: Memory) -> SimulationState:
         """Create an empty state whose size is counted."""
         return cls(Caches(memory), Usage(memory), GuardrailStore(memory))
+
+    def dump(self) -> tuple[Any, ...]:
+        """Return everything as tuples, to be loaded by another server; empty if it is nothing."""
+        parts = (self.caches.dump(), self.usage.dump(), self.guardrails.dump())
+        return parts if any(parts) else ()
+
+    def load(self, parts: tuple[Any, ...]) -> None:
+        """Replace everything by what another server has."""
+        caches, usage, guardrails = parts or ((), (), ())
+        self.caches.load(caches)
+        self.usage.load(usage)
+        self.guardrails.load(guardrails)
 
     def clear(self) -> None:
         """Forget everything."""

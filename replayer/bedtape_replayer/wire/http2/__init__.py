@@ -1,7 +1,7 @@
 """HTTP/2 for a server over cleartext with prior knowledge (RFC 9113), sans-io.
 
 `reader` splits bytes into frames, `headers` encodes and decodes HPACK, `connection` is the state
-machine of requests, `responses` holds the answers, `writer` frames queued bytes as the windows
+machine, `requests` and `responses` are its halves, `writer` frames queued bytes as the windows
 allow, and `floods` limits frames that cost the server work. The package opens no socket and reads
 no clock.
 """

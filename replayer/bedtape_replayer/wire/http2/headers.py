@@ -275,10 +275,7 @@ def _parse_content_length(headers: Iterable[tuple[bytes, bytes]]) -> int:
 
 
 def _check_field(name: bytes, value: bytes) -> None:
-    """Check a regular field (sections 8.2.1 and 8.2.2).
-
-    An unknown pseudo-header fails this check.
-    """
+    """Check a regular field (sections 8.2.1 and 8.2.2). Unknown pseudo-headers fail."""
     if not _NAME.fullmatch(name) or _is_invalid_value(value):
         raise _make_fault(f"header {name[:80]!r}")
     if name in _CONNECTION_SPECIFIC or (name == b"te" and value != b"trailers"):

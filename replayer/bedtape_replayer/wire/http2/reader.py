@@ -118,10 +118,7 @@ class FrameReader:
             self._expected_kind = None
 
     def _join_block(self, kind: int, flags: int, stream: int, payload: bytes) -> bytes | None:
-        """Return the header block if it is complete, else `None`.
-
-        `_block_flags` are those of HEADERS.
-        """
+        """Return the header block if it is complete. `_block_flags` are those of HEADERS."""
         if kind == HEADERS:
             self._block_flags, self._block_stream, self._block_frames = flags, stream, 0
             if flags & PADDED:

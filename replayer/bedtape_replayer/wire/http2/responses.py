@@ -74,10 +74,7 @@ class Http2Responses:
         body: bytes,
         date: bytes = b"",
     ) -> None:
-        """Send a complete response.
-
-        It takes two frames and no queue if the windows are large enough.
-        """
+        """Send a complete response: two frames and no queue if the windows are large."""
         state = self._streams.get(stream)
         if state is None:
             return

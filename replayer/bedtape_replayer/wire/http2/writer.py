@@ -175,10 +175,7 @@ class Writer:
         self._wake(stream)
 
     def apply_setting(self, name: int, value: int, streams: Iterable[Stream]) -> None:
-        """Apply a setting of the client (section 6.5.2).
-
-        Settings without meaning to a server are ignored.
-        """
+        """Apply a setting of the client (section 6.5.2). Settings for clients are ignored."""
         if name == Setting.INITIAL_WINDOW_SIZE:
             self._set_initial_window(value, streams)
         elif name == Setting.MAX_FRAME_SIZE:

@@ -110,9 +110,9 @@ class Guardrails:
         prompt = read_prompt(context.call)
         before = evaluate(policy, "INPUT", prompt, full=request.full)
         after = evaluate(policy, "OUTPUT", read_answer(message, prompt), full=request.full)
-        _note(context, "prompt", before)
-        _note(context, "answer", after)
         late = is_asynchronous(context.call)
+        _note(context, "prompt", before)
+        _note(context, "answer", after, masks=not late)
         if not after.blocked and (late or not after.masked):
             if not request.traced or context.is_recorded:
                 return message
@@ -168,8 +168,11 @@ def _render(message: Message, context: Context) -> Response:
     )
 
 
-def _note(context: Context, place: str, evaluation: Evaluation) -> None:
-    context.notes += [f"guardrails: {place} {name}" for name in evaluation.names]
+def _note(context: Context, place: str, evaluation: Evaluation, *, masks: bool = True) -> None:
+    """Note what was found. masks: whether the masks reach the client."""
+    for name in evaluation.names:
+        did = name if masks else name.replace("masked ", "detected ", 1)
+        context.notes.append(f"guardrails: {place} {did}")
 
 
 def _make_outcome(

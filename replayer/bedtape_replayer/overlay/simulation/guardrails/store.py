@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from typing import Any
 
 from bedtape_cassettes.families.family import JsonObject
 from bedtape_cassettes.format.bodies import compact
@@ -98,8 +99,30 @@ class GuardrailStore:
         if not name:
             del self._guardrails[identifier]
 
+    def dump(self) -> tuple[Any, ...]:
+        """Return the guardrails as tuples, to be loaded by another server; empty without any."""
+        guardrails = tuple(
+            (identifier, guardrail.made, tuple(_dump_versions(guardrail)))
+            for identifier, guardrail in self
+        )
+        return (self._made, guardrails) if self._made else ()
+
+    def load(self, parts: tuple[Any, ...]) -> None:
+        """Replace the guardrails by those of another server."""
+        self.clear()
+        self._made, guardrails = parts or (0, ())
+        for identifier, made, versions in guardrails:
+            self._guardrails[identifier] = Guardrail(made=made)
+            for name, document, *rest in versions:
+                self.keep(identifier, name, Version(Policy(document), *rest))
+
     def clear(self) -> None:
         """Drop all guardrails. Ids begin again, so that equal tests get equal ids."""
         for identifier, _ in self:
             self.delete(identifier)
         self._made = 0
+
+
+def _dump_versions(guardrail: Guardrail) -> Iterator[tuple[object, ...]]:
+    for name, each in guardrail.versions.items():
+        yield name, each.policy.document, each.created, each.updated, each.description

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterator
+from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -15,13 +17,18 @@ from hypothesis import strategies as st
 from bedtape_cassettes.families.content import Message, Text
 from bedtape_cassettes.families.reading import content_of
 from bedtape_cassettes.families.rendering import render
+from bedtape_cassettes.format import bodies
 from bedtape_cassettes.format.bodies import compact
+from bedtape_cassettes.model import Cassette, Interaction, Request
 from bedtape_replayer import Replayer
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head
+from bedtape_replayer.history.record import Record
+from bedtape_replayer.overlay.document import OverlayInvalid
 from bedtape_replayer.overlay.simulation.context import Chance, Context
 from bedtape_replayer.overlay.simulation.features import parse_features
 from bedtape_replayer.overlay.simulation.guardrails.keywords import GuardrailDict
+from support import WAIT, folders
 from support.five_apis import CLAUDE, FORMS, NOVA, Asked, ask, name_form
 from support.recordings import path
 
@@ -220,6 +227,7 @@ def test_an_asynchronous_stream_contains_what_was_sent_before_the_block(bedrock:
     assert _stop(events) == "guardrail_intervened"
     events = _converse_stream(bedrock, streamProcessingMode="async")
     assert ("".join(_list_deltas(events)), _stop(events)) == ("To a@b.org.", "end_turn")
+    assert bedrock.calls[1].simulated == ("guardrails: answer detected EMAIL",)
     events = _converse_stream(bedrock, streamProcessingMode="sync")
     assert "".join(_list_deltas(events)) == "To {EMAIL}."
 
@@ -313,6 +321,66 @@ def test_a_rule_can_have_its_own_guardrails(bedrock: Replayer) -> None:
     bedrock.respond(text="The secret.", simulate={"guardrails": {"abc123": POLICY}})
     answer = _runtime(bedrock).converse(modelId=NOVA, messages=_hello(), guardrailConfig=NAMED)
     assert answer["output"]["message"]["content"] == [{"text": "No answer."}]
+
+
+def test_the_control_api_sets_policies(bedrock: Replayer) -> None:
+    bedrock.simulate(guardrails=False)
+    bedrock.respond(text="The secret.")
+    connection = HTTPConnection("127.0.0.1", bedrock.port, timeout=WAIT)
+    body = json.dumps({"guardrails": {"abc123": POLICY}})
+    connection.request(
+        "PUT", "/_bedtape/sessions/default/simulate", body, {"content-type": "application/json"}
+    )
+    assert connection.getresponse().status == 200
+    connection.close()
+    answer = _runtime(bedrock).converse(modelId=NOVA, messages=_hello(), guardrailConfig=NAMED)
+    assert answer["output"]["message"]["content"] == [{"text": "No answer."}]
+
+
+WRONG = [
+    ({"wordPolicyConfig": {"wordsConfig": [{"txt": "a"}]}}, "text"),
+    ({"sensitiveInformationPolicyConfig": {"piiEntitiesConfig": [{"type": "MAIL"}]}}, "EMAIL"),
+    ({"topicPolicyConfig": {"topicsConfig": [{"name": "a", "patterns": ["("]}]}}, "expression"),
+    ({"blockedMessage": "a"}, "blockedInputMessaging"),
+]
+
+
+@pytest.mark.parametrize(("policy", "message"), WRONG)
+def test_a_wrong_policy_is_refused_with_its_place(
+    bedrock: Replayer, policy: Any, message: str
+) -> None:
+    with pytest.raises(OverlayInvalid, match=rf"guardrails\.abc123.*{message}"):
+        bedrock.simulate(guardrails={"abc123": policy})
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_an_answer_of_a_recording_is_evaluated(tmp_path: Path, stream: bool) -> None:
+    more = _name_guardrail("Converse", stream)
+    with Replayer(()) as replayer:
+        replayer.respond(answers=["To a@b.org.", "Hello."])
+        for question in ("first", "second"):
+            ask("Converse", replayer.url, Asked((question,), more=more), stream=stream)
+        interactions = tuple(_record(call) for call in replayer.calls)
+    folders.write(tmp_path, Cassette("a", interactions))
+    with Replayer(tmp_path) as replayer:
+        replayer.simulate(guardrails={"abc123": POLICY})
+        told = [
+            ask("Converse", replayer.url, Asked((question,), more=more), stream=stream)
+            for question in ("first", "second")
+        ]
+        masked, passed = replayer.calls
+    assert [each.text for each in told] == ["To {EMAIL}.", "Hello."]
+    assert (masked.source, masked.simulated) == ("cassette", ("guardrails: answer masked EMAIL",))
+    assert passed.simulated == ()
+    # A recording that passes keeps its own trace.
+    assert passed.outcome.answer.response == interactions[1].response
+
+
+def _record(call: Record) -> Interaction:
+    response = call.outcome.answer.response
+    assert response is not None
+    request = Request("POST", call.path, (), bodies.read_request_body(call.body))
+    return Interaction(call.operation, call.model, request, response)
 
 
 def test_a_guardrail_that_a_rule_chose_stays(bedrock: Replayer) -> None:

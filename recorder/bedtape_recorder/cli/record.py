@@ -1,4 +1,4 @@
-"""The commands `bedtape record` and `bedtape recover`."""
+"""The command `bedtape record`: runs a program and records its calls, or verifies recordings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
@@ -18,30 +17,16 @@ from typing import Annotated, Any
 import typer
 
 from bedtape_cassettes.cli import processes
-from bedtape_cassettes.cli.changing import change
 from bedtape_cassettes.cli.errors import exit_on_error, fail, report
-from bedtape_cassettes.cli.options import AllowHost, AnyProfile, AsJson, Ignore, Placeholder
-from bedtape_cassettes.cli.output import print_json
+from bedtape_cassettes.cli.options import AllowHost, AnyProfile, Ignore, Placeholder
 from bedtape_cassettes.errors import CassetteError
-from bedtape_cassettes.format import journal
 from bedtape_cassettes.matching.rules import match_rules
-from bedtape_cassettes.storage import store
-from bedtape_recorder.drift import findings, reports
+from bedtape_recorder.cli.recover import REDACT, Record
+from bedtape_recorder.cli.verifying import Format, verify_recordings
 from bedtape_recorder.drift.plan import Plan
 from bedtape_recorder.errors import MissingExtra, RecorderError
-from bedtape_recorder.finish import recover_file
-from bedtape_recorder.journal_file import is_in_use
-from bedtape_recorder.recording_files import render_summary, to_json
-from bedtape_recorder.settings import (
-    DEFAULTS,
-    Settings,
-    check_gate,
-    check_name,
-    parse_upstream,
-    read_own_secrets,
-)
-
-_REDACT = "Pattern of what to take out besides secrets, before anything is written. Repeatable."
+from bedtape_recorder.recording_files import render_summary
+from bedtape_recorder.settings import DEFAULTS, Settings, check_gate, check_name, parse_upstream
 
 
 class Mode(StrEnum):
@@ -49,23 +34,6 @@ class Mode(StrEnum):
 
     reverse = "reverse"
     forward = "forward"
-
-
-class Record(StrEnum):
-    """What to record if a cassette exists: nothing, missing calls, or every call."""
-
-    once = "once"
-    new = "new"
-    all = "all"
-
-
-class Format(StrEnum):
-    """The form in which `--verify` prints findings."""
-
-    text = "text"
-    json = "json"
-    junit = "junit"
-    github = "github"
 
 
 def record(
@@ -183,7 +151,7 @@ def record(
             help="Send requests to this URL instead of Bedrock's endpoints (a VPC endpoint)."
         ),
     ] = None,
-    redact: Annotated[list[str] | None, typer.Option(metavar="PATTERN", help=_REDACT)] = None,
+    redact: Annotated[list[str] | None, typer.Option(metavar="PATTERN", help=REDACT)] = None,
     ignore: Ignore = None,
     placeholder: Placeholder = None,
     any_profile: AnyProfile = False,
@@ -215,7 +183,7 @@ def record(
       RUN_REAL_BEDROCK_TESTS=1 bedtape record --name weather -- node ask.js
     """
     if print_addon:
-        print(Path(__file__).parent / "mitmproxy_script" / "bedtape_addon.py")
+        print(Path(__file__).parents[1] / "mitmproxy_script" / "bedtape_addon.py")
         return
     with exit_on_error(RecorderError):
         check_gate(os.environ)
@@ -241,7 +209,9 @@ def record(
         )
         if verify:
             plan = Plan(tuple(select or ()), sample, budget, concurrency, tuple(operation or ()))
-            raise typer.Exit(_verify(settings, plan, allow_list, format_.value, accept=accept))
+            raise typer.Exit(
+                verify_recordings(settings, plan, allow_list, format_.value, accept=accept)
+            )
         recording = _import_session().Recording(settings, os.environ)
         report(recording.describe())
         recording.start()
@@ -261,103 +231,6 @@ def record(
     raise typer.Exit(code)
 
 
-def recover(
-    to: Annotated[
-        Path, typer.Option(help="Folder of cassettes to recover into.")
-    ] = DEFAULTS.folder,
-    redact: Annotated[list[str] | None, typer.Option(metavar="PATTERN", help=_REDACT)] = None,
-    record: Annotated[
-        Record | None,
-        typer.Option(
-            help="How to merge with existing cassettes, if not as the recording would have."
-        ),
-    ] = None,
-    ignore: Ignore = None,
-    placeholder: Placeholder = None,
-    any_profile: AnyProfile = False,
-    as_json: AsJson = False,
-) -> None:
-    """Turn the journals of recordings that were killed into cassettes.
-
-    What was cut is marked as partial.
-
-    \b
-    Example:
-      bedtape recover --to tests/cassettes
-    """
-    with exit_on_error():
-        rules = match_rules(ignore or (), placeholder or (), redact or (), any_profile=any_profile)
-        redaction = replace(rules.redaction, own=read_own_secrets(os.environ))
-    folder = store.find_state_folder(os.environ) / "journals"
-    journals = sorted(folder.glob(f"*{journal.SUFFIX}")) if folder.is_dir() else []
-    if not journals:
-        report(f"nothing to recover in {folder}")
-    recovered, failed = list[dict[str, object]](), False
-    for path in journals:
-        if is_in_use(path):
-            report(f"still being recorded, and left alone: {path}")
-            continue
-        try:
-            mode = record and record.value
-            written = recover_file(path, to, mode=mode, redaction=redaction, rules=rules)
-            recovered.append(to_json(path, written))
-            report(render_summary(written), prefix="")
-        except (CassetteError, OSError) as error:
-            report(f"{error}\nthe journal is kept: {path}")
-            failed = True
-    if as_json:
-        print_json(recovered)
-    raise typer.Exit(2 if failed else 0)
-
-
-def _verify(
-    settings: Settings, plan: Plan, allow_list: Path | None, form: str, *, accept: bool
-) -> int:
-    """Print the findings.
-
-    Return 1 if there is one that the allow-list does not contain, otherwise 0.
-    """
-    if accept and form != Format.text:
-        raise RecorderError(
-            f"--accept: expected --format text, found --format {form}; leave one of them out"
-        )
-    allowed = _read_allow_list(allow_list)
-    send = import_module("bedtape_recorder.verify").verify
-    verdicts: list[findings.Verdict] = list(send(settings, os.environ, report, plan))
-    result = reports.Report(str(settings.folder), verdicts, findings.group(verdicts, allowed))
-    for line in reports.render(result, form):
-        print(line, flush=True)
-    for line in reports.summarize(result):
-        report(line)
-    if all(verdict.skipped for verdict in verdicts):
-        fail("no request could be sent again, so nothing was verified")
-    if not accept or not result.unexpected:
-        return 1 if result.unexpected else 0
-    answers = findings.list_acceptable(verdicts, result.findings)
-    left = {file for finding in result.unexpected for file in finding.files} - answers.keys()
-    if answers:
-        change(
-            settings.folder,
-            lambda suite: findings.accept(suite, answers),
-            dry_run=False,
-            as_json=False,
-        )
-    for file in sorted(left):
-        report(f"{file}: not accepted, because the new answer is incomplete or an error")
-    return 1 if left else 0
-
-
-def _read_allow_list(file: Path | None) -> tuple[findings.Entry, ...]:
-    if file is None:
-        return ()
-    try:
-        return findings.parse_allow_list(file.read_text(), str(file))
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecorderError(
-            f"--allow-list: expected a text file, found: {error}; correct the path"
-        ) from None
-
-
 def _import_session() -> Any:
     """Import the module that needs mitmproxy. Raises MissingExtra if mitmproxy is not installed."""
     try:
@@ -372,10 +245,7 @@ def _import_session() -> Any:
 
 
 def _run(recording: Any, command: Sequence[str]) -> int:
-    """Run the program with its calls recorded.
-
-    Return its exit code. Raises RecorderError if it cannot be run.
-    """
+    """Run the program with its calls recorded. Return its exit code. Raises RecorderError."""
     try:
         return processes.run(command, recording.make_environment())
     except OSError as error:

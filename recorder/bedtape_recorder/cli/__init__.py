@@ -1,0 +1,1 @@
+"""The commands `bedtape record` and `bedtape recover`."""

@@ -1,0 +1,1 @@
+"""State that several servers share: sessions in Valkey or Redis."""

@@ -1,0 +1,395 @@
+"""Answers the calls of one server among several that share their sessions.
+
+An answer is computed from a copy of the session. The state server then commits what the call
+changes, in one round trip, if the copy was right. Otherwise the copy is corrected, and the answer
+computed again. So counts are exact, and a server that ends loses nothing but the calls that are not
+in a history yet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, Final
+from urllib.parse import unquote
+from uuid import uuid4
+
+from bedtape_cassettes.addresses import DEFAULT_SESSION
+from bedtape_cassettes.errors import CassetteError
+from bedtape_replayer.answering.answer import Answer, Outcome
+from bedtape_replayer.answering.call import Call
+from bedtape_replayer.answering.head import Head
+from bedtape_replayer.answering.reply import build_error_reply, make_request_id
+from bedtape_replayer.engine.engine import Engine
+from bedtape_replayer.engine.session_state import SessionState, read_session
+from bedtape_replayer.server.shared.client import StateClient, StateUnavailable
+from bedtape_replayer.server.shared.copies import Change, SessionCopy, build_document, dump_memory
+from bedtape_replayer.server.shared.scripts import APPEND, CHANGE, COMMIT
+from bedtape_replayer.server.shared.values import ValueDamaged, decode_outcome, encode_outcome
+
+# The error of a call while the state server cannot be asked. SDKs send such a call again.
+UNAVAILABLE: Final = "StateUnavailable"
+# A call that so many other calls of its session overtook is answered with 503.
+_MOST_TRIES: Final = 100
+# Outcomes are sent together: after this time, in seconds, or with this number of them.
+_BATCH_SECONDS: Final = 0.02
+_BATCH: Final = 256
+# The seconds that a reader waits for the outcomes that other servers have not sent yet.
+_FLUSH_SECONDS: Final = 1.0
+# The seconds until a lost subscription is tried again.
+_RETRY_SECONDS: Final = 0.1
+_MOST_COPIES: Final = 20_000
+_SESSION = re.compile(r"/_bedtape/sessions/([^/?]+)")
+_RESET = re.compile(r"/_(?:bedtape/reset|reset)/?(?:\?.*)?")
+
+
+class SharedState:
+    """The sessions of several servers, at a state server.
+
+    namespace: servers with another namespace see nothing of these sessions. version: of bedtape;
+    servers of two versions do not share. lifetime: the seconds after which a session without calls
+    ends; `None` for no limit. Raises CassetteError for a URL that is none.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        url: str,
+        version: str,
+        *,
+        namespace: str = "default",
+        limit: int = 10_000,
+        lifetime: float | None = None,
+    ) -> None:
+        self._engine = engine
+        self._client = StateClient(url)
+        self._version = version
+        self._limit = limit
+        self._lifetime = str(int((lifetime or 0) * 1000)).encode()
+        self._prefix = f"bedtape:{namespace}:".encode()
+        self._namespace, self._names = self._prefix + b"namespace", self._prefix + b"sessions"
+        self._copies: dict[str, SessionCopy] = {}
+        self._clock = b"0"
+        self._unsent: list[tuple[str, bytes, bytes]] = []
+        self._sending = asyncio.Lock()
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        engine.share_outcome = self._keep
+
+    async def start(self) -> None:
+        """Connect, and listen to the other servers.
+
+        Raises CassetteError if the state server does not answer, or serves another version.
+        """
+        version = self._version.encode()
+        try:
+            await self._client.send("HSETNX", self._namespace, "version", version)
+            other = await self._client.send("HGET", self._namespace, "version")
+            if other != version:
+                raise CassetteError(
+                    f"--state: expected sessions of bedtape {self._version}, found those of bedtape"
+                    f" {other.decode(errors='replace')}; start all servers with one version, or"
+                    " choose another --namespace"
+                )
+        except StateUnavailable as error:
+            await self._client.close()
+            raise CassetteError(f"--state: {error}") from None
+        except CassetteError:
+            await self._client.close()
+            raise
+        listening = asyncio.Event()
+        self._start(self._answer_readers(listening))
+        await listening.wait()
+
+    async def stop(self) -> None:
+        """Send the outcomes that wait, and disconnect."""
+        for task in self._tasks:
+            task.cancel()
+        with suppress(StateUnavailable):
+            await self._flush()
+        await self._client.close()
+
+    # -- calls -------------------------------------------------------------------------------------
+
+    async def answer(
+        self, method: str, target: str, head: Head, body: bytes, prepared: Call | None = None
+    ) -> Answer:
+        """Return the answer to a request, as `Engine.answer`. It raises no StateUnavailable."""
+        session, prefix, path = read_session(target, head)
+        name = session or DEFAULT_SESSION
+        try:
+            if self._engine.control is not None and path.startswith("/_"):
+                return await self._control(name, method, target, path, head, body)
+            for _ in range(_MOST_TRIES):
+                call = prepared or self._engine.prepare(method, target, head, body)
+                answer = await self._try(name, call, (method, target, head, body))
+                if answer is not None:
+                    return answer
+            raise StateUnavailable(f"{_MOST_TRIES} calls of other servers changed the session")
+        except (StateUnavailable, ValueDamaged) as error:
+            self._forget_copies()
+            call = Call(name, method, path, head, body, prefix=prefix)
+            message = f"bedtape: {error}; this call changed nothing that is known, and can be sent"
+            reply = build_error_reply(
+                503, "StateUnavailable", f"{message} again", make_request_id(body), call.dialect
+            )
+            return Answer(call, reply, "overlay", str(error))
+
+    async def _try(
+        self, name: str, call: Call, request: tuple[str, str, Head, bytes]
+    ) -> Answer | None:
+        """Compute an answer and commit it. Return None if the copy of the session was not right."""
+        engine = self._engine
+        copy = self._copy(engine.sessions.get(name))
+        session = copy.session
+        index = session.index(engine.library)
+        key = index.key(call)
+        strict = engine.strict if session.strict is None else session.strict
+        compare = copy.watch(key, varies=strict or len(index.queue(key)) > 1)
+        answer = engine.answer(*request, call)
+        change, known = compare(), (copy.generation, copy.document, copy.memory)
+        if change.memory is not None:
+            copy.memory = b"%d" % (int(copy.memory) + 1)
+        kind, *rest = await self._client.run(
+            COMMIT, self._keys(name), *self._arguments(name, known, change)
+        )
+        if kind == 2:
+            copy.generation = rest[1]
+            return _number(answer, int(rest[0]), session.generation)
+        self._correct(copy, change, kind, *rest)
+        return None
+
+    def _keys(self, name: str) -> tuple[bytes, bytes, bytes]:
+        return self._prefix + b"session:" + name.encode(), self._namespace, self._names
+
+    def _arguments(
+        self, name: str, known: tuple[bytes, bytes, bytes], change: Change
+    ) -> Iterable[bytes]:
+        yield from (name.encode(), self._lifetime, *known, self._clock)
+        yield from (change.memory or b"", b"%d" % len(change.exact))
+        for field, (before, after) in change.exact.items():
+            yield from (field, b"%d" % before, b"%d" % after)
+        for field, added in change.added.items():
+            yield from (field, b"%d" % added)
+
+    def _correct(
+        self, copy: SessionCopy, change: Change, kind: int, clock: bytes, pairs: Any
+    ) -> None:
+        """Correct the copy of a session by what the state server answered."""
+        self._set_clock(clock)
+        fields = _read_pairs(pairs)
+        if kind == 0:
+            copy.replace(fields)
+        else:
+            copy.correct(change, {field: int(count) for field, count in fields.items()})
+
+    def _set_clock(self, clock: bytes) -> None:
+        self._clock = clock
+        self._engine.clock.now = float(clock)
+
+    def _copy(self, session: SessionState) -> SessionCopy:
+        copy = self._copies.get(session.name)
+        if copy is None or copy.session is not session:
+            if len(self._copies) > _MOST_COPIES:  # sessions that this server has dropped
+                live = self._engine.sessions.find
+                self._copies = {name: each for name, each in self._copies.items() if live(name)}
+            copy = self._copies[session.name] = SessionCopy(session)
+        return copy
+
+    def _forget_copies(self) -> None:
+        """Forget all copies, because it is not known what the state server has."""
+        for name in self._copies:
+            self._engine.sessions.drop(name)
+        self._copies.clear()
+
+    # -- the control API ---------------------------------------------------------------------------
+
+    async def _control(
+        self, name: str, method: str, target: str, path: str, head: Head, body: bytes
+    ) -> Answer:
+        """Answer a control request from fresh copies, and write what it changed."""
+        engine = self._engine
+        if named := _SESSION.match(path):
+            name = unquote(named[1])
+        names: Iterable[str] = [name]
+        if not named:
+            members = await self._client.send("SMEMBERS", self._names)
+            local = (session.name for session in engine.sessions)
+            names = {name, *local, *(each.decode() for each in members)}
+        for _ in range(_MOST_TRIES):
+            await self._flush_all()
+            for each in sorted(names):
+                await self._refresh(each)
+            session, clock = engine.sessions.find(name), engine.clock.now
+            calls, generation = (
+                (len(session.history), session.generation) if session is not None else (0, 0)
+            )
+            before = build_document(session) if session is not None else None
+            answer = engine.answer(method, target, head, body)
+            if method in ("GET", "HEAD"):
+                return answer
+            if engine.clock.now != clock:
+                added = repr(engine.clock.now - clock)
+                now = await self._client.send("HINCRBYFLOAT", self._namespace, "clock", added)
+                self._set_clock(now)
+            if _RESET.fullmatch(path):
+                await self._drop_all(names)
+                return answer
+            after = engine.sessions.find(name)
+            if after is None:
+                action = None if session is None else "drop"
+            elif session is not None and after.generation != generation:
+                action = "begin"
+            elif calls and not after.history:
+                action = "forget"
+            else:
+                action = None if before == build_document(after) else "write"
+            if action is None or await self._change(name, after, action):
+                return answer
+        raise StateUnavailable(f"{_MOST_TRIES} requests of other servers changed the session")
+
+    async def _change(self, name: str, session: SessionState | None, action: str) -> bool:
+        """Write a change to the state server. Return whether the copy was right."""
+        copy = self._copies.get(name) or SessionCopy(SessionState(name))
+        document = memory = b""
+        if session is not None:
+            document, memory = build_document(session), dump_memory(session)
+        known = (copy.generation, copy.document, copy.memory)
+        changed: int = await self._client.run(
+            CHANGE,
+            self._keys(name),
+            *(name.encode(), self._lifetime, *known, action.encode(), document, memory),
+        )
+        if action != "write" and copy.history:
+            await self._client.send("DEL", copy.history)
+        # the next request reads what was written
+        if name in self._copies:
+            self._copies[name].document = b"-"
+        return changed == 1
+
+    async def _drop_all(self, names: Iterable[str]) -> None:
+        for name in names:
+            await self._client.send("DEL", self._keys(name)[0])
+            await self._client.send("SREM", self._names, name)
+        self._forget_copies()
+
+    async def _refresh(self, name: str) -> None:
+        """Make the copy of a session equal to that of the state server, with its history."""
+        sessions = self._engine.sessions
+        pairs = await self._client.send("HGETALL", self._keys(name)[0])
+        fields = _read_pairs(pairs)
+        clock = await self._client.send("HGET", self._namespace, "clock")
+        self._set_clock(clock or b"0")
+        if not fields:
+            await self._client.send("SREM", self._names, name)
+            if name in self._copies:
+                del self._copies[name]
+                sessions.drop(name)
+            return
+        copy = self._copy(sessions.get(name))
+        copy.replace(fields)
+        await self._read_history(copy, fields)
+
+    # -- histories ---------------------------------------------------------------------------------
+
+    def _history_key(self, name: str, fields: Mapping[bytes, bytes]) -> bytes:
+        """The key of the history of a session, which is another one after the calls
+        were forgotten.
+        """
+        generation, cleared = fields.get(b"g", b""), fields.get(b"hg", b"0")
+        return b"%bhistory:%b:%b:%b" % (self._prefix, name.encode(), generation, cleared)
+
+    async def _read_history(self, copy: SessionCopy, fields: Mapping[bytes, bytes]) -> None:
+        """Add the calls of all servers that the copy does not have."""
+        history, key = copy.session.history, self._history_key(copy.session.name, fields)
+        if copy.history != key:
+            history.clear()
+            copy.begin_history(key)
+        entries = await self._client.send("XRANGE", key, b"(" + copy.last, "+")
+        for number, members in entries:
+            copy.last = number
+            outcome = decode_outcome(members[b"o"] if isinstance(members, dict) else members[1])
+            number = outcome.answer.call.number
+            if number not in copy.numbers:
+                copy.numbers.add(number)
+                answer = _number(outcome.answer, number, copy.session.generation)
+                history.add(replace(outcome, answer=answer))
+        history.forgotten = max(int(fields.get(b"h", b"0")) - len(history), history.forgotten)
+
+    def _keep(self, outcome: Outcome) -> None:
+        """Keep the outcome of a call until it is sent with others."""
+        call = outcome.answer.call
+        copy = self._copies.get(call.session)
+        if copy is None:
+            return
+        self._unsent.append((call.session, copy.generation, encode_outcome(outcome)))
+        if len(self._unsent) >= _BATCH:
+            self._start(self._flush())
+        elif self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(_BATCH_SECONDS, lambda: self._start(self._flush()))
+
+    async def _flush(self) -> None:
+        """Send the outcomes that wait."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        async with self._sending:
+            batch, self._unsent = self._unsent, []
+            results = await asyncio.gather(
+                *(self._append(*each) for each in batch), return_exceptions=True
+            )
+            # sent again later; a reader drops an outcome that it has
+            failed = [
+                each
+                for each, result in zip(batch, results, strict=True)
+                if isinstance(result, StateUnavailable)
+            ]
+            self._unsent = [*failed, *self._unsent][-self._limit :]
+
+    async def _append(self, name: str, generation: bytes, outcome: bytes) -> None:
+        keys = (self._keys(name)[0], self._prefix + b"history:")
+        limit = b"%d" % self._limit
+        await self._client.run(
+            APPEND, keys, name.encode(), generation, limit, self._lifetime, outcome
+        )
+
+    async def _flush_all(self) -> None:
+        """Let all servers send the outcomes that wait."""
+        await self._flush()  # also if this server does not listen yet, after an outage
+        reply = self._prefix + b"flushed:" + uuid4().hex.encode()
+        for _ in range(await self._client.send("PUBLISH", self._prefix + b"flush", reply)):
+            if not await self._client.pop(reply, _FLUSH_SECONDS):
+                break  # a server that ends loses the calls of its last batch
+
+    async def _answer_readers(self, listening: asyncio.Event) -> None:
+        """Send the outcomes that wait when another server reads a history."""
+        while True:
+            with suppress(StateUnavailable):
+                async for reply in self._client.listen(self._prefix + b"flush"):
+                    listening.set()
+                    await self._flush()
+                    if reply:
+                        await self._client.send("RPUSH", reply, b"1")
+                        await self._client.send("EXPIRE", reply, b"10")
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    def _start(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _read_pairs(pairs: Any) -> Mapping[bytes, bytes]:
+    """Return the fields of a hash, which newer protocols send as a map."""
+    return pairs if isinstance(pairs, Mapping) else dict(zip(pairs[::2], pairs[1::2], strict=True))
+
+
+def _number(answer: Answer, number: int, generation: int) -> Answer:
+    """Return the answer to the call with this number, of this generation of its session."""
+    call = replace(answer.call, number=number, generation=generation)
+    call.share(answer.call.findings)
+    return replace(answer, call=call)

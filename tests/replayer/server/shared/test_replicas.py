@@ -1,0 +1,372 @@
+"""Several servers that share their sessions answer as one server does."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bedtape_cassettes.errors import CassetteError
+from bedtape_cassettes.storage import store
+from bedtape_replayer.answering.library import Library
+from bedtape_replayer.server.loading import load
+from bedtape_replayer.server.shared.client import StateClient
+from support.client import Answer, Http1
+from support.examples import examples
+from support.replicas import Replica, StateServer, needs_redis, open_replicas
+
+pytestmark = needs_redis
+
+NOVA = "/model/amazon.nova-lite-v1%3A0/converse"
+S = "/_bedtape/sessions/team"
+Step = tuple[str, str, Any]
+
+
+@pytest.fixture(scope="module")
+def library() -> Library:
+    return SAMPLES
+
+
+def say(text: str) -> Step:
+    return ("POST", NOVA, {"messages": [{"role": "user", "content": [{"text": text}]}]})
+
+
+def stream(text: str) -> Step:
+    return ("POST", f"{NOVA}-stream", say(text)[2])
+
+
+def ask(text: str, **more: Any) -> Step:
+    return ("POST", "/v1/responses", {"model": "openai.gpt-oss-20b", "input": text, **more})
+
+
+def rule(**rule: Any) -> Step:
+    return ("POST", f"{S}/rules", rule)
+
+
+def fault(**fault: Any) -> Step:
+    return ("POST", f"{S}/faults", fault)
+
+
+SAMPLES = load([store.samples()])
+RECORDED: Step = next(
+    (each.request.method, each.request.path, json.loads(each.request.body.data))
+    for cassette in SAMPLES.cassettes
+    for each in cassette.interactions
+    if each.operation == "Converse" and each.response.status == 200
+)
+CALLS = ("GET", f"{S}/calls", None)
+OVERLAY = ("GET", f"{S}/overlay", None)
+CACHED = {
+    "system": [{"text": "word " * 6000}, {"cachePoint": {"type": "default"}}],
+    "messages": [{"role": "user", "content": [{"text": "Hi"}]}],
+}
+
+BLOCKED = {"blockedInputMessaging": "no", "blockedOutputsMessaging": "no"}
+
+# What a session remembers, each with the calls by which a client sees it.
+SCRIPTS: dict[str, list[Step]] = {
+    "a rule that answers twice": [rule(answer={"text": "a"}, times=2), *[say("x")] * 3, OVERLAY],
+    "answers in order": [rule(answers=[{"text": "a"}, {"text": "b"}]), *[say("x")] * 3],
+    "answers by match key": [
+        rule(answers=[{"text": "a"}, {"text": "b"}]),
+        *(say("x"), say("y"), say("x"), say("y")),
+    ],
+    "every second call": [
+        rule(answer={"text": "a"}),
+        fault(error="ThrottlingException", every=2, after=1),
+        *[say("x")] * 5,
+        OVERLAY,
+    ],
+    "probability": [
+        rule(answer={"text": "a"}),
+        fault(error="ThrottlingException", probability=0.5),
+        *[say("x")] * 8,
+    ],
+    "unique ids": [
+        ("PUT", f"{S}/overlay", {"bedtape-overlay": 1, "ids": "unique", "rules": []}),
+        rule(answer={"tool": {"name": "t", "input": {}}}, allow_unoffered_tools=True),
+        *[say("x")] * 3,
+    ],
+    "a quota on the virtual clock": [
+        rule(answer={"text": "a"}),
+        fault(quota={"requests_per_minute": 2}),
+        *[say("x")] * 3,
+        ("POST", "/_bedtape/clock", {"advance": 61}),
+        *[say("x")] * 3,
+        ("GET", "/_bedtape/clock", None),
+    ],
+    "faults in streams": [
+        rule(answer={"text": "one two three four"}),
+        fault(truncate={"after_events": 2}, times=1),
+        *[stream("x")] * 2,
+        CALLS,
+    ],
+    "a removed layer": [
+        rule(answer={"text": "a"}, name="first"),
+        rule(answer={"text": "b"}),
+        say("x"),
+        ("DELETE", f"{S}/layers/first", None),
+        say("x"),
+        OVERLAY,
+    ],
+    "a rule that no answer fits": [
+        rule(answer={"embedding": [0.1, 0.2]}),
+        say("x"),
+        ("GET", f"{S}/unused", None),
+        CALLS,
+    ],
+    "a misspelt rule": [rule(answer={"txt": "a"}), say("x"), ("GET", S, None)],
+    "a name twice": [rule(name="a", answer={"text": "a"}), rule(name="a", answer={"text": "b"})],
+    "calls and assertions": [
+        rule(answer={"text": "a"}),
+        *(say("x"), stream("y"), say("x")),
+        CALLS,
+        ("GET", f"{S}/calls?prompt_contains=y", None),
+        ("GET", f"{S}/calls/2", None),
+        ("POST", f"{S}/assert", {"times": 2, "where": {"prompt_contains": "x"}}),
+        ("GET", f"{S}/verdict", None),
+        ("GET", f"{S}/summary", None),
+        ("DELETE", f"{S}/calls", None),
+        CALLS,
+        say("x"),
+        CALLS,
+    ],
+    "a miss": [rule(when={"prompt_contains": "no"}, answer={"text": "a"}), say("yes"), CALLS],
+    "recordings": [RECORDED, RECORDED, ("GET", f"{S}/unplayed", None), CALLS],
+    "recordings that play once": [
+        ("PUT", S, {"strict": True}),
+        *[RECORDED] * 2,
+        ("GET", f"{S}/unplayed", None),
+        ("GET", S, None),
+    ],
+    "reset": [
+        ("PUT", S, {"strict": True}),
+        rule(answer={"text": "a"}, times=1),
+        *(say("x"), ("POST", f"{S}/reset", None), say("x"), ("GET", S, None), CALLS),
+    ],
+    "dropped": [
+        rule(answer={"text": "a"}),
+        say("x"),
+        ("DELETE", S, None),
+        ("GET", "/_bedtape/sessions", None),
+        say("x"),
+        CALLS,
+    ],
+    "all sessions reset": [
+        rule(answer={"text": "a"}),
+        say("x"),
+        ("POST", "/_bedtape/reset", None),
+        ("GET", "/_bedtape/sessions", None),
+        say("x"),
+    ],
+    "answers that are kept": [
+        rule(answer={"text": "a"}),
+        ask("x"),
+        ask("y", background=True),
+        *[("GET", "/v1/responses/{id}", None)] * 3,
+        ask("z", previous_response_id="{id}"),
+        ("GET", "/v1/responses/{id}/input_items", None),
+        ("DELETE", "/v1/responses/{id}", None),
+        ("GET", "/v1/responses/{id}", None),
+        CALLS,
+    ],
+    "prompt caches": [
+        ("PUT", f"{S}/simulate", {"caching": {}}),
+        rule(answer={"text": "a"}),
+        *[("POST", NOVA, CACHED)] * 2,
+        ("POST", "/_bedtape/clock", {"advance": 301}),
+        ("POST", NOVA, CACHED),
+        CALLS,
+    ],
+    "guardrails": [
+        ("PUT", f"{S}/simulate", {"guardrails": {}}),
+        *[("POST", "/guardrails", {"name": name, **BLOCKED}) for name in ("a", "b")],
+        *[("GET", "/guardrails", None)] * 2,
+    ],
+    "quotas of a model": [
+        ("PUT", f"{S}/simulate", {"quotas": {"requests_per_minute": 2}}),
+        rule(answer={"text": "a"}),
+        *[say("x")] * 3,
+        ("POST", "/_bedtape/clock", {"advance": 61}),
+        *[say("x")] * 2,
+    ],
+}
+
+
+_PORT = re.compile(r"127\.0\.0\.1:[0-9]+")
+
+
+class Clients:
+    """A client that sends each request to the next server."""
+
+    def __init__(self, stack: ExitStack, replicas: Sequence[Replica]) -> None:
+        self._clients = [stack.enter_context(Http1(replica.url)) for replica in replicas]
+        self._sent = 0
+        self._id = ""
+
+    def run(self, steps: Sequence[Step]) -> list[object]:
+        return [self._send(*step) for step in steps]
+
+    def _send(self, method: str, path: str, value: Any) -> object:
+        client = self._clients[self._sent % len(self._clients)]
+        self._sent += 1
+        body = b"" if value is None else json.dumps(value).replace("{id}", self._id).encode()
+        session = "" if path.startswith("/_") else "team"
+        answer = client.request(method, path.replace("{id}", self._id), (), body, session)
+        if method == "POST" and path == "/v1/responses" and answer.status == 200:
+            self._id = json.loads(answer.body)["id"]
+        return answer.status, _list_headers(answer), _remove_times(_parse(answer.body))
+
+
+def _list_headers(answer: Answer) -> list[tuple[str, str]]:
+    return [each for each in answer.headers if each[0].lower() not in ("date", "content-length")]
+
+
+def _parse(body: bytes) -> object:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body
+
+
+def _remove_times(value: object) -> object:
+    """The value without what differs in each run of one server too."""
+    match value:
+        case dict():
+            return {k: _remove_times(v) for k, v in value.items() if k not in ("began", "seconds")}
+        case list():
+            return [_remove_times(each) for each in value]
+        case str():
+            return _PORT.sub("127.0.0.1", value)
+    return value
+
+
+@pytest.fixture(scope="module")
+def pair(library: Library, state_server: StateServer) -> Iterator[Sequence[Replica]]:
+    with open_replicas(2, library, f"{state_server.url}/1") as replicas:
+        yield replicas
+
+
+@pytest.fixture(scope="module")
+def single(library: Library) -> Iterator[Sequence[Replica]]:
+    with open_replicas(1, library, None) as replicas:
+        yield replicas
+
+
+def compare(single: Sequence[Replica], pair: Sequence[Replica], steps: Sequence[Step]) -> None:
+    """Two servers, asked in turn, give the bytes of one server."""
+    both = []
+    for replicas in (single, pair):
+        with ExitStack() as stack:
+            clients = Clients(stack, replicas)
+            clients.run([("POST", "/_bedtape/reset", None)])
+            now = clients.run([("GET", "/_bedtape/clock", None)])[0]
+            answers = clients.run(steps)
+            both.append((answers, now))
+    for step, one, two in zip(steps, both[0][0], both[1][0], strict=True):
+        if step[1] != "/_bedtape/clock":  # a reset does not turn it back
+            assert two == one, step
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_two_servers_answer_as_one(
+    single: Sequence[Replica], pair: Sequence[Replica], name: str
+) -> None:
+    compare(single, pair, SCRIPTS[name])
+
+
+STEPS = st.sampled_from(
+    [step for name, steps in SCRIPTS.items() if "kept" not in name for step in steps]
+)
+
+
+@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(STEPS, max_size=12))
+def test_two_servers_answer_as_one_whatever_is_sent(
+    single: Sequence[Replica], pair: Sequence[Replica], steps: list[Step]
+) -> None:
+    compare(single, pair, steps)
+
+
+def test_sixteen_clients_of_four_servers_get_exactly_a_hundred_answers(
+    library: Library, state_server: StateServer
+) -> None:
+    with open_replicas(4, library, f"{state_server.url}/2") as replicas, ExitStack() as stack:
+        first = Clients(stack, replicas)
+        first.run([rule(answer={"text": "first"}, times=100), rule(answer={"text": "second"})])
+
+        def work(number: int) -> Counter[str]:
+            with Http1(replicas[number % 4].url) as client:
+                path, body = NOVA, json.dumps(say("x")[2]).encode()
+                texts = [client.request("POST", path, (), body, "team").body for _ in range(20)]
+            return Counter("first" if b"first" in text else "second" for text in texts)
+
+        with ThreadPoolExecutor(16) as pool:
+            counted = sum(pool.map(work, range(16)), Counter[str]())
+        assert counted == {"first": 100, "second": 220}
+        ((_, _, calls),) = first.run([("GET", f"{S}/calls?limit=1000", None)])  # type: ignore[misc]
+        assert sorted(call["number"] for call in calls["calls"]) == list(range(1, 321))
+        ((_, _, overlay),) = first.run([OVERLAY])  # type: ignore[misc]
+        assert [each["fired"] for each in overlay["rules"]] == [100, 220]
+
+
+def test_a_namespace_sees_nothing_of_another(library: Library, state_server: StateServer) -> None:
+    replicas = []
+    try:
+        for name in ("a", "b"):
+            replicas.append(Replica(library, f"{state_server.url}/3", namespace=name))
+        with ExitStack() as stack:
+            one, two = (Clients(stack, [replica]) for replica in replicas)
+            one.run([rule(answer={"text": "a"}), say("x")])
+            ((_, _, sessions),) = two.run([("GET", "/_bedtape/sessions", None)])  # type: ignore[misc]
+            assert sessions == []
+            ((status, *_),) = two.run([say("x")])  # type: ignore[misc]
+            assert status == 400
+    finally:
+        for replica in replicas:
+            replica.stop()
+
+
+def test_servers_of_two_versions_do_not_share(library: Library, state_server: StateServer) -> None:
+    first = Replica(library, f"{state_server.url}/4", version="1.0")
+    try:
+        with pytest.raises(CassetteError, match=r"bedtape 1\.1, found those of bedtape 1\.0"):
+            Replica(library, f"{state_server.url}/4", version="1.1")
+    finally:
+        first.stop()
+
+
+def test_calls_get_503_while_the_state_server_is_away(
+    library: Library, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with StateServer(tmp_path_factory.mktemp("state")) as server, ExitStack() as stack:
+        (replica,) = stack.enter_context(open_replicas(1, library, server.url))
+        client = Clients(stack, [replica])
+        client.run([rule(answer={"text": "a"})])
+        ((status, *_),) = client.run([say("x")])  # type: ignore[misc]
+        assert status == 200
+        server.stop()
+        for path in (say("x"), stream("x"), CALLS):
+            ((status, headers, body),) = client.run([path])  # type: ignore[misc]
+            assert status == 503
+            assert "the state server does not answer" in body["message"]
+            assert path is CALLS or ("x-amzn-ErrorType", "StateUnavailable") in headers
+        ((status, _, body),) = client.run([ask("x")])  # type: ignore[misc]
+        assert (status, body["error"]["code"]) == (503, "StateUnavailable")
+        server.start()  # without data, as redis-server without persistence
+        ((status, *_),) = client.run([RECORDED])  # type: ignore[misc]
+        assert status == 200
+        ((_, _, calls),) = client.run([CALLS])  # type: ignore[misc]
+        assert [call["number"] for call in calls["calls"]] == [1]
+
+
+@pytest.mark.parametrize("url", ["http://localhost", "valkey://", "localhost:6379", ""])
+def test_a_url_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(CassetteError, match="expected valkey://HOST"):
+        StateClient(url)
