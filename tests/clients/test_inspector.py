@@ -37,6 +37,7 @@ from bedtape_replayer.api.inspector.report import build_report
 from bedtape_replayer.server.editor import FolderEditor
 from support.authored import ask
 from support.boto import boto3_client
+from support.duplex import OPERATION, SETUP, Duplex, audio_content
 from support.folders import write
 from support.recordings import MODEL, converse, path, prompt, stream
 from support.scene import BEGAN, aws
@@ -437,6 +438,36 @@ def test_a_stream_is_a_picture_and_a_table(page: Page, bedrock: Replayer) -> Non
     kinds = [cell.text for cell in page.all(".events td:nth-child(5)")]
     assert kinds == ["messageStart", *["contentBlockDelta"] * 3, "contentBlockStop", "messageStop"]
     page.shows(".turn.model .said", "It was a dark night.")
+
+
+def test_a_conversation_shows_both_directions_on_one_axis(page: Page, bedrock: Replayer) -> None:
+    bedrock.respond(
+        operation=OPERATION,
+        conversation=[{"when": {"event": "audioInput", "nth": 2}, "text": "<b>Hi!</b>"}],
+    )
+    with Duplex(bedrock.port) as client:
+        client.send(*SETUP, *audio_content(2))
+        client.read_until(7)
+        client.end()
+        client.read_all()
+    page.until(lambda: len(page.rows("calls")) == 1)
+    page.open("#/calls/default/1")
+    label = page.one(".picture svg").get_attribute("aria-label")
+    assert label is not None
+    assert "8 events of the model, 9 events of the client" in label
+    assert len(page.all(".picture .input")) == 8, "audio in a row is one mark"
+    page.unfold("All events")
+    page.shows(".events", "<b>Hi!</b>")
+    rows = [
+        (row.text, name.text)
+        for row, name in zip(
+            page.all(".events td:nth-child(2)"), page.all(".events td:nth-child(3)"), strict=True
+        )
+    ]
+    assert rows[:2] == [("client", "sessionStart"), ("client", "promptStart")]
+    assert [name for side, name in rows if side == "client"][6] == "audioInput ×2"
+    assert rows.index(("model", "textOutput")) > rows.index(("client", "audioInput ×2"))
+    assert rows[-1] == ("model", "completionEnd")
 
 
 def test_what_never_went_out_is_told_from_what_did(page: Page, bedrock: Replayer) -> None:

@@ -17,7 +17,7 @@ from bedtape_replayer.history import calls
 from bedtape_replayer.overlay import keywords
 from bedtape_replayer.overlay.faults.kinds import BESIDE_ERROR, KINDS
 from bedtape_replayer.overlay.schedule import Schedule
-from bedtape_replayer.overlay.schema import ANSWER, FAULT, RULE, SCHEDULE, WHEN
+from bedtape_replayer.overlay.schema import ANSWER, DIRECTION, FAULT, RULE, SCHEDULE, WHEN
 from bedtape_replayer.overlay.when import When
 
 INSPECTOR = Path(schemas.__file__).parent / "inspector" / "static"
@@ -152,14 +152,14 @@ VOCABULARIES: dict[str, tuple[set[str], set[str]]] = {
             *SCHEDULE,
         },
     ),
-    "fail()": _same(keywords.ErrorDict, _object({**LAYER, **BESIDE_ERROR})),
+    "fail()": _same(keywords.ErrorDict, _object({**LAYER, **BESIDE_ERROR, **DIRECTION})),
     "fault()": _same(keywords.FaultDict, _object({**FAULT["properties"], **LAYER})),
     "filter()": _same(keywords.FilterDict, _object(schemas.CONDITIONS)),
     "assert_called()": _same(keywords.CalledDict, schemas.ASSERTION["properties"]["called"]),
     "filters": (set(calls.CONDITIONS), set(schemas.CONDITIONS)),
     "kinds of faults": (
         set(FAULT["properties"]),
-        {"name", "when", *SCHEDULE, *BESIDE_ERROR, *KINDS},
+        {"name", "when", *SCHEDULE, *BESIDE_ERROR, *DIRECTION, *KINDS},
     ),
     "names of errors": (set(get_args(keywords.ErrorName)), set(FAILURES)),
     "operations": (set(get_args(keywords.OperationName)), set(OPERATION_NAMES)),

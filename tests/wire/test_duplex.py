@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bedtape_cassettes.families.models.nova_sonic import Speech
+from bedtape_cassettes.format.eventstream import FrameError
 from bedtape_replayer import Replayer
 from bedtape_replayer.answering.duplex.conversation import Conversation
 from bedtape_replayer.answering.duplex.inputs import InputReader
@@ -281,6 +282,7 @@ FAULTS: dict[str, tuple[dict[str, Any], int, list[str]]] = {
     "a cut": ({"truncate": {"after_events": 3}}, 3, []),
     "a reset": ({"reset": {"after_events": 1}}, 1, []),
     "a latency": ({"latency": {"first_byte_ms": 1, "between_ms": 1}}, 8, []),
+    "swapped events": ({"swap": {"first": 2, "second": 4}}, 8, []),
 }
 
 
@@ -298,19 +300,33 @@ def test_a_fault_changes_a_conversation(bedrock: Replayer, name: str) -> None:
     assert (bedrock.calls[0].faults, bedrock.calls[0].events) == (("fault-1",), events)
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        {"corrupt": {"what": "message_crc"}},
-        {"swap": {"first": 1, "second": 2}},
-        {"misanswer": "empty"},
-    ],
-    ids=lambda fault: next(iter(fault)),
-)
+def test_an_event_of_a_conversation_is_corrupt(bedrock: Replayer) -> None:
+    bedrock.fault(corrupt={"what": "message_crc", "event": 3})
+    bedrock.respond(operation=OPERATION, conversation=[{"text": "Hi!"}])
+    with Duplex(bedrock.port) as client:
+        client.send(*SETUP, *text_content("USER", "Hello?"))
+        client.end()
+        with pytest.raises(FrameError):
+            client.read_all()
+        assert len(client.events) <= 2
+    until(lambda: len(bedrock.calls) == 1)
+    assert bedrock.calls[0].faults == ("fault-1",)
+
+
+def test_events_of_a_conversation_are_swapped(bedrock: Replayer) -> None:
+    bedrock.fault(swap={"first": 2, "second": 4})
+    bedrock.respond(operation=OPERATION, conversation=[{"text": "Hi!"}])
+    with Duplex(bedrock.port) as client:
+        client.send(*SETUP, *text_content("USER", "Hello?"))
+        client.end()
+        names = read_names(client.read_all())
+    assert names[:4] == ["completionStart", "contentEnd", "textOutput", "contentStart"]
+
+
 def test_a_fault_that_needs_the_complete_answer_does_not_count_a_conversation(
-    bedrock: Replayer, fault: dict[str, Any]
+    bedrock: Replayer,
 ) -> None:
-    bedrock.fault(**fault)
+    bedrock.fault(misanswer="empty")
     bedrock.respond(operation=OPERATION, conversation=[{"text": "Hi!"}])
     with Duplex(bedrock.port) as client:
         client.send(*SETUP, *text_content("USER", "Hello?"))

@@ -3,6 +3,7 @@ at once and at the recorded pace. Input that is out of turn is a miss which name
 """
 
 import re
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bedtape_cassettes.format import document, tape
+from bedtape_cassettes.format import bodies, document, tape
 from bedtape_cassettes.matching.key import DEFAULT, MatchRules
 from bedtape_cassettes.model import Body, Cassette, Interaction, Response
 from bedtape_cassettes.redaction.walk import scan, scrub_interaction
@@ -295,12 +296,63 @@ def test_secrets_in_what_the_client_sent_are_found_and_removed() -> None:
     assert key not in document.write(clean).decode()
 
 
-def test_a_transcript_shows_both_sides() -> None:
-    shown = "\n".join(line.text for line in render_transcript("talk", 1, RECORDING))
-    assert RECORDING.request.events is not None
-    assert f"client, {len(RECORDING.request.events.events)} events" in shown
-    assert '0 ms  {"event": {"textInput": {"promptName": "p", "contentName": "c", "content' in shown
-    assert "stream of 8 events" in shown
+def test_a_transcript_shows_both_sides_on_one_axis() -> None:
+    shown = [line.text for line in render_transcript("talk", 1, RECORDING)]
+    assert shown[2:] == [
+        "conversation of 27 events: 19 of the client, 8 of the model",
+        '            0 ms  client  sessionStart  {"inferenceConfiguration": {"maxTokens": 1024}}',
+        '            0 ms  client  promptStart  {"audioOutputConfiguration": {"voiceId": "matthew"}}',
+        '            0 ms  client  contentStart  {"type": "TEXT", "role": "SYSTEM", '
+        '"interactive": false}',
+        "            0 ms  client  textInput  You are kind.",
+        "            0 ms  client  contentEnd",
+        '            0 ms  client  contentStart  {"type": "TEXT", "role": "USER", '
+        '"interactive": true}',
+        "            0 ms  client  textInput  Hello?",
+        "            0 ms  client  contentEnd",
+        "           10 ms  model   textOutput  turn 1",
+        '           11 ms  model   contentEnd  {"stopReason": "END_TURN"}',
+        '          100 ms  client  contentStart  {"type": "AUDIO", "role": "USER"}',
+        "      101-103 ms  client  audioInput  x3, 3072 bytes of audio",
+        "          110 ms  model   textOutput  turn 2",
+        '          111 ms  model   toolUse  {"toolUseId": "t1"}',
+        '          112 ms  model   contentEnd  {"stopReason": "END_TURN"}',
+        "          200 ms  client  audioInput  1024 bytes of audio",
+        "          201 ms  client  contentEnd",
+        '          202 ms  client  contentStart  {"type": "TOOL", "role": "TOOL", '
+        '"toolResultInputConfiguration": {"toolUseI…',
+        '          203 ms  client  toolResult  {"weather": "rain"}',
+        "          204 ms  client  contentEnd",
+        "          250 ms  model   textOutput  turn 3",
+        '          251 ms  model   contentEnd  {"stopReason": "END_TURN"}',
+        "          300 ms  client  promptEnd",
+        "          300 ms  client  sessionEnd",
+        '          310 ms  model   completionEnd  {"stopReason": "END_TURN"}',
+    ]
+
+
+def test_a_transcript_of_a_conversation_prints_no_control_characters_and_no_audio() -> None:
+    sound = b64encode(bytes(600)).decode()
+    recording = record(
+        [
+            (0, "in", {"textInput": {"content": "red \x1b[31m" + "x" * 200}}),
+            (1, "in", {"someday": [1]}),
+            (2, "out", {"audioOutput": {"content": sound, "contentId": "c"}}),
+            (3, "out", {"audioOutput": {"content": sound, "contentId": "c"}}),
+        ]
+    )
+    shown = [line.text for line in render_transcript("talk", 1, recording)]
+    assert "\x1b" not in "".join(shown)
+    assert shown[-1] == "          2-3 ms  model   audioOutput  x2, 1200 bytes of audio"
+    assert shown[-2] == '            1 ms  client  chunk  {"event": {"someday": [1]}}'
+    assert all(len(line) < 120 for line in shown)
+
+
+def test_a_transcript_of_an_error_at_the_head_shows_what_the_client_sent() -> None:
+    failed = replace(RECORDING, response=Response(400, (), bodies.read_body(b'{"message": "no"}')))
+    shown = "\n".join(line.text for line in render_transcript("talk", 1, failed))
+    assert "conversation of 19 events: 19 of the client, 0 of the model" in shown
+    assert 'error 400\n  {\n    "message": "no"' in shown
 
 
 @both_versions

@@ -113,6 +113,8 @@ TABLES: Mapping[str, _Options] = {
         **_PLAYING,
         "default": _DEFAULT,
         "session": _TEXT,
+        "tls-cert": Option(PathKind(), personal=True),
+        "tls-key": Option(PathKind(), personal=True),
         "intercept": _SWITCH,
         "port": _PORT,
         "fail-unplayed": _SWITCH,

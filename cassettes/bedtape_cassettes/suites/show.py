@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from itertools import groupby
+from typing import NamedTuple
 
 from bedtape_cassettes.families.content import (
     Block,
@@ -24,13 +25,14 @@ from bedtape_cassettes.families.content import (
     Turn,
     Usage,
 )
+from bedtape_cassettes.families.models import nova_sonic as sonic
 from bedtape_cassettes.families.reading import content_of, prompt_of
 from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.matching.key import compute_name_key
-from bedtape_cassettes.model import Body, Event, Events, Headers, Interaction
+from bedtape_cassettes.model import Body, Event, Events, Headers, Interaction, JsonValue
 from bedtape_cassettes.suites.selector import list_marks
-from bedtape_cassettes.text import Line, lines
+from bedtape_cassettes.text import Line, Style, format_count, lines
 
 _INDENT = "  "
 _LONGEST = 76  # of a text in the timeline
@@ -56,15 +58,25 @@ def render_transcript(cassette: str, number: int, interaction: Interaction) -> l
     return [
         *render_heading(cassette, number, interaction),
         *_render_request(prompt, interaction.request.body),
-        *_render_input(interaction.request.events),
-        *(
-            _render_answer(content, cut=interaction.partial or response.ends is not None)
-            if content is not None
-            else _render_unread(response.body, response.status)
-        ),
-        *_render_timeline(response.after_ms, response.body),
+        *_render_both(interaction, content),
         *(_render_usage(usage) if usage is not None else ()),
     ]
+
+
+def _render_both(interaction: Interaction, content: Content | None) -> Iterator[Line]:
+    """Renders the answer and its times; of a conversation, the events of both sides."""
+    sent, response = interaction.request.events, interaction.response
+    if sent is not None and isinstance(response.body, Events):
+        yield from _render_duplex(sent, response.body)
+        return
+    if sent is not None:
+        yield from _render_duplex(sent, Events.of([]))
+    if content is not None:
+        cut = interaction.partial or response.ends is not None
+        yield from _render_answer(content, cut=cut)
+    else:
+        yield from _render_unread(response.body, response.status)
+    yield from _render_timeline(response.after_ms, response.body)
 
 
 # -- request ---------------------------------------------------------------------------------------
@@ -83,17 +95,6 @@ def _render_request(prompt: Prompt, body: Body) -> Iterator[Line]:
         yield from _render_section("tools", ", ".join(prompt.tools))
     if settings := _render_settings(prompt):
         yield from _render_section("settings", settings)
-
-
-def _render_input(events: Events | None) -> Iterator[Line]:
-    """Renders the client's events of a conversation, each with its time."""
-    if events is None:
-        return
-    yield Line(f"client, {len(events.events)} events", "role")
-    for event in events.events:
-        text = json.dumps(bodies.read_chunk(event.payload), ensure_ascii=False)
-        shown = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
-        yield from lines(f"{event.at_ms} ms  {shown}", indent=_INDENT)
 
 
 def _render_section(title: str, text: str) -> Iterator[Line]:
@@ -214,6 +215,79 @@ def _render_timeline(after_ms: int, body: Body | Events) -> Iterator[Line]:
             else f" x{len(run)}, {sum(len(event.payload) for event in run)} bytes"
         )
         yield from lines(f"{times:>16}  {kind}{count}", "faint", indent=_INDENT)
+
+
+# -- conversations ---------------------------------------------------------------------------------
+
+# Names that a client makes anew for each conversation, which a reader does not need.
+_NAMES = ("promptName", "contentName", "completionId", "contentId", "sessionId")
+
+
+class _Moment(NamedTuple):
+    """An event. side: who sent it. name: of the event, or its type. audio: its length in bytes."""
+
+    at_ms: int
+    side: str
+    name: str
+    text: str
+    audio: int | None
+
+
+def _render_duplex(sent: Events, received: Events) -> Iterator[Line]:
+    """Render the events of the client and of the model, each with its time, as one list.
+
+    Events at one time keep the order in which the client sends and the model answers. Audio in a
+    row is one line, with its number and length.
+    """
+    moments = [
+        *(_read(event, "client") for event in sent.events),
+        *(_read(event, "model") for event in received.events),
+    ]
+    moments.sort(key=lambda moment: moment.at_ms)  # stable
+    count = f"{len(sent.events)} of the client, {len(received.events)} of the model"
+    yield Line(f"conversation of {format_count(len(moments), 'event')}: {count}", "role")
+    for _, group in groupby(enumerate(moments), key=_number_run):
+        yield from _render_run([moment for _, moment in group])
+
+
+def _number_run(numbered: tuple[int, _Moment]) -> tuple[object, ...]:
+    """Return an equal value for audio of one side in a row, and another one for other events."""
+    number, moment = numbered
+    return (moment.side, moment.name) if moment.audio is not None else (number,)
+
+
+def _render_run(run: list[_Moment]) -> list[Line]:
+    first, last = run[0], run[-1]
+    time = f"{first.at_ms}" if first.at_ms == last.at_ms else f"{first.at_ms}-{last.at_ms}"
+    what = first.text
+    if first.audio is not None:
+        total = sum(moment.audio or 0 for moment in run)
+        what = f"{f'x{len(run)}, ' if len(run) > 1 else ''}{total} bytes of audio"
+    style: Style = "plain" if first.side == "client" else "faint"
+    return lines(f"{f'{time} ms':>16}  {first.side:<6}  {first.name}  {what}".rstrip(), style)
+
+
+def _read(event: Event, side: str) -> _Moment:
+    value = bodies.read_chunk(event.payload)
+    event_read = sonic.read_event(value)
+    if event_read is None:
+        return _Moment(event.at_ms, side, event.type or "event", _shorten_event(value), None)
+    name, members = event_read
+    audio = sonic.read_audio(name, members)
+    digest = members.get("audio")
+    length = digest.get("bytes") if isinstance(digest, dict) else None
+    size = len(audio) if audio is not None else length if isinstance(length, int) else None
+    rest = {key: member for key, member in members.items() if key not in _NAMES}
+    return _Moment(event.at_ms, side, name, _shorten_event(rest) if rest else "", size)
+
+
+def _shorten_event(value: JsonValue) -> str:
+    content = value.get("content") if isinstance(value, dict) and len(value) == 1 else None
+    text = content if isinstance(content, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+# -- usage ---------------------------------------------------------------------------------------
 
 
 def _render_usage(usage: Usage) -> Iterator[Line]:

@@ -383,6 +383,9 @@ type Fault struct {
 	// The number of events before the error, which is then sent as an exception frame in the
 	// stream.
 	AfterEvents *int `json:"after_events,omitzero"`
+	// The side of a conversation that the fault changes: the answer (output) or what the client
+	// sends (input). Default: output. One of output, input.
+	Direction string `json:"direction,omitzero"`
 	// An error by its name.
 	Error string `json:"error,omitzero"`
 	// An answer with any status and body.
@@ -943,6 +946,9 @@ type LaidFault struct {
 	// The number of events before the error, which is then sent as an exception frame in the
 	// stream.
 	AfterEvents int `json:"after_events,omitzero"`
+	// The side of a conversation that the fault changes: the answer (output) or what the client
+	// sends (input). Default: output. One of output, input.
+	Direction string `json:"direction,omitzero"`
 	// An error by its name.
 	Error string `json:"error,omitzero"`
 	// An answer with any status and body.

@@ -1639,6 +1639,11 @@ export interface components {
             retry_after_ms?: number;
             /** @description The number of events before the error, which is then sent as an exception frame in the stream. */
             after_events?: number;
+            /**
+             * @description The side of a conversation that the fault changes: the answer (output) or what the client sends (input). Default: output.
+             * @enum {string}
+             */
+            direction?: "output" | "input";
             /** @description An error by its name. */
             error?: string;
             /** @description An answer with any status and body. */
@@ -1850,6 +1855,11 @@ export interface components {
             retry_after_ms?: number;
             /** @description The number of events before the error, which is then sent as an exception frame in the stream. */
             after_events?: number;
+            /**
+             * @description The side of a conversation that the fault changes: the answer (output) or what the client sends (input). Default: output.
+             * @enum {string}
+             */
+            direction?: "output" | "input";
             /** @description An error by its name. */
             error?: string;
             /** @description An answer with any status and body. */

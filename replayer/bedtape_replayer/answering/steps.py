@@ -119,10 +119,12 @@ class ChangeEvents:
     """Replaces events. change: from an event's number, from 1, and its bytes to
     the events that are sent.
 
-    It gets `None` at the end of the stream.
+    It gets `None` at the end of the stream. holds: whether it may return an event later than it got
+    the event.
     """
 
     change: Callable[[int, bytes | None], Iterable[bytes]]
+    holds: bool = False
 
 
 StepEdit: TypeAlias = EndAt | AddWaits | ChangeEvents

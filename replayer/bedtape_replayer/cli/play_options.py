@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,7 @@ from typing import Annotated
 import typer
 
 from bedtape_cassettes.errors import CassetteError
+from bedtape_replayer.server.tls_contexts import Certificates, open_certificates, read_certificates
 
 DEFAULT_FOLDER = Path("cassettes")
 
@@ -99,6 +101,35 @@ Tls = Annotated[
         ),
     ),
 ]
+TlsCert = Annotated[
+    Path | None,
+    typer.Option(
+        "--tls-cert", metavar="FILE", help="Serve https with this certificate chain in PEM instead."
+    ),
+]
+TlsKey = Annotated[
+    Path | None,
+    typer.Option(
+        "--tls-key", metavar="FILE", help="The key of --tls-cert, if that file does not contain it."
+    ),
+]
+
+
+def choose_certificates(
+    host: str, certificate: Path | None, key: Path | None, *, tls: bool
+) -> Certificates | None:
+    """Return the user's certificates, or those of bedtape's own authority with `tls`.
+
+    Raises CassetteError for files that cannot be used, and for a key without a certificate.
+    """
+    if certificate is not None:
+        return read_certificates(certificate, key)
+    if key is not None:
+        raise CassetteError(
+            f"--tls-key: expected --tls-cert too, found {key} alone; name the certificate of"
+            " this key"
+        )
+    return open_certificates(os.environ, host) if tls else None
 
 
 def check_speed(speed: float | None) -> float | None:

@@ -35,9 +35,12 @@ from bedtape_replayer.cli.play_options import (
     Simulate,
     Speed,
     Tls,
+    TlsCert,
+    TlsKey,
     Validate,
     ValidationChoice,
     check_speed,
+    choose_certificates,
 )
 from bedtape_replayer.cli.recordings import Recordings
 from bedtape_replayer.cli.upstream import check_upstream, open_upstream
@@ -50,7 +53,7 @@ from bedtape_replayer.server.editor import FolderEditor
 from bedtape_replayer.server.loading import prepare_checks, read_overlay, watch
 from bedtape_replayer.server.other_folders import OtherFolders, find_other_folders
 from bedtape_replayer.server.server import Server, new_event_loop
-from bedtape_replayer.server.tls_contexts import Certificates, open_certificates, read_certificates
+from bedtape_replayer.server.tls_contexts import Certificates
 
 if TYPE_CHECKING:
     from bedtape_replayer.server.shared.state import SharedState
@@ -136,18 +139,8 @@ def replay(
         bool, typer.Option("--control/--no-control", help="Serve the control API.")
     ] = True,
     tls: Tls = False,
-    tls_cert: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Serve https with this certificate chain in PEM instead."
-        ),
-    ] = None,
-    tls_key: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="The key of --tls-cert, if that file does not contain it."
-        ),
-    ] = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     allow_host: AllowHost = None,
     grace: Annotated[
         float,
@@ -221,7 +214,7 @@ def replay(
         laid = (read_overlay(overlay) if overlay is not None else NOTHING).with_ids(ids.value)
         laid = laid.with_features(parse_names(simulate or ()))
         admission = Admission.at(host, allow_host or ())
-        certificates = _open_certificates(host, tls_cert, tls_key, tls=tls)
+        certificates = choose_certificates(host, tls_cert, tls_key, tls=tls)
         if control_token is not None and not (control and len(control_token) >= _SHORTEST_TOKEN):
             raise CassetteError(
                 f"--control-token: expected at least {_SHORTEST_TOKEN} characters and a control"
@@ -325,19 +318,6 @@ def _fail_to_listen(host: str, port: int, error: OSError) -> NoReturn:
 def _say_where(host: str, port: int, *, tls: bool) -> None:
     shown = f"[{host}]" if ":" in host else host
     print(f"bedtape: listening on http{'s' if tls else ''}://{shown}:{port}", flush=True)
-
-
-def _open_certificates(
-    host: str, certificate: Path | None, key: Path | None, *, tls: bool
-) -> Certificates | None:
-    if certificate is not None:
-        return read_certificates(certificate, key)
-    if key is not None:
-        raise CassetteError(
-            f"--tls-key: expected --tls-cert too, found {key} alone; name the certificate of"
-            " this key"
-        )
-    return open_certificates(os.environ, host) if tls else None
 
 
 def _default_folders(context: typer.Context) -> list[Path]:

@@ -20,6 +20,7 @@ from bedtape_cassettes.addresses import DEFAULT_SESSION, isolate_environment
 from bedtape_cassettes.cli import processes
 from bedtape_cassettes.cli.errors import exit_on_error, fail, report
 from bedtape_cassettes.cli.options import AnyProfile, Ignore, Placeholder, RecordedRedact
+from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.matching.key import MatchRules
 from bedtape_cassettes.matching.rules import match_rules
 from bedtape_cassettes.model import Interaction
@@ -41,9 +42,12 @@ from bedtape_replayer.cli.play_options import (
     Simulate,
     Speed,
     Tls,
+    TlsCert,
+    TlsKey,
     Validate,
     ValidationChoice,
     check_speed,
+    choose_certificates,
 )
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.engine.session_state import SessionState
@@ -101,6 +105,8 @@ def run(
     simulate: Simulate = None,
     default: Default = DefaultChoice.strict,
     tls: Tls = False,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     intercept: Annotated[
         bool,
         typer.Option(
@@ -146,6 +152,12 @@ def run(
             rules = match_rules(
                 ignore or (), placeholder or (), redact or (), any_profile=any_profile
             )
+            if intercept and tls_cert is not None:
+                raise CassetteError(
+                    f"--intercept: expected certificates of bedtape's own authority for Bedrock's"
+                    f" hosts, found --tls-cert {tls_cert}; remove one of the options"
+                )
+            certificates = choose_certificates("127.0.0.1", tls_cert, tls_key, tls=tls or intercept)
             replayer = Replayer(
                 chosen,
                 overlay=overlay,
@@ -158,7 +170,7 @@ def run(
                 default=default.value,
                 port=port,
                 observer=seen.append,
-                tls=tls,
+                tls=certificates or False,
                 intercept=intercept,
             ).start()
             engine = replayer.engine
@@ -168,8 +180,13 @@ def run(
             environ = isolate_environment(os.environ, replayer.session_url(session)) | {
                 "BEDTAPE_URL": replayer.url
             }
-            if tls or intercept:
-                environ = trust(environ, open_authority(os.environ).certificate)
+            if certificates is not None:
+                own = (
+                    open_authority(os.environ).certificate
+                    if tls_cert is None
+                    else tls_cert.read_bytes()
+                )
+                environ = trust(environ, own)
             if intercept:
                 environ |= _intercept(replayer.port, session)
     except OSError as error:

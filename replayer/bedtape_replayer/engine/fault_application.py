@@ -63,17 +63,17 @@ def apply_live_faults(layers: Layers, answer: Answer, applied: list[AppliedFault
     Faults that change single events come before the others. A fault that needs the complete stream
     changes nothing.
     """
-    edits, acted = list[StepEdit](), list[Fault]()
+    edits, inputs, acted = list[StepEdit](), list[StepEdit](), list[Fault]()
     for each in applied:
         kind = each.fault.kind
-        if (
-            not kind.live
-            or (edit := kind.on_arriving(answer.reply, answer.call, each.context)) is None
-        ):
+        able = kind.live or (kind.converses and answer.conversation is not None)
+        if not able or (edit := kind.on_arriving(answer.reply, answer.call, each.context)) is None:
             layers.undo(each)
         else:
-            edits.append(edit)
+            (edits if each.fault.direction == "output" else inputs).append(edit)
             acted.append(each.fault)
+    if inputs and answer.conversation is not None:
+        answer.conversation.change_input(inputs)
     edits.sort(key=lambda edit: not isinstance(edit, ChangeEvents))
     ids = tuple(fault.id for fault in acted)
     return replace(answer, faults=ids, edits=tuple(edits), error=_find_error(answer, acted))
@@ -83,6 +83,10 @@ def apply_faults(
     layers: Layers, answer: Answer, applied: list[AppliedFault], occasion: Occasion
 ) -> Answer:
     """Applies the faults to an answer, and counts those that change something."""
+    for each in applied:
+        if each.fault.direction == "input":  # of a conversation, which this answer is not
+            layers.undo(each)
+    applied = [each for each in applied if each.fault.direction == "output"]
     call, response, reply = answer.call, answer.response, answer.reply
     assert response is not None
     changed, edits = response, list[StepEdit]()

@@ -21,8 +21,10 @@ from bedtape_cassettes.format.bodies import MAX_LEVELS, compact
 from bedtape_cassettes.format.json_schema import Schema, problems
 from bedtape_cassettes.format.json_values import Place, parse_path
 from bedtape_cassettes.model import JsonValue
+from bedtape_cassettes.operations import DUPLEX
 from bedtape_replayer.overlay.answers import find_answer_problems, read_answer
 from bedtape_replayer.overlay.expressions import TemplatedAnswer, find_expression_problems
+from bedtape_replayer.overlay.faults.base import FaultKind
 from bedtape_replayer.overlay.faults.error_response import Failure
 from bedtape_replayer.overlay.faults.kinds import BESIDE_ERROR, KINDS
 from bedtape_replayer.overlay.outputs.output import Output
@@ -265,6 +267,31 @@ def _find_fault_problems(fault: JsonObject, path: Place) -> Iterator[Problem]:
     for key in BESIDE_ERROR:
         if key in fault and kind != "error":
             yield Problem.at((*path, key), f"{key} beside error only", f"it beside {kind}")
+    if fault.get("direction") == "input":
+        yield from _find_input_problems(fault, kind, made, path)
+
+
+# The faults that change what a client sends.
+_HEARING = (
+    "error with after_events, error_frame, latency, stall, truncate, drop, repeat, swap, insert or"
+    " reset"
+)
+
+
+def _find_input_problems(
+    fault: JsonObject, name: str, kind: FaultKind, path: Place
+) -> Iterator[Problem]:
+    """Yields why a fault cannot change what a client sends."""
+    place = (*path, "direction")
+    if not kind.hears:
+        yield Problem.at(place, f"input beside {_HEARING}", f"input beside {name}")
+    elif isinstance(fault[name], dict) and fault[name].get("bytes_more"):
+        fix = "the events of a client are passed on as a whole"
+        yield Problem.at((*path, name, "bytes_more"), "no bytes_more beside input", "it", fix)
+    operations = _read_operations(fault.get("when", {}))
+    if operations and not DUPLEX.intersection(operations):
+        named = ", ".join(operations)
+        yield Problem.at(place, f"input for {' or '.join(sorted(DUPLEX))}", f"input for {named}")
 
 
 # -- layers ----------------------------------------------------------------------------------------
@@ -307,6 +334,7 @@ def _build_fault(value: JsonObject, name: str) -> Fault:
         _read_schedule(value),
         value,
         len(compact(value)),
+        value.get("direction", "output"),
     )
 
 

@@ -14,6 +14,7 @@ from bedtape_replayer.answering.answer import Source
 from bedtape_replayer.answering.operation_names import OperationName
 from bedtape_replayer.overlay.faults.corruption import Damage
 from bedtape_replayer.overlay.faults.semantic import Meaning
+from bedtape_replayer.overlay.overlay import Direction
 from bedtape_replayer.overlay.simulation.keywords import SimulateDict
 
 __all__ = [
@@ -265,6 +266,7 @@ class ErrorDict(ConditionDict, total=False):
     members: Mapping[str, Any]
     retry_after_ms: int
     after_events: int
+    direction: Direction
 
 
 class HttpDict(TypedDict, total=False):

@@ -14,12 +14,15 @@ from bedtape_replayer.overlay.when import ANY, When
 
 # Whether answers of rules and faults to equal requests have equal ids, or ids of their own.
 Ids: TypeAlias = Literal["equal", "unique"]
+# The side of a conversation that a fault changes.
+Direction: TypeAlias = Literal["output", "input"]
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """A fault: the calls it applies to, and the kind of failure. document: the fault as JSON.
-    size: the bytes of that JSON.
+    size: the bytes of that JSON. direction: whether the fault changes the answer or, of a
+    conversation, what the client sends.
     """
 
     id: str
@@ -28,6 +31,7 @@ class Fault:
     schedule: Schedule = ALWAYS
     document: JsonObject = field(default_factory=dict)
     size: int = 0
+    direction: Direction = "output"
 
 
 @dataclass(frozen=True, slots=True)

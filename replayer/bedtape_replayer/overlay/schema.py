@@ -15,7 +15,7 @@ from bedtape_cassettes.format.schema_parts import make_count
 from bedtape_replayer.answering.service_operations import OPERATION_NAMES
 from bedtape_replayer.overlay.faults.kinds import BESIDE_ERROR, KINDS
 from bedtape_replayer.overlay.outputs.dialogue import build_schema
-from bedtape_replayer.overlay.overlay import Ids
+from bedtape_replayer.overlay.overlay import Direction, Ids
 from bedtape_replayer.overlay.simulation.schema import SIMULATE
 
 
@@ -379,12 +379,21 @@ RULE: Schema = _object(
     oneOf=[{"required": [name]} for name in ("answer", "answers", "script")],
 )
 
+# Beside a fault of streams.
+DIRECTION: dict[str, Schema] = {
+    "direction": {
+        "type": "string",
+        "enum": list(get_args(Direction)),
+        "description": "The side of a conversation that the fault changes: the answer (output) or what the client sends (input). Default: output.",
+    }
+}
 FAULT: Schema = _object(
     {
         "name": _NAME,
         "when": _WHEN,
         **SCHEDULE,
         **BESIDE_ERROR,
+        **DIRECTION,
         **{name: kind.schema for name, kind in KINDS.items()},
     },
     oneOf=[{"required": [name]} for name in KINDS],

@@ -8,6 +8,7 @@ from functools import partial
 
 from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.model import Response
+from bedtape_cassettes.operations import DUPLEX
 from bedtape_cassettes.redaction.scrub import scrub_path
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.memory import Memory
@@ -285,7 +286,10 @@ class Layers:
         self, fault: Fault, occasion: Occasion, now: float, among: Candidates
     ) -> FaultContext | None:
         """Returns the context of the fault, or `None` if the fault does not match the call."""
-        if not among.matches(fault, occasion.call) or not fault.kind.applies_to(occasion.call):
+        call = occasion.call
+        if not among.matches(fault, call) or not fault.kind.applies_to(call):
+            return None
+        if fault.direction == "input" and call.operation not in DUPLEX:
             return None
         seed = derive_seed(self._all.seed, fault.id, occasion.key)
         return FaultContext(seed, now, self._memory.setdefault(fault.id, {}), occasion.seen)

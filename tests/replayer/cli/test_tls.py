@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -140,5 +141,58 @@ def test_options_that_name_no_file_are_refused(
 ) -> None:
     (tmp_path / "cert.pem").write_bytes(LEAF.pem)
     ended = run_program([*_COMMAND, *options], environ, tmp_path)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith(f"bedtape: {problem}")
+
+
+# Prints the endpoint, and what a client gets that trusts the certificates of the environment.
+_PROGRAM = (
+    "import os, ssl, urllib.request as r; url = os.environ['BEDTAPE_URL'];"
+    "trusted = ssl.create_default_context(cafile=os.environ['SSL_CERT_FILE']);"
+    "answer = r.urlopen(f'{url}/_bedtape/health', context=trusted);"
+    "print(url.partition(':')[0], os.environ['AWS_ENDPOINT_URL_BEDROCK_RUNTIME'] == url, answer.status)"
+)
+
+
+def _run(options: Sequence[str], environ: dict[str, str], folder: Path) -> CompletedProcess[str]:
+    command = (*_COMMAND[:3], "run", *options, "--", sys.executable, "-c", _PROGRAM)
+    return run_program(command, environ, folder)
+
+
+@pytest.mark.parametrize("files", [1, 2])
+def test_run_serves_and_trusts_the_users_own_certificate(
+    environ: dict[str, str], tmp_path: Path, files: int
+) -> None:
+    """The file contains the chain, so that the program trusts its authority."""
+    leaf = certificates.issue_leaf(AUTHORITY, ["127.0.0.1"], datetime.now(UTC))
+    chain = leaf.certificate_pem + AUTHORITY.certificate_pem
+    key = leaf.pem.removesuffix(leaf.certificate_pem)
+    (tmp_path / "cert.pem").write_bytes(key + chain if files == 1 else chain)
+    (tmp_path / "key.pem").write_bytes(key)
+    options = ["--tls-cert", "cert.pem", *(["--tls-key", "key.pem"] if files == 2 else [])]
+    ended = _run(options, environ, tmp_path)
+    assert (ended.returncode, ended.stdout) == (0, "https True 200\n"), ended.stderr
+    assert not (tmp_path / "state" / "tls-authority").exists()
+    written = b"".join(each.read_bytes() for each in (tmp_path / "state").glob("*.pem"))
+    assert AUTHORITY.certificate_pem.strip() in written
+    assert b"PRIVATE KEY" not in written
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--tls-key", "cert.pem"], "--tls-key: expected --tls-cert too, found cert.pem alone"),
+        (["--tls-cert", "none.pem"], "--tls-cert: expected a readable file, found none.pem"),
+        (
+            ["--tls-cert", "cert.pem", "--intercept"],
+            "--intercept: expected certificates of bedtape's own authority for Bedrock's hosts,",
+        ),
+    ],
+)
+def test_run_refuses_options_that_do_not_fit(
+    environ: dict[str, str], tmp_path: Path, options: list[str], problem: str
+) -> None:
+    (tmp_path / "cert.pem").write_bytes(LEAF.pem)
+    ended = _run(options, environ, tmp_path)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith(f"bedtape: {problem}")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from bedtape_cassettes.families.family import JsonObject
 from bedtape_cassettes.families.models import nova_sonic as sonic
@@ -13,6 +13,7 @@ from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.format.eventstream import FrameError, decode_all, encode_strings
 from bedtape_cassettes.model import JsonValue, exception_headers
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
+from bedtape_replayer.answering.duplex.input_faults import InputFaults
 from bedtape_replayer.answering.duplex.inputs import InputEvent, InputReader
 from bedtape_replayer.answering.duplex.turns import (
     OutOfTurn,
@@ -20,7 +21,7 @@ from bedtape_replayer.answering.duplex.turns import (
     Script,
     render_interruption,
 )
-from bedtape_replayer.answering.steps import Await, Finish, Send, Start, Step, Wait
+from bedtape_replayer.answering.steps import Await, EndAt, Finish, Send, Start, Step, StepEdit, Wait
 
 # A client chooses how much it sends. Audio is not kept.
 MOST_BYTES = 25 * 1024 * 1024
@@ -50,11 +51,19 @@ class Conversation:
         self.speed: float | None = None
         self.problem = ""
         self._reader = InputReader(redaction)
+        self._faults = InputFaults((), self._reader)
+        self._end: EndAt | None = None  # of a fault, after the events so far
         self._ended = False
         self._outputs: deque[OutputFrame] = deque()
         self._runs: list[_Run] = []
         self._bytes = 0
+        self._delay = 0.0  # seconds before the next output
         self._content: JsonObject | None = None  # the content of the model that is being sent
+
+    def change_input(self, edits: Sequence[StepEdit]) -> None:
+        """Apply the changes of faults to what the client sends."""
+        self._faults = InputFaults(edits, self._reader)
+        self._end = self._faults.end
 
     @property
     def complete(self) -> bool:
@@ -65,7 +74,7 @@ class Conversation:
 
     def receive(self, data: bytes, at_ms: int = 0) -> bool:
         """Take bytes of the request. Return whether the steps changed, which ends a wait."""
-        if self._ended:
+        if self._ended or self._end is not None:
             return False
         # At once, the model never speaks while the client sends. What arrives together with the
         # cue of a turn is no interruption of the turn.
@@ -73,10 +82,14 @@ class Conversation:
         try:
             for event in self._reader.feed(data):
                 self._keep(event, at_ms)
-                if speaks and not interrupted and _is_interruption(event):
-                    interrupted = True
-                    self._interrupt()
-                self._outputs += self.script.receive(event)
+                for each in self._change(event):
+                    if speaks and not interrupted and _is_interruption(each):
+                        interrupted = True
+                        self._interrupt()
+                    self._add(self.script.receive(each))
+                self._end = self._faults.end
+                if self._end is not None:
+                    return interrupted
         except FrameError as error:
             self._refuse(f"expected frames of an event stream, found bytes that are none: {error}")
         except OutOfTurn as error:
@@ -85,13 +98,27 @@ class Conversation:
 
     def end(self) -> bool:
         """The client has ended its input. Return whether the steps have changed."""
-        if not self._ended:
+        if not self._ended and self._end is None:
             self._ended = True
             try:
-                self._outputs += self.script.end()
+                for each in self._change(None):
+                    self._add(self.script.receive(each))
+                self._add(self.script.end())
             except OutOfTurn as error:
                 self._refuse(f"{error}; send the recorded events, or record the conversation again")
         return bool(self.problem)
+
+    def _change(self, event: InputEvent | None) -> list[InputEvent]:
+        """Return what the model gets in place of an event. event: `None` for the end."""
+        events, seconds = self._faults.receive(event)
+        self._delay += seconds
+        return events
+
+    def _add(self, outputs: list[OutputFrame]) -> None:
+        if outputs and self._delay:
+            outputs = [replace(outputs[0], delay=self._delay), *outputs[1:]]
+            self._delay = 0.0
+        self._outputs += outputs
 
     def _keep(self, event: InputEvent, at_ms: int) -> None:
         last = self._runs[-1] if self._runs else None
@@ -131,15 +158,20 @@ class Conversation:
             if self._outputs:
                 yield from self._send(self._outputs[0])
                 continue
-            last = None if self.problem else self.script.last
+            if self._end is not None and not self.problem:
+                yield from map(Send, filter(None, (self._end.data,)))
+                last = self._end.last
+            else:
+                last = None if self.problem else self.script.last
             if last is None and self._ended:
                 last = Finish()
             yield last or Await()
 
     def _send(self, output: OutputFrame) -> Iterator[Step]:
         """Yield the wait before a frame, and the frame, unless the wait was interrupted."""
-        if self.speed is not None and output.wait_ms:
-            yield Wait(output.wait_ms / 1000 / self.speed)
+        pause = output.delay + (0 if self.speed is None else output.wait_ms / 1000 / self.speed)
+        if pause:
+            yield Wait(pause)
         if self._outputs and self._outputs[0] is output:
             self._outputs.popleft()
             self._follow(output.data)

@@ -26,10 +26,14 @@ from bedtape_replayer.answering.steps import Step, build_last_step
 
 @dataclass(frozen=True, slots=True)
 class OutputFrame:
-    """One frame, due `wait_ms` after the frame before it or after the client's event."""
+    """One frame, due `wait_ms` after the frame before it or after the client's event.
+
+    delay: further seconds, at any pace.
+    """
 
     wait_ms: int
     data: bytes
+    delay: float = 0.0
 
 
 class OutOfTurn(Exception):

@@ -14,6 +14,7 @@ from bedtape_cassettes.format import bodies, eventstream
 from bedtape_cassettes.format.document import build_document
 from bedtape_cassettes.model import Cassette, Interaction, JsonValue
 from bedtape_cassettes.names import cassette_name
+from bedtape_cassettes.operations import DUPLEX
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.answering.match import Miss, Near
 from bedtape_replayer.answering.reply import Piece
@@ -83,12 +84,37 @@ def _answer(record: Record) -> JsonValue:
         "cut": record.cut,
         "blocks": _blocks(record),
         "events": events if reply.streamed else [],
+        "input": _input(record),
         "more_events": max(0, len(pieces) - _EVENTS) if reply.streamed else 0,
         **(
             {"body": None, "body_base64": None}
             if reply.streamed
             else render_body(b"".join(p.data for p in pieces))
         ),
+    }
+
+
+def _input(record: Record) -> JsonValue:
+    """Return the client's events of a conversation: `at_ms`, `name`, `payload`, `count`, `bytes`.
+
+    Events of audio in a row are one item.
+    """
+    events = record.json.get("events") if isinstance(record.json, dict) else None
+    if record.operation not in DUPLEX or not isinstance(events, list):
+        return []
+    return [_input_event(event) for event in events[:_EVENTS] if isinstance(event, dict)]
+
+
+def _input_event(item: dict[str, JsonValue]) -> JsonValue:
+    event = item.get("event", item.get("value"))
+    names = list(event) if isinstance(event, dict) else []
+    payload = bodies.compact(make_json_safe(event)).decode()
+    return {
+        "at_ms": item.get("at_ms", 0),
+        "name": make_json_safe(names[0] if len(names) == 1 else "event"),
+        "payload": payload[:_PAYLOAD],
+        "count": item.get("count", 1),
+        "bytes": item.get("bytes", len(payload)),
     }
 
 
@@ -137,9 +163,13 @@ def _read_piece(data: bytes) -> tuple[str, bytes]:
 
 
 def _read_chunk(payload: bytes) -> bytes:
-    """Return the JSON inside a chunk of InvokeModel, or the payload of any other event."""
+    """Return the JSON inside a chunk of InvokeModel, also with padding, or the payload of any
+    other event.
+    """
+    if not payload.startswith(b'{"bytes"'):
+        return payload
     try:
-        return bodies.compact(bodies.open_chunk(payload))
+        return bodies.compact(bodies.read_chunk(payload))
     except ValueError:
         return payload
 

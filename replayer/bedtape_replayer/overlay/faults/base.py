@@ -67,12 +67,16 @@ class FaultKind:
 
     replaces: whether `build_answer` may answer. The first fault that answers is the answer to the
     call. live: whether the fault can change a stream that another server still sends. Otherwise the
-    complete stream is needed.
+    complete stream is needed. converses: whether a fault that is not live can change the stream of
+    a conversation, whose events depend on the client. hears: whether the fault can change the
+    client's side of a conversation.
     """
 
     __slots__ = ()
     replaces = False
     live = False
+    converses = False
+    hears = False
 
     @property
     def varies(self) -> bool:

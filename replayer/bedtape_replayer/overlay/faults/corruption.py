@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
@@ -10,6 +10,7 @@ from bedtape_cassettes.format import eventstream
 from bedtape_cassettes.format.eventstream import FrameError
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.reply import Reply
+from bedtape_replayer.answering.steps import ChangeEvents, StepEdit
 from bedtape_replayer.overlay.faults.base import (
     FaultContext,
     FaultKind,
@@ -33,6 +34,7 @@ class Corrupt(FaultKind):
 
     what: Damage
     event: int = 1
+    converses = True
 
     def __post_init__(self) -> None:
         check_minimum(1, event=self.event)
@@ -44,6 +46,14 @@ class Corrupt(FaultKind):
 
     def find_problem(self, operations: tuple[str, ...]) -> str | None:
         return None if self.what == "json" else explain_no_stream(operations, framed=True)
+
+    def on_arriving(self, reply: Reply, call: Call, context: FaultContext) -> StepEdit | None:  # noqa: ARG002
+        def change(number: int, data: bytes | None) -> Iterable[bytes]:
+            if data is None:
+                return ()
+            return (_FRAMED[self.what](data) if number == self.event else data,)
+
+        return ChangeEvents(change)
 
     def on_reply(self, reply: Reply, call: Call, context: FaultContext) -> Reply:  # noqa: ARG002
         framed = is_event_stream(reply)

@@ -45,6 +45,7 @@ class _SelectedEvents(_EventFault):
     numbers: tuple[int, ...] = ()
     types: tuple[str, ...] = ()
     live = True
+    hears = True
 
     def __post_init__(self) -> None:
         for number in self.numbers:
@@ -114,10 +115,15 @@ class Repeat(_SelectedEvents):
 
 @dataclass(frozen=True, slots=True)
 class Swap(_EventFault):
-    """Swaps two events but not their times. A stream with fewer events does not change."""
+    """Swaps two events but not their times. A stream with fewer events does not change.
+
+    In a conversation, the first of them and the events between wait for the second.
+    """
 
     first: int
     second: int
+    converses = True
+    hears = True
 
     def __post_init__(self) -> None:
         check_minimum(1, first=self.first, second=self.second)
@@ -131,6 +137,24 @@ class Swap(_EventFault):
             changed[other] = replace(events[one], at_ms=events[other].at_ms)
         return changed
 
+    def on_arriving(self, reply: Reply, call: Call, context: FaultContext) -> StepEdit:  # noqa: ARG002
+        first, second = sorted((self.first, self.second))
+        held: list[bytes] = []
+
+        def change(number: int, data: bytes | None) -> Iterable[bytes]:
+            if data is not None and not first <= number <= second:
+                return (data,)
+            if data is not None:
+                held.append(data)
+                if number < second:
+                    return ()
+                held[0], held[-1] = held[-1], held[0]
+            ready = tuple(held)
+            held.clear()
+            return ready
+
+        return ChangeEvents(change, holds=True)
+
 
 @dataclass(frozen=True, slots=True)
 class Insert(_EventFault):
@@ -140,6 +164,7 @@ class Insert(_EventFault):
     payload: Mapping[str, JsonValue] = field(default_factory=dict)
     after_events: int = 1
     live = True
+    hears = True
 
     def __post_init__(self) -> None:
         check_minimum(0, after_events=self.after_events)

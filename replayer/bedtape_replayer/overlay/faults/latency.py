@@ -25,6 +25,7 @@ class Delay(FaultKind):
     between_ms: int = 0
     jitter_ms: int = 0
     live = True
+    hears = True
 
     def __post_init__(self) -> None:
         check_minimum(

@@ -41,6 +41,7 @@ class Raise(StreamingFault):
     message: str | None = None
     members: Mapping[str, JsonValue] = field(default_factory=dict)
     live = True
+    hears = True
 
     def __post_init__(self) -> None:
         check_minimum(0, after_events=self.after_events)
@@ -99,6 +100,7 @@ class RaiseUnmodelled(StreamingFault):
     message: str = ""
     after_events: int = 1
     live = True
+    hears = True
 
     def __post_init__(self) -> None:
         check_minimum(0, after_events=self.after_events)

@@ -23,6 +23,7 @@ class BreakOff(FaultKind):
     bytes_more: int = 0
     code: int | None = None
     live = True
+    hears = True
 
     def __post_init__(self) -> None:
         check_minimum(0, after_events=self.after_events, bytes_more=self.bytes_more, code=self.code)

@@ -19,6 +19,7 @@ class Silence(FaultKind):
 
     after_events: int | None = None
     live = True
+    hears = True
 
     def __post_init__(self) -> None:
         check_minimum(0, after_events=self.after_events)

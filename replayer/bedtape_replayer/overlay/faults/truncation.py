@@ -27,6 +27,7 @@ class Truncate(FaultKind):
     bytes_more: int = 0
     in_order: bool = True
     live = True
+    hears = True
 
     def __post_init__(self) -> None:
         check_minimum(0, after_events=self.after_events, bytes_more=self.bytes_more)

@@ -323,6 +323,23 @@ def test_a_rule_can_have_its_own_guardrails(bedrock: Replayer) -> None:
     assert answer["output"]["message"]["content"] == [{"text": "No answer."}]
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_a_prompt_to_a_model_whose_family_a_rule_names_is_blocked(
+    bedrock: Replayer, stream: bool
+) -> None:
+    bedrock.respond(text="Hello.", family="llama")
+    arn = "arn:aws:bedrock:us-east-1:123456789012:imported-model/abcdefghijkl"
+    request = {"modelId": arn, "body": json.dumps({"prompt": "my secret"}), **NAMED}
+    client = _runtime(bedrock)
+    if stream:
+        events = client.invoke_model_with_response_stream(**request)["body"]
+        values = [json.loads(event["chunk"]["bytes"]) for event in events]
+    else:
+        values = [json.loads(client.invoke_model(**request)["body"].read())]
+    assert "".join(value["generation"] for value in values) == "No question."
+    assert values[-1]["amazon-bedrock-guardrailAction"] == "INTERVENED"
+
+
 def test_the_control_api_sets_policies(bedrock: Replayer) -> None:
     bedrock.simulate(guardrails=False)
     bedrock.respond(text="The secret.")

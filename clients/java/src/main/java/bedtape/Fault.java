@@ -101,6 +101,17 @@ public final class Fault {
         return this;
     }
 
+    public String direction;
+
+    /**
+     * The side of a conversation that the fault changes: the answer (output) or what the client
+     * sends (input). Default: output. One of output, input.
+     */
+    public Fault direction(String value) {
+        direction = value;
+        return this;
+    }
+
     public String error;
 
     /** An error by its name. */

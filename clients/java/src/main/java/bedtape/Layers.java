@@ -102,6 +102,11 @@ public record Layers(
          * stream.
          */
         @JsonProperty("after_events") Integer afterEvents,
+        /**
+         * The side of a conversation that the fault changes: the answer (output) or what the client
+         * sends (input). Default: output. One of output, input.
+         */
+        String direction,
         /** An error by its name. */
         String error,
         /** An answer with any status and body. */
