@@ -32,7 +32,6 @@ OWN = {
     "answering/gaps.py: b'(%b)' % patter": "escaped sample ids",
     "api/route.py: re.sub('\\\\\\\\{(\\\\": "the paths of routes",
     "bedtape_cassettes/operations.py: _OTHER_API + ''.": "the paths of operations",
-    "format/json_schema.py: wanted": "bedtape's own schemas",
     "format/yaml_reader.py: pattern": "a table of the module",
     "guardrails/policy.py: '|'.join(literal": "escaped texts of policies",
     "guardrails/sensitive.py: f'(?i:\\\\b(?:{wor": "a table of the module",

@@ -146,6 +146,8 @@ _WITHIN = {
     "NoSuch": "becomes an answer of the control API",
     "InitError": "is told by the command",
     "MarkInvalid": "becomes a test's failure",
+    "Mismatch": "becomes an OverlayException",
+    "NoValue": "becomes an OverlayException",
     "OutOfTurn": "becomes an exception in the stream",
     "RecorderError": "is told by the command",
     "RecordingError": "becomes a test's failure",

@@ -1,8 +1,8 @@
 """Validates JSON against a JSON Schema. Its messages contain a fix.
 
-It implements the keywords of JSON Schema 2020-12 that bedtape's schemas use. A test compares it
-with the jsonschema library. An unknown keyword in a schema raises an error, so that no keyword is
-ignored.
+It implements the keywords of JSON Schema 2020-12 that bedtape's schemas use, and those of schemas
+for answers of models. A test compares it with the jsonschema library. An unknown keyword in a
+schema raises an error, so that no keyword is ignored.
 """
 
 from __future__ import annotations
@@ -12,14 +12,17 @@ import re
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date, datetime, time
 from difflib import get_close_matches
+from ipaddress import IPv4Address, IPv6Address
 from math import isfinite
 from typing import Any, TypeAlias
+from uuid import UUID
 
 from bedtape_cassettes.errors import Problem
 from bedtape_cassettes.format.bodies import MAX_LEVELS, compact, levels
 from bedtape_cassettes.format.json_values import Place, same
-from bedtape_cassettes.format.patterns import compile_pattern
+from bedtape_cassettes.format.patterns import compile_pattern, matches
 from bedtape_cassettes.model import JsonValue
 
 Schema: TypeAlias = dict[str, Any]
@@ -38,6 +41,11 @@ _SILENT = {
     "$schema",
     "$id",
     "$defs",
+    "definitions",
+    "$comment",
+    "deprecated",
+    "readOnly",
+    "writeOnly",
     "title",
     "description",
     "default",
@@ -126,11 +134,24 @@ def render_value(value: JsonValue) -> str:
     return text if len(text) <= _WIDTH else f"{text[:_WIDTH]}…"
 
 
+def find_target(reference: str, root: JsonValue) -> JsonValue | None:
+    """Returns the schema that a `$ref` of the root schema names, or None if it names none."""
+    target = root
+    for name in reference.removeprefix("#").split("/")[1:] if reference.startswith("#") else ["?"]:
+        key = name.replace("~1", "/").replace("~0", "~")
+        target = target.get(key) if isinstance(target, dict) else None
+    return target
+
+
 def _check(value: JsonValue, at: _Place) -> Iterator[Problem]:
-    schema = _resolve(at.schema, at.root)
+    schema: Any = at.schema
+    if isinstance(schema, bool):
+        if not schema:
+            yield Problem.at(at.path, "no value", render_value(value))
+        return
     kinds = schema.get("type", [])
     kinds = [kinds] if isinstance(kinds, str) else kinds
-    if kinds and not any(_is(value, kind) for kind in kinds):
+    if kinds and not _has_type(value, kinds):
         yield Problem.at(at.path, _name_types(kinds), render_value(value))
         return
     for keyword, wanted in schema.items():
@@ -141,12 +162,21 @@ def _check(value: JsonValue, at: _Place) -> Iterator[Problem]:
         yield from _KEYWORDS[keyword](value, wanted, _Place(schema, at.root, at.path))
 
 
+def _check_target(value: JsonValue, wanted: str, at: _Place) -> Iterator[Problem]:
+    target = find_target(wanted, at.root)
+    if target is None:
+        raise NotImplementedError(f"the schema has no {wanted}")
+    yield from _check(value, _Place(target, at.root, at.path))  # type: ignore[arg-type]  # a schema
+
+
 def _resolve(schema: Schema, root: Schema) -> Schema:
     """Returns the schema that `$ref` names, merged with the schema's other keywords."""
-    if "$ref" not in schema:
-        return schema
-    name = schema["$ref"].removeprefix("#/$defs/")
-    return {**root["$defs"][name], **{key: rest for key, rest in schema.items() if key != "$ref"}}
+    target = find_target(schema["$ref"], root) if "$ref" in schema else None
+    return {**target, **schema} if isinstance(target, dict) else schema
+
+
+def _has_type(value: JsonValue, kinds: str | list[str]) -> bool:
+    return any(_is(value, kind) for kind in ([kinds] if isinstance(kinds, str) else kinds))
 
 
 def _is(value: JsonValue, kind: str) -> bool:
@@ -169,14 +199,14 @@ def _name_types(kinds: list[str]) -> str:
 
 def _any_of(value: JsonValue, wanted: list[Schema], at: _Place) -> Iterator[Problem]:
     """Yields the problems of the branch with the value's type, else one problem with all types."""
-    branches = [_resolve(branch, at.root) for branch in wanted]
-    problems = [list(_check(value, _Place(branch, at.root, at.path))) for branch in branches]
+    problems = [list(_check(value, _Place(branch, at.root, at.path))) for branch in wanted]
     if not all(problems):
         return
+    branches = [_resolve(each, at.root) if isinstance(each, dict) else {} for each in wanted]
     own = [
         wrong
         for branch, wrong in zip(branches, problems, strict=True)
-        if "type" in branch and _is(value, branch["type"])
+        if "type" in branch and _has_type(value, branch["type"])
     ]
     if own:
         yield from min(own, key=len)
@@ -221,8 +251,23 @@ def _check_required(value: JsonValue, wanted: list[str], at: _Place) -> Iterator
             yield Problem.at(at.path, f"the key {name!r}", "none", f"add {name}")
 
 
+def _all_of(value: JsonValue, wanted: list[Schema], at: _Place) -> Iterator[Problem]:
+    for branch in wanted:
+        yield from _check(value, _Place(branch, at.root, at.path))
+
+
+def _const(value: JsonValue, wanted: JsonValue, at: _Place) -> Iterator[Problem]:
+    yield from _enum(value, [wanted], at)
+
+
 def _one_of(value: JsonValue, wanted: list[Schema], at: _Place) -> Iterator[Problem]:
-    """Each branch contains `required` alone, with one key."""
+    """The branches may contain `required` alone, with one key. The message then names the keys."""
+    if any(set(branch) != {"required"} or len(branch["required"]) != 1 for branch in wanted):
+        fitting = sum(not list(_check(value, _Place(each, at.root, at.path))) for each in wanted)
+        if fitting != 1:
+            words = f"exactly one of {len(wanted)} alternatives"
+            yield Problem.at(at.path, words, f"{fitting} for {render_value(value)}")
+        return
     names = [branch["required"][0] for branch in wanted]
     there = [name for name in names if isinstance(value, dict) and name in value]
     if isinstance(value, dict) and len(there) != 1:
@@ -239,6 +284,35 @@ def _items(value: JsonValue, wanted: Schema, at: _Place) -> Iterator[Problem]:
 def _min_items(value: JsonValue, wanted: int, at: _Place) -> Iterator[Problem]:
     if isinstance(value, list) and len(value) < wanted:
         yield Problem.at(at.path, f"at least {wanted} item{'s' * (wanted != 1)}", f"{len(value)}")
+
+
+def _max_items(value: JsonValue, wanted: int, at: _Place) -> Iterator[Problem]:
+    if isinstance(value, list) and len(value) > wanted:
+        yield Problem.at(at.path, f"at most {wanted} item{'s' * (wanted != 1)}", f"{len(value)}")
+
+
+def _unique_items(value: JsonValue, wanted: bool, at: _Place) -> Iterator[Problem]:
+    items = value if wanted and isinstance(value, list) else []
+    for number, item in enumerate(items):
+        if any(same(item, other) for other in items[:number]):
+            words = "an item that is not in the list yet"
+            yield Problem.at((*at.path, number), words, render_value(item))
+
+
+def _max_properties(value: JsonValue, wanted: int, at: _Place) -> Iterator[Problem]:
+    if isinstance(value, dict) and len(value) > wanted:
+        yield Problem.at(at.path, f"at most {wanted} member{'s' * (wanted != 1)}", f"{len(value)}")
+
+
+def _multiple_of(value: JsonValue, wanted: float, at: _Place) -> Iterator[Problem]:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return
+    try:
+        rest = value % wanted if isinstance(wanted, int) else (value / wanted) % 1
+    except OverflowError:
+        rest = 0
+    if rest:
+        yield Problem.at(at.path, f"a multiple of {wanted}", render_value(value))
 
 
 def _min_properties(value: JsonValue, wanted: int, at: _Place) -> Iterator[Problem]:
@@ -266,8 +340,15 @@ def _length(value: JsonValue, wanted: int, at: _Place) -> Iterator[Problem]:
         )
 
 
+def _max_length(value: JsonValue, wanted: int, at: _Place) -> Iterator[Problem]:
+    if isinstance(value, str) and len(value) > wanted:
+        yield Problem.at(
+            at.path, f"at most {wanted} character{'s' * (wanted != 1)}", render_value(value)
+        )
+
+
 def _pattern(value: JsonValue, wanted: str, at: _Place) -> Iterator[Problem]:
-    if isinstance(value, str) and not re.search(wanted, value):
+    if isinstance(value, str) and not matches(compile_pattern(wanted), value):
         yield Problem.at(at.path, f"text of the form {wanted}", render_value(value))
 
 
@@ -279,6 +360,8 @@ def _format(value: JsonValue, wanted: str, at: _Place) -> Iterator[Problem]:
             compile_pattern(value)
         elif wanted == "base64":
             b64decode(value, validate=True)
+        elif wanted in _FORMATS:
+            _FORMATS[wanted](value)
     except ValueError as error:
         yield Problem.at(
             at.path,
@@ -287,8 +370,25 @@ def _format(value: JsonValue, wanted: str, at: _Place) -> Iterator[Problem]:
         )
 
 
+_FORMATS: dict[str, Callable[[str], object]] = {
+    "date": date.fromisoformat,
+    "date-time": datetime.fromisoformat,
+    "time": time.fromisoformat,
+    "ipv4": IPv4Address,
+    "ipv6": IPv6Address,
+    "uuid": UUID,
+}
 _KEYWORDS: dict[str, _Check] = {
+    "$ref": _check_target,
+    "allOf": _all_of,
     "anyOf": _any_of,
+    "const": _const,
+    "exclusiveMaximum": _limit(operator.ge, "below"),
+    "maxItems": _max_items,
+    "maxLength": _max_length,
+    "maxProperties": _max_properties,
+    "multipleOf": _multiple_of,
+    "uniqueItems": _unique_items,
     "enum": _enum,
     "properties": _properties,
     "additionalProperties": _additional,

@@ -63,6 +63,8 @@ type Answer struct {
 	// Any JSON value: the input of the tool that the request forces the model to call, otherwise
 	// text.
 	JSON any `json:"json,omitzero"`
+	// A value of the request's schema, in place of json. One of auto.
+	Schema string `json:"schema,omitzero"`
 	// The text of the answer, as the deltas of a stream.
 	Pieces []string `json:"pieces,omitzero"`
 	// The text with which the model refuses to answer.
@@ -313,6 +315,9 @@ type Simulate struct {
 	Limits any `json:"limits,omitzero"`
 	// Errors for requests above a quota of each model. Either false or a ModelQuotas.
 	Quotas any `json:"quotas,omitzero"`
+	// Errors for schemas that the service refuses, and for answers that match no schema. Either a
+	// truth or a StructuredOutput.
+	StructuredOutput any `json:"structured_output,omitzero"`
 	// Errors for service tiers that a model does not have. Either a truth or a ServiceTier.
 	ServiceTiers any `json:"service_tiers,omitzero"`
 }
@@ -349,6 +354,14 @@ type ModelQuotas struct {
 	OutputRate int `json:"output_rate,omitzero"`
 	// Other quotas of models, by glob. The first one counts.
 	Models map[string]any `json:"models,omitzero"`
+}
+
+// StructuredOutput is a part of Simulate.
+type StructuredOutput struct {
+	// Whether answers of rules must match. Default: true.
+	CheckAnswers bool `json:"check_answers,omitzero"`
+	// Whether unsupported schemas are refused. Default: true.
+	CheckSchemas bool `json:"check_schemas,omitzero"`
 }
 
 // ServiceTier is a part of Simulate.

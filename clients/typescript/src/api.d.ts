@@ -449,6 +449,11 @@ export interface components {
             text?: string;
             /** @description Any JSON value: the input of the tool that the request forces the model to call, otherwise text. */
             json?: unknown;
+            /**
+             * @description A value of the request's schema, in place of json.
+             * @enum {string}
+             */
+            schema?: "auto";
             /** @description The text of the answer, as the deltas of a stream. */
             pieces?: string[];
             /** @description The text with which the model refuses to answer. */
@@ -2184,6 +2189,13 @@ export interface components {
                         };
                     };
                 };
+                /** @description Errors for schemas that the service refuses, and for answers that match no schema. */
+                structured_output?: boolean | {
+                    /** @description Whether answers of rules must match. Default: true. */
+                    check_answers?: boolean;
+                    /** @description Whether unsupported schemas are refused. Default: true. */
+                    check_schemas?: boolean;
+                };
                 /** @description Errors for service tiers that a model does not have. */
                 service_tiers?: boolean | {
                     /** @description The tiers beside default. Default: of the model. */
@@ -2386,6 +2398,13 @@ export interface components {
                         };
                     };
                 };
+                /** @description Errors for schemas that the service refuses, and for answers that match no schema. */
+                structured_output?: boolean | {
+                    /** @description Whether answers of rules must match. Default: true. */
+                    check_answers?: boolean;
+                    /** @description Whether unsupported schemas are refused. Default: true. */
+                    check_schemas?: boolean;
+                };
                 /** @description Errors for service tiers that a model does not have. */
                 service_tiers?: boolean | {
                     /** @description The tiers beside default. Default: of the model. */
@@ -2584,6 +2603,13 @@ export interface components {
                             output_rate?: number;
                         };
                     };
+                };
+                /** @description Errors for schemas that the service refuses, and for answers that match no schema. */
+                structured_output?: boolean | {
+                    /** @description Whether answers of rules must match. Default: true. */
+                    check_answers?: boolean;
+                    /** @description Whether unsupported schemas are refused. Default: true. */
+                    check_schemas?: boolean;
                 };
                 /** @description Errors for service tiers that a model does not have. */
                 service_tiers?: boolean | {
@@ -2802,6 +2828,13 @@ export interface components {
                             output_rate?: number;
                         };
                     };
+                };
+                /** @description Errors for schemas that the service refuses, and for answers that match no schema. */
+                structured_output?: boolean | {
+                    /** @description Whether answers of rules must match. Default: true. */
+                    check_answers?: boolean;
+                    /** @description Whether unsupported schemas are refused. Default: true. */
+                    check_schemas?: boolean;
                 };
                 /** @description Errors for service tiers that a model does not have. */
                 service_tiers?: boolean | {
@@ -3908,6 +3941,13 @@ export interface operations {
                                 output_rate?: number;
                             };
                         };
+                    };
+                    /** @description Errors for schemas that the service refuses, and for answers that match no schema. */
+                    structured_output?: boolean | {
+                        /** @description Whether answers of rules must match. Default: true. */
+                        check_answers?: boolean;
+                        /** @description Whether unsupported schemas are refused. Default: true. */
+                        check_schemas?: boolean;
                     };
                     /** @description Errors for service tiers that a model does not have. */
                     service_tiers?: boolean | {

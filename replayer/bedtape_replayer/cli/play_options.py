@@ -29,6 +29,7 @@ class FeatureChoice(StrEnum):
     guardrails = "guardrails"
     limits = "limits"
     service_tiers = "service_tiers"
+    structured_output = "structured_output"
 
 
 class ValidationChoice(StrEnum):

@@ -15,6 +15,7 @@ from typing import Protocol
 from bedtape_cassettes.addresses import DEFAULT_SESSION, render_prefix
 from bedtape_cassettes.format.patterns import SlowPattern
 from bedtape_cassettes.model import Events, Response
+from bedtape_cassettes.operations import DUPLEX
 from bedtape_replayer.answering.answer import MISS, OVERLAY, Answer, Outcome, Progress
 from bedtape_replayer.answering.binding import ECHOED, bind, echo_session
 from bedtape_replayer.answering.call import Call, Findings, RequestParts
@@ -269,9 +270,18 @@ class Engine:
         """Returns the server to ask if nothing else answers."""
         url = session.upstream or self.upstream
         # the request to the other server would have to be complete
-        if call.known is not None and call.known.duplex:
+        if call.operation in DUPLEX:
             return None
         return None if url is None else f"{url.rstrip('/')}{render_prefix(service=call.prefix)}"
+
+    def _advise_on_upstream(self, session: SessionState, call: Call) -> str:
+        """Return what to do about a conversation that the other server is not asked for."""
+        if not (session.upstream or self.upstream) or call.operation not in DUPLEX:
+            return ""
+        return (
+            "The other server was not asked, because bedtape forwards no bidirectional streams."
+            " Record the conversation with bedtape record, or answer it with a rule."
+        )
 
     def _strict(self, session: SessionState) -> bool:
         return self.strict if session.strict is None else session.strict
@@ -300,7 +310,8 @@ class Engine:
             )
         queue = index.queue(key)
         miss = index.report_exhausted(call, queue) if queue else index.report_miss(call)
-        layers, advice = session.layers.explain(call), self.advise(call.session)
+        layers = session.layers.explain(call)
+        advice = self.advise(call.session) or self._advise_on_upstream(session, call)
         miss = replace(miss, layers=layers, elsewhere=self.elsewhere(call), advice=advice)
         return Answer(
             call,

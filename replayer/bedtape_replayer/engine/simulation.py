@@ -7,12 +7,14 @@ from dataclasses import replace
 from bedtape_replayer.answering.answer import Answer, Source
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.reply import build_response_reply
+from bedtape_replayer.overlay.candidates import LayerError
 from bedtape_replayer.overlay.faults.base import derive_seed
 from bedtape_replayer.overlay.rendered import Occasion, RuleMatch
 from bedtape_replayer.overlay.session_layers import Layers
 from bedtape_replayer.overlay.simulation.context import Context
 from bedtape_replayer.overlay.simulation.features import Features
 from bedtape_replayer.overlay.simulation.state import SimulationState
+from bedtape_replayer.overlay.simulation.structured_output import Mismatch
 
 # The sources whose answers are those of a model. Another server has features of its own.
 _SOURCES = ("rule", "cassette", "default")
@@ -51,15 +53,20 @@ def refuse_request(
 def simulate(
     layers: Layers, answer: Answer, occasion: Occasion, now: float, state: SimulationState
 ) -> Answer:
-    """Return the answer of a rule or recording as the service sends it. now, state: as above."""
+    """Return the answer of a rule or recording as the service sends it. now, state: as above.
+
+    Raises LayerError if a rule's answer is none that the service gives.
+    """
     features = layers.features_of(answer.by if answer.source == "rule" else None)
     if not features or answer.response is None or answer.source not in _SOURCES:
         return answer
     seed = derive_seed(layers.effective.seed, f"simulate/{occasion.number}", occasion.key)
     family = layers.family_of(answer.by) if answer.source == "rule" else None
-    is_recorded = answer.source == "cassette"
-    context = Context(occasion.call, now, state=state, is_recorded=is_recorded)
-    effect = features.change(context, answer.response, seed, family)
+    context = Context(occasion.call, now, state=state, source=answer.source)
+    try:
+        effect = features.change(context, answer.response, seed, family)
+    except Mismatch as error:
+        raise LayerError(f"{answer.by} cannot answer {occasion.call.operation}: {error}") from None
     if effect is None:
         return answer
     if effect.response is answer.response:

@@ -40,11 +40,12 @@ from bedtape_replayer.overlay.outputs.dialogue import read_dialogue
 from bedtape_replayer.overlay.outputs.output import Output
 from bedtape_replayer.overlay.outputs.raw import Raw
 from bedtape_replayer.overlay.rule import AnswerContent
+from bedtape_replayer.overlay.simulation.schemas.answer import SchemaAnswer
 
 JsonObject = dict[str, Any]
 
 # Keys to kinds of answers. An answer has one kind.
-_MESSAGE_KEYS = ("text", "pieces", "json", "refusal", "tool", "reasoning", "citations")
+_MESSAGE_KEYS = ("text", "pieces", "json", "schema", "refusal", "tool", "reasoning", "citations")
 _KINDS = {
     **dict.fromkeys(_MESSAGE_KEYS, "a message"),
     "blocks": "blocks",
@@ -95,8 +96,9 @@ def find_answer_problems(
                 f"{key} only with {' or '.join(_ALLOWED_WITH[key])}",
                 f"it with {kinds[0]}",
             )
-    if len(texts := [key for key in ("text", "pieces", "json", "refusal") if key in answer]) > 1:
-        yield Problem.at(path, "one of text, pieces, json and refusal", " and ".join(texts))
+    texts = [key for key in ("text", "pieces", "json", "schema", "refusal") if key in answer]
+    if len(texts) > 1:
+        yield Problem.at(path, "one of text, pieces, json, schema and refusal", " and ".join(texts))
     if "trace" in answer:
         yield from _import_outputs().find_trace_problems(answer["trace"], (*path, "trace"))
     if kinds == ["an output"]:
@@ -179,14 +181,16 @@ def read_answer(answer: JsonObject, operations: tuple[str, ...]) -> AnswerConten
     )
     trace = tuple(answer.get("trace", ()))
     pieces = tuple(answer.get("pieces", ()))
-    return Message(blocks, stop, answer.get("stop_sequence"), _read_usage(answer), trace, pieces)
+    usage = _read_usage(answer)
+    message = Message(blocks, stop, answer.get("stop_sequence"), usage, trace, pieces)
+    return SchemaAnswer(message) if "schema" in answer else message
 
 
 def _read_message_blocks(answer: JsonObject) -> Iterator[Block]:
     if "reasoning" in answer:
         yield _read_reasoning(answer["reasoning"])
-    if "json" in answer:
-        yield Json(answer["json"])
+    if "json" in answer or "schema" in answer:
+        yield Json(answer.get("json"))
     if "refusal" in answer:
         yield Refusal(answer["refusal"])
     if "text" in answer:

@@ -208,6 +208,7 @@ class AnswerDict(TypedDict, total=False):
     text: str
     pieces: Sequence[str]
     json: Any
+    schema: Literal["auto"]
     refusal: str
     tool: ToolDict | Sequence[ToolDict]
     reasoning: str | ReasoningDict

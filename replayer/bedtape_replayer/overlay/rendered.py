@@ -20,6 +20,7 @@ from bedtape_replayer.overlay.faults.base import derive_seed
 from bedtape_replayer.overlay.faults.error_response import Failure
 from bedtape_replayer.overlay.outputs.dialogue import Dialogue
 from bedtape_replayer.overlay.rule import FIXED, Rule
+from bedtape_replayer.overlay.simulation.schemas.answer import SchemaAnswer
 
 _BYTES = 32 * 1024 * 1024
 # The memory of an answer whose bytes are in its template.
@@ -92,6 +93,8 @@ class RuleAnswers:
         content = rule.compute(fired, call)
         if content is None or not rule.has_words_for(content, call):
             return None
+        if isinstance(content, SchemaAnswer):
+            content = content.fill(call, derive_seed(seed, f"{rule.id}/{position}/schema", key))
         is_fixed, is_shared = content is rule.answers[position], False
         if isinstance(content, FIXED):  # their request ids may also be in the body
             response = rule.render(content, call, Random(0), Reads())  # noqa: S311 - nothing is random

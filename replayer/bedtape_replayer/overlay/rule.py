@@ -22,6 +22,7 @@ from bedtape_replayer.overlay.outputs.output import Output
 from bedtape_replayer.overlay.outputs.raw import Raw
 from bedtape_replayer.overlay.schedule import ALWAYS, Schedule
 from bedtape_replayer.overlay.simulation.features import NO_FEATURES, Features
+from bedtape_replayer.overlay.simulation.schemas.answer import SchemaAnswer
 from bedtape_replayer.overlay.when import ANY, When
 
 # The operations whose requests offer tools to a model.
@@ -30,7 +31,7 @@ _OFFERING = (
     *("ChatCompletions", "Responses", "Messages"),
 )
 # What an answer of a rule is before it is rendered for a call.
-AnswerContent: TypeAlias = Content | Failure | Output | Raw | Dialogue
+AnswerContent: TypeAlias = Content | Failure | Output | Raw | Dialogue | SchemaAnswer
 # The kinds of answers that do not depend on the operation and the model family of a call.
 FIXED = (Failure, Output, Raw, Dialogue)
 # Returns the content of an answer, or None to pass the call on.
@@ -96,6 +97,8 @@ class Rule:
         """
         if isinstance(content, Dialogue):
             return call.known is not None and call.known.duplex
+        if isinstance(content, SchemaAnswer):
+            content = content.message
         if isinstance(content, FIXED) or call.operation is None or self.when.names_operations:
             return True
         return has_words_for(call.operation, content)
@@ -133,6 +136,8 @@ class Rule:
             return given.build_response()
         if isinstance(given, Output):
             return given.build_response(call)
+        if isinstance(given, SchemaAnswer):
+            given = given.message
         if call.operation is None:
             raise RenderError(
                 f"{call.method} {call.target.path} is no operation of Bedrock's; give the body"

@@ -213,6 +213,11 @@ ANSWER: dict[str, Schema] = {
     "json": {
         "description": "Any JSON value: the input of the tool that the request forces the model to call, otherwise text."
     },
+    "schema": {
+        "type": "string",
+        "enum": ["auto"],
+        "description": "A value of the request's schema, in place of json.",
+    },
     "pieces": {
         "type": "array",
         "items": {"type": "string", "minLength": 1},

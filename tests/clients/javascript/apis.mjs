@@ -1,9 +1,11 @@
 // OpenAI's, Anthropic's and Vercel's clients on Chat Completions, Responses and Messages.
 //
-// stdin: a JSON list of jobs {"client", "url", "stream", "calls"}; client is a name of CLIENTS, url an endpoint without a
-// path. A client with `calls` sends that many, one after the other, with its default retries; without, one, without retries.
-// Each asks for the weather in Oslo and offers a tool. stdout: a JSON list with {"text", "pieces", "tools", "error"} of
-// each. `pieces` are the deltas of a stream's text, `tools` the calls, `error` has name, message, status, code and type.
+// stdin: a JSON list of jobs {"client", "url", "stream", "calls", "request"}; client is a name of CLIENTS, url an endpoint
+// without a path. A client with `calls` sends that many, one after the other, with its default retries; without, one,
+// without retries. Each asks for the weather in Oslo and offers a tool; `request` has more members of the requests of
+// OpenAI's and Anthropic's clients. stdout: a JSON list with {"text", "pieces", "tools", "error"} of each, and "stop" and
+// "usage" from these clients. `pieces` are the deltas of a stream's text, `tools` the calls, `error` has name, message,
+// status, code and type.
 
 import { createAmazonBedrock } from "@ai-sdk/amazon-bedrock";
 import { createBedrockMantle } from "@ai-sdk/amazon-bedrock/mantle";
@@ -21,32 +23,39 @@ const keys = { region: "us-east-1", accessKeyId: "AKIDEXAMPLE", secretAccessKey:
 const mantle = (url) => `${url}/service/bedrock-mantle`;
 const usual = (Client, baseURL, more) => new Client({ baseURL, apiKey: "key", ...more });
 
-async function chat(client, stream, result) {
+async function chat(client, stream, result, _, request) {
   const tools = [{ type: "function", function: { name: "weather", parameters: schema } }];
-  const asked = { model: OSS, messages, tools };
+  const asked = { model: OSS, messages, tools, ...request };
   const runner = stream ? client.chat.completions.stream(asked) : undefined;
   runner?.on("content", (delta) => result.pieces.push(delta));
-  const { choices } = runner ? await runner.finalChatCompletion() : await client.chat.completions.create(asked);
+  const answer = runner ? await runner.finalChatCompletion() : await client.chat.completions.create(asked);
+  const { choices } = answer;
+  Object.assign(result, { stop: choices[0].finish_reason, usage: answer.usage });
   result.text = choices[0].message.content;
   for (const call of choices[0].message.tool_calls ?? [])
     result.tools.push({ name: call.function.name, input: JSON.parse(call.function.arguments) });
 }
 
-async function responses(client, stream, result) {
-  const asked = { model: GPT, input: QUESTION, tools: [{ type: "function", name: "weather", parameters: schema }] };
+async function responses(client, stream, result, _, request) {
+  const tools = [{ type: "function", name: "weather", parameters: schema }];
+  const asked = { model: GPT, input: QUESTION, tools, ...request };
   const events = stream ? client.responses.stream(asked) : [];
   for await (const event of events) if (event.type === "response.output_text.delta") result.pieces.push(event.delta);
   const answer = stream ? await events.finalResponse() : await client.responses.create(asked);
+  Object.assign(result, { stop: answer.incomplete_details?.reason ?? answer.status, usage: answer.usage });
   result.text = answer.output_text;
   for (const item of answer.output)
     if (item.type === "function_call") result.tools.push({ name: item.name, input: JSON.parse(item.arguments) });
 }
 
-async function message(client, stream, result) {
-  const asked = { model: CLAUDE, max_tokens: 99, messages, tools: [{ name: "weather", input_schema: schema }] };
+async function message(client, stream, result, _, request) {
+  const tools = [{ name: "weather", input_schema: schema }];
+  const asked = { model: CLAUDE, max_tokens: 99, messages, tools, ...request };
   const events = stream ? client.messages.stream(asked) : undefined;
   events?.on("text", (delta) => result.pieces.push(delta));
-  const { content } = events ? await events.finalMessage() : await client.messages.create(asked);
+  const answer = events ? await events.finalMessage() : await client.messages.create(asked);
+  const { content } = answer;
+  Object.assign(result, { stop: answer.stop_reason, usage: answer.usage });
   result.text = content.map((block) => block.text ?? "").join("");
   for (const block of content) if (block.type === "tool_use") result.tools.push({ name: block.name, input: block.input });
 }
@@ -87,7 +96,7 @@ const CLIENTS = {
   ],
 };
 
-async function run({ client, url, stream, calls }) {
+async function run({ client, url, stream, calls, request }) {
   const [ask, make] = CLIENTS[client];
   const more = calls ? {} : { maxRetries: 0 };
   const made = make(url, more);
@@ -95,7 +104,7 @@ async function run({ client, url, stream, calls }) {
   for (let call = 0; call < (calls ?? 1); call++) {
     result = { text: "", pieces: [], tools: [], error: null };
     try {
-      await ask(made, stream, result, more);
+      await ask(made, stream, result, more, request);
     } catch (error) {
       const { name, message, status = error.statusCode, code, type } = error;
       result.error = { name, message, status, code, type };

@@ -214,7 +214,10 @@ def problems(document: Any) -> list[str]:
 @pytest.mark.parametrize(
     ("document", "said"),
     [
-        ({"rules": [{"answer": {}}]}, "rules[0].answer: expected at least 1 of text, json, pieces"),
+        (
+            {"rules": [{"answer": {}}]},
+            "rules[0].answer: expected at least 1 of text, json, schema, pieces",
+        ),
         ({"rules": [{}]}, "rules[0]: expected exactly one of answer, answers, script, found none"),
         (
             {"rules": [{"answer": {"text": "a"}, "answers": [{"text": "a"}]}]},
@@ -230,7 +233,7 @@ def problems(document: Any) -> list[str]:
         ),
         (
             {"rules": [{"answer": {"text": "a", "json": 1}}]},
-            "expected one of text, pieces, json and refusal, found text and json",
+            "expected one of text, pieces, json, schema and refusal, found text and json",
         ),
         (
             {"rules": [{"answer": {"text": "a", "status": 400}}]},

@@ -13,6 +13,7 @@ from bedtape_cassettes.families.family import JsonObject
 from bedtape_cassettes.families.requests.prompt_parts import Part, count_tokens, list_parts
 from bedtape_cassettes.lazy import lazy_property
 from bedtape_cassettes.model import Response
+from bedtape_replayer.answering.answer import Source
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.overlay.faults.error_response import Failure
 from bedtape_replayer.overlay.simulation.guardrails.store import GuardrailStore
@@ -33,8 +34,7 @@ class Context:
 
     now: seconds of the virtual clock. notes: what was simulated, in words, for the history. error:
     Bedrock's name of the error that a feature answers with. state: what the session remembers.
-    seed: of the ids of an answer that a feature makes. is_recorded: whether the answer is a
-    recording.
+    seed: of the ids of an answer that a feature makes. source: of the answer, if there is one.
     """
 
     call: Call
@@ -43,7 +43,7 @@ class Context:
     error: str | None = None
     state: SimulationState = field(default_factory=SimulationState)
     seed: bytes = b""
-    is_recorded: bool = False
+    source: Source | None = None
 
     @property
     def caches(self) -> Caches:

@@ -22,6 +22,7 @@ from bedtape_replayer.overlay.simulation.guardrails import feature as guardrails
 from bedtape_replayer.overlay.simulation.limits import Limits
 from bedtape_replayer.overlay.simulation.quotas import Quotas
 from bedtape_replayer.overlay.simulation.service_tiers import ServiceTiers
+from bedtape_replayer.overlay.simulation.structured_output import StructuredOutput
 
 _MODELS = frozenset(
     ("Converse", "ConverseStream", "InvokeModel", "InvokeModelWithResponseStream", *SERVER_SENT)
@@ -75,6 +76,8 @@ class Features:
         self, context: Context, response: Response, seed: bytes, family: str | None = None
     ) -> Effect | None:
         """Return the answer as the service sends it; None if no feature changes it.
+
+        Raises Mismatch if a rule's answer does not match the schema of the request.
 
         seed: of the ids of a new answer. family: the model family, if the model
         id does not determine it.
@@ -156,6 +159,7 @@ def _cut_pieces(texts: Sequence[str], text: str) -> tuple[str, ...]:
 
 # The features by their key, in the order in which they act.
 _MAKERS: Mapping[str, Callable[..., Feature]] = {
+    "structured_output": StructuredOutput,
     "service_tiers": ServiceTiers,
     "caching": Caching,
     "limits": Limits,
@@ -163,7 +167,7 @@ _MAKERS: Mapping[str, Callable[..., Feature]] = {
     "guardrails": guardrails.Guardrails,
 }
 # The features that need no options.
-_NAMES = ("caching", "guardrails", "limits", "service_tiers")
+_NAMES = ("caching", "guardrails", "limits", "service_tiers", "structured_output")
 NO_FEATURES = Features()
 
 

@@ -49,6 +49,13 @@ class ServiceTiersDict(TypedDict, total=False):
     supported: Sequence[Literal["flex", "priority", "reserved"]]
 
 
+class StructuredOutputDict(TypedDict, total=False):
+    """Answers that match the schema of a request. See `StructuredOutput`."""
+
+    check_answers: bool
+    check_schemas: bool
+
+
 class SimulateDict(TypedDict, total=False):
     """The features of the service to simulate. `True` for the values of the real service."""
 
@@ -57,3 +64,4 @@ class SimulateDict(TypedDict, total=False):
     limits: bool | LimitsDict
     quotas: Literal[False] | QuotasDict
     service_tiers: bool | ServiceTiersDict
+    structured_output: bool | StructuredOutputDict

@@ -84,6 +84,19 @@ SIMULATE: Schema = {
                 },
             ],
         },
+        "structured_output": _feature(
+            "Errors for schemas that the service refuses, and for answers that match no schema.",
+            {
+                "check_answers": {
+                    "type": "boolean",
+                    "description": "Whether answers of rules must match. Default: true.",
+                },
+                "check_schemas": {
+                    "type": "boolean",
+                    "description": "Whether unsupported schemas are refused. Default: true.",
+                },
+            },
+        ),
         "service_tiers": _feature(
             "Errors for service tiers that a model does not have.",
             {

@@ -19,7 +19,7 @@ from bedtape_replayer import Replayer
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.overlay.simulation.context import Context
-from bedtape_replayer.overlay.simulation.features import parse_names
+from bedtape_replayer.overlay.simulation.features import parse_features
 from support import WAIT, corpus, folders
 from support.five_apis import CLAUDE, FORMS, NOVA, Asked, Told, ask, name_form
 from support.recordings import path, prompt
@@ -257,8 +257,15 @@ def test_a_recording_is_cut_if_a_request_has_another_limit(tmp_path: Path, strea
 
 @corpus.needs_corpus
 @pytest.mark.parametrize("source", corpus.parts())
-def test_no_limit_changes_an_answer_of_the_real_service(source: str) -> None:
-    features = parse_names(["limits"])
+def test_no_feature_changes_an_answer_of_the_real_service(source: str) -> None:
+    features = parse_features(
+        {
+            "limits": True,
+            "service_tiers": True,
+            "structured_output": True,
+            "quotas": {"tokens_per_day": 10**9, "requests_per_minute": 1},
+        }
+    )
     for each in corpus.exchanges(source):
         if each.status != 200:
             continue

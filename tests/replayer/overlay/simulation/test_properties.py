@@ -19,7 +19,15 @@ from bedtape_replayer.overlay.simulation.features import parse_features
 from support.recordings import path
 
 CLAUDE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
-FEATURES = parse_features({"limits": True, "caching": True})
+FEATURES = parse_features(
+    {
+        "limits": True,
+        "caching": True,
+        "quotas": {"tokens_per_minute": 10**9},
+        "service_tiers": True,
+        "structured_output": True,
+    }
+)
 _TEXTS = st.text(st.characters(codec="ascii", categories=("L", "P", "Z")), min_size=1, max_size=80)
 _TOOLS = st.builds(
     ToolUse, st.just("find"), st.dictionaries(st.just("q"), _TEXTS), st.just("tooluse_1")

@@ -26,6 +26,14 @@ public final class Answer {
         return this;
     }
 
+    public String schema;
+
+    /** A value of the request's schema, in place of json. One of auto. */
+    public Answer schema(String value) {
+        schema = value;
+        return this;
+    }
+
     public List<String> pieces;
 
     /** The text of the answer, as the deltas of a stream. */

@@ -186,6 +186,17 @@ public final class Rule {
             return this;
         }
 
+        @JsonProperty("structured_output") public Object structuredOutput;
+
+        /**
+         * Errors for schemas that the service refuses, and for answers that match no schema. Either
+         * a truth or a StructuredOutput.
+         */
+        public Simulate structuredOutput(Object value) {
+            structuredOutput = value;
+            return this;
+        }
+
         @JsonProperty("service_tiers") public Object serviceTiers;
 
         /** Errors for service tiers that a model does not have. Either a truth or a ServiceTier. */
@@ -288,6 +299,25 @@ public final class Rule {
         /** Other quotas of models, by glob. The first one counts. */
         public ModelQuotas models(Map<String, Object> value) {
             models = value;
+            return this;
+        }
+    }
+
+    /** A part of Simulate. */
+    public static final class StructuredOutput {
+        @JsonProperty("check_answers") public Boolean checkAnswers;
+
+        /** Whether answers of rules must match. Default: true. */
+        public StructuredOutput checkAnswers(Boolean value) {
+            checkAnswers = value;
+            return this;
+        }
+
+        @JsonProperty("check_schemas") public Boolean checkSchemas;
+
+        /** Whether unsupported schemas are refused. Default: true. */
+        public StructuredOutput checkSchemas(Boolean value) {
+            checkSchemas = value;
             return this;
         }
     }

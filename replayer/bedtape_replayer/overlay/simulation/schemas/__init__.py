@@ -1,0 +1,1 @@
+"""Schemas of answers: which of them the service refuses, and values that match them."""
