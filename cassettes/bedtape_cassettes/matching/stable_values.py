@@ -38,7 +38,7 @@ _IDS = re.compile(
 )
 # A text that can be an id. It is compared as a whole. An id of a trace begins with a UUID.
 _TOKEN = re.compile(rb"%b|[A-Za-z0-9_-]{9,}" % _UUID)
-_TEXT_TOKEN = re.compile(_TOKEN.pattern.decode())
+_TEXT_TOKEN = re.compile(rf"{_UUID.decode()}|[A-Za-z0-9_-]{{9,}}")
 _UUID_TOKEN = re.compile(_UUID)
 _ALPHABETS = (
     (re.compile(rb"[0-9a-f-]+"), b"0123456789abcdef"),
