@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,15 +15,10 @@ from typing import TypeAlias
 
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.families.conversations import group_turns
+from bedtape_cassettes.families.models.nova_sonic import digest_inputs
 from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import journal
-from bedtape_cassettes.matching.key import (
-    DEFAULT,
-    MatchRules,
-    compute_request_key,
-    compute_turn_keys,
-    drop_target,
-)
+from bedtape_cassettes.matching.key import DEFAULT, MatchRules, compute_request_key, drop_target
 from bedtape_cassettes.matching.rerecording import build_pairing_rules, carry_over, is_unchanged
 from bedtape_cassettes.matching.stable_values import stabilise
 from bedtape_cassettes.model import Cassette, Interaction, is_method, is_path
@@ -191,11 +187,19 @@ def merge(
     return Cassette(now.name, group_turns(chosen))
 
 
-def _pair_up(interactions: Iterable[Interaction], rules: MatchRules) -> list[TurnKey]:
-    """Returns the keys that pair up two recordings of the same requests."""
-    return compute_turn_keys(
-        (interaction.request for interaction in interactions), build_pairing_rules(rules)
-    )
+def _pair_up(interactions: Sequence[Interaction], rules: MatchRules) -> list[TurnKey]:
+    """Returns the keys that pair up two recordings of the same requests.
+
+    Requests with events have no body, so that their events are compared too.
+    """
+    pairing_rules = build_pairing_rules(rules)
+    seen: Counter[bytes] = Counter()
+    keys = []
+    for each in interactions:
+        key = compute_request_key(each.request, pairing_rules) + digest_inputs(each.request.events)
+        keys.append((key, seen[key]))
+        seen[key] += 1
+    return keys
 
 
 def _pair_without_target(
@@ -206,8 +210,8 @@ def _pair_without_target(
     Earlier versions left out X-Amz-Target. A request with this header does not match such a
     recording, so a new recording replaces it.
     """
-    pairing_rules = build_pairing_rules(rules)
-    earlier = compute_turn_keys((drop_target(i.request) for i in new.values()), pairing_rules)
+    plain = [replace(each, request=drop_target(each.request)) for each in new.values()]
+    earlier = _pair_up(plain, rules)
     return {
         key: now
         for key, now in zip(earlier, new, strict=True)

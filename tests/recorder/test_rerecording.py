@@ -279,6 +279,33 @@ class _Played(Upstream):
         return self._take() or super().chat(tool)
 
 
+@pytest.mark.parametrize("cut", [0, 12, 20])
+def test_an_id_that_a_model_repeats_in_its_text_has_the_stable_form(
+    cut: int, tmp_path: Path
+) -> None:
+    """The text is cut over two events. A client that compares the id with the one of the tool
+    call would not find it, and each new recording would be a change.
+    """
+
+    def loop(upstream: Upstream) -> Iterator[Exchange]:
+        asked = {"messages": [{"role": "user", "content": [{"text": "Go."}]}]}
+        first = upstream.converse_stream(["I call it."], "weather")
+        yield path("converse-stream"), json.dumps(asked).encode(), first
+        match = re.search(r"tooluse_\w{22}", b"".join(first).decode(errors="replace"))
+        assert match is not None
+        result = {"toolResult": {"toolUseId": match[0], "content": [{"text": "12"}]}}
+        asked["messages"].append({"role": "user", "content": [result]})  # type: ignore[list-item, dict-item]
+        said = f"As {match[0]} says."
+        pieces = [said[:cut], said[cut:]] if cut else [said]
+        yield path("converse-stream"), json.dumps(asked).encode(), upstream.converse_stream(pieces)
+
+    folder = tmp_path / "cassettes"
+    record(folder, loop(Upstream(1)), 1)
+    before = read_tree(folder)
+    record(folder, loop(Upstream(2)), 2)
+    assert count_changed(before, read_tree(folder)) == []
+
+
 def test_one_changed_word_in_a_stream_of_75_events_changes_at_most_four_lines(
     tmp_path: Path,
 ) -> None:

@@ -2,6 +2,7 @@
 at once and at the recorded pace. Input that is out of turn is a miss which names what was expected.
 """
 
+import re
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,11 +12,14 @@ from typing import Any
 import pytest
 
 from bedtape_cassettes.format import bodies, document, tape
+from bedtape_cassettes.matching.key import DEFAULT, MatchRules
 from bedtape_cassettes.model import Body, Cassette, Interaction, Response
 from bedtape_cassettes.redaction.walk import scan, scrub_interaction
 from bedtape_cassettes.suites.show import render_transcript
+from bedtape_recorder.finish import merge
 from bedtape_replayer import Replayer
 from support.client import until
+from support.commands import run
 from support.duplex import (
     PROMPT,
     SETUP,
@@ -153,6 +157,40 @@ WRONG: dict[str, tuple[list[Any], str, str]] = {
         "found sessionStart",
     ),
 }
+
+
+RULED = {
+    "a date in a text": (
+        text_content("USER", "Hello? 2026-12-24"),
+        MatchRules(placeholders=(re.compile("[0-9-]{10}"),)),
+    ),
+    "a text that does not count": (
+        text_content("USER", "Goodbye!"),
+        MatchRules(ignore=("event.textInput.content",)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RULED)
+def test_match_rules_act_on_the_events_of_a_conversation(name: str, tmp_path: Path) -> None:
+    hello, rules = RULED[name]
+    dated = TIMELINE
+    if rules.placeholders:
+        said = text_content("USER", "Hello? 2026-11-30")
+        dated = [(at, who, said[1] if event == HELLO[1] else event) for at, who, event in TIMELINE]
+    write(tmp_path / "cassettes", Cassette("talk", (record(dated),)))
+    for match, errors in ((rules, 0), (DEFAULT, 1)):
+        with (
+            Replayer(tmp_path / "cassettes", match=match) as bedrock,
+            Duplex(bedrock.port) as client,
+        ):
+            client.send(*SETUP, *hello)
+            if errors == 0:
+                assert len(client.read_until(2)) == 2
+                client.send(*AUDIO, *WEATHER, *FINISH)
+                client.end()
+            client.read_all()
+            assert len(client.errors) == errors
 
 
 @both_versions
@@ -342,3 +380,34 @@ def test_a_recorded_error_of_a_conversation_is_answered_at_the_head(
         client.send(*SETUP)
         client.read_all()
         assert (client.status, client.body) == (403, body)
+
+
+def test_commands_tell_conversations_apart(tmp_path: Path) -> None:
+    """Their requests have no body. The events of the client are the difference."""
+    goodbye = text_content("USER", "Goodbye!")
+    other = record(
+        [(at, who, goodbye[1] if event == HELLO[1] else event) for at, who, event in TIMELINE]
+    )
+    folder = tmp_path / "cassettes"
+    write(folder, Cassette("talk", (RECORDING, other)))
+    assert run("check", "--in", str(folder)).endswith("0 wrong, 0 notes\n")
+    assert "InvokeModelWithBidirectionalStream" in run("ls", "--in", str(folder))
+    write(folder, Cassette("twice", (RECORDING, RECORDING)))
+    assert "twice:2: shadowed: 1, 2 have the same request" in run("check", "--in", str(folder))
+
+
+def test_a_conversation_that_is_recorded_again_replaces_itself_alone() -> None:
+    """With another voice, it would be another conversation."""
+    goodbye = text_content("USER", "Goodbye!")
+    other = record(
+        [(at, who, goodbye[1] if event == HELLO[1] else event) for at, who, event in TIMELINE]
+    )
+    renamed = record(
+        [(at, who, rename(event) if who == "in" else event) for at, who, event in TIMELINE]
+    )
+    before = Cassette(
+        "talk", (replace(other, file="talk/1.yaml"), replace(RECORDING, file="talk/2.yaml"))
+    )
+    merged = merge(before, Cassette("talk", (renamed,)))
+    assert [each.file for each in merged.interactions] == ["talk/1.yaml", "talk/2.yaml"]
+    assert merged.interactions[0] == other

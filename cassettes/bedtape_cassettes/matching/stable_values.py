@@ -18,6 +18,8 @@ from hashlib import shake_128
 from bedtape_cassettes.matching.key import DEFAULT, MatchRules, compute_request_key
 from bedtape_cassettes.model import Body, Cassette, Event, Events, Request, Response
 from bedtape_cassettes.operations import Target, identify
+from bedtape_cassettes.redaction.leaves import Edit
+from bedtape_cassettes.redaction.walk import edit_events
 from bedtape_cassettes.text import format_uuid
 
 _UUID = rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
@@ -36,6 +38,7 @@ _IDS = re.compile(
 )
 # A text that can be an id. It is compared as a whole. An id of a trace begins with a UUID.
 _TOKEN = re.compile(rb"%b|[A-Za-z0-9_-]{9,}" % _UUID)
+_TEXT_TOKEN = re.compile(rf"{_UUID.decode()}|[A-Za-z0-9_-]{{9,}}")
 _UUID_TOKEN = re.compile(_UUID)
 _ALPHABETS = (
     (re.compile(rb"[0-9a-f-]+"), b"0123456789abcdef"),
@@ -127,7 +130,17 @@ class _StableIds:
                 text = _SECONDS.sub(_STABLE_SECONDS, text)
             return _DATES.sub(_STABLE_DATE, text) if timed else text
 
-        return replace(response, body=_map_texts(response.body, settle))
+        body = _map_texts(response.body, settle)
+        if isinstance(body, Events) and self._forms:
+            body = edit_events(body, self._find_tokens)  # a model cuts an id in two
+        return replace(response, body=body)
+
+    def _find_tokens(self, text: str) -> list[Edit]:
+        return [
+            Edit(*token.span(), form.decode())
+            for token in _TEXT_TOKEN.finditer(text)
+            if (form := self._forms.get(token[0].encode())) is not None
+        ]
 
     def _replace(self, text: bytes) -> bytes:
         if not self._forms:

@@ -8,7 +8,7 @@ model cuts a value in two.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from itertools import accumulate
@@ -159,7 +159,7 @@ class _Walk:
         documents = [
             _Document(event.payload.decode(errors="surrogateescape")) for event in body.events
         ]
-        for run in _join(documents):
+        for run in _join(dict(enumerate(documents))):
             self._rewrite_run(run, where)
         each = _Walk(self.search.without_paths, self.write)
         events = [
@@ -297,10 +297,12 @@ class _Piece(NamedTuple):
         return self.document.leaves[self.at]
 
 
-def _join(documents: Iterable[_Document]) -> Iterable[list[_Piece]]:
-    """The pieces of each text, in the order of their events."""
+def _join(documents: Mapping[int, _Document]) -> Iterable[list[_Piece]]:
+    """The pieces of each text, in the order of their events. documents: by the number of the
+    event.
+    """
     pieces_by_key: dict[tuple[object, ...], list[_Piece]] = {}
-    for number, document in enumerate(documents):
+    for number, document in documents.items():
         for piece in document.pieces(number):
             alone = piece.leaf.form == "number" or (piece.place and piece.place[-1] in _SINGLE)
             key = (
@@ -308,6 +310,49 @@ def _join(documents: Iterable[_Document]) -> Iterable[list[_Piece]]:
             )
             pieces_by_key.setdefault(key, []).append(piece)
     return pieces_by_key.values()
+
+
+def edit_events(body: Events, find: Callable[[str], Sequence[Edit]]) -> Events:
+    """Returns the events with edits of the strings in them.
+
+    find: returns the edits of a text, from left to right. It is called with the string of each
+    event, and with the text that the strings at one place make together, of which it may only
+    change what is in several events.
+    """
+    documents = {
+        number: _Document(event.payload.decode(errors="surrogateescape"))
+        for number, event in enumerate(body.events)
+        if event.form != "base64"
+    }
+    for run in _join(documents):
+        if run[0].leaf.form == "string":
+            texts = [piece.document.texts[piece.at] for piece in run]
+            for piece, text in zip(run, _edit_together(texts, find), strict=True):
+                piece.document.texts[piece.at] = text
+    events = list(body.events)
+    for number, document in documents.items():
+        if (text := document.spell()) != document.text:
+            payload = text.encode(errors="surrogateescape")
+            event = events[number]
+            form = bodies.choose_form(payload, framed=bool(event.headers))
+            events[number] = replace(event, payload=payload, form=form)
+    return body if tuple(events) == body.events else Events.of(events, padded=body.padded)
+
+
+def _edit_together(texts: Sequence[str], find: Callable[[str], Sequence[Edit]]) -> list[str]:
+    starts = [*accumulate(map(len, texts), initial=0)]
+    edits = [
+        Edit(edit.start + start, edit.end + start, edit.new)
+        for start, text in zip(starts, texts, strict=False)
+        for edit in find(text)
+    ]
+    split = [
+        edit
+        for edit in (find("".join(texts)) if len(texts) > 1 else ())
+        if any(edit.start < start < edit.end for start in starts)
+        and not any(edit.start < other.end and other.start < edit.end for other in edits)
+    ]
+    return _spread(texts, sorted([*edits, *split], key=lambda edit: edit.start), whole=False)
 
 
 def _spread(texts: Sequence[str], edits: Sequence[Edit], *, whole: bool) -> list[str]:

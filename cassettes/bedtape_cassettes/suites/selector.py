@@ -15,6 +15,7 @@ from fnmatch import fnmatchcase
 from typing import TypeAlias
 
 from bedtape_cassettes.errors import CassetteError
+from bedtape_cassettes.families.models.nova_sonic import digest_inputs
 from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.matching.key import compute_name_key, compute_request_key
 from bedtape_cassettes.model import Cassette, Events, Interaction
@@ -120,7 +121,9 @@ def find_duplicates(cassette: Cassette) -> list[tuple[int, ...]]:
     """
     by_key: dict[bytes, list[int]] = {}
     for number, interaction in zip(list_numbers(cassette), cassette.interactions, strict=True):
-        by_key.setdefault(compute_request_key(interaction.request), []).append(number)
+        request = interaction.request
+        key = compute_request_key(request) + digest_inputs(request.events)
+        by_key.setdefault(key, []).append(number)
     return [tuple(same) for same in by_key.values() if len(same) > 1]
 
 

@@ -18,6 +18,8 @@ from bedtape_cassettes.format.patterns import find_spans, replace_all
 from bedtape_cassettes.matching.key import PLACEHOLDER, MatchRules, read_compared
 from bedtape_cassettes.model import Body, Events, Interaction, JsonValue, Request, is_header
 from bedtape_cassettes.operations import identify
+from bedtape_cassettes.redaction.leaves import Edit
+from bedtape_cassettes.redaction.walk import edit_events
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.reply import Reply
 
@@ -140,5 +142,7 @@ def _replace_in_body(body: Body | Events, texts: Mapping[str, str]) -> Body | Ev
 
     if isinstance(body, Body):
         return replace(body, data=render(body.form, body.data))
-    events = [replace(e, payload=render(e.form, e.payload)) for e in body.events]
-    return Events.of(events, padded=body.padded)
+    # A model cuts a value in two.
+    return edit_events(
+        body, lambda text: [Edit(*m.span(), texts[m[0]]) for m in pattern.finditer(text)]
+    )

@@ -257,7 +257,8 @@ class Engine:
         if not is_conversation(interaction):
             session.conversations.played[interaction.file] = None
             return self._render_recording(call, recording, index)
-        script = RecordedScript([one for each in order if is_conversation(one := each.interaction)])
+        recordings = [one for each in order if is_conversation(one := each.interaction)]
+        script = RecordedScript(recordings, index.rules)
         response = replace(interaction.response, body=Events.of([]))
         reply = build_reply(replace(interaction, response=response), key, recording.number)
         conversation = Conversation(script, index.rules.redaction)

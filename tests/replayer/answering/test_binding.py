@@ -8,6 +8,7 @@ import pytest
 from botocore.model import StructureShape
 from botocore.session import get_session
 
+from bedtape_cassettes.format import eventstream
 from bedtape_cassettes.matching.rules import match_rules
 from bedtape_cassettes.model import Cassette
 from bedtape_cassettes.redaction.scrub import scrub
@@ -15,7 +16,7 @@ from bedtape_replayer.answering.binding import ECHOED
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.engine.engine import Engine
-from support.recordings import record_interaction
+from support.recordings import record_interaction, stream
 
 NAME = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
 URL = (
@@ -145,6 +146,36 @@ def test_values_are_replaced_as_words_of_texts(
 ) -> None:
     old, new = {"text": "order 12345678"}, {"text": "order 00123456"}
     assert answer(INVOCATION, old, new, said, [r"\d{8}"], spaces=spaces) == expected
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 7])
+def test_a_value_that_the_model_cut_over_events_is_bound(pieces: int) -> None:
+    """A test that reads its session id in the text of a stream would fail otherwise."""
+    said = f"Session {OLD}, not {LAST}."
+    size = -(-len(said) // pieces)
+    recorded = stream(f"open {OLD}", [said[at : at + size] for at in range(0, len(said), size)])
+    body = recorded.request.body.data.replace(OLD.encode(), NEW.encode())
+    engine = Engine(Library([Cassette("c", (recorded,))], match_rules(placeholder=[UUID])))
+    reply = engine.answer("POST", recorded.request.path, Head.of(()), body).reply
+    deltas = [
+        event["delta"]["text"]
+        for frame in eventstream.decode_all(b"".join(piece.data for piece in reply.pieces))
+        for event in [json.loads(frame.payload)]
+        if "text" in event.get("delta", {})
+    ]
+    assert "".join(deltas) == said.replace(OLD, NEW)
+    assert len(deltas) == pieces
+
+
+def test_values_of_a_stream_that_change_places_are_bound_in_one_pass() -> None:
+    recorded = stream(f"{OLD} {NEW}", [f"{OLD} {NEW[:9]}", f"{NEW[9:]} {LAST}"])
+    body = json.dumps(json.loads(recorded.request.body.data)).replace(OLD, "#")
+    body = body.replace(NEW, OLD).replace("#", NEW)
+    engine = Engine(Library([Cassette("c", (recorded,))], match_rules(placeholder=[UUID])))
+    reply = engine.answer("POST", recorded.request.path, Head.of(()), body.encode()).reply
+    played = b"".join(piece.data for piece in reply.pieces)
+    assert f"{NEW} {OLD[:9]}".encode() in played
+    assert f"{OLD[9:]} {LAST}".encode() in played
 
 
 def test_a_value_that_the_call_has_too_stays() -> None:

@@ -15,8 +15,8 @@ from hashlib import blake2b
 
 from bedtape_cassettes.families.content import ToolUse
 from bedtape_cassettes.families.family import JsonObject
-from bedtape_cassettes.format.bodies import compact
-from bedtape_cassettes.model import JsonValue
+from bedtape_cassettes.format.bodies import compact, read_chunk
+from bedtape_cassettes.model import Events, JsonValue
 
 # 24 kHz, 16 bits, mono: the output that most clients ask for, in bytes for a millisecond.
 _BYTES_PER_MS = 48
@@ -137,6 +137,22 @@ def describe_event(name: str, members: Mapping[str, JsonValue]) -> JsonObject:
                 kept["toolUseId"] = result["toolUseId"]
             return kept
     return {key: member for key, member in members.items() if key not in _NAMES}
+
+
+def digest_inputs(events: Events | None) -> bytes:
+    """Return a digest of what equal conversations have in common, of the recorded events of a
+    request; empty without events.
+    """
+    if events is None:
+        return b""
+    digest = blake2b(digest_size=16)
+    for recorded in events.events:
+        value = read_chunk(recorded.payload)
+        event = read_event(value)
+        if event is None or event[0] != "audioInput":
+            compared: JsonValue = value if event is None else {event[0]: describe_event(*event)}
+            digest.update(compact(compared) + b"\n")
+    return digest.digest()
 
 
 # -- output ----------------------------------------------------------------------------------------

@@ -9,12 +9,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Protocol
 
 from bedtape_cassettes.families.family import JsonObject
 from bedtape_cassettes.families.models import nova_sonic as sonic
 from bedtape_cassettes.format import bodies
+from bedtape_cassettes.format.json_values import map_leaves, remove
+from bedtape_cassettes.format.patterns import replace_all
+from bedtape_cassettes.matching.key import DEFAULT, PLACEHOLDER, MatchRules
 from bedtape_cassettes.model import Event, Events, Interaction, JsonValue, event_headers
 from bedtape_replayer.answering.duplex.inputs import InputEvent, InputReader
 from bedtape_replayer.answering.steps import Step, build_last_step
@@ -86,7 +90,7 @@ _END = (sys.maxsize, 0)
 class _Recording:
     """A recorded conversation: expected events without audio, and the turns of the model."""
 
-    def __init__(self, interaction: Interaction) -> None:
+    def __init__(self, interaction: Interaction, rules: MatchRules) -> None:
         recorded = interaction.request.events
         assert recorded is not None
         self.file = interaction.file
@@ -101,6 +105,8 @@ class _Recording:
                 audio = 0
                 self.expected.append(read)
             times.append((event.at_ms, (len(self.expected), audio)))
+        # what is compared of each expected event
+        self.compared = [_pick_compared(event, rules) for event in self.expected]
         self.last = build_last_step(interaction.response.ends)
         body = interaction.response.body
         self.turns = tuple(_group(body, times)) if isinstance(body, Events) else ()
@@ -141,9 +147,10 @@ class RecordedScript:
     is_taken: whether the recording with this file may not be played, because each plays once.
     """
 
-    def __init__(self, interactions: Sequence[Interaction]) -> None:
-        self._recordings = [_Recording(interaction) for interaction in interactions]
-        self._received: list[InputEvent] = []
+    def __init__(self, interactions: Sequence[Interaction], rules: MatchRules = DEFAULT) -> None:
+        self._recordings = [_Recording(interaction, rules) for interaction in interactions]
+        self._rules = rules
+        self._received: list[object] = []
         self._audio = 0
         self._played = 0
         self.is_taken: Callable[[str], bool] = lambda _: False
@@ -172,7 +179,7 @@ class RecordedScript:
         if event.name == "audioInput":
             self._audio += 1
         else:
-            self._received.append(event)
+            self._received.append(_pick_compared(event, self._rules))
             self._audio = 0
             self._choose(event)
         return self._take()
@@ -185,10 +192,7 @@ class RecordedScript:
         self._recordings = fitting[:1] if self._played else fitting
 
     def _fits(self, recording: _Recording) -> bool:
-        pairs = zip(self._received, recording.expected, strict=False)
-        return len(self._received) <= len(recording.expected) and all(
-            _compare(sent, expected) for sent, expected in pairs
-        )
+        return self._received == recording.compared[: len(self._received)]
 
     def _explain(self, found: str) -> str:
         recording, number = self._recordings[0], len(self._received)
@@ -229,7 +233,7 @@ class RecordedScript:
 
     def end(self) -> list[OutputFrame]:
         if len(self._received) < len(self._recordings[0].expected):
-            self._received.append(InputEvent("", None, {}))
+            self._received.append(None)
             raise OutOfTurn(self._explain("the end of the input"))
         self._leave_taken(_END)
         turns = self._recordings[0].turns[self._played :]
@@ -237,11 +241,23 @@ class RecordedScript:
         return [output for turn in turns for output in turn.outputs]
 
 
-def _compare(sent: InputEvent, expected: InputEvent) -> bool:
-    return (sent.name, sent.type, sent.role, sent.parts) == (
-        *(expected.name, expected.type, expected.role),
-        expected.parts,
-    )
+def _pick_compared(event: InputEvent, rules: MatchRules) -> object:
+    """Returns what is compared of an event: without ignored members, and with `<*>` in place of
+    the matches of placeholders. The paths of ignored members begin at `event`, as in a recording.
+    """
+    value: JsonValue = {"event": {event.name: event.parts}}
+    if event.parts and (rules.ignore != DEFAULT.ignore or rules.placeholders):
+        value = bodies.parse_request(bodies.compact(value))
+        for path in rules.paths:
+            remove(value, path)
+        value = map_leaves(value, partial(_replace_matches, rules))
+    return event.name, event.type, event.role, value
+
+
+def _replace_matches(rules: MatchRules, value: JsonValue) -> JsonValue:
+    for pattern in rules.placeholders if isinstance(value, str) else ():
+        value = replace_all(pattern, PLACEHOLDER, str(value))
+    return value
 
 
 # -- rules -----------------------------------------------------------------------------------------
