@@ -22,7 +22,8 @@ from bedtape_cassettes.redaction.leaves import Edit
 from bedtape_cassettes.redaction.walk import edit_events
 from bedtape_cassettes.text import format_uuid
 
-_UUID = rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_UUID_TEXT = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_UUID = _UUID_TEXT.encode()
 _PREFIXES = (
     rb"tooluse_|toolu_(?:bdrk_)?|srvtoolu_(?:bdrk_)?|msg_(?:bdrk_)?|req_(?:bdrk_)?|container_"
     rb"|chatcmpl-(?:tool-)?|cmpl-|call_|resp_|rs_|fc_|ws_|mcp_|cmp_"
@@ -38,7 +39,7 @@ _IDS = re.compile(
 )
 # A text that can be an id. It is compared as a whole. An id of a trace begins with a UUID.
 _TOKEN = re.compile(rb"%b|[A-Za-z0-9_-]{9,}" % _UUID)
-_TEXT_TOKEN = re.compile(rf"{_UUID.decode()}|[A-Za-z0-9_-]{{9,}}")
+_TEXT_TOKEN = re.compile(rf"{_UUID_TEXT}|[A-Za-z0-9_-]{{9,}}")
 _UUID_TOKEN = re.compile(_UUID)
 _ALPHABETS = (
     (re.compile(rb"[0-9a-f-]+"), b"0123456789abcdef"),
