@@ -79,7 +79,10 @@ _PLAYING: _Options = {
     "strict": _SWITCH,
     "validate": Option(ChoiceKind(("always", "rules", "never"))),
     "ids": Option(ChoiceKind(("equal", "unique"))),
-    "simulate": Option(ChoiceKind(("caching", "guardrails", "limits", "service_tiers")), many=True),
+    "simulate": Option(
+        ChoiceKind(("caching", "guardrails", "limits", "service_tiers", "structured_output")),
+        many=True,
+    ),
     "tls": _SWITCH,
 }
 _DEFAULT = Option(ChoiceKind(("strict", "canned", "echo", "schema")))
@@ -105,6 +108,9 @@ TABLES: Mapping[str, _Options] = {
         "grace": Option(NumberKind()),
         "memory": Option(WholeNumberKind(16)),
         "idle": Option(NumberKind()),
+        "bucket": _PERSONAL_TEXT,
+        "state": _PERSONAL_TEXT,
+        "namespace": _TEXT,
         "log-level": Option(ChoiceKind(("info", "warning", "error"))),
     },
     "run": {

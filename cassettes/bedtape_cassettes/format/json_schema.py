@@ -262,18 +262,23 @@ def _const(value: JsonValue, wanted: JsonValue, at: _Place) -> Iterator[Problem]
 
 def _one_of(value: JsonValue, wanted: list[Schema], at: _Place) -> Iterator[Problem]:
     """The branches may contain `required` alone, with one key. The message then names the keys."""
-    if any(set(branch) != {"required"} or len(branch["required"]) != 1 for branch in wanted):
+    names = [branch["required"][0] for branch in wanted if _requires_one(branch)]
+    if len(names) < len(wanted):
         fitting = sum(not list(_check(value, _Place(each, at.root, at.path))) for each in wanted)
         if fitting != 1:
             words = f"exactly one of {len(wanted)} alternatives"
             yield Problem.at(at.path, words, f"{fitting} for {render_value(value)}")
         return
-    names = [branch["required"][0] for branch in wanted]
     there = [name for name in names if isinstance(value, dict) and name in value]
     if isinstance(value, dict) and len(there) != 1:
         yield Problem.at(
             at.path, f"exactly one of {', '.join(names)}", ", ".join(there) or "none of them"
         )
+
+
+def _requires_one(branch: Schema | bool) -> bool:
+    """Whether the schema, which may be a Boolean, requires one key and nothing else."""
+    return isinstance(branch, dict) and set(branch) == {"required"} and len(branch["required"]) == 1
 
 
 def _items(value: JsonValue, wanted: Schema, at: _Place) -> Iterator[Problem]:

@@ -170,7 +170,7 @@ def replay(
             help="Drop a named session that was not used for this time; 0 keeps all sessions.",
         ),
     ] = 4 * 3600.0,
-    cassettes: Annotated[
+    bucket: Annotated[
         str | None,
         typer.Option(
             metavar="ADDRESS",
@@ -217,9 +217,9 @@ def replay(
         check_speed(speed)
         check_upstream(upstream, host, capture=capture)
         rules = match_rules(ignore or (), placeholder or (), redact or (), any_profile=any_profile)
-        mirror = None if cassettes is None else open_mirror(cassettes)
-        bucket = [] if mirror is None else [mirror.open(report)]
-        chosen = [*bucket, *(folders or ([] if bucket else _default_folders(context)))]
+        mirror = None if bucket is None else open_mirror(bucket)
+        mirrored = [] if mirror is None else [mirror.open(report)]
+        chosen = [*mirrored, *(folders or ([] if mirrored else _default_folders(context)))]
         recordings = Recordings.find(chosen, rules)
         seen = store.fingerprint(recordings.watched)
         library = recordings.load(report)

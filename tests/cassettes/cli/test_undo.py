@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,11 +15,13 @@ from bedtape_cassettes.redaction.scrub import ALWAYS
 from bedtape_cassettes.storage import store, undo
 from bedtape_cassettes.storage.misses import replace_misses
 from support import folders
+from support.bucket import BUCKET, serve_s3
 from support.commands import run
 from support.recordings import converse, stream
 
 # Each command with arguments that change the cassettes a and b. PLACE is the
 # folder or the `.tape` file.
+ADDRESS = f"s3://{BUCKET}/undone"
 COMMANDS: dict[str, list[str]] = {
     "drop": ["a:2", "--in", "PLACE"],
     "keep": ["a:2", "--in", "PLACE"],
@@ -47,6 +50,7 @@ COMMANDS: dict[str, list[str]] = {
     "pack": ["--in", "other", "--to", "PLACE", "--force"],
     "unpack": ["other.tape", "--to", "PLACE", "--force"],
     "import": ["recordings", "--to", "PLACE", "--force"],
+    "pull": [ADDRESS, "--to", "PLACE", "--force"],
 }
 READING = {
     "ls",
@@ -57,11 +61,12 @@ READING = {
     "scan",
     "check",
     "export",
+    "push",
     "git-setup",
     "textconv",
     "schema",
 }
-ONLY_FOLDERS = {"accept", "unpack", "import"}
+ONLY_FOLDERS = {"accept", "unpack", "import", "pull"}
 ONLY_TAPES = {"pack"}
 
 
@@ -87,7 +92,7 @@ def _write_recording(folder: Path) -> None:
 
 
 @pytest.fixture(name="root")
-def _root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def _root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     editor = tmp_path / "editor.py"
@@ -115,7 +120,9 @@ def _root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     recording = store.read([root])[0].interactions[0]
     sent = converse("9", "first")
     replace_misses(root, ["a"], [replace(recording, request=sent.request)], ALWAYS)
-    return root
+    with serve_s3(monkeypatch):
+        run("push", ADDRESS, "--in", "other")
+        yield root
 
 
 @pytest.mark.parametrize("git", [False, True])

@@ -1,4 +1,4 @@
-"""`bedtape replay --cassettes s3://…`: follows a bucket, and goes on without it."""
+"""`bedtape replay --bucket s3://…`: follows a bucket, and goes on without it."""
 
 import asyncio
 from collections.abc import Iterator

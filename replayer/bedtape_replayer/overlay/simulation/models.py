@@ -1,9 +1,10 @@
 """What models allow: context window, output, prompt caches, service tiers and quotas. Data only.
 
-Compared row by row on 2026-11-30, with the first source that has a figure: recordings and error
-texts of Bedrock, then the model cards of AWS's user guide
-(docs.aws.amazon.com/bedrock/latest/userguide/model-cards.html), then platform.claude.com/docs/en/
-models. They disagree in three rows, which say so. A Claude model that no row names is newer than
+Compared on 2026-11-30 with the first source that has a figure: recordings and error texts of
+Bedrock, then the model cards of AWS's user guide
+(docs.aws.amazon.com/bedrock/latest/userguide/model-cards.html), of which four were seen (Opus 4.6,
+Opus 4.8, Sonnet 4, Nova Premier), then platform.claude.com/docs/en/models and quotations of cards
+elsewhere. They disagree in three rows, which say so. A Claude model that no row names is newer than
 the table and has the figures of the last row of Claude; another model that no row names has no
 limits. An overlay can set them.
 """
