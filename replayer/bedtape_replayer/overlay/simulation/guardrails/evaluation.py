@@ -240,7 +240,8 @@ class _State:
         source is evaluated with.
         """
         guarded, entries = self._guarded, list[JsonObject]()
-        if self._side == "INPUT" or not (guarded.sources and guarded.query):
+        grounded = guarded.sources and guarded.query and guarded.texts
+        if self._side == "INPUT" or not grounded:
             return entries
         answer = "\n".join(guarded.texts)
         for config in self._policy.grounding:
@@ -299,7 +300,8 @@ class _State:
             "wordPolicyUnits": (*policy.words, *policy.word_lists),
         }
         counts = {name: units for name, items in evaluated.items() if any(self._items(items))}
-        if self._side == "OUTPUT" and policy.grounding and guarded.sources and guarded.query:
+        grounded = guarded.sources and guarded.query and guarded.texts
+        if self._side == "OUTPUT" and policy.grounding and grounded:
             length = guarded.length + len(guarded.sources) + len(guarded.query)
             counts["contextualGroundingPolicyUnits"] = count_units(length)
         return counts

@@ -56,7 +56,7 @@ _IDENTIFIER = re.compile(
 class Guardrails:
     """policies: documents by the guardrail's id, or by its id and version, as in `abc123:2`."""
 
-    def __init__(self, **policies: Any) -> None:
+    def __init__(self, /, **policies: Any) -> None:
         self._policies = {name: Policy(document) for name, document in policies.items()}
         self._documents = policies
 

@@ -45,27 +45,32 @@ class Matcher:
     ) -> None:
         escaped = [r"\W+".join(map(re.escape, _WORDS.findall(each))) for each in phrases]
         escaped += [r"\s+".join(map(re.escape, each.split())) for each in texts]
-        # The longest first, because the engine takes the first alternative that matches.
-        literals = [
-            _make_whole_word(each) for each in sorted(escaped, key=len, reverse=True) if each
-        ]
+        # One pattern for all texts with the same bounds: a bound for each text takes a thousand
+        # times as long. The longest first, because the first alternative that matches is taken.
+        bounded: dict[tuple[str, str], list[str]] = {}
+        for each in sorted(escaped, key=len, reverse=True):
+            if each:
+                bounded.setdefault(_find_bounds(each), []).append(each)
         flags = re.IGNORECASE if ignore_case else 0
-        self._literals = re.compile("|".join(literals), flags) if literals else None
+        self._literals = [
+            re.compile(f"{before}(?:{'|'.join(literals)}){after}", flags)
+            for (before, after), literals in bounded.items()
+        ]
         self._patterns = [compile_pattern(each, ignore_case=ignore_case) for each in patterns]
 
     def find(self, text: str) -> Iterator[Span]:
         """Yield where the text matches. Raises SlowPattern."""
-        if self._literals is not None:
-            yield from (match.span() for match in self._literals.finditer(text))
+        for literals in self._literals:
+            yield from (match.span() for match in literals.finditer(text))
         for pattern in self._patterns:
             yield from (span for span in find_spans(pattern, text) if span[0] < span[1])
 
 
-def _make_whole_word(literal: str) -> str:
-    """Let an escaped text match as a whole word, if it begins and ends with letters."""
+def _find_bounds(literal: str) -> tuple[str, str]:
+    """Return what makes an escaped text a whole word, if it begins and ends with letters."""
     before = r"(?<!\w)" if _WORDS.match(literal) else ""
     after = r"(?!\w)" if _WORDS.match(literal[-1]) else ""
-    return f"{before}{literal}{after}"
+    return before, after
 
 
 @dataclass(frozen=True, slots=True)

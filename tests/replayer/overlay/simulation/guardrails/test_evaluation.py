@@ -225,6 +225,23 @@ def test_an_answer_below_the_threshold_is_blocked(
     assert not _evaluate(document, "Tokyo is large.", side=side).assessment.policies
 
 
+def test_an_answer_without_text_is_not_compared_with_sources() -> None:
+    """A tool call has no text that a source could ground."""
+    evaluation = _evaluate(
+        _grounding("RELEVANCE", 0.5), side="OUTPUT", sources="Tokyo is large.", query="How large?"
+    )
+    assert not evaluation.blocked
+    assert "contextualGroundingPolicyUnits" not in evaluation.assessment.units
+
+
+def test_words_with_different_bounds_are_found_together() -> None:
+    document = _words("C++", "C", ".NET", "go", *(f"word{number}" for number in range(3000)))
+    for text in ("C++!", "Plan C.", "a .NET app", "Go!", "say WORD2999"):
+        assert _evaluate(document, text).blocked, text
+    for text in ("gopher", "word3000", "NET", "Cc"):
+        assert not _evaluate(document, text).blocked, text
+
+
 def test_units_count_the_policies_that_are_evaluated() -> None:
     document = {
         **_topic(),
