@@ -33,7 +33,7 @@ OWN = {
     "api/route.py: re.sub('\\\\\\\\{(\\\\": "the paths of routes",
     "bedtape_cassettes/operations.py: _OTHER_API + ''.": "the paths of operations",
     "format/yaml_reader.py: pattern": "a table of the module",
-    "guardrails/policy.py: f\"{before}(?:{'|'": "escaped texts of policies",
+    "guardrails/policy.py: f\"{before}(?:{'|": "escaped texts of policies",
     "guardrails/sensitive.py: f'(?i:\\\\b(?:{wor": "a table of the module",
     "matching/json_texts.py: f'''\"(?:{'|'.joi": "a table of the module",
     "matching/outline.py: b'(%b)' % b'|'.j": "hexadecimal digests",
