@@ -147,7 +147,9 @@ class Exchanges:
             self._preparing.remove(request[0])
             self._answer_now(connection, request, began, prepared)
             connection.flush()
-        else:  # the client has gone
+        elif self.server.state is not None:  # the client has gone
+            self._ask_state(connection, self.server.state, request, began, prepared)
+        else:
             gone = self.server.engine.answer(*request[1:], prepared)
             self.observe(gone, began, complete=False, sent=0, started=False)
 
@@ -165,13 +167,7 @@ class Exchanges:
         if self.server.state is not None:
             self._preparing.add(stream)
             self._early[stream] = []
-            task = connection.loop.create_task(
-                self._answer_shared(
-                    connection, self.server.state, request, began, prepared, follows=follows
-                )
-            )
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._ask_state(connection, self.server.state, request, began, prepared, follows)
             return
         try:
             answer = self.server.engine.answer(*request[1:], prepared)
@@ -179,6 +175,22 @@ class Exchanges:
             connection.respond(stream, verb, self.fail(f"{verb} {path}", error))
             return
         self._send_answer(connection, stream, answer, began, follows=follows)
+
+    def _ask_state(
+        self,
+        connection: Connection,
+        state: SharedState,
+        request: _Request,
+        began: float,
+        prepared: Call | None,
+        follows: bool = False,
+    ) -> None:
+        """Begin to answer a request from a session that servers share."""
+        task = connection.loop.create_task(
+            self._answer_shared(connection, state, request, began, prepared, follows=follows)
+        )
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _answer_shared(
         self,

@@ -35,9 +35,11 @@ class StateClient:
     def __init__(self, url: str) -> None:
         scheme, _, rest = url.partition("://")
         if scheme not in _SCHEMES or not rest:
+            # the rest may contain a password
+            actual = f"{scheme!r} before ://" if "://" in url else "no ://"
             raise CassetteError(
                 f"--state: expected valkey://HOST[:PORT][/DB], valkeys://, redis:// or rediss://,"
-                f" found {url!r}"
+                f" found {actual}"
             )
         if Redis is None:
             raise CassetteError(

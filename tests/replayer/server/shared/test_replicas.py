@@ -72,6 +72,11 @@ BLOCKED = {"blockedInputMessaging": "no", "blockedOutputsMessaging": "no"}
 # What a session remembers, each with the calls by which a client sees it.
 SCRIPTS: dict[str, list[Step]] = {
     "a rule that answers twice": [rule(answer={"text": "a"}, times=2), *[say("x")] * 3, OVERLAY],
+    "large bodies": [
+        rule(answers=[{"text": "a"}, {"text": "b"}]),
+        *[say("large " * 300_000)] * 3,
+        OVERLAY,
+    ],
     "answers in order": [rule(answers=[{"text": "a"}, {"text": "b"}]), *[say("x")] * 3],
     "answers by match key": [
         rule(answers=[{"text": "a"}, {"text": "b"}]),
@@ -366,7 +371,18 @@ def test_calls_get_503_while_the_state_server_is_away(
         assert [call["number"] for call in calls["calls"]] == [1]
 
 
-@pytest.mark.parametrize("url", ["http://localhost", "valkey://", "localhost:6379", ""])
-def test_a_url_that_is_none_is_refused(url: str) -> None:
-    with pytest.raises(CassetteError, match="expected valkey://HOST"):
+URLS = [
+    "http://localhost",
+    "valkey://",
+    "localhost:6379",
+    "",
+    "valky://me:secret@host",
+    "me:secret@h",
+]
+
+
+@pytest.mark.parametrize("url", URLS)
+def test_a_url_that_is_none_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(CassetteError, match="expected valkey://HOST") as caught:
         StateClient(url)
+    assert "secret" not in str(caught.value)
