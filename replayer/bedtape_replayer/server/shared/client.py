@@ -45,12 +45,18 @@ class StateClient:
             raise CassetteError(
                 "--state needs the package redis; install it with: pip install 'bedtape[state]'"
             )
-        self._redis: Any = Redis.from_url(
-            f"{_SCHEMES[scheme]}://{rest}",
-            socket_timeout=TIMEOUT,
-            socket_connect_timeout=TIMEOUT,
-            retry=Retry(NoBackoff(), 0),
-        )
+        try:
+            self._redis: Any = Redis.from_url(
+                f"{_SCHEMES[scheme]}://{rest}",
+                socket_timeout=TIMEOUT,
+                socket_connect_timeout=TIMEOUT,
+                retry=Retry(NoBackoff(), 0),
+            )
+        except ValueError:
+            raise CassetteError(
+                "--state: expected valkey://USER:PASSWORD@HOST:PORT/DB, found another form; encode"
+                " special characters of the password as %XX"
+            ) from None
         self._errors: tuple[type[Exception], ...] = (RedisError, OSError, TimeoutError)
         self._no_script: type[Exception] = NoScriptError
         self._waiting: list[tuple[tuple[Any, ...], asyncio.Future[Any]]] = []

@@ -24,7 +24,9 @@ local function differs(generation, document, memory)
 end
 local function open(name)
   if not known[1] then
-    known[1] = tostring(redis.call('HINCRBY', namespace, 'generations', 1))
+    -- the time, because a state server that lost its data counts from 1 again
+    local number = redis.call('HINCRBY', namespace, 'generations', 1)
+    known[1] = redis.call('TIME')[1] .. '-' .. number
     redis.call('HSET', session, 'g', known[1])
     redis.call('SADD', names, name)
   end
@@ -73,7 +75,8 @@ return {2, redis.call('HINCRBY', session, 'n', 1), known[1]}
 )
 
 # A change by the control API. Arguments: the name, the lifetime, generation, `dv` and `bv` as
-# known, what to do (`write`, `begin` anew, `drop` or `forget` the calls), the document, the memory.
+# known, what to do (`write`, `begin` anew, `drop` or `forget` the calls), the document, the memory,
+# and the counts that end.
 # Answers 1, or 0 if the session is not as known.
 CHANGE: Final = (
     _COMPARE
@@ -91,6 +94,7 @@ if action ~= 'write' then
   known[1] = false
 end
 if action == 'drop' then return 1 end
+for at = 9, #ARGV do redis.call('HDEL', session, ARGV[at]) end
 open(ARGV[1])
 redis.call('HSET', session, 'd', ARGV[7], 'b', ARGV[8])
 redis.call('HINCRBY', session, 'dv', 1)

@@ -26,7 +26,14 @@ from bedtape_replayer.answering.reply import build_error_reply, make_request_id
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.engine.session_state import SessionState, read_session
 from bedtape_replayer.server.shared.client import StateClient, StateUnavailable
-from bedtape_replayer.server.shared.copies import Change, SessionCopy, build_document, dump_memory
+from bedtape_replayer.server.shared.copies import (
+    FIRED,
+    MATCHED,
+    Change,
+    SessionCopy,
+    build_document,
+    dump_memory,
+)
 from bedtape_replayer.server.shared.scripts import APPEND, CHANGE, COMMIT
 from bedtape_replayer.server.shared.values import ValueDamaged, decode_outcome, encode_outcome
 
@@ -43,7 +50,8 @@ _FLUSH_SECONDS: Final = 1.0
 _RETRY_SECONDS: Final = 0.1
 _MOST_COPIES: Final = 20_000
 _SESSION = re.compile(r"/_bedtape/sessions/([^/?]+)")
-_RESET = re.compile(r"/_(?:bedtape/reset|reset)/?(?:\?.*)?")
+_RESET = re.compile(r"/_bedtape/reset/?(?:\?.*)?")
+_CONTROL = re.compile(r"/_(?:bedtape|fakecloud|reset)(?:/|$|\?)")
 
 
 class SharedState:
@@ -121,7 +129,7 @@ class SharedState:
         session, prefix, path = read_session(target, head)
         name = session or DEFAULT_SESSION
         try:
-            if self._engine.control is not None and path.startswith("/_"):
+            if self._engine.control is not None and _CONTROL.match(path):
                 return await self._control(name, method, target, path, head, body)
             for _ in range(_MOST_TRIES):
                 call = prepared or self._engine.prepare(method, target, head, body)
@@ -162,13 +170,17 @@ class SharedState:
         self._correct(copy, change, kind, *rest)
         return None
 
+    def _find_lifetime(self, name: str) -> bytes:
+        """The milliseconds until an unused session ends. The default session does not end."""
+        return b"0" if name == DEFAULT_SESSION else self._lifetime
+
     def _keys(self, name: str) -> tuple[bytes, bytes, bytes]:
         return self._prefix + b"session:" + name.encode(), self._namespace, self._names
 
     def _arguments(
         self, name: str, known: tuple[bytes, bytes, bytes], change: Change
     ) -> Iterable[bytes]:
-        yield from (name.encode(), self._lifetime, *known, self._clock)
+        yield from (name.encode(), self._find_lifetime(name), *known, self._clock)
         yield from (change.memory or b"", b"%d" % len(change.exact))
         for field, (before, after) in change.exact.items():
             yield from (field, b"%d" % before, b"%d" % after)
@@ -200,10 +212,9 @@ class SharedState:
         return copy
 
     def _forget_copies(self) -> None:
-        """Forget all copies, because it is not known what the state server has."""
-        for name in self._copies:
-            self._engine.sessions.drop(name)
-        self._copies.clear()
+        """Read all sessions again, because it is not known what the state server has."""
+        for copy in self._copies.values():
+            copy.document = b"-"
 
     # -- the control API ---------------------------------------------------------------------------
 
@@ -228,6 +239,8 @@ class SharedState:
                 (len(session.history), session.generation) if session is not None else (0, 0)
             )
             before = build_document(session) if session is not None else None
+            own = session.layers.own if session is not None else None
+            counted = set(session.layers.counts) if session is not None else set()
             answer = engine.answer(method, target, head, body)
             if method in ("GET", "HEAD"):
                 return answer
@@ -235,7 +248,7 @@ class SharedState:
                 added = repr(engine.clock.now - clock)
                 now = await self._client.send("HINCRBYFLOAT", self._namespace, "clock", added)
                 self._set_clock(now)
-            if _RESET.fullmatch(path):
+            if method == "POST" and answer.reply.status == 200 and _RESET.fullmatch(path):
                 await self._drop_all(names)
                 return answer
             after = engine.sessions.find(name)
@@ -246,13 +259,20 @@ class SharedState:
             elif calls and not after.history:
                 action = "forget"
             else:
-                action = None if before == build_document(after) else "write"
-            if action is None or await self._change(name, after, action):
+                same = after.layers.own is own and before == build_document(after)
+                action = None if same else "write"
+            removed = counted - set(after.layers.counts) if after is not None else set()
+            if action is None or await self._change(name, after, action, removed):
                 return answer
         raise StateUnavailable(f"{_MOST_TRIES} requests of other servers changed the session")
 
-    async def _change(self, name: str, session: SessionState | None, action: str) -> bool:
-        """Write a change to the state server. Return whether the copy was right."""
+    async def _change(
+        self, name: str, session: SessionState | None, action: str, removed: Iterable[str]
+    ) -> bool:
+        """Write a change to the state server. Return whether the copy was right.
+
+        removed: the layers whose counts end.
+        """
         copy = self._copies.get(name) or SessionCopy(SessionState(name))
         document = memory = b""
         if session is not None:
@@ -261,12 +281,15 @@ class SharedState:
         changed: int = await self._client.run(
             CHANGE,
             self._keys(name),
-            *(name.encode(), self._lifetime, *known, action.encode(), document, memory),
+            *(name.encode(), self._find_lifetime(name), *known, action.encode(), document, memory),
+            *(kind + layer.encode() for layer in removed for kind in (MATCHED, FIRED)),
         )
         if action != "write" and copy.history:
             await self._client.send("DEL", copy.history)
         # the next request reads what was written
-        if name in self._copies:
+        if session is not None:
+            self._copy(session).document = b"-"
+        elif name in self._copies:
             self._copies[name].document = b"-"
         return changed == 1
 
@@ -274,7 +297,8 @@ class SharedState:
         for name in names:
             await self._client.send("DEL", self._keys(name)[0])
             await self._client.send("SREM", self._names, name)
-        self._forget_copies()
+            self._engine.sessions.drop(name)
+        self._copies.clear()
 
     async def _refresh(self, name: str) -> None:
         """Make the copy of a session equal to that of the state server, with its history."""
@@ -354,7 +378,7 @@ class SharedState:
         keys = (self._keys(name)[0], self._prefix + b"history:")
         limit = b"%d" % self._limit
         await self._client.run(
-            APPEND, keys, name.encode(), generation, limit, self._lifetime, outcome
+            *(APPEND, keys, name.encode(), generation, limit), *(self._find_lifetime(name), outcome)
         )
 
     async def _flush_all(self) -> None:

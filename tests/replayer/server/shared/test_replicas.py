@@ -67,11 +67,25 @@ CACHED = {
     "messages": [{"role": "user", "content": [{"text": "Hi"}]}],
 }
 
+ONCE = {"bedtape-overlay": 1, "rules": [{"answer": {"text": "a"}, "times": 1}]}
 BLOCKED = {"blockedInputMessaging": "no", "blockedOutputsMessaging": "no"}
 
 # What a session remembers, each with the calls by which a client sees it.
 SCRIPTS: dict[str, list[Step]] = {
     "a rule that answers twice": [rule(answer={"text": "a"}, times=2), *[say("x")] * 3, OVERLAY],
+    "the same layers again": [*[("PUT", f"{S}/overlay", ONCE), say("x")] * 2, OVERLAY],
+    "a layer removed and added again": [
+        *[rule(name="r", answer={"text": "a"}, times=1), say("x")],
+        ("DELETE", f"{S}/layers/r", None),
+        *[rule(name="r", answer={"text": "b"}, times=1), say("x"), OVERLAY],
+    ],
+    "paths below an underscore": [("GET", "/_other", None), say("x"), CALLS],
+    "a reset that is refused": [
+        *[rule(answer={"text": "a"}), ("DELETE", "/_bedtape/reset", None), say("x")]
+    ],
+    "a session of one server, dropped by another": [
+        *[rule(answer={"text": "a"}), ("DELETE", S, None), say("x"), say("x")]
+    ],
     "large bodies": [
         rule(answers=[{"text": "a"}, {"text": "b"}]),
         *[say("large " * 300_000)] * 3,
