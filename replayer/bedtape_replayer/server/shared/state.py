@@ -8,14 +8,10 @@ in a history yet.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import unquote
-from uuid import uuid4
 
 from bedtape_cassettes.addresses import DEFAULT_SESSION
 from bedtape_cassettes.errors import CassetteError
@@ -34,20 +30,14 @@ from bedtape_replayer.server.shared.copies import (
     build_document,
     dump_memory,
 )
-from bedtape_replayer.server.shared.scripts import APPEND, CHANGE, COMMIT
-from bedtape_replayer.server.shared.values import ValueDamaged, decode_outcome, encode_outcome
+from bedtape_replayer.server.shared.histories import Keys, SharedHistories, number_call
+from bedtape_replayer.server.shared.scripts import CHANGE, COMMIT
+from bedtape_replayer.server.shared.values import ValueDamaged
 
 # The error of a call while the state server cannot be asked. SDKs send such a call again.
 UNAVAILABLE: Final = "StateUnavailable"
 # A call that so many other calls of its session overtook is answered with 503.
 _MOST_TRIES: Final = 100
-# Outcomes are sent together: after this time, in seconds, or with this number of them.
-_BATCH_SECONDS: Final = 0.02
-_BATCH: Final = 256
-# The seconds that a reader waits for the outcomes that other servers have not sent yet.
-_FLUSH_SECONDS: Final = 1.0
-# The seconds until a lost subscription is tried again.
-_RETRY_SECONDS: Final = 0.1
 _MOST_COPIES: Final = 20_000
 _SESSION = re.compile(r"/_bedtape/sessions/([^/?]+)")
 _RESET = re.compile(r"/_bedtape/reset/?(?:\?.*)?")
@@ -75,16 +65,10 @@ class SharedState:
         self._engine = engine
         self._client = StateClient(url)
         self._version = version
-        self._limit = limit
-        self._lifetime = str(int((lifetime or 0) * 1000)).encode()
-        self._prefix = f"bedtape:{namespace}:".encode()
-        self._namespace, self._names = self._prefix + b"namespace", self._prefix + b"sessions"
+        self._keys = Keys(namespace, int((lifetime or 0) * 1000))
+        self._histories = SharedHistories(self._client, self._keys, limit)
         self._copies: dict[str, SessionCopy] = {}
         self._clock = b"0"
-        self._unsent: list[tuple[str, bytes, bytes]] = []
-        self._sending = asyncio.Lock()
-        self._timer: asyncio.TimerHandle | None = None
-        self._tasks: set[asyncio.Task[Any]] = set()
         engine.share_outcome = self._keep
 
     async def start(self) -> None:
@@ -94,8 +78,8 @@ class SharedState:
         """
         version = self._version.encode()
         try:
-            await self._client.send("HSETNX", self._namespace, "version", version)
-            other = await self._client.send("HGET", self._namespace, "version")
+            await self._client.send("HSETNX", self._keys.namespace, "version", version)
+            other = await self._client.send("HGET", self._keys.namespace, "version")
             if other != version:
                 raise CassetteError(
                     f"--state: expected sessions of bedtape {self._version}, found those of bedtape"
@@ -108,16 +92,11 @@ class SharedState:
         except CassetteError:
             await self._client.close()
             raise
-        listening = asyncio.Event()
-        self._start(self._answer_readers(listening))
-        await listening.wait()
+        await self._histories.start()
 
     async def stop(self) -> None:
         """Send the outcomes that wait, and disconnect."""
-        for task in self._tasks:
-            task.cancel()
-        with suppress(StateUnavailable):
-            await self._flush()
+        await self._histories.stop()
         await self._client.close()
 
     # -- calls -------------------------------------------------------------------------------------
@@ -140,10 +119,8 @@ class SharedState:
         except (StateUnavailable, ValueDamaged) as error:
             self._forget_copies()
             call = Call(name, method, path, head, body, prefix=prefix)
-            message = f"bedtape: {error}; this call changed nothing that is known, and can be sent"
-            reply = build_error_reply(
-                503, "StateUnavailable", f"{message} again", make_request_id(body), call.dialect
-            )
+            message, request_id = f"bedtape: {error}; send the call again", make_request_id(body)
+            reply = build_error_reply(503, UNAVAILABLE, message, request_id, call.dialect)
             return Answer(call, reply, "overlay", str(error))
 
     async def _try(
@@ -162,25 +139,18 @@ class SharedState:
         if change.memory is not None:
             copy.memory = b"%d" % (int(copy.memory) + 1)
         kind, *rest = await self._client.run(
-            COMMIT, self._keys(name), *self._arguments(name, known, change)
+            COMMIT, self._keys.find(name), *self._arguments(name, known, change)
         )
         if kind == 2:
             copy.generation = rest[1]
-            return _number(answer, int(rest[0]), session.generation)
+            return number_call(answer, int(rest[0]), session.generation)
         self._correct(copy, change, kind, *rest)
         return None
-
-    def _find_lifetime(self, name: str) -> bytes:
-        """The milliseconds until an unused session ends. The default session does not end."""
-        return b"0" if name == DEFAULT_SESSION else self._lifetime
-
-    def _keys(self, name: str) -> tuple[bytes, bytes, bytes]:
-        return self._prefix + b"session:" + name.encode(), self._namespace, self._names
 
     def _arguments(
         self, name: str, known: tuple[bytes, bytes, bytes], change: Change
     ) -> Iterable[bytes]:
-        yield from (name.encode(), self._find_lifetime(name), *known, self._clock)
+        yield from (name.encode(), self._keys.find_lifetime(name), *known, self._clock)
         yield from (change.memory or b"", b"%d" % len(change.exact))
         for field, (before, after) in change.exact.items():
             yield from (field, b"%d" % before, b"%d" % after)
@@ -216,6 +186,11 @@ class SharedState:
         for copy in self._copies.values():
             copy.document = b"-"
 
+    def _keep(self, outcome: Outcome) -> None:
+        """Keep the outcome of a call for the history that servers share."""
+        if (copy := self._copies.get(outcome.answer.call.session)) is not None:
+            self._histories.keep(copy, outcome)
+
     # -- the control API ---------------------------------------------------------------------------
 
     async def _control(
@@ -227,11 +202,11 @@ class SharedState:
             name = unquote(named[1])
         names: Iterable[str] = [name]
         if not named:
-            members = await self._client.send("SMEMBERS", self._names)
+            members = await self._client.send("SMEMBERS", self._keys.names)
             local = (session.name for session in engine.sessions)
             names = {name, *local, *(each.decode() for each in members)}
         for _ in range(_MOST_TRIES):
-            await self._flush_all()
+            await self._histories.gather()
             for each in sorted(names):
                 await self._refresh(each)
             session, clock = engine.sessions.find(name), engine.clock.now
@@ -246,7 +221,7 @@ class SharedState:
                 return answer
             if engine.clock.now != clock:
                 added = repr(engine.clock.now - clock)
-                now = await self._client.send("HINCRBYFLOAT", self._namespace, "clock", added)
+                now = await self._client.send("HINCRBYFLOAT", self._keys.namespace, "clock", added)
                 self._set_clock(now)
             if method == "POST" and answer.reply.status == 200 and _RESET.fullmatch(path):
                 await self._drop_all(names)
@@ -280,8 +255,15 @@ class SharedState:
         known = (copy.generation, copy.document, copy.memory)
         changed: int = await self._client.run(
             CHANGE,
-            self._keys(name),
-            *(name.encode(), self._find_lifetime(name), *known, action.encode(), document, memory),
+            self._keys.find(name),
+            *(
+                name.encode(),
+                self._keys.find_lifetime(name),
+                *known,
+                action.encode(),
+                document,
+                memory,
+            ),
             *(kind + layer.encode() for layer in removed for kind in (MATCHED, FIRED)),
         )
         if action != "write" and copy.history:
@@ -295,125 +277,29 @@ class SharedState:
 
     async def _drop_all(self, names: Iterable[str]) -> None:
         for name in names:
-            await self._client.send("DEL", self._keys(name)[0])
-            await self._client.send("SREM", self._names, name)
+            await self._client.send("DEL", self._keys.find(name)[0])
+            await self._client.send("SREM", self._keys.names, name)
             self._engine.sessions.drop(name)
         self._copies.clear()
 
     async def _refresh(self, name: str) -> None:
         """Make the copy of a session equal to that of the state server, with its history."""
         sessions = self._engine.sessions
-        pairs = await self._client.send("HGETALL", self._keys(name)[0])
+        pairs = await self._client.send("HGETALL", self._keys.find(name)[0])
         fields = _read_pairs(pairs)
-        clock = await self._client.send("HGET", self._namespace, "clock")
+        clock = await self._client.send("HGET", self._keys.namespace, "clock")
         self._set_clock(clock or b"0")
         if not fields:
-            await self._client.send("SREM", self._names, name)
+            await self._client.send("SREM", self._keys.names, name)
             if name in self._copies:
                 del self._copies[name]
                 sessions.drop(name)
             return
         copy = self._copy(sessions.get(name))
         copy.replace(fields)
-        await self._read_history(copy, fields)
-
-    # -- histories ---------------------------------------------------------------------------------
-
-    def _history_key(self, name: str, fields: Mapping[bytes, bytes]) -> bytes:
-        """The key of the history of a session, which is another one after the calls
-        were forgotten.
-        """
-        generation, cleared = fields.get(b"g", b""), fields.get(b"hg", b"0")
-        return b"%bhistory:%b:%b:%b" % (self._prefix, name.encode(), generation, cleared)
-
-    async def _read_history(self, copy: SessionCopy, fields: Mapping[bytes, bytes]) -> None:
-        """Add the calls of all servers that the copy does not have."""
-        history, key = copy.session.history, self._history_key(copy.session.name, fields)
-        if copy.history != key:
-            history.clear()
-            copy.begin_history(key)
-        entries = await self._client.send("XRANGE", key, b"(" + copy.last, "+")
-        for number, members in entries:
-            copy.last = number
-            outcome = decode_outcome(members[b"o"] if isinstance(members, dict) else members[1])
-            number = outcome.answer.call.number
-            if number not in copy.numbers:
-                copy.numbers.add(number)
-                answer = _number(outcome.answer, number, copy.session.generation)
-                history.add(replace(outcome, answer=answer))
-        history.forgotten = max(int(fields.get(b"h", b"0")) - len(history), history.forgotten)
-
-    def _keep(self, outcome: Outcome) -> None:
-        """Keep the outcome of a call until it is sent with others."""
-        call = outcome.answer.call
-        copy = self._copies.get(call.session)
-        if copy is None:
-            return
-        self._unsent.append((call.session, copy.generation, encode_outcome(outcome)))
-        if len(self._unsent) >= _BATCH:
-            self._start(self._flush())
-        elif self._timer is None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(_BATCH_SECONDS, lambda: self._start(self._flush()))
-
-    async def _flush(self) -> None:
-        """Send the outcomes that wait."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        async with self._sending:
-            batch, self._unsent = self._unsent, []
-            results = await asyncio.gather(
-                *(self._append(*each) for each in batch), return_exceptions=True
-            )
-            # sent again later; a reader drops an outcome that it has
-            failed = [
-                each
-                for each, result in zip(batch, results, strict=True)
-                if isinstance(result, StateUnavailable)
-            ]
-            self._unsent = [*failed, *self._unsent][-self._limit :]
-
-    async def _append(self, name: str, generation: bytes, outcome: bytes) -> None:
-        keys = (self._keys(name)[0], self._prefix + b"history:")
-        limit = b"%d" % self._limit
-        await self._client.run(
-            *(APPEND, keys, name.encode(), generation, limit), *(self._find_lifetime(name), outcome)
-        )
-
-    async def _flush_all(self) -> None:
-        """Let all servers send the outcomes that wait."""
-        await self._flush()  # also if this server does not listen yet, after an outage
-        reply = self._prefix + b"flushed:" + uuid4().hex.encode()
-        for _ in range(await self._client.send("PUBLISH", self._prefix + b"flush", reply)):
-            if not await self._client.pop(reply, _FLUSH_SECONDS):
-                break  # a server that ends loses the calls of its last batch
-
-    async def _answer_readers(self, listening: asyncio.Event) -> None:
-        """Send the outcomes that wait when another server reads a history."""
-        while True:
-            with suppress(StateUnavailable):
-                async for reply in self._client.listen(self._prefix + b"flush"):
-                    listening.set()
-                    await self._flush()
-                    if reply:
-                        await self._client.send("RPUSH", reply, b"1")
-                        await self._client.send("EXPIRE", reply, b"10")
-            await asyncio.sleep(_RETRY_SECONDS)
-
-    def _start(self, work: Any) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        await self._histories.read(copy, fields)
 
 
 def _read_pairs(pairs: Any) -> Mapping[bytes, bytes]:
     """Return the fields of a hash, which newer protocols send as a map."""
     return pairs if isinstance(pairs, Mapping) else dict(zip(pairs[::2], pairs[1::2], strict=True))
-
-
-def _number(answer: Answer, number: int, generation: int) -> Answer:
-    """Return the answer to the call with this number, of this generation of its session."""
-    call = replace(answer.call, number=number, generation=generation)
-    call.share(answer.call.findings)
-    return replace(answer, call=call)

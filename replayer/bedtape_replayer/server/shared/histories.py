@@ -1,0 +1,163 @@
+"""The histories that servers share: each sends the outcomes of its calls and reads those of all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, Final
+from uuid import uuid4
+
+from bedtape_cassettes.addresses import DEFAULT_SESSION
+from bedtape_replayer.answering.answer import Answer, Outcome
+from bedtape_replayer.server.shared.client import StateClient, StateUnavailable
+from bedtape_replayer.server.shared.copies import SessionCopy
+from bedtape_replayer.server.shared.scripts import APPEND
+from bedtape_replayer.server.shared.values import decode_outcome, encode_outcome
+
+# Outcomes are sent together: after this time, in seconds, or with this number of them.
+_BATCH_SECONDS: Final = 0.02
+_BATCH: Final = 256
+# The seconds that a reader waits for the outcomes that another server has not sent yet.
+_FLUSH_SECONDS: Final = 1.0
+# The seconds until a lost subscription is tried again.
+_RETRY_SECONDS: Final = 0.1
+
+
+class Keys:
+    """The keys of a namespace at the state server. lifetime: milliseconds; 0 for no limit."""
+
+    def __init__(self, namespace: str, lifetime: int) -> None:
+        self._prefix = f"bedtape:{namespace}:".encode()
+        self._lifetime = b"%d" % lifetime
+        self.namespace, self.names = self._prefix + b"namespace", self._prefix + b"sessions"
+        self.flush, self.histories = self._prefix + b"flush", self._prefix + b"history:"
+
+    def find(self, name: str) -> tuple[bytes, bytes, bytes]:
+        """The keys of the scripts for a session."""
+        return self._prefix + b"session:" + name.encode(), self.namespace, self.names
+
+    def find_lifetime(self, name: str) -> bytes:
+        """The milliseconds until an unused session ends. The default session does not end."""
+        return b"0" if name == DEFAULT_SESSION else self._lifetime
+
+    def find_history(self, name: str, fields: Mapping[bytes, bytes]) -> bytes:
+        """The key of a history, which is another one after the calls were forgotten."""
+        generation, cleared = fields.get(b"g", b""), fields.get(b"hg", b"0")
+        return b"%b%b:%b:%b" % (self.histories, name.encode(), generation, cleared)
+
+    def make_reply(self) -> bytes:
+        """A new key for the answers to a reader."""
+        return self._prefix + b"flushed:" + uuid4().hex.encode()
+
+
+class SharedHistories:
+    """The histories of all sessions. limit: the number of calls that each keeps."""
+
+    def __init__(self, client: StateClient, keys: Keys, limit: int) -> None:
+        self._client = client
+        self._keys = keys
+        self._limit = limit
+        self._unsent: list[tuple[str, bytes, bytes]] = []
+        self._sending = asyncio.Lock()
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._listener: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Listen to the servers that read."""
+        listening = asyncio.Event()
+        self._listener = asyncio.create_task(self._answer_readers(listening))
+        await listening.wait()
+
+    async def stop(self) -> None:
+        """Send the outcomes that wait."""
+        if self._listener is not None:
+            self._listener.cancel()
+        await asyncio.gather(*self._tasks)
+        await self._flush()
+
+    def keep(self, copy: SessionCopy, outcome: Outcome) -> None:
+        """Keep the outcome of a call until it is sent with others."""
+        self._unsent.append((copy.session.name, copy.generation, encode_outcome(outcome)))
+        if len(self._unsent) >= _BATCH:
+            self._start(self._flush())
+        elif self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(_BATCH_SECONDS, lambda: self._start(self._flush()))
+
+    async def gather(self) -> None:
+        """Let all servers send the outcomes that wait. Raises StateUnavailable."""
+        await self._flush()  # also if this server does not listen yet, after an outage
+        reply = self._keys.make_reply()
+        for _ in range(await self._client.send("PUBLISH", self._keys.flush, reply)):
+            if not await self._client.pop(reply, _FLUSH_SECONDS):
+                break  # a server that ends loses the calls of its last batch
+
+    async def read(self, copy: SessionCopy, fields: Mapping[bytes, bytes]) -> None:
+        """Add the calls of all servers that the copy does not have. fields: of the session."""
+        history = copy.session.history
+        key = self._keys.find_history(copy.session.name, fields)
+        if copy.history != key:
+            history.clear()
+            copy.begin_history(key)
+        for entry, members in await self._client.send("XRANGE", key, b"(" + copy.last, "+"):
+            copy.last = entry
+            outcome = decode_outcome(members[b"o"] if isinstance(members, dict) else members[1])
+            number = outcome.answer.call.number
+            if number not in copy.numbers:
+                copy.numbers.add(number)
+                answer = number_call(outcome.answer, number, copy.session.generation)
+                history.add(replace(outcome, answer=answer))
+        history.forgotten = max(int(fields.get(b"h", b"0")) - len(history), history.forgotten)
+
+    async def _flush(self) -> None:
+        """Send the outcomes that wait. Those that cannot be sent go on waiting."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        async with self._sending:
+            batch, self._unsent = self._unsent, []
+            results = await asyncio.gather(*(self._append(*each) for each in batch))
+            failed = [each for each, sent in zip(batch, results, strict=True) if not sent]
+            self._unsent = [*failed, *self._unsent][-self._limit :]
+
+    async def _append(self, name: str, generation: bytes, outcome: bytes) -> bool:
+        """Send an outcome, and return whether the state server has answered.
+
+        A reader drops an outcome that was sent twice.
+        """
+        keys = (self._keys.find(name)[0], self._keys.histories)
+        arguments = (b"%d" % self._limit, self._keys.find_lifetime(name), outcome)
+        try:
+            await self._client.run(APPEND, keys, name.encode(), generation, *arguments)
+        except StateUnavailable:
+            return False
+        return True
+
+    async def _answer_readers(self, listening: asyncio.Event) -> None:
+        """Send the outcomes that wait when another server reads a history."""
+        while True:
+            with suppress(StateUnavailable):
+                async for reply in self._client.listen(self._keys.flush):
+                    listening.set()
+                    # not cancelled with this task, so that no batch is lost at the end
+                    await asyncio.shield(self._start(self._flush()))
+                    if reply:
+                        await self._client.send("RPUSH", reply, b"1")
+                        await self._client.send("EXPIRE", reply, b"10")
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def number_call(answer: Answer, number: int, generation: int) -> Answer:
+    """Return the answer to the call with this number, of this generation of its session."""
+    call = replace(answer.call, number=number, generation=generation)
+    call.share(answer.call.findings)
+    return replace(answer, call=call)
