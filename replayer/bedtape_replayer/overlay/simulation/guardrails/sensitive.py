@@ -60,6 +60,11 @@ def _after(word: str, value: str) -> re.Pattern[str]:
     )
 
 
+def _linked(word: str, value: str) -> re.Pattern[str]:
+    """A value that may be any word, so that a sign or a verb must link it to the word before it."""
+    return re.compile(rf"(?i:\b(?:{word})(?:\s*[:=#]\s*|\s+(?:is|was)[\s:=]+))(?P<value>{value})")
+
+
 _STREET = "Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Square|Way"
 _FORMS: dict[str, _Form] = {
     "ADDRESS": _Form(
@@ -85,14 +90,14 @@ _FORMS: dict[str, _Form] = {
     ),
     "IP_ADDRESS": _Form(
         re.compile(
-            r"(?<![\w.])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?![\w.])"
+            r"(?<![\w.])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?!\w|\.\w)"
             r"|(?<![\w:])(?:[0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4}(?![\w:])"
         )
     ),
     "MAC_ADDRESS": _Form(
         re.compile(r"(?<![\w:-])(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}(?![\w:-])")
     ),
-    "PASSWORD": _Form(_after("password|passwd|pwd", r"[^\s,;]{4,}")),
+    "PASSWORD": _Form(_linked("password|passwd|pwd", r"[^\s,;]{3,}[^\s,;.!?]")),
     "PHONE": _Form(
         re.compile(
             r"(?<![\w.+-])(?:\+\d{1,3}[ .-]?)?(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}(?![\w-])"
@@ -111,7 +116,7 @@ _FORMS: dict[str, _Form] = {
         _after("UTR|taxpayer reference", r"\d{5} ?\d{5}\b")
     ),
     "URL": _Form(re.compile(r"\b(?:https?://|www\.)[^\s<>\"']{1,2000}[^\s<>\"'.,;:!?)]")),
-    "USERNAME": _Form(_after("user ?name|login", r"[A-Za-z0-9._-]{3,64}\b")),
+    "USERNAME": _Form(_linked("user ?name|login", r"[A-Za-z0-9._-]{3,64}\b")),
     "US_BANK_ACCOUNT_NUMBER": _Form(_after("account(?: number)?", r"\d{8,17}\b")),
     "US_BANK_ROUTING_NUMBER": _Form(re.compile(r"\b\d{9}\b"), _is_routing_number),
     "US_INDIVIDUAL_TAX_IDENTIFICATION_NUMBER": _Form(

@@ -26,7 +26,9 @@ FOUND = [
     ("INTERNATIONAL_BANK_ACCOUNT_NUMBER", "IBAN [DE89 3704 0044 0532 0130 00]"),
     ("IP_ADDRESS", "from [198.51.100.0] and [2001:0db8:85a3:0000:0000:8a2e:0370:7334]"),
     ("MAC_ADDRESS", "card [00:0a:95:9d:68:16]"),
+    ("IP_ADDRESS", "My server is [10.0.0.1]."),
     ("PASSWORD", "password: [*very20special#pass*]"),
+    ("PASSWORD", "My password is [hunter2]. Reset it."),
     ("PHONE", "call [+1 555-123-4567], [(555) 123-4567] or [+49 30 901820]"),
     ("PIN", "my PIN is [1234]"),
     ("SWIFT_CODE", "SWIFT code [DEUTDEFF500]"),
@@ -35,6 +37,7 @@ FOUND = [
     ("UK_UNIQUE_TAXPAYER_REFERENCE_NUMBER", "UTR: [12345 67890]"),
     ("URL", "see [https://www.example.com/a?b=c], or [www.example.com]"),
     ("USERNAME", "user name: [johndoe]"),
+    ("USERNAME", "my login is [johndoe]"),
     ("US_BANK_ACCOUNT_NUMBER", "account number [12345678901]"),
     ("US_BANK_ROUTING_NUMBER", "routing [021000021]"),
     ("US_INDIVIDUAL_TAX_IDENTIFICATION_NUMBER", "ITIN [912-70-1234]"),
@@ -49,6 +52,7 @@ OTHERS = [
     ("EMAIL", "a@b"),
     ("INTERNATIONAL_BANK_ACCOUNT_NUMBER", "DE88 3704 0044 0532 0130 00"),
     ("IP_ADDRESS", "version 1.2.3.400 or 1.2.3.4.5"),
+    ("PASSWORD", "I need a password reset, a password must have 12 characters"),
     ("PHONE", "1234561666"),
     ("PIN", "1234"),
     ("UK_NATIONAL_HEALTH_SERVICE_NUMBER", "943 476 5918"),
@@ -56,6 +60,7 @@ OTHERS = [
     ("US_SOCIAL_SECURITY_NUMBER", "666-05-1120"),
     ("NAME", "Ada Lovelace"),
     ("LICENSE_PLATE", "ABC-123"),
+    ("USERNAME", "the login page has a username field"),
     ("DRIVER_ID", "D1234567"),
 ]
 
