@@ -40,11 +40,15 @@ with suppress(ImportError):
 # The variables of whoever runs the tests, or of their CI or git hook, that change what a program
 # does or prints.
 _UNSET = re.compile(
-    r"(AWS|OPENAI|ANTHROPIC|GITHUB|GIT)_.*|((HTTPS?|ALL|NO)_PROXY)|CI|BUILD_NUMBER|COLUMNS|LINES"
+    r"(AWS|GITHUB|GIT)_.*|((HTTPS?|ALL|NO)_PROXY)|CI|BUILD_NUMBER|COLUMNS|LINES"
     r"|FORCE_COLOR|NO_COLOR|PY_COLORS|TERMINAL_WIDTH|PYTEST_ADDOPTS|SOURCE_DATE_EPOCH"
     r"|SSL_CERT_(FILE|DIR)|(REQUESTS|CURL)_CA_BUNDLE|NODE_(EXTRA_CA_CERTS|OPTIONS)",
     re.IGNORECASE,
 )
+
+
+# The variables of OpenAI's and Anthropic's clients, which tests/matrix then sets as users do.
+_UNSET_ONCE = re.compile(r"(OPENAI|ANTHROPIC)_.*")
 
 
 def _list_unset() -> list[str]:
@@ -52,7 +56,7 @@ def _list_unset() -> list[str]:
 
 
 # Some libraries read them when they are imported.
-for _name in _list_unset():
+for _name in (*_list_unset(), *filter(_UNSET_ONCE.fullmatch, os.environ)):
     del os.environ[_name]
 
 
