@@ -60,7 +60,7 @@ def _after(word: str, value: str) -> re.Pattern[str]:
     )
 
 
-def _linked(word: str, value: str) -> re.Pattern[str]:
+def _after_link(word: str, value: str) -> re.Pattern[str]:
     """A value that may be any word, so that a sign or a verb must link it to the word before it."""
     return re.compile(rf"(?i:\b(?:{word})(?:\s*[:=#]\s*|\s+(?:is|was)[\s:=]+))(?P<value>{value})")
 
@@ -97,7 +97,7 @@ _FORMS: dict[str, _Form] = {
     "MAC_ADDRESS": _Form(
         re.compile(r"(?<![\w:-])(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}(?![\w:-])")
     ),
-    "PASSWORD": _Form(_linked("password|passwd|pwd", r"[^\s,;]{3,}[^\s,;.!?]")),
+    "PASSWORD": _Form(_after_link("password|passwd|pwd", r"[^\s,;]{3,}[^\s,;.!?]")),
     "PHONE": _Form(
         re.compile(
             r"(?<![\w.+-])(?:\+\d{1,3}[ .-]?)?(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}(?![\w-])"
@@ -116,7 +116,7 @@ _FORMS: dict[str, _Form] = {
         _after("UTR|taxpayer reference", r"\d{5} ?\d{5}\b")
     ),
     "URL": _Form(re.compile(r"\b(?:https?://|www\.)[^\s<>\"']{1,2000}[^\s<>\"'.,;:!?)]")),
-    "USERNAME": _Form(_linked("user ?name|login", r"[A-Za-z0-9._-]{3,64}\b")),
+    "USERNAME": _Form(_after_link("user ?name|login", r"[A-Za-z0-9._-]{3,64}\b")),
     "US_BANK_ACCOUNT_NUMBER": _Form(_after("account(?: number)?", r"\d{8,17}\b")),
     "US_BANK_ROUTING_NUMBER": _Form(re.compile(r"\b\d{9}\b"), _is_routing_number),
     "US_INDIVIDUAL_TAX_IDENTIFICATION_NUMBER": _Form(
