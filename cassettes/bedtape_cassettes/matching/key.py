@@ -41,7 +41,7 @@ ANSWER_HEADERS = (
     TARGET_HEADER := "x-amz-target",
 )
 # The beginning of the lines of these headers, in lower case.
-ANSWERING = re.compile(rb"\r\n(?:accept|x-amzn-bedrock-|x-amz-target)")
+ANSWERING = re.compile(rb"\r\n(?:accept:|x-amzn-bedrock-|x-amz-target:)")
 # Values of Accept that do not select a type. SDKs send different values for the same call.
 _ANY = "*/*"
 _USUAL = frozenset(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
 import orjson
 
@@ -16,8 +16,8 @@ from bedtape_cassettes.families.reading import prompt_of, read_prompt
 from bedtape_cassettes.families.service_apis import MODELS, find_service_model
 from bedtape_cassettes.format.bodies import is_shallow, parse_request
 from bedtape_cassettes.lazy import lazy_property
-from bedtape_cassettes.matching.key import ANSWERING, AnswerHeaders, answer_headers
-from bedtape_cassettes.matching.outline import Outline, read_outline
+from bedtape_cassettes.matching.key import ANSWERING, TARGET_HEADER, AnswerHeaders, answer_headers
+from bedtape_cassettes.matching.outline import LARGE, Outline, read_outline
 from bedtape_cassettes.model import JsonValue, Response
 from bedtape_cassettes.operations import Dialect, Operation, Target, find_body_model, identify
 from bedtape_replayer.answering.head import Head
@@ -26,24 +26,64 @@ from bedtape_replayer.answering.service_operations import find_service_operation
 if TYPE_CHECKING:
     from bedtape_replayer.answering.siblings import Siblings
 
-# The method, the path, the operation (several operations may have one path) or the service of
-# OpenAI's and Anthropic's APIs (two services have them), the headers that change an answer, and the
-# outline of the body.
-RequestParts: TypeAlias = tuple[str, str, Operation | str | None, AnswerHeaders, bytes]
+# The service in the prefix of the path, and in the host.
+Services: TypeAlias = tuple[str | None, str | None]
+# The method, the path, the services (several operations may have one path), the headers that change
+# an answer, and the outline of the body.
+RequestParts: TypeAlias = tuple[str, str, Services, AnswerHeaders, bytes]
+
+
+class Address(TypedDict):
+    """The properties of a call that depend on its address alone, by their names."""
+
+    target: Target
+    known: Operation | None
+    operation: str | None
+    dialect: Dialect
+
+
+# Tests send requests to the same few addresses again and again.
+@lru_cache(maxsize=4096)
+def _read_address(method: str, path: str, services: Services, header: str) -> Address:
+    target = identify(method, path)
+    known = _find_operation(method, path, target, services, header)
+    name = None if known is None else known.name
+    return {"target": target, "known": known, "operation": name, "dialect": target.dialect}
+
+
+def _find_operation(
+    method: str, path: str, target: Target, services: Services, header: str
+) -> Operation | None:
+    operation, (prefix, host) = target.operation, services
+    if operation is not None and (
+        prefix in (None, RUNTIME, operation.service) or operation.dialect != "aws"
+    ):
+        return operation
+    service = prefix or host
+    return (
+        find_service_operation(None if service == RUNTIME else service, method, path, header)
+        or operation
+    )
+
+
+def _find_target_header(headers: AnswerHeaders) -> str:
+    """Return X-Amz-Target, which is the last of the headers, or an empty text."""
+    return headers[-1][1] if headers and headers[-1][0] == TARGET_HEADER else ""
 
 
 class Findings:
     """What was found out about a request, once for all equal requests.
 
-    body: the object that all equal bodies use; empty if it is large. key, candidates: each with the
-    object that found it. refusal: the error that Bedrock would answer, in a tuple, because it may
-    be None. prompt: None if nothing has read it. siblings: requests that differ from this request
-    in one text; None if they have not been looked for. text: that text, if the siblings are known.
-    model: in the body. answer: what a rule answered, with what else the answer depends on, and its
-    size.
+    body: the object that all equal bodies use; empty if it is large. address: the properties that
+    depend on the address of the request. key, candidates: each with the object that found it.
+    refusal: the error that Bedrock would answer, in a tuple, because it may be None. prompt: None
+    if nothing has read it. siblings: requests that differ from this request in one text; None if
+    they have not been looked for. text: that text, if the siblings are known. model: in the body.
+    answer: what a rule answered, with what else the answer depends on, and its size.
     """
 
     __slots__ = (
+        "address",
         "answer",
         "body",
         "candidates",
@@ -55,8 +95,9 @@ class Findings:
         "text",
     )
 
-    def __init__(self, body: bytes) -> None:
+    def __init__(self, body: bytes, address: Address) -> None:
         self.body = body
+        self.address = address
         self.key: tuple[object, bytes] = _NO_KEY
         self.candidates: tuple[object, object] = _NOTHING
         self.refusal: tuple[Response | None] | None = None
@@ -98,7 +139,7 @@ class Call:
 
     @lazy_property
     def target(self) -> Target:
-        return identify(self.method, self.path)
+        return self._address["target"]
 
     @lazy_property
     def outline(self) -> Outline:
@@ -108,9 +149,19 @@ class Call:
     @lazy_property
     def request(self) -> RequestParts:
         """The parts of the request that an answer may depend on: the key of caches."""
-        headers = answer_headers(self.head.get) if ANSWERING.search(self.head.lowercase) else ()
-        api = self.known if self.dialect == "aws" else self.service
-        return self.method, self.path, api, headers, self.outline.data
+        data = self.body if len(self.body) < LARGE else self.outline.data
+        return self.method, self.path, *self._read_services_and_headers(), data
+
+    def _read_services_and_headers(self) -> tuple[Services, AnswerHeaders]:
+        head = self.head
+        headers = answer_headers(head.get) if ANSWERING.search(head.lowercase) else ()
+        host = (head.known_sender or head.sender)[0]
+        return (self.prefix, _read_service(host or b"")), headers
+
+    @property
+    def _address(self) -> Address:
+        services, headers = self._read_services_and_headers()
+        return _read_address(self.method, self.path, services, _find_target_header(headers))
 
     @property
     def request_size(self) -> int:
@@ -120,7 +171,11 @@ class Call:
     @lazy_property
     def findings(self) -> Findings:
         """What was found out about the request. See `share`."""
-        return Findings(b"" if self.outline.blobs else self.body)
+        method, path, services, headers, _ = self.request
+        address = _read_address(method, path, services, _find_target_header(headers))
+        self.__dict__.update(address)
+        body = self.body
+        return Findings(b"" if len(body) >= LARGE and self.outline.blobs else body, address)
 
     @lazy_property
     def known(self) -> Operation | None:
@@ -129,19 +184,12 @@ class Call:
         Two services may have one path. Then the prefix of the path or the host
         decides, if it names a service.
         """
-        operation = self.target.operation
-        if operation is not None and (
-            self.prefix in (None, RUNTIME, operation.service) or operation.dialect != "aws"
-        ):
-            return operation
-        service = None if self.named_service == RUNTIME else self.named_service
-        header = self.head.get("x-amz-target") or ""
-        return find_service_operation(service, self.method, self.path, header) or operation
+        return self._address["known"]
 
     @lazy_property
     def operation(self) -> str | None:
         """The operation's name in botocore, or `None` if the path is not a Bedrock operation."""
-        return self.known.name if self.known else None
+        return self._address["operation"]
 
     @lazy_property
     def model(self) -> str | None:
@@ -169,12 +217,12 @@ class Call:
     @lazy_property
     def dialect(self) -> Dialect:
         """The form of errors and streams: that of AWS, of OpenAI or of Anthropic."""
-        return self.target.dialect
+        return self._address["dialect"]
 
     @lazy_property
     def named_service(self) -> str | None:
         """The service in the path's prefix or in the host of the request, or None."""
-        return self.prefix or _read_service(self.head.get("host") or "")
+        return self.prefix or _read_service(self.head.sender[0] or b"")
 
     @property
     def service(self) -> str:
@@ -257,6 +305,7 @@ class Call:
         """Use what was found out about an equal request, and its body."""
         self.findings = findings
         self.body = findings.body or self.body
+        self.__dict__.update(findings.address)
 
     def pack(self) -> None:
         """Free what was read from the request, because a history keeps ten thousand calls.
@@ -265,8 +314,11 @@ class Call:
         """
         self.head.pack()
         values = self.__dict__
-        for name in _PACKED:
-            values.pop(name, None)
+        values.pop("request", None)
+        values.pop("findings", None)
+        if len(values) > _UNREAD_ENTRIES:  # most calls whose recording was found are not read
+            for name in _PACKED:
+                values.pop(name, None)
 
     @lazy_property
     def attempt(self) -> int:
@@ -289,9 +341,9 @@ class Call:
 
 
 @lru_cache(maxsize=1024)
-def _read_service(host: str) -> str | None:
+def _read_service(host: bytes) -> str | None:
     """The service of a Host header."""
-    read = read_host(host.partition(":")[0])
+    read = read_host(host.decode("latin-1").partition(":")[0])
     return read.service if read else None
 
 
@@ -304,16 +356,9 @@ def _parse(body: bytes) -> JsonValue:
 
 # Tests send the same request again and again, and reading it costs more than answering it.
 _LARGEST_CACHED = 16_384
-_PACKED = (
-    "documents",
-    "json",
-    "outline_json",
-    "loaded",
-    "prompt",
-    "outline",
-    "request",
-    "findings",
-)
+_PACKED = ("documents", "json", "outline_json", "loaded", "prompt", "outline")
+# The fields of a call, and what its address decides.
+_UNREAD_ENTRIES = 9 + 4
 
 _LITERAL = ("Converse", "ConverseStream", "ChatCompletions", "Messages", "Responses")
 

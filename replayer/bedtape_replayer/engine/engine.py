@@ -287,11 +287,14 @@ class Engine:
         return self.strict if session.strict is None else session.strict
 
     def _render_recording(self, call: Call, recording: IndexedRecording, index: Index) -> Answer:
-        interaction = bind(recording.interaction, call, index.rules)
+        interaction = recording.interaction
         reply = self._reply(recording)
-        if interaction is not recording.interaction:
-            reply = build_reply(interaction, recording.key, recording.number)
-        edits = build_ending(reply, interaction.response.ends)
+        if index.rules.placeholders or call.target.agent_session is not None:
+            interaction = bind(interaction, call, index.rules)
+            if interaction is not recording.interaction:
+                reply = build_reply(interaction, recording.key, recording.number)
+        ends = interaction.response.ends
+        edits = () if ends is None else build_ending(reply, ends)
         return Answer(call, reply, "cassette", interaction.file, interaction.response, edits=edits)
 
     def _render_miss(self, session: SessionState, call: Call, index: Index, key: bytes) -> Answer:

@@ -75,7 +75,9 @@ class History:
         body = id(answer.reply.owner)
         count = memory.bodies.get(body, 0)
         memory.bodies[body] = count + 1
-        memory.used += _measure_call(answer.call) + (0 if count else _measure_answer(answer))
+        memory.used += _measure_call(answer.call)
+        if not count:
+            memory.used += _measure_answer(answer)
         if len(self._outcomes) > self.limit:
             self.forget_oldest()
 
@@ -119,7 +121,7 @@ _MISSES = 20
 
 
 def _measure_call(call: Call) -> int:
-    return len(call.body) + call.head.size + _CALL_OVERHEAD
+    return len(call.body) + len(call.head.raw) + _CALL_OVERHEAD
 
 
 def _measure_answer(answer: Answer) -> int:

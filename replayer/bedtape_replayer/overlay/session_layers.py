@@ -51,6 +51,7 @@ class Layers:
         self._own_bytes = 0
         self._own = NOTHING
         self._all = shared
+        self._any = bool(shared)
         self._candidates = CandidateFinder(shared, self._counted)
         self._made: dict[str, int] = {}
         self._counters: dict[str, Counter] = {}
@@ -63,7 +64,7 @@ class Layers:
         self._rule_features = _merge_rules(shared)
 
     def __bool__(self) -> bool:
-        return bool(self._all)
+        return self._any
 
     @property
     def own(self) -> Overlay:
@@ -132,6 +133,7 @@ class Layers:
             merge_features(self.shared.features, overlay.features),
         )
         self._candidates.clear()
+        self._any = bool(self._all)
         self._candidates = CandidateFinder(self._all, self._counted)
         self._counts_keys = _varies(self._all)
         self._rule_features = _merge_rules(self._all)

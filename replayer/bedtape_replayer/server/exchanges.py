@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from threading import Thread
-from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from bedtape_cassettes.matching.outline import LARGE
 from bedtape_replayer.answering.answer import Answer, Outcome, Progress
@@ -111,14 +111,13 @@ class Exchanges:
         verb, path = method.decode("latin-1"), target.decode("latin-1")
         if (problem := self.server.find_problem(head)) is not None:
             connection.respond(stream, verb, self._refuse(f"{verb} {path}", problem))
-        elif body is None:
-            self._answer_now(connection, (stream, verb, path, head, b""), began, follows=True)
-        elif len(body) >= LARGE:
+        elif body is not None and len(body) >= LARGE:
             self._preparing.add(stream)
             request = (stream, verb, path, head, body)
             Thread(target=self._prepare, args=(connection, request, began), daemon=True).start()
         else:
-            self._answer_now(connection, (stream, verb, path, head, body), began)
+            request = (stream, verb, path, head, body or b"")
+            self._answer_now(connection, request, began, follows=body is None)
 
     def receive(self, stream: int, data: bytes | None) -> None:
         """Pass a part of a duplex request on. data: None for its end.
@@ -163,18 +162,18 @@ class Exchanges:
         follows: bool = False,
     ) -> None:
         """Answer a request. follows: whether its body arrives while it is answered."""
-        stream, verb, path, *_ = request
+        stream, verb, path, head, body = request
         if self.server.state is not None:
             self._preparing.add(stream)
             self._early[stream] = []
             self._ask_state(connection, self.server.state, request, began, prepared, follows)
             return
         try:
-            answer = self.server.engine.answer(*request[1:], prepared)
+            answer = self.server.engine.answer(verb, path, head, body, prepared)
         except Exception as error:  # noqa: BLE001 - this client gets an error, and the others are served
             connection.respond(stream, verb, self.fail(f"{verb} {path}", error))
             return
-        self._send_answer(connection, stream, answer, began, follows=follows)
+        self._send(connection, stream, answer, began, follows=follows)
 
     def _ask_state(
         self,
@@ -216,7 +215,7 @@ class Exchanges:
                 if answer is None:
                     connection.respond(stream, verb, failed)
                 else:
-                    self._send_answer(connection, stream, answer, began, follows=follows)
+                    self._send(connection, stream, answer, began, follows=follows)
                 for part in early:
                     self.receive(stream, part)
                 connection.flush()
@@ -225,26 +224,6 @@ class Exchanges:
         except Exception as error:  # noqa: BLE001 - this client is disconnected, and the others are served
             self.fail(f"{verb} {path}", error, started=True)
             connection.abort()
-
-    def _send_answer(
-        self, connection: Connection, stream: int, answer: Answer, began: float, *, follows: bool
-    ) -> None:
-        if isinstance(answer.reply, DelayedReply):
-            self._preparing.add(stream)
-            Thread(
-                target=self._work,
-                args=(connection, stream, answer, answer.reply, began),
-                daemon=True,
-            ).start()
-        elif answer.conversation is not None:
-            talk = Talk(connection, stream, answer, answer.conversation, began)
-            self._talks[stream], self._players[stream] = talk, talk.player
-            if not follows:
-                answer.conversation.receive(answer.call.body)
-                answer.conversation.end()
-            talk.player.play()
-        else:
-            self._send(connection, stream, answer, began)
 
     def _work(
         self,
@@ -285,15 +264,40 @@ class Exchanges:
         else:  # the client has gone
             self.observe(answer, began, complete=False, sent=0, started=False)
 
-    def _send(self, connection: Connection, stream: int, answer: Answer, began: float) -> None:
-        if answer.forward is not None:
+    def _send(
+        self,
+        connection: Connection,
+        stream: int,
+        answer: Answer,
+        began: float,
+        *,
+        follows: bool = False,
+    ) -> None:
+        """Begin to send an answer. follows: whether more of its request arrives meanwhile."""
+        reply = answer.reply
+        if answer.conversation is not None:
+            talk = Talk(connection, stream, answer, answer.conversation, began)
+            self._talks[stream], self._players[stream] = talk, talk.player
+            if not follows:
+                answer.conversation.receive(answer.call.body)
+                answer.conversation.end()
+            talk.player.play()
+        elif answer.forward is not None:
             steps = LiveSteps()
             self._play(connection, stream, answer, began, steps)
             ask(answer, answer.forward, self._players.get(stream), steps, connection)
-            return
-        if isinstance(answer.reply, LiveReply):
-            self._players[stream] = start_live(connection, stream, answer, answer.reply, began)
-            return
+        elif not isinstance(reply, (DelayedReply, LiveReply)):
+            self._send_reply(connection, stream, answer, began)
+        elif isinstance(reply, DelayedReply):
+            self._preparing.add(stream)
+            work = (connection, stream, answer, reply, began)
+            Thread(target=self._work, args=work, daemon=True).start()
+        else:
+            self._players[stream] = start_live(connection, stream, answer, reply, began)
+
+    def _send_reply(
+        self, connection: Connection, stream: int, answer: Answer, began: float
+    ) -> None:
         reply, speed = answer.reply, answer.speed or self.server.speed
         if answer.call.method == "HEAD":
             reply = replace(reply, pieces=(), streamed=False)
@@ -306,7 +310,8 @@ class Exchanges:
         ):
             self._play(connection, stream, answer, began, cut_steps(reply, speed, answer.edits))
             return
-        wire = cast(Wire, connection.wire)
+        wire = connection.wire
+        assert wire is not None
         if reply.streamed:
             wire.respond_stream(stream, reply, self.server.date())
         else:
@@ -315,7 +320,7 @@ class Exchanges:
             last = iter((Finish(),))  # the call ends when all bytes are sent
             self._play(connection, stream, answer, began, last, sent=reply.count)
         else:
-            self.observe(answer, began, complete=True, sent=reply.count)
+            self.observe(answer, began, complete=True, sent=len(reply.pieces))
 
     def _play(
         self,

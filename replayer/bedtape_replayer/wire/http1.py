@@ -78,7 +78,8 @@ class Http1Connection:
         self._searched = 0
         self._state = _State.HEAD
         self._out: list[bytes] = []
-        self._pending = 0
+        # Most answers are taken at once, so their bytes are counted when somebody asks.
+        self._counted = self._pending = 0
         self._keep_alive = True
         self._chunked_answer = False
         self._eof = False
@@ -167,7 +168,7 @@ class Http1Connection:
     def refuse(self, status: int, message: str) -> None:
         """Answer with a refusal and discard the rest of the request; see `lingering`."""
         headers, body = render_refusal(message)
-        self._write(encode_head(status, headers, b"1", False).after + body)
+        self._out.append(encode_head(status, headers, b"1", False).after + body)
         self._buffer, self._at, self._body = b"", 0, None
         self._state = _State.DRAINING
 
@@ -282,7 +283,7 @@ class Http1Connection:
             if framing[b"expect"] != b"100-continue":
                 raise RequestError(417, "The only supported expectation is 100-continue.")
             if self._at == len(self._buffer) and length != 0:
-                self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                self._out.append(b"HTTP/1.1 100 Continue\r\n\r\n")
         if chunked and is_duplex(self._line[1]):
             self.stream += 1
             self._state = _State.ANSWERING
@@ -348,14 +349,14 @@ class Http1Connection:
     def send(self, stream: int, data: bytes) -> None:
         """Send a piece of the body. In a chunked answer, the piece becomes one chunk."""
         if data and self._is_answering(stream) and self._line[0] != b"HEAD":
-            self._write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked_answer else data)
+            self._out.append(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked_answer else data)
 
     def finish(self, stream: int) -> None:
         """End the answer. After that, the next request can be read."""
         if not self._is_answering(stream):
             return
         if self._chunked_answer and self._line[0] != b"HEAD":
-            self._write(b"0\r\n\r\n")
+            self._out.append(b"0\r\n\r\n")
         self._end_answer()
 
     def respond(
@@ -375,7 +376,7 @@ class Http1Connection:
             self.finish(stream)
             return
         if self._line[0] != b"HEAD":
-            self._write(body)
+            self._out.append(body)
         self._end_answer()
 
     def respond_stream(self, stream: int, reply: Reply, date: bytes = b"") -> None:
@@ -387,7 +388,7 @@ class Http1Connection:
             return
         self._start(reply.status, reply.headers, date)
         if self._line[0] != b"HEAD":
-            self._write(reply.http1_chunks if self._chunked_answer else reply.body)
+            self._out.append(reply.http1_chunks if self._chunked_answer else reply.body)
         self._end_answer()
 
     def _is_answering(self, stream: int) -> bool:
@@ -399,9 +400,9 @@ class Http1Connection:
         head = encode(status, headers, self._line[2], self._keep_alive and not is_last)
         self._chunked_answer, self._keep_alive = head.chunked, head.keep_alive
         if head.dated:
-            self._out += (head.before, date)
-            self._pending += len(head.before) + len(date)
-        self._write(head.after)
+            self._out += (head.before, date, head.after)
+        else:
+            self._out.append(head.after)
 
     def _end_answer(self) -> None:
         if self._body is not None:
@@ -411,12 +412,10 @@ class Http1Connection:
         self._unread = bool(self._buffer)
         self.closing = not self._keep_alive or (self._eof and not self._buffer)
 
-    def _write(self, data: bytes) -> None:
-        self._out.append(data)
-        self._pending += len(data)
-
     def count_pending(self, stream: int) -> int:  # noqa: ARG002 - HTTP/2 needs it
         """Return how many bytes wait for `take`. HTTP/1.1 leaves flow control to TCP."""
+        self._pending += sum(map(len, self._out[self._counted :]))
+        self._counted = len(self._out)
         return self._pending
 
     def take(self) -> bytes:
@@ -426,5 +425,5 @@ class Http1Connection:
             return b""
         data = out[0] if len(out) == 1 else b"".join(out)
         out.clear()
-        self._pending = 0
+        self._counted = self._pending = 0
         return data

@@ -31,6 +31,8 @@ def encode(
     status: int, headers: Sequence[tuple[bytes, bytes]], minor: bytes, keep_alive: bool
 ) -> EncodedHead:
     """Return `encode_head`, without encoding again headers that differ in ids alone."""
+    if type(headers) is tuple:
+        return encode_head(status, headers, minor, keep_alive)
     if not isinstance(headers, FilledHeaders):
         return encode_head(status, tuple(headers), minor, keep_alive)
     sample, form = headers.sample, (status, minor, keep_alive)

@@ -126,7 +126,6 @@ def test_models_and_inference_profiles_come_from_a_table(start: Any) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_operation_has_a_default(kind: DefaultAnswer) -> None:
     defaults, missing = Defaults(kind), []
-    head = Head(b"\r\nhost: 127.0.0.1\r\n")
     for known in SERVICE_OPERATIONS:
         model = load_operation(known.service, known.name)
         assert model is not None
@@ -134,10 +133,15 @@ def test_every_operation_has_a_default(kind: DefaultAnswer) -> None:
             make_default(model.input_shape, known.name, known.service) if model.input_shape else {}
         )
         path = known.path.replace("{", "a").replace("}", "").replace("amodelId", NOVA)
+        # the operation, where all operations of a service have one path
+        named = f"{model.service_model.metadata.get('targetPrefix', '')}.{known.name}"
+        head = Head(f"\r\nhost: 127.0.0.1\r\nx-amz-target: {named}\r\n".encode())
+        if known.path != "/":
+            head = Head(b"\r\nhost: 127.0.0.1\r\n")
         call = Call(
             "default", known.method, path, head, json.dumps(sent).encode(), prefix=known.service
         )
-        call.__dict__["known"] = known  # the header of services with one path
+        assert call.operation == known.name
         if defaults.answer(call, b"key") is None:
             missing.append(known.name)
     assert missing == []

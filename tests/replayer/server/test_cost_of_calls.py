@@ -1,0 +1,149 @@
+"""What a call costs, counted in Python functions, because times on a shared machine are no test.
+
+`make bench` measures times. A function that every call begins to run is noticed here first. The
+compiled build runs fewer functions.
+"""
+
+import asyncio
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from bedtape_cassettes.model import Cassette
+from bedtape_replayer.answering.library import Library
+from bedtape_replayer.engine.checks import Checks
+from bedtape_replayer.engine.engine import Engine
+from bedtape_replayer.overlay.document import parse_overlay
+from bedtape_replayer.server.connection import Connection
+from bedtape_replayer.server.server import Server
+from support.recordings import converse, path, prompt, stream
+
+CALLS = 200
+_WORDS = "How is the weather in Oslo?"
+_RULES = {
+    "bedtape-overlay": 1,
+    "rules": [
+        *({"when": {"prompt_contains": f"order {n}"}, "answer": {"text": "no"}} for n in range(9)),
+        {"when": {"prompt_contains": "in Oslo?"}, "answer": {"text": "It snows. " * 20}},
+    ],
+}
+
+
+class _Transport(asyncio.Transport):
+    """Keeps what the server writes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[bytes] = []
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written.append(bytes(data))
+
+    def is_closing(self) -> bool:
+        return False
+
+
+def _connect(engine: Engine) -> tuple[Connection, _Transport]:
+    loop = asyncio.new_event_loop()
+    loop.close()  # these answers need no timer
+    connection, transport = Connection(Server(engine), loop), _Transport()
+    connection.connection_made(transport)
+    return connection, transport
+
+
+def _request(body: bytes, operation: str = "converse") -> bytes:
+    """A request with the headers that boto3 sends."""
+    lines = (
+        f"POST {path(operation)} HTTP/1.1",
+        "Host: 127.0.0.1:8765",
+        "Accept-Encoding: identity",
+        "Content-Type: application/json",
+        "User-Agent: Boto3/1.44.5 md/Botocore#1.44.5 ua/2.1 os/linux lang/python#3.11",
+        "X-Amz-Date: 20261122T000000Z",
+        "Authorization: AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261122/us-east-1/bedrock/"
+        "aws4_request, SignedHeaders=content-type;host;x-amz-date, Signature=" + "0" * 64,
+        "amz-sdk-invocation-id: 00000000-0000-4000-8000-000000000000",
+        "amz-sdk-request: attempt=1",
+        f"Content-Length: {len(body)}",
+    )
+    return "\r\n".join((*lines, "", "")).encode() + body
+
+
+def _count_functions(connection: Connection, requests: Iterator[bytes]) -> Counter[str]:
+    """Return how many times each function of bedtape ran, for `CALLS` requests."""
+    counts: Counter[str] = Counter()
+
+    def count(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and "bedtape_" in frame.f_code.co_filename:
+            counts[frame.f_code.co_qualname] += 1
+
+    sent = [next(requests) for _ in range(CALLS)]
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        for request in sent:
+            connection.data_received(request)
+    finally:
+        sys.setprofile(before)
+    return counts
+
+
+def _repeat(operation: str) -> Iterator[bytes]:
+    bodies = [_request(prompt(f"{n}: {_WORDS}"), operation) for n in range(10)]
+    while True:
+        yield from bodies
+
+
+def _vary() -> Iterator[bytes]:
+    """New requests for the same recordings and rules."""
+    for n in range(10**9):
+        body = json.loads(prompt(f"{n % 10}: {_WORDS}"))
+        yield _request(json.dumps(body, indent=n % 7 + 1).encode() + b" " * (n // 7))
+
+
+def _ask_anew() -> Iterator[bytes]:
+    for n in range(10**9):
+        yield _request(prompt(f"{n}: {_WORDS}"))
+
+
+def _play(operation: str) -> Engine:
+    texts = [f"{n}: {_WORDS}" for n in range(10)]
+    if operation == "converse":
+        interactions = [converse(text, "It snows.") for text in texts]
+    else:
+        interactions = [stream(text, ["It ", "snows."] * 15) for text in texts]
+    return Engine(Library([Cassette("weather", tuple(interactions))]))
+
+
+def _apply(rules: dict[str, Any]) -> Engine:
+    checks = Checks(rules=True, all=False)
+    return Engine(Library([]), overlay=parse_overlay(rules), checks=checks)
+
+
+@pytest.mark.parametrize(
+    ("engine", "requests", "most"),
+    [
+        pytest.param(_play("converse"), _repeat("converse"), 53, id="cassette"),
+        pytest.param(
+            _play("converse-stream"), _repeat("converse-stream"), 52, id="cassette, streamed"
+        ),
+        pytest.param(_play("converse"), _vary(), 76, id="cassette, new bodies"),
+        pytest.param(_apply(_RULES), _repeat("converse"), 66, id="rule"),
+        pytest.param(_apply(_RULES), _ask_anew(), 118, id="rule, new bodies"),
+    ],
+)
+def test_functions_of_a_call(engine: Engine, requests: Iterator[bytes], most: int) -> None:
+    connection, transport = _connect(engine)
+    for _ in range(50):
+        connection.data_received(next(requests))
+    counts = _count_functions(connection, requests)
+    assert len(transport.written) == 50 + CALLS
+    assert {answer[:15] for answer in transport.written} == {b"HTTP/1.1 200 OK"}
+    each = counts.total() / CALLS
+    functions = "\n".join(f"{n / CALLS:5.2f} {name}" for name, n in counts.most_common())
+    assert each <= most, f"expected at most {most} functions for a call, found {each}:\n{functions}"
