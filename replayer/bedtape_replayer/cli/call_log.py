@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any
 
 import orjson
 
@@ -72,8 +72,8 @@ class CallLog:
         if not self._is_json:
             report(message)
             return
-        now = datetime.now(UTC)
-        line = {"time": _format_time(now), "level": level.value, "message": str(message)}
+        now = _format_time(time.time())
+        line = {"time": now, "level": level.value, "message": str(message)}
         sys.stderr.write(f"{_dump(line)}\n")
         sys.stderr.flush()
 
@@ -157,41 +157,60 @@ def render_json(outcome: Outcome, *, wrong: bool) -> str:
     """
     answer = outcome.answer
     call = answer.call
-    operation, model, session = _find_names(call.method, call.path, call.model, call.session)
-    line = {
-        "time": _format_time(datetime.fromtimestamp(outcome.began + outcome.seconds, UTC)),
-        "level": LogLevel.warning.value if wrong else LogLevel.info.value,
-        "session": session,
-        "call": call.number,
-        "operation": operation,
-        "model": model,
-        "status": answer.reply.status if outcome.started else None,
-        "seconds": round(outcome.seconds, 6),
-        "source": answer.source,
-        "by": answer.by,
-        "faults": answer.faults,
-        "complete": outcome.complete,
-    }
-    if answer.miss:
-        line["miss"] = str(answer.miss)
-    return _dump(line)
+    stable = _describe_json(
+        *(wrong, call.session, call.method, call.path, call.model),
+        *(answer.reply.status if outcome.started else None, answer.source),
+        *(answer.by, answer.faults, outcome.complete),
+    )
+    ended = _format_time(outcome.began + outcome.seconds)
+    line = f'{{"time":"{ended}","call":{call.number},"seconds":{outcome.seconds:.6f},{stable}'
+    return f'{line},"miss":{_dump(str(answer.miss))}}}' if answer.miss else f"{line}}}"
 
 
 @lru_cache(maxsize=1024)
-def _find_names(
-    method: str, path: str, model: str | None, session: str
-) -> tuple[str, str | None, str]:
-    return *_find_target(method, path, model), scrub_text(session)
+def _describe_json(
+    wrong: bool,
+    session: str,
+    method: str,
+    path: str,
+    model: str | None,
+    status: int | None,
+    source: Source,
+    by: str | None,
+    faults: tuple[str, ...],
+    complete: bool,
+) -> str:
+    """Return the members of a line that are the same for equal calls."""
+    operation, shown = _find_target(method, path, model)
+    members = {
+        "level": LogLevel.warning.value if wrong else LogLevel.info.value,
+        "session": scrub_text(session),
+        "operation": operation,
+        "model": shown,
+        "status": status,
+        "source": source,
+        "by": by,
+        "faults": faults,
+        "complete": complete,
+    }
+    return _dump(members)[1:-1]
 
 
-def _format_time(moment: datetime) -> str:
-    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+def _format_time(seconds: float) -> str:
+    """Return a time in the form of RFC 3339, of which each second is formatted once."""
+    milliseconds = int(seconds * 1000)
+    return f"{_format_second(milliseconds // 1000)}.{milliseconds % 1000:03}Z"
 
 
-def _dump(line: dict[str, Any]) -> str:
-    """Return the object in one line of ASCII, because other characters can end or hide lines."""
+@lru_cache(maxsize=4)
+def _format_second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _dump(value: object) -> str:
+    """Return the value in one line of ASCII, because other characters can end or hide lines."""
     try:
-        text = orjson.dumps(line).decode()
+        text = orjson.dumps(value).decode()
     except TypeError:  # half of a surrogate pair
-        return json.dumps(make_json_safe(line))
-    return text if text.isascii() else json.dumps(line)
+        return json.dumps(make_json_safe(value))
+    return text if text.isascii() and text.isprintable() else json.dumps(value)

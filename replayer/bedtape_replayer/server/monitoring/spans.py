@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any, Final
 
 try:
@@ -42,6 +43,10 @@ _INVOKE: Final = ("InvokeModel", "InvokeModelWithResponseStream")
 _NANOSECONDS: Final = 1_000_000_000
 _LOG: Final = logging.getLogger("opentelemetry")
 _Value = str | int | float | bool | list[str]
+
+
+# Models and sessions repeat.
+_scrub: Final = lru_cache(maxsize=1024)(scrub_text)
 
 
 class CallSpans:
@@ -97,7 +102,7 @@ def list_attributes(record: Record) -> Iterator[tuple[str, _Value]]:
     values: dict[str, Any] = {
         "gen_ai.operation.name": _name_operation(record),
         "gen_ai.provider.name": "aws.bedrock",
-        "gen_ai.request.model": record.model and scrub_text(record.model),
+        "gen_ai.request.model": record.model and _scrub(record.model),
         "gen_ai.request.max_tokens": record.max_tokens,
         "gen_ai.request.temperature": record.temperature,
         "gen_ai.request.top_p": record.top_p,
@@ -106,7 +111,7 @@ def list_attributes(record: Record) -> Iterator[tuple[str, _Value]]:
         "error.type": _find_error(record),
         "http.response.status_code": record.status,
         "aws.request_id": record.request_id,
-        "bedtape.session": scrub_text(record.session),
+        "bedtape.session": _scrub(record.session),
         "bedtape.call": record.number,
         "bedtape.source": record.source,
         "bedtape.by": record.by,
