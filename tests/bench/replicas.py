@@ -111,7 +111,7 @@ def _measure_cost(
         rows.append(
             (
                 f"{name} {noun} with --state",
-                f"{load.cost:.0f} µs of CPU a call, {load.cost / alone:.1f} of that in memory, and"
+                f"{load.cost:.0f} µs of CPU a call, {load.cost / alone:.1f} times that in memory, and"
                 f" {redis:.0f} µs of the state server; {load.rate:,.0f} calls/s,"
                 f" {load.failed} failed",
             )
