@@ -8,7 +8,7 @@ OTEL_EXPORTER_OTLP_ENDPOINT, configure the exporter.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ try:
     from opentelemetry.sdk.resources import OTELResourceDetector, Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
-    from opentelemetry.trace import SpanKind, Status, StatusCode
+    from opentelemetry.trace import Span, SpanKind, Status, StatusCode
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 except ImportError:  # the extra `otel` is not installed
     TracerProvider = None  # type: ignore[assignment, misc]
@@ -76,24 +76,29 @@ class CallSpans:
         record = Record(outcome)
         head = record.call.head
         carrier = {name: head.get(name) or "" for name in ("traceparent", "tracestate")}
-        attributes = dict(list_attributes(record))
-        names = (attributes["gen_ai.operation.name"], attributes.get("gen_ai.request.model"))
         began = int(record.began * _NANOSECONDS)
         span = self._tracer.start_span(
-            " ".join(str(name) for name in names if name),
+            record.operation or record.method,
             self._parents.extract(carrier),
             SpanKind.SERVER,  # the client's own span has the kind CLIENT
-            attributes,
             start_time=began,
         )
-        if (error := attributes.get("error.type")) is not None:
-            span.set_status(Status(StatusCode.ERROR, str(error)))
+        if span.is_recording():  # unless a sampler leaves it out
+            _describe(span, dict(list_attributes(record)))
         span.end(began + int(record.seconds * _NANOSECONDS))
 
     def stop(self) -> None:
         """Send the spans that wait, and end the exporter."""
         self._provider.shutdown()
         _LOG.removeHandler(self._reporter)
+
+
+def _describe(span: Span, attributes: Mapping[str, _Value]) -> None:
+    names = (attributes["gen_ai.operation.name"], attributes.get("gen_ai.request.model"))
+    span.update_name(" ".join(str(name) for name in names if name))
+    span.set_attributes(attributes)
+    if (error := attributes.get("error.type")) is not None:
+        span.set_status(Status(StatusCode.ERROR, str(error)))
 
 
 def list_attributes(record: Record) -> Iterator[tuple[str, _Value]]:
