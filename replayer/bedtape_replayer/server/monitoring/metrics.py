@@ -123,44 +123,32 @@ class Metrics:
         return self._loaded
 
     def _list_measures(self, engine: Engine) -> Iterator[Measure]:
-        started = time.time()
-        rows: tuple[tuple[str, Literal["counter", "gauge"], str, Callable[[], float]], ...] = (
-            ("faults_total", "counter", "Calls that a fault changed.", lambda: self._faults),
-            (
-                *("incomplete_calls_total", "counter", "Calls whose client left before the end."),
-                lambda: self._incomplete,
-            ),
-            ("sessions", "gauge", "Sessions.", lambda: len(list(engine.sessions))),
-            (
-                *("dropped_sessions_total", "counter", "Sessions dropped because of a limit."),
-                lambda: engine.sessions.dropped,
-            ),
-            (
-                *("memory_bytes", "gauge", "Bytes that histories, layers and caches keep."),
-                lambda: engine.memory.used,
-            ),
-            (
-                *("memory_limit_bytes", "gauge", "Bytes above which the oldest calls are dropped."),
-                lambda: engine.memory.limit,
-            ),
-            (
-                *("forgotten_calls_total", "counter", "Calls that histories have dropped."),
-                lambda: engine.memory.forgotten,
-            ),
-            ("cassettes", "gauge", "Cassettes.", lambda: len(engine.library.cassettes)),
-            ("interactions", "gauge", "Recorded interactions.", lambda: len(engine.library)),
-            (
-                *("cassettes_loaded_timestamp_seconds", "gauge", "When cassettes were loaded."),
+        memory, sessions, started = engine.memory, engine.sessions, time.time()
+        counters: Mapping[str, tuple[str, Callable[[], float]]] = {
+            "faults": ("Calls that a fault changed.", lambda: self._faults),
+            "incomplete_calls": ("Calls whose client left early.", lambda: self._incomplete),
+            "dropped_sessions": ("Sessions that a limit dropped.", lambda: sessions.dropped),
+            "forgotten_calls": ("Calls that histories have dropped.", lambda: memory.forgotten),
+        }
+        gauges: Mapping[str, tuple[str, Callable[[], float]]] = {
+            "sessions": ("Sessions.", lambda: len(list(sessions))),
+            "memory_bytes": ("Bytes of histories, layers and caches.", lambda: memory.used),
+            "memory_limit_bytes": ("Bytes above which calls are dropped.", lambda: memory.limit),
+            "cassettes": ("Cassettes.", lambda: len(engine.library.cassettes)),
+            "interactions": ("Recorded interactions.", lambda: len(engine.library)),
+            "cassettes_loaded_timestamp_seconds": (
+                "When cassettes were loaded.",
                 self._find_load_time,
             ),
-            ("ready", "gauge", "1 if it is ready.", lambda: not engine.problems),
-        )
-        for name, kind, text, read in rows:
-            yield Measure(f"bedtape_{name}", kind, text, read)
+            "ready": ("1 if it is ready.", lambda: not engine.problems),
+        }
+        for name, (text, read) in counters.items():
+            yield Measure(f"bedtape_{name}_total", "counter", text, read)
+        for name, (text, read) in gauges.items():
+            yield Measure(f"bedtape_{name}", "gauge", text, read)
         yield Measure("process_cpu_seconds_total", "counter", "CPU time.", time.process_time)
-        yield Measure(
-            *("process_start_time_seconds", "gauge", "When the process started."), lambda: started
-        )
+        start = "When the process started."
+        yield Measure("process_start_time_seconds", "gauge", start, lambda: started)
 
 
 def _render(name: str, kind: str, text: str, samples: Iterable[_Sample]) -> Iterator[str]:
