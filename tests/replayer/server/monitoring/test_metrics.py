@@ -1,8 +1,11 @@
 """Metrics, read by Prometheus' own parser."""
 
 import json
+import re
 from collections.abc import Iterable
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
@@ -11,9 +14,11 @@ from bedtape_cassettes.model import Cassette
 from bedtape_replayer.answering.answer import Outcome
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.library import Library
+from bedtape_replayer.cli.shared_server import open_mirror
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.history.record import Record
 from bedtape_replayer.server.monitoring.metrics import BOUNDS, Measure, Metrics
+from bedtape_replayer.server.shared.state import SharedState
 from bedtape_replayer.server.thread import Replayer
 from support.client import Http1
 from support.recordings import MODEL, converse, path, prompt
@@ -154,3 +159,16 @@ def test_a_scrape_over_http_names_the_format() -> None:
     assert (
         b'bedtape_calls_total{operation="Converse",status="400",source="miss"} 1.0' in answer.body
     )
+
+
+def test_the_page_lists_all_metrics(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("BEDTAPE_STATE_DIR", str(tmp_path))
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    engine = Engine(Library([]))
+    state = SharedState(engine, "valkey://127.0.0.1", "1")
+    mirror = open_mirror("s3://bucket/prefix")
+    metrics = Metrics(engine, [*state.list_measures(), *mirror.list_measures()])
+    names = set(re.findall(r"^# TYPE (\w+)", metrics.render(), re.MULTILINE))
+    page = Path(__file__).parents[4] / "docs" / "how-to" / "team-server.md"
+    table = page.read_text().partition("| metric |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"`((?:bedtape|process)_\w+)`", table)) == names
