@@ -296,7 +296,7 @@ def _locked(name: str) -> dict[str, Requirement]:
     }
 
 
-@pytest.mark.parametrize("extra", ["base", "test", "check", "record"])
+@pytest.mark.parametrize("extra", ["base", "tls", "test", "check", "record"])
 def test_a_lock_holds_what_the_project_asks_for(extra: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted, locked = (
