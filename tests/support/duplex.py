@@ -190,6 +190,11 @@ class Duplex:
             self.read()
         return self.events
 
+    def read_audio(self) -> list[bytes]:
+        """Waits for the end of the answer, and returns the audio of the model."""
+        pieces = (each["event"].get("audioOutput") for each in self.read_all())
+        return [b64decode(piece["content"]) for piece in pieces if piece]
+
     def read_all(self) -> list[Any]:
         while not self._line.drained:
             self.read()
