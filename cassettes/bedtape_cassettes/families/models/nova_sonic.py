@@ -63,7 +63,7 @@ def read_samples(audio: bytes) -> bytes:
     try:
         with wave.open(io.BytesIO(audio)) as file:
             form = file.getnchannels(), file.getsampwidth() * 8, file.getframerate()
-            samples = file.readframes(file.getnframes())
+            samples = bytes(file.readframes(file.getnframes()))
     except (wave.Error, EOFError) as error:
         raise ValueError(f"a WAV file that cannot be read ({error})") from None
     if form != _FORM:
