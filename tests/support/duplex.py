@@ -171,8 +171,7 @@ class Duplex:
 
     def read(self) -> None:
         """Waits for more of the answer. A connection that breaks ends it."""
-        data = self._line.wait()
-        self.body += data
+        data = self.read_raw()
         if self.status != 200:
             return
         for frame in self._decoder.feed(data):
@@ -183,6 +182,12 @@ class Duplex:
                 self.errors.append((code, headers[":error-message"]))
             else:
                 self.events.append(json.loads(b64decode(json.loads(frame.payload)["bytes"])))
+
+    def read_raw(self) -> bytes:
+        """Waits for more of the answer, whose events are not of Sonic."""
+        data = self._line.wait()
+        self.body += data
+        return data
 
     def read_until(self, count: int) -> list[Any]:
         """Waits until so many events have come, and returns all."""
