@@ -107,6 +107,8 @@ class Program:
 
 _NODE = ("javascript/node_modules", "make examples")
 _JAVA = ("java/target/classpath.txt", "make examples")
+_SMITHY = str(HERE.parents[1] / ".venv-smithy/bin/python")
+_SMITHY_LACKS = ("../../.venv-smithy/.installed", "make examples, with Python 3.12 or later")
 _PROGRAMS = {
     "javascript": Program(("node", "javascript/conversation.mjs"), lacks=_NODE),
     "javascript with TLS": Program(("node", "javascript/conversation.mjs"), tls=True, lacks=_NODE),
@@ -122,11 +124,7 @@ _PROGRAMS = {
     "rust": Program(
         ("rust/target/debug/talk",), tls=True, lacks=("rust/target/debug/talk", "make rust")
     ),
-    "python": Program(
-        (str(HERE.parents[1] / ".venv-smithy/bin/python"), "smithy/talk.py"),
-        tls=True,
-        lacks=("../../.venv-smithy/.installed", "make examples, with Python 3.12 or later"),
-    ),
+    "python": Program((_SMITHY, "smithy/talk.py"), tls=True, lacks=_SMITHY_LACKS),
 }
 _STORY = "Once upon a time, there was a tape."
 _RULES = {
@@ -164,15 +162,18 @@ def _make_steps() -> list[dict[str, Any]]:
     return [*steps, {"end": True}]
 
 
+def _skip_without(file: str, install: str) -> None:
+    if not (HERE / file).exists():
+        pytest.skip(f"{HERE / file} does not exist: `{install}`")
+
+
 @pytest.mark.slow
 @compiles
 @pytest.mark.parametrize("program", _PROGRAMS.values(), ids=_PROGRAMS)
 def test_a_program_of_every_sdk_has_a_conversation_and_interrupts(
     program: Program, tmp_path: Path
 ) -> None:
-    file, install = program.lacks
-    if not (HERE / file).exists():
-        pytest.skip(f"{HERE / file} does not exist: `{install}`")
+    _skip_without(*program.lacks)
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump(_RULES))
     options = [*["--tls"] * program.tls, *["--speed", "1"] * program.pauses]
     before = (*UNDER_RUN[:2], *options, "--overlay")
@@ -200,4 +201,22 @@ def test_a_program_of_every_sdk_has_a_conversation_and_interrupts(
     pieces = sum("audioOutput" in event for event in events)
     assert pieces < 1000 if program.pauses else pieces == 1758
     assert "completionEnd" in events[-1]
+    assert "1 call: 1 from rules" in ended.stderr
+
+
+@pytest.mark.slow
+@compiles
+def test_strands_client_of_nova_sonic_reads_a_turn(tmp_path: Path) -> None:
+    _skip_without(*_SMITHY_LACKS)
+    turn = {"hears": "Does it rain?", "text": "Yes, it rains.", "silence_ms": 300}
+    rules = [{"when": {"model": "*sonic*"}, "answer": {"conversation": [turn]}}]
+    file = tmp_path / "rules.yaml"
+    file.write_text(yaml.safe_dump({"bedtape-overlay": 1, "rules": rules}))
+    ended = run_offline(
+        (_SMITHY, "smithy/ask_strands.py"),
+        HERE,
+        {"BEDTAPE_STATE_DIR": str(tmp_path / "state")},
+        (*UNDER_RUN[:2], "--tls", "--overlay", str(file), "--"),
+    )
+    assert ended.stdout.splitlines() == ["user Does it rain?", "assistant Yes, it rains."]
     assert "1 call: 1 from rules" in ended.stderr
