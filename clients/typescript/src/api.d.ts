@@ -2166,7 +2166,7 @@ export interface components {
                     cut_tools?: "keep" | "drop";
                 };
                 /** @description Errors for requests above a quota of each model. */
-                quotas?: false | {
+                quotas?: false | ({
                     /** @description The most requests in a minute. */
                     requests_per_minute?: number;
                     /** @description The most tokens in a minute. */
@@ -2188,7 +2188,9 @@ export interface components {
                             output_rate?: number;
                         };
                     };
-                };
+                    /** @description Whether a prompt that a guardrail blocks counts as a request. Default: true. */
+                    count_blocked?: boolean;
+                } & (unknown | unknown | unknown | unknown));
                 /** @description Errors for schemas that the service refuses, and for answers that match no schema. */
                 structured_output?: boolean | {
                     /** @description Whether answers of rules must match. Default: true. */
@@ -2375,7 +2377,7 @@ export interface components {
                     cut_tools?: "keep" | "drop";
                 };
                 /** @description Errors for requests above a quota of each model. */
-                quotas?: false | {
+                quotas?: false | ({
                     /** @description The most requests in a minute. */
                     requests_per_minute?: number;
                     /** @description The most tokens in a minute. */
@@ -2397,7 +2399,9 @@ export interface components {
                             output_rate?: number;
                         };
                     };
-                };
+                    /** @description Whether a prompt that a guardrail blocks counts as a request. Default: true. */
+                    count_blocked?: boolean;
+                } & (unknown | unknown | unknown | unknown));
                 /** @description Errors for schemas that the service refuses, and for answers that match no schema. */
                 structured_output?: boolean | {
                     /** @description Whether answers of rules must match. Default: true. */
@@ -2581,7 +2585,7 @@ export interface components {
                     cut_tools?: "keep" | "drop";
                 };
                 /** @description Errors for requests above a quota of each model. */
-                quotas?: false | {
+                quotas?: false | ({
                     /** @description The most requests in a minute. */
                     requests_per_minute?: number;
                     /** @description The most tokens in a minute. */
@@ -2603,7 +2607,9 @@ export interface components {
                             output_rate?: number;
                         };
                     };
-                };
+                    /** @description Whether a prompt that a guardrail blocks counts as a request. Default: true. */
+                    count_blocked?: boolean;
+                } & (unknown | unknown | unknown | unknown));
                 /** @description Errors for schemas that the service refuses, and for answers that match no schema. */
                 structured_output?: boolean | {
                     /** @description Whether answers of rules must match. Default: true. */
@@ -2806,7 +2812,7 @@ export interface components {
                     cut_tools?: "keep" | "drop";
                 };
                 /** @description Errors for requests above a quota of each model. */
-                quotas?: false | {
+                quotas?: false | ({
                     /** @description The most requests in a minute. */
                     requests_per_minute?: number;
                     /** @description The most tokens in a minute. */
@@ -2828,7 +2834,9 @@ export interface components {
                             output_rate?: number;
                         };
                     };
-                };
+                    /** @description Whether a prompt that a guardrail blocks counts as a request. Default: true. */
+                    count_blocked?: boolean;
+                } & (unknown | unknown | unknown | unknown));
                 /** @description Errors for schemas that the service refuses, and for answers that match no schema. */
                 structured_output?: boolean | {
                     /** @description Whether answers of rules must match. Default: true. */
@@ -3919,7 +3927,7 @@ export interface operations {
                         cut_tools?: "keep" | "drop";
                     };
                     /** @description Errors for requests above a quota of each model. */
-                    quotas?: false | {
+                    quotas?: false | ({
                         /** @description The most requests in a minute. */
                         requests_per_minute?: number;
                         /** @description The most tokens in a minute. */
@@ -3941,7 +3949,9 @@ export interface operations {
                                 output_rate?: number;
                             };
                         };
-                    };
+                        /** @description Whether a prompt that a guardrail blocks counts as a request. Default: true. */
+                        count_blocked?: boolean;
+                    } & (unknown | unknown | unknown | unknown));
                     /** @description Errors for schemas that the service refuses, and for answers that match no schema. */
                     structured_output?: boolean | {
                         /** @description Whether answers of rules must match. Default: true. */

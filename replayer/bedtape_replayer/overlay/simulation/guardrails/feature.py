@@ -26,7 +26,7 @@ from bedtape_cassettes.families.guardrail import GuardrailRequest
 from bedtape_cassettes.families.rendering import render
 from bedtape_cassettes.families.shared.synthesis import usage_of
 from bedtape_cassettes.model import Response
-from bedtape_replayer.overlay.simulation.context import Chance, Context
+from bedtape_replayer.overlay.simulation.context import Chance, Context, Feature
 from bedtape_replayer.overlay.simulation.guardrails import control_plane
 from bedtape_replayer.overlay.simulation.guardrails.evaluation import (
     Evaluation,
@@ -34,6 +34,7 @@ from bedtape_replayer.overlay.simulation.guardrails.evaluation import (
     evaluate,
 )
 from bedtape_replayer.overlay.simulation.guardrails.guarded_content import (
+    find_mistake,
     is_asynchronous,
     read_answer,
     read_prompt,
@@ -53,7 +54,7 @@ _IDENTIFIER = re.compile(
 )
 
 
-class Guardrails:
+class Guardrails(Feature):
     """policies: documents by the guardrail's id, or by its id and version, as in `abc123:2`."""
 
     def __init__(self, /, **policies: Any) -> None:
@@ -78,6 +79,8 @@ class Guardrails:
             context.error = answer.error
             context.notes.append(f"guardrails: {call.operation}")
             return answer.response
+        if (mistake := find_mistake(call)) is not None:
+            return context.refuse(mistake, f"guardrails: {mistake}")
         if (request := read_request(call)) is None:
             return None
         if (policy := self._find(request, context)) is None:
