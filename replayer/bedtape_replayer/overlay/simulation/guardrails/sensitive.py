@@ -29,7 +29,7 @@ def _is_iban(text: str) -> bool:
 
 
 def _is_ip(text: str) -> bool:
-    """Whether it is an address, and not only the separator of one."""
+    """Whether it is an address. The separator alone is none here."""
     try:
         ip_address(text)
     except ValueError:
