@@ -34,6 +34,8 @@ _TAG = re.compile(
 )
 _CONFIG = "amazon-bedrock-guardrailConfig"
 _JSON = "application/json"
+# If a program names no type, boto3 sends none, and the SDK for JavaScript sends octet-stream.
+_JSON_TYPES = (_JSON, "application/octet-stream", "")
 
 
 def read_request(call: Call) -> GuardrailRequest | None:
@@ -62,8 +64,8 @@ def find_mistake(call: Call) -> str | None:
     if request is None:
         named = isinstance(call.json, dict) and _CONFIG in call.json
         return f"{_CONFIG} must have a guardrailIdentifier." if named else None
-    kind = (call.head.get("content-type") or _JSON).partition(";")[0].strip().lower()
-    return None if kind == _JSON else f"With a guardrail, contentType must be {_JSON}."
+    kind = (call.head.get("content-type") or "").partition(";")[0].strip().lower()
+    return None if kind in _JSON_TYPES else f"With a guardrail, contentType must be {_JSON}."
 
 
 def is_asynchronous(call: Call) -> bool:
