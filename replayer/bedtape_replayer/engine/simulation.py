@@ -42,12 +42,13 @@ def refuse_request(
     state: SimulationState,
     check: Callable[[Call], Response | None] | None,
     features: Features,
+    family: str | None = None,
 ) -> RuleMatch | None:
     """Return the answer of the service to a request that it gives to no model, or None.
 
     now: seconds of the virtual clock. state: of the session's features. check: returns Bedrock's
-    error for an invalid request, which a feature does not answer. features: those of the rule that
-    would answer, or of the session.
+    error for an invalid request, which a feature does not answer. features, family: those of the
+    rule that would answer, or of the session.
     """
     call = occasion.call
     refusal = check(call) if check is not None and features.answers(call.operation) else None
@@ -55,7 +56,7 @@ def refuse_request(
         reply = build_response_reply(call, refusal, occasion.key, occasion.number)
         return RuleMatch("", refusal, reply)
     seed = derive_seed(0, f"simulate/{occasion.number}", occasion.key)
-    effect = features.refuse(Context(call, now, state=state, seed=seed))
+    effect = features.refuse(Context(call, now, state=state, seed=seed, family=family))
     if effect is None:
         return None
     reply = build_response_reply(call, effect.response, occasion.key, occasion.number)

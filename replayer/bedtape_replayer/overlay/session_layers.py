@@ -310,7 +310,7 @@ class Layers:
         occasion: Occasion,
         answers: RuleAnswers,
         check: Callable[[Call], Response | None] | None = None,
-        refuse: Callable[[Features], RuleMatch | None] | None = None,
+        refuse: Callable[[Features, str | None], RuleMatch | None] | None = None,
         among: Candidates | None = None,
     ) -> RuleMatch | None:
         """Returns the answer of the first rule that matches.
@@ -336,7 +336,7 @@ class Layers:
             # before a function is called, because the model would not get the request
             features, refused = self.features_of(rule.id), None
             if refuse is not None and features and rule.may_answer(counter.fired, call):
-                refused = refuse(features)
+                refused = refuse(features, rule.family)
             try:
                 match = refused or answers.answer(rule, counter.fired, occasion, self._all.seed)
             except RenderError as error:

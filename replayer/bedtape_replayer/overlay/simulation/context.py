@@ -54,6 +54,7 @@ class Context:
     now: seconds of the virtual clock. notes: what was simulated, in words, for the history. error:
     Bedrock's name of the error that a feature answers with. state: what the session remembers.
     seed: of the ids of an answer that a feature makes. source: of the answer, if there is one.
+    family: the model family, if the rule names one.
     """
 
     call: Call
@@ -63,6 +64,7 @@ class Context:
     state: SimulationState = field(default_factory=SimulationState)
     seed: bytes = b""
     source: Source | None = None
+    family: str | None = None
 
     @property
     def caches(self) -> Caches:

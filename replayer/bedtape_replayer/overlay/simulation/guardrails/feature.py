@@ -19,7 +19,6 @@ from bedtape_cassettes.families.content import (
     Message,
     Refusal,
     Text,
-    Usage,
 )
 from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.guardrail import GuardrailRequest
@@ -115,10 +114,6 @@ class Guardrails(Feature):
         before = evaluate(policy, "INPUT", prompt, full=request.full)
         after = evaluate(policy, "OUTPUT", read_answer(message, prompt), full=request.full)
         _note(context, "prompt", before)
-        if before.blocked:  # a rule names the family, which was not known before the rule
-            text, outcome = policy.input_message, _make_outcome(request, before, None)
-            blocked = Message((Text(text),), _STOP, usage=Usage(0, 0), guardrail=outcome)
-            return replace(blocked, pieces=(text,))
         late = is_asynchronous(context.call)
         _note(context, "answer", after, masks=not late)
         if not after.blocked and (late or not after.masked):
@@ -171,6 +166,7 @@ def _render(message: Message, context: Context) -> Response:
         model=call.model,
         body=call.body,
         chance=chance,
+        family=context.family,
         service=call.service,
         header=call.head.get,
     )

@@ -449,7 +449,7 @@ def test_a_rule_can_have_its_own_guardrails(bedrock: Replayer) -> None:
 def test_a_prompt_to_a_model_whose_family_a_rule_names_is_blocked(
     bedrock: Replayer, stream: bool
 ) -> None:
-    bedrock.respond(text="Hello.", family="llama")
+    bedrock.respond(lambda call: pytest.fail(call.prompt.last), family="llama")
     arn = "arn:aws:bedrock:us-east-1:123456789012:imported-model/abcdefghijkl"
     request = {"modelId": arn, "body": json.dumps({"prompt": "my secret"}), **NAMED}
     client = _runtime(bedrock)
