@@ -151,6 +151,18 @@ def replay(
             help="Time that answers in flight get after SIGTERM or Ctrl-C.",
         ),
     ] = 10.0,
+    drain: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=86400,
+            metavar="SECONDS",
+            help=(
+                "Time after SIGTERM in which the server is not ready, but takes connections, so"
+                " that a load balancer can notice; before --grace."
+            ),
+        ),
+    ] = 0.0,
     memory: Annotated[
         int,
         typer.Option(
@@ -245,13 +257,12 @@ def replay(
     with exit_on_error():
         shared = None if state is None else share_sessions(engine, state, namespace, idle)
     engine.elsewhere = OtherFolders(lambda: find_other_folders(chosen), rules)
-    if control:
-        engine.control = gate = Gate(engine, control_token, address=host)
-        if gate.is_off:
-            report(
-                f"other machines can reach {host}, so the control API is off; --control-token or"
-                " BEDTAPE_CONTROL_TOKEN turns it on"
-            )
+    engine.control = gate = Gate(engine, control_token, address=host, only_probes=not control)
+    if control and gate.is_off:
+        report(
+            f"other machines can reach {host}, so the control API is off; --control-token or"
+            " BEDTAPE_CONTROL_TOKEN turns it on"
+        )
 
     if edit:
         _check_editable(recordings)
@@ -279,6 +290,7 @@ def replay(
                 seen,
                 speed,
                 grace,
+                drain,
                 log_level,
                 certificates,
                 shared,
@@ -344,6 +356,7 @@ async def _serve(
     seen: store.Fingerprint,
     speed: float | None,
     grace: float,
+    drain: float,
     level: LogLevel,
     certificates: Certificates | None,
     state: SharedState | None,
@@ -388,7 +401,7 @@ async def _serve(
     await stopping.wait()
     for task in filter(None, (watching, following, preparing)):
         task.cancel()
-    await server.stop(grace)
+    await server.stop(grace, drain=drain)
     calls.flush()
 
 
