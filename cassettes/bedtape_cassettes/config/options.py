@@ -113,6 +113,8 @@ TABLES: Mapping[str, _Options] = {
         "state": _PERSONAL_TEXT,
         "namespace": _TEXT,
         "log-level": Option(ChoiceKind(("info", "warning", "error"))),
+        "traces": _SWITCH,
+        "log-format": Option(ChoiceKind(("text", "json"))),
     },
     "run": {
         "cassettes": _FOLDERS,
