@@ -32,9 +32,10 @@ class Gate:
     `/_reset` for an engine.
 
     token: every request must contain it, except for the page's files, because a browser cannot send
-    a token when it opens the page. address: the address that the server listens on. Without a
-    token, an address that other machines can reach gets no control API, except for the health
-    check. The server has already refused requests of web pages.
+    a token when it opens the page, and for the health check, because a load balancer has no token.
+    address: the address that the server listens on. Without a token, an address that other machines
+    can reach gets no control API, except for the health check. The server has already refused
+    requests of web pages.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class Gate:
             file = page(method, path)
             if file is not None:
                 return file
-            if self._token is not None:
+            if self._token is not None and not _HEALTH.fullmatch(path):
                 _admit_bearer(head, self._token)
             answer = self._answer(session, method, path, body)
         except RouteError as error:

@@ -6,10 +6,10 @@ import asyncio
 import errno
 import gc
 import os
+import secrets
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -20,11 +20,19 @@ from bedtape_cassettes.cli.options import AllowHost, AnyProfile, Ignore, Placeho
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.matching.rules import match_rules
 from bedtape_cassettes.storage import store
-from bedtape_cassettes.text import format_count
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.answering.memory import Memory
 from bedtape_replayer.api.gate import Gate
 from bedtape_replayer.cli.call_log import CallLog, LogLevel, log
+from bedtape_replayer.cli.namespace_file import (
+    DEFAULT_NAMESPACE,
+    NO_TEAM,
+    SHORTEST_TOKEN,
+    Team,
+    check_beside_teams,
+    check_name,
+    read_teams,
+)
 from bedtape_replayer.cli.play_options import (
     DEFAULT_FOLDER,
     Default,
@@ -41,8 +49,8 @@ from bedtape_replayer.cli.play_options import (
     check_speed,
     choose_certificates,
 )
-from bedtape_replayer.cli.recordings import Recordings
-from bedtape_replayer.cli.shared_server import Mirror, open_mirror, share_sessions
+from bedtape_replayer.cli.recordings import Recordings, Served, Source, choose_folders, describe
+from bedtape_replayer.cli.shared_server import share_sessions
 from bedtape_replayer.cli.upstream import check_upstream, open_upstream
 from bedtape_replayer.engine.checks import parse_checks
 from bedtape_replayer.engine.defaults import parse_default
@@ -50,21 +58,17 @@ from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.overlay.overlay import NOTHING
 from bedtape_replayer.overlay.simulation.features import parse_names
 from bedtape_replayer.server.editor import FolderEditor
-from bedtape_replayer.server.loading import prepare_checks, read_overlay, watch
+from bedtape_replayer.server.loading import prepare_checks, read_overlay
+from bedtape_replayer.server.namespaces import Namespace
 from bedtape_replayer.server.other_folders import OtherFolders, find_other_folders
 from bedtape_replayer.server.server import Server, new_event_loop
 from bedtape_replayer.server.tls_contexts import Certificates
-
-if TYPE_CHECKING:
-    from bedtape_replayer.server.shared.state import SharedState
 
 # Objects that are made before the garbage collector looks for cycles. Python's default of 700
 # costs a tenth of a call.
 _COLLECT_AFTER = 50_000
 # The caches alone need some.
 _LEAST_MEMORY = 16
-# A short token could be guessed.
-_SHORTEST_TOKEN = 16
 
 
 def replay(
@@ -75,7 +79,8 @@ def replay(
             metavar="FOLDER",
             help=(
                 "Folders of cassettes, .tape files, or files of other recorders, which are played"
-                " as they are."
+                " as they are, or buckets: s3://BUCKET/PREFIX for the newest version, which is"
+                " followed, or s3://BUCKET/PREFIX@DIGEST."
                 " Default: cassettes/ if it contains any, else the shipped samples."
             ),
         ),
@@ -170,14 +175,12 @@ def replay(
             help="Drop a named session that was not used for this time; 0 keeps all sessions.",
         ),
     ] = 4 * 3600.0,
-    bucket: Annotated[
-        str | None,
+    more_folders: Annotated[
+        list[Path] | None,
         typer.Option(
-            metavar="ADDRESS",
-            help=(
-                "Play the cassettes of a bucket: s3://BUCKET/PREFIX for the newest version, which"
-                " is followed, or s3://BUCKET/PREFIX@DIGEST for one version."
-            ),
+            "--cassettes",
+            metavar="FOLDER",
+            help="The same as FOLDER, as bedtape run has it. Repeatable.",
         ),
     ] = None,
     state: Annotated[
@@ -195,7 +198,17 @@ def replay(
         typer.Option(
             metavar="NAME", help="With --state: the servers with this name share sessions."
         ),
-    ] = "default",
+    ] = DEFAULT_NAMESPACE,
+    namespaces: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help=(
+                "Let teams share the server without seeing each other: a file with their tokens,"
+                " cassettes and limits."
+            ),
+        ),
+    ] = None,
     log_level: Annotated[
         LogLevel, typer.Option(help="Lines to write to stderr: all calls, problems, or errors.")
     ] = LogLevel.info,
@@ -217,36 +230,59 @@ def replay(
         check_speed(speed)
         check_upstream(upstream, host, capture=capture)
         rules = match_rules(ignore or (), placeholder or (), redact or (), any_profile=any_profile)
-        mirror = None if bucket is None else open_mirror(bucket)
-        mirrored = [] if mirror is None else [mirror.open(report)]
-        chosen = [*mirrored, *(folders or ([] if mirrored else _default_folders(context)))]
-        recordings = Recordings.find(chosen, rules)
-        seen = store.fingerprint(recordings.watched)
-        library = recordings.load(report)
+        chosen = choose_folders(context, folders, more_folders)
+        source = Source.open(chosen, rules, report)
+        recordings = source.recordings
         laid = (read_overlay(overlay) if overlay is not None else NOTHING).with_ids(ids.value)
         laid = laid.with_features(parse_names(simulate or ()))
         admission = Admission.at(host, allow_host or ())
         certificates = choose_certificates(host, tls_cert, tls_key, tls=tls)
-        if control_token is not None and not (control and len(control_token) >= _SHORTEST_TOKEN):
+        if control_token is not None and not (control and len(control_token) >= SHORTEST_TOKEN):
             raise CassetteError(
-                f"--control-token: expected at least {_SHORTEST_TOKEN} characters and a control"
+                f"--control-token: expected at least {SHORTEST_TOKEN} characters and a control"
                 f" API, found {len(control_token)}{'' if control else ' and --no-control'}; use a"
                 " longer token, or remove one of the options"
             )
-    engine = Engine(
-        library,
-        strict=strict,
-        overlay=laid,
-        checks=parse_checks(validate.value),
-        defaults=parse_default(default.value),
-        memory=memory << 20,
-        idle=idle or None,
-    )
-    with exit_on_error():
-        shared = None if state is None else share_sessions(engine, state, namespace, idle)
-    engine.elsewhere = OtherFolders(lambda: find_other_folders(chosen), rules)
+        teams = [] if namespaces is None else read_teams(namespaces, os.environ)
+        if teams:
+            check_beside_teams(
+                edit=edit, capture=capture, control_token=control_token, namespace=namespace
+            )
+
+        def build(team: Team, *, shares: bool = True) -> Served:
+            """Return a namespace, and what it plays."""
+            played = (
+                source if team.cassettes is None else Source.open(team.cassettes, rules, report)
+            )
+            unused = idle if team.idle is None else team.idle
+            engine = Engine(
+                played.library,
+                strict=strict,
+                overlay=laid,
+                checks=parse_checks(validate.value),
+                defaults=parse_default(default.value),
+                memory=(team.memory or memory) << 20,
+                idle=unused or None,
+                namespace=team.name,
+            )
+            if control:
+                engine.control = Gate(engine)
+            shared = (
+                None
+                if state is None or not shares
+                else share_sessions(engine, state, team.name or check_name(namespace), unused)
+            )
+            return Served(Namespace(engine, shared, team.token), played)
+
+        own, served = build(NO_TEAM, shares=not teams), [build(team) for team in teams]
+    engine = own.namespace.engine
+    if not teams:
+        # it would show a team the files of another
+        engine.elsewhere = OtherFolders(lambda: find_other_folders(chosen), rules)
     if control:
-        engine.control = gate = Gate(engine, control_token, address=host)
+        # with teams, nobody has the token of the server itself
+        token = secrets.token_hex() if teams else control_token
+        engine.control = gate = Gate(engine, token, address=host)
         if gate.is_off:
             report(
                 f"other machines can reach {host}, so the control API is off; --control-token or"
@@ -264,26 +300,15 @@ def replay(
         DEFAULT_FOLDER,
     )
     with (
-        open_upstream(upstream, to, rules, capture=capture) as engine.upstream,
+        open_upstream(upstream, to, rules, capture=capture) as url,
         asyncio.Runner(loop_factory=new_event_loop) as runner,
     ):
+        for each in (own, *served):
+            each.namespace.engine.upstream = url
         if edit:
             engine.editor = _open_editor(engine, recordings, runner.get_loop())
         runner.run(
-            _serve(
-                engine,
-                host,
-                port,
-                admission,
-                recordings,
-                seen,
-                speed,
-                grace,
-                log_level,
-                certificates,
-                shared,
-                mirror,
-            )
+            _serve(own, served, host, port, admission, speed, grace, log_level, certificates)
         )
 
 
@@ -326,30 +351,19 @@ def _say_where(host: str, port: int, *, tls: bool) -> None:
     print(f"bedtape: listening on http{'s' if tls else ''}://{shown}:{port}", flush=True)
 
 
-def _default_folders(context: typer.Context) -> list[Path]:
-    """Return the folders of the settings, which some versions of click ignore, or the default."""
-    if named := context.lookup_default("folders"):
-        return list(map(Path, named))
-    if DEFAULT_FOLDER.is_dir() and store.fingerprint([DEFAULT_FOLDER]):
-        return [DEFAULT_FOLDER]
-    return [store.samples()]
-
-
 async def _serve(
-    engine: Engine,
+    own: Served,
+    teams: Sequence[Served],
     host: str,
     port: int,
     admission: Admission,
-    recordings: Recordings,
-    seen: store.Fingerprint,
     speed: float | None,
     grace: float,
     level: LogLevel,
     certificates: Certificates | None,
-    state: SharedState | None,
-    mirror: Mirror | None,
 ) -> None:
     """Serve until a signal comes."""
+    engine = own.namespace.engine
     calls = CallLog(level)
     observer = None if level is LogLevel.error else calls.add
     server = Server(
@@ -358,7 +372,8 @@ async def _serve(
         speed=speed,
         observer=observer,
         certificates=certificates,
-        state=state,
+        state=own.namespace.state,
+        teams=[each.namespace for each in teams],
     )
     stopping = _stop_on_signals()
     try:
@@ -367,26 +382,29 @@ async def _serve(
     except OSError as error:
         _fail_to_listen(host, port, error)
     _say_where(host, server.port, tls=certificates is not None)
-    played = (*recordings.folders, *recordings.foreign)
-    log(_summary(engine.library, played), level)
+    served = teams or [own]
+    for each in served:
+        log(describe(each), level)
 
-    def replace_library(library: Library) -> None:
-        engine.library = library
-        calls.flush()
-        log(f"cassettes changed: {_summary(library, played)}", level)
+    def follow(source: Source) -> asyncio.Task[None]:
+        using = [each for each in served if each.source is source]
 
-    def report_failure(error: CassetteError) -> None:
-        calls.flush()
-        report(f"cassettes changed, and cannot be read; the old ones stay\n{error}")
+        def replace_library(library: Library) -> None:
+            calls.flush()
+            for each in using:
+                each.namespace.engine.library = library
+                log(f"cassettes changed: {describe(each)}", level)
 
-    read = partial(recordings.load, report)
-    watching = asyncio.create_task(
-        watch(recordings.watched, seen, read=read, changed=replace_library, failed=report_failure)
-    )
-    following = asyncio.create_task(mirror.follow(report)) if mirror is not None else None
+        def report_failure(error: CassetteError) -> None:
+            calls.flush()
+            report(f"cassettes changed, and cannot be read; the old ones stay\n{error}")
+
+        return asyncio.create_task(source.follow(replace_library, report_failure, report))
+
+    following = [follow(source) for source in {id(e.source): e.source for e in served}.values()]
     preparing = asyncio.create_task(prepare_checks()) if engine.checks_requests else None
     await stopping.wait()
-    for task in filter(None, (watching, following, preparing)):
+    for task in filter(None, (*following, preparing)):
         task.cancel()
     await server.stop(grace)
     calls.flush()
@@ -406,15 +424,3 @@ def _stop_on_signals() -> asyncio.Event:
     for number in processes.ENDING:
         loop.add_signal_handler(number, stop)
     return stopping
-
-
-def _summary(library: Library, folders: Sequence[Path]) -> str:
-    where = (
-        "the shipped samples"
-        if list(folders) == [store.samples()]
-        else ", ".join(map(str, folders))
-    )
-    return (
-        f"{format_count(len(library), 'interaction')} in"
-        f" {format_count(len(library.cassettes), 'cassette')} from {where}"
-    )

@@ -90,7 +90,7 @@ class Engine:
     returns the files that have a call's request and are not played, for the report of a miss.
     advise: returns what to change if a call of a session misses; an empty string for the usual
     report. defaults: answers where nothing else answers; `None` for misses. editor: changes the
-    cassettes; `None` if the server only reads.
+    cassettes; `None` if the server only reads. namespace: its name, if the server has several.
     """
 
     def __init__(
@@ -104,7 +104,9 @@ class Engine:
         memory: int = Memory.LIMIT,
         idle: float | None = None,
         defaults: Defaults | None = None,
+        namespace: str = "",
     ) -> None:
+        self.namespace = namespace
         self._defaults = defaults
         self.strict = strict
         self.clock = Clock()
@@ -149,7 +151,7 @@ class Engine:
         """Read a large body in a thread, and return a call for `answer`. No state changes."""
         session_name, prefix, path = read_session(target, head)
         name = session_name or DEFAULT_SESSION
-        call = Call(name, method, path, head, body, prefix=prefix)
+        call = Call(name, method, path, head, body, prefix=prefix, namespace=self.namespace)
         if (session := self.sessions.find(name)) is not None:
             session.index(self._library).key(call)
         return call
@@ -163,9 +165,10 @@ class Engine:
         if self.control is not None and path.startswith("/_"):
             reply = self.control(name, method, path, head, body)
             if reply is not None:
-                return Answer(Call(name, method, path, head, body), reply, "control")
+                call = Call(name, method, path, head, body, namespace=self.namespace)
+                return Answer(call, reply, "control")
         session = self.sessions.get(name)
-        call = session.call(method, path, head, body, prefix)
+        call = session.call(method, path, head, body, prefix, self.namespace)
         if prepared is not None:
             call.outline, call.findings = prepared.outline, prepared.findings
         self._share(session, call)

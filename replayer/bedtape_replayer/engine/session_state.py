@@ -125,11 +125,18 @@ class SessionState:
         self._played = {}
 
     def call(
-        self, method: str, path: str, head: Head, body: bytes, prefix: str | None = None
+        self,
+        method: str,
+        path: str,
+        head: Head,
+        body: bytes,
+        prefix: str | None = None,
+        namespace: str = "",
     ) -> Call:
         """Create the session's next call. prefix: the service in the prefix of the path."""
         self._calls += 1
-        return Call(self.name, method, path, head, body, self._calls, self.generation, prefix)
+        place = (self._calls, self.generation)
+        return Call(self.name, method, path, head, body, *place, prefix, namespace=namespace)
 
     def index(self, library: Library) -> Index:
         """The recordings that the session plays, from its own library or the server's."""

@@ -118,7 +118,8 @@ class SharedState:
             raise StateUnavailable(f"{_MOST_TRIES} calls of other servers changed the session")
         except (StateUnavailable, ValueDamaged) as error:
             self._forget_copies()
-            call = Call(name, method, path, head, body, prefix=prefix)
+            namespace = self._engine.namespace
+            call = Call(name, method, path, head, body, prefix=prefix, namespace=namespace)
             message, request_id = f"bedtape: {error}; send the call again", make_request_id(body)
             reply = build_error_reply(503, UNAVAILABLE, message, request_id, call.dialect)
             return Answer(call, reply, "overlay", str(error))
