@@ -11,7 +11,7 @@ Defaults: TypeAlias = dict[str, Any]
 
 
 def key_of(parameter: Any) -> str | None:
-    """Returns the key of a parameter: `any-profile` for `--any-profile`, `None` if nothing sets it."""
+    """Returns the key of a parameter, `any-profile` for `--any-profile`, or `None` without one."""
     if parameter.param_type_name == "argument":
         return ARGUMENTS.get(parameter.name)
     if parameter.name in REPEATED:

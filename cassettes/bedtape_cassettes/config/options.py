@@ -106,6 +106,7 @@ TABLES: Mapping[str, _Options] = {
         "control": _SWITCH,
         "control-token": Option(TextKind(), variable="BEDTAPE_CONTROL_TOKEN", secret=True),
         "grace": Option(NumberKind()),
+        "drain": Option(NumberKind()),
         "memory": Option(WholeNumberKind(16)),
         "idle": Option(NumberKind()),
         "state": _PERSONAL_TEXT,

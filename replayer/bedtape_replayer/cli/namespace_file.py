@@ -89,16 +89,9 @@ def read_teams(file: Path, environ: Mapping[str, str]) -> list[Team]:
     return [_build_team(file, name, tokens[name], table) for name, table in document.items()]
 
 
-def check_beside_teams(
-    *, edit: bool, capture: bool, control_token: str | None, namespace: str
-) -> None:
+def check_beside_teams(*, edit: bool, capture: bool, namespace: str) -> None:
     """Raises CassetteError for options that would let one team change what others use."""
-    others = {
-        "--edit": edit,
-        "--capture": capture,
-        "--control-token": control_token is not None,
-        "--namespace": namespace != DEFAULT_NAMESPACE,
-    }
+    others = {"--edit": edit, "--capture": capture, "--namespace": namespace != DEFAULT_NAMESPACE}
     if chosen := [option for option, is_chosen in others.items() if is_chosen]:
         raise CassetteError(
             f"--namespaces: expected no {' and no '.join(chosen)}, because the teams of the file"

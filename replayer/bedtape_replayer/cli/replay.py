@@ -156,6 +156,18 @@ def replay(
             help="Time that answers in flight get after SIGTERM or Ctrl-C.",
         ),
     ] = 10.0,
+    drain: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=86400,
+            metavar="SECONDS",
+            help=(
+                "Time after SIGTERM in which the server is not ready, but takes connections, so"
+                " that a load balancer can notice; before --grace."
+            ),
+        ),
+    ] = 0.0,
     memory: Annotated[
         int,
         typer.Option(
@@ -245,9 +257,7 @@ def replay(
             )
         teams = [] if namespaces is None else read_teams(namespaces, os.environ)
         if teams:
-            check_beside_teams(
-                edit=edit, capture=capture, control_token=control_token, namespace=namespace
-            )
+            check_beside_teams(edit=edit, capture=capture, namespace=namespace)
 
         def build(team: Team, *, shares: bool = True) -> Served:
             """Return a namespace, and what it plays."""
@@ -265,8 +275,7 @@ def replay(
                 idle=unused or None,
                 namespace=team.name,
             )
-            if control:
-                engine.control = Gate(engine)
+            engine.control = Gate(engine, only_probes=not control)
             shared = (
                 None
                 if state is None or not shares
@@ -279,15 +288,14 @@ def replay(
     if not teams:
         # it would show a team the files of another
         engine.elsewhere = OtherFolders(lambda: find_other_folders(chosen), rules)
-    if control:
-        # with teams, nobody has the token of the server itself
-        token = secrets.token_hex() if teams else control_token
-        engine.control = gate = Gate(engine, token, address=host)
-        if gate.is_off:
-            report(
-                f"other machines can reach {host}, so the control API is off; --control-token or"
-                " BEDTAPE_CONTROL_TOKEN turns it on"
-            )
+    # with teams, a token opens the server itself, which has no sessions
+    token = control_token or (secrets.token_hex() if teams else None)
+    engine.control = gate = Gate(engine, token, address=host, only_probes=not control)
+    if control and gate.is_off:
+        report(
+            f"other machines can reach {host}, so the control API is off; --control-token or"
+            " BEDTAPE_CONTROL_TOKEN turns it on"
+        )
 
     if edit:
         _check_editable(recordings)
@@ -308,7 +316,7 @@ def replay(
         if edit:
             engine.editor = _open_editor(engine, recordings, runner.get_loop())
         runner.run(
-            _serve(own, served, host, port, admission, speed, grace, log_level, certificates)
+            _serve(own, served, host, port, admission, speed, grace, drain, log_level, certificates)
         )
 
 
@@ -359,6 +367,7 @@ async def _serve(
     admission: Admission,
     speed: float | None,
     grace: float,
+    drain: float,
     level: LogLevel,
     certificates: Certificates | None,
 ) -> None:
@@ -406,7 +415,7 @@ async def _serve(
     await stopping.wait()
     for task in filter(None, (*following, preparing)):
         task.cancel()
-    await server.stop(grace)
+    await server.stop(grace, drain=drain)
     calls.flush()
 
 

@@ -40,7 +40,10 @@ class Mirror:
 
     def update(self) -> None:
         """Fetch the version, unless the file is that version. Raises CassetteError."""
-        self._bucket.fetch(self.file, self._bucket.find_digest())
+        try:
+            self._bucket.fetch(self.file, self._bucket.find_digest())
+        except OSError as error:  # of the disk
+            raise CassetteError(f"{self.file}: cannot be written: {error}") from None
 
     def open(self, report: Callable[[str], object]) -> Path:
         """Return the file. If the bucket cannot be reached, it has the last version that was

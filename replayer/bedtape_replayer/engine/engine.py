@@ -75,6 +75,8 @@ _FINDING_BYTES = 1024
 class ControlApi(Protocol):
     """Answers control paths; None for every other path. session: that the request names."""
 
+    def owns(self, path: str) -> bool: ...
+
     def __call__(
         self, session: str, method: str, path: str, head: Head, body: bytes
     ) -> Reply | None: ...
@@ -90,7 +92,9 @@ class Engine:
     returns the files that have a call's request and are not played, for the report of a miss.
     advise: returns what to change if a call of a session misses; an empty string for the usual
     report. defaults: answers where nothing else answers; `None` for misses. editor: changes the
-    cassettes; `None` if the server only reads. namespace: its name, if the server has several.
+    cassettes; `None` if the server only reads. problems: why no client should send calls now, by
+    cause. render_metrics: returns the metrics; `None` if nothing is counted. namespace: its name,
+    if the server has several.
     """
 
     def __init__(
@@ -115,6 +119,8 @@ class Engine:
         self.memory.report = self._report_sessions
         self.sessions = Sessions(overlay, history_limit, self.memory, idle)
         self.control: ControlApi | None = None
+        self.problems: dict[str, str] = {}
+        self.render_metrics: Callable[[], str] | None = None
         self.upstream: str | None = None
         self.elsewhere: Callable[[Call], tuple[str, ...]] = lambda _: ()
         self.advise: Callable[[str], str] = lambda _: ""

@@ -57,6 +57,8 @@ class Namespaces:
         # by digest, so that the time of a search tells nothing about a token
         self._teams = {_digest(each.token): each for each in teams}
         self.all = tuple(self._teams.values()) or (own,)
+        for each in self.all:  # one readiness, because they have one state server
+            each.engine.problems = own.engine.problems
         self._engines = {each.engine.namespace: each.engine for each in self.all}
 
     def find(self, target: str, head: Head) -> tuple[Namespace | None, str]:

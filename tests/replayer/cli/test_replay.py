@@ -8,7 +8,7 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,20 +25,7 @@ from support import WAIT, folders
 from support.client import Http1
 from support.commands import run_program
 from support.recordings import converse, path, prompt, stream
-from support.replaying import COMMAND, Running
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
-    running: list[Running] = []
-
-    def run(*arguments: str, cwd: Path = tmp_path) -> Running:
-        running.append(Running(*arguments, cwd=cwd))
-        return running[-1]
-
-    yield run
-    for each in running:
-        each.clean_up()
+from support.running import COMMAND, Running
 
 
 def _write(folder: Path, *interactions: Interaction, name: str = "suite") -> Path:

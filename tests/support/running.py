@@ -1,4 +1,4 @@
-"""A `bedtape replay` in a process of its own, as a user starts it."""
+"""A `bedtape replay` in a process of its own."""
 
 import os
 import re
