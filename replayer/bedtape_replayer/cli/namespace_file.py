@@ -69,8 +69,8 @@ def read_teams(file: Path, environ: Mapping[str, str]) -> list[Team]:
         problem = Problem(str(file), 0, "a file of namespaces", f"none ({error.strerror})")
         raise ConfigInvalid([problem]) from None
     except ValueError as error:
-        found = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "bytes of no UTF-8"
-        raise ConfigInvalid([Problem(str(file), 0, "TOML", found)]) from None
+        actual = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "bytes of no UTF-8"
+        raise ConfigInvalid([Problem(str(file), 0, "TOML", actual)]) from None
     shown = {name: _hide_token(table) for name, table in document.items()}
     wrong = [
         Problem(str(file), 0, each.expected, each.found, each.fix, each.path)
@@ -118,8 +118,8 @@ def _check_tokens(
     for name, token in tokens.items():
         path = (name, "token")
         if ("token" in document[name]) == ("token-variable" in document[name]):
-            found = "both" if "token" in document[name] else "neither"
-            yield Problem(file, 0, "token or token-variable", found, path=(name,))
+            actual = "both" if "token" in document[name] else "neither"
+            yield Problem(file, 0, "token or token-variable", actual, path=(name,))
         elif len(token) < SHORTEST_TOKEN:
             source = document[name].get("token-variable")
             where = f" in the variable {source}" if source else ""
@@ -132,8 +132,8 @@ def _check_tokens(
                 path,
             )
         elif token in owners:
-            expected, found = "a token of its own", f"that of {owners[token]}"
-            yield Problem(file, 0, expected, found, path=path)
+            owner = f"that of {owners[token]}"
+            yield Problem(file, 0, "a token of its own", owner, path=path)
         owners.setdefault(token, name)
 
 

@@ -104,7 +104,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class Service:
     """A namespace, and the source of its recordings."""
 
     namespace: Namespace
@@ -133,7 +133,7 @@ def _default_folders(context: typer.Context) -> list[Path]:
     return [store.samples()]
 
 
-def describe(served: Served) -> str:
+def describe(served: Service) -> str:
     """Return the numbers of interactions and cassettes, and where they are from."""
     engine, recordings = served.namespace.engine, served.source.recordings
     folders, library = [*recordings.folders, *recordings.foreign], engine.library

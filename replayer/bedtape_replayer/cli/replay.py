@@ -49,7 +49,7 @@ from bedtape_replayer.cli.play_options import (
     check_speed,
     choose_certificates,
 )
-from bedtape_replayer.cli.recordings import Recordings, Served, Source, choose_folders, describe
+from bedtape_replayer.cli.recordings import Recordings, Service, Source, choose_folders, describe
 from bedtape_replayer.cli.shared_server import share_sessions
 from bedtape_replayer.cli.upstream import check_upstream, open_upstream
 from bedtape_replayer.engine.checks import parse_checks
@@ -259,7 +259,7 @@ def replay(
         if teams:
             check_beside_teams(edit=edit, capture=capture, namespace=namespace)
 
-        def build(team: Team, *, shares: bool = True) -> Served:
+        def build(team: Team, *, shares: bool = True) -> Service:
             """Return a namespace, and what it plays."""
             played = (
                 source if team.cassettes is None else Source.open(team.cassettes, rules, report)
@@ -281,7 +281,7 @@ def replay(
                 if state is None or not shares
                 else share_sessions(engine, state, team.name or check_name(namespace), unused)
             )
-            return Served(Namespace(engine, shared, team.token), played)
+            return Service(Namespace(engine, shared, team.token), played)
 
         own, served = build(NO_TEAM, shares=not teams), [build(team) for team in teams]
     engine = own.namespace.engine
@@ -360,8 +360,8 @@ def _say_where(host: str, port: int, *, tls: bool) -> None:
 
 
 async def _serve(
-    own: Served,
-    teams: Sequence[Served],
+    own: Service,
+    teams: Sequence[Service],
     host: str,
     port: int,
     admission: Admission,
