@@ -109,4 +109,6 @@ def share_sessions(engine: Engine, url: str, namespace: str, idle: float) -> Sha
     """
     from bedtape_replayer.server.shared.state import SharedState
 
-    return SharedState(engine, url, VERSION, namespace=namespace, lifetime=idle or None)
+    return SharedState(
+        engine, url, VERSION, namespace=namespace, budget=engine.memory.limit, lifetime=idle or None
+    )

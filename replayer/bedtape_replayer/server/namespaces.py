@@ -19,6 +19,7 @@ from bedtape_cassettes.errors import CassetteError
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.reply import Reply, build_error_reply, make_request_id
+from bedtape_replayer.api.monitor_routes import PROBE
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.engine.session_state import read_session
 
@@ -66,7 +67,10 @@ class Namespaces:
         if not self._teams:
             return self._own, target
         token, rest = _read_token(target, head)
-        return (self._teams.get(_digest(token)) if token else None), rest
+        namespace = self._teams.get(_digest(token)) if token else None
+        if namespace is None and PROBE.match(rest):
+            namespace = self.all[0]  # every namespace has the same state server
+        return namespace, rest
 
     async def start(self) -> None:
         """Connect to the state server. Raises CassetteError, and then nothing is connected."""
