@@ -32,8 +32,9 @@ needs_redis = pytest.mark.skipif(
 class StateServer:
     """A redis-server of its own on a free port, which keeps nothing on disk."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
         self._folder = folder
+        self._options = options
         self.port = 0
         self._process: subprocess.Popen[bytes] | None = None
         while self._process is None:
@@ -48,7 +49,7 @@ class StateServer:
     def start(self) -> None:
         """Start, at the same port. No process is left if another program took the port."""
         options = ["--save", "", "--appendonly", "no", "--bind", "127.0.0.1"]
-        command = ["redis-server", "--port", str(self.port), *options]
+        command = ["redis-server", "--port", str(self.port), *options, *self._options]
         process = subprocess.Popen(command, cwd=self._folder, stdout=subprocess.DEVNULL)
         until(lambda: process.poll() is not None or self._answers())
         self._process = process if process.poll() is None else None

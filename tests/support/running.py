@@ -25,11 +25,11 @@ def _pump(pipe: IO[str], lines: Queue[str | None]) -> None:
 class Running:
     """A `bedtape replay` that was started, its lines as they come."""
 
-    def __init__(self, *arguments: str, cwd: Path) -> None:
+    def __init__(self, *arguments: str, cwd: Path, **environ: str) -> None:
         self.process = subprocess.Popen(
             [*COMMAND, "replay", "--port", "0", *arguments],
             cwd=cwd,
-            env={**os.environ, "BEDTAPE_CACHE_DIR": "", "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, "BEDTAPE_CACHE_DIR": "", "PYTHONUNBUFFERED": "1", **environ},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from bedtape_cassettes.config.options import ARGUMENTS, TABLES, TOP, project_key
+from bedtape_cassettes.config.options import ARGUMENTS, REPEATED, TABLES, TOP, project_key
 from bedtape_cassettes.config.settings import Settings, SettingValue, as_list
 
 Defaults: TypeAlias = dict[str, Any]
 
 
 def key_of(parameter: Any) -> str | None:
-    """Returns the key of a parameter: `any-profile` for `--any-profile`, `None` for an argument."""
+    """Returns the key of a parameter, `any-profile` for `--any-profile`, or `None` without one."""
     if parameter.param_type_name == "argument":
         return ARGUMENTS.get(parameter.name)
+    if parameter.name in REPEATED:
+        return None
     long = [name for name in parameter.opts if name.startswith("--")]
     return long[0].removeprefix("--") if long else None
 

@@ -134,9 +134,18 @@ class TextKind:
 
 
 class PathKind(TextKind):
-    """A path: in a file relative to its folder, in a variable to the working directory."""
+    """A path: in a file relative to its folder, in a variable to the working directory.
+
+    A variable can also have the address of a bucket of S3. A file cannot, because it can come from
+    another person's branch.
+    """
 
     expected = "a path"
+
+    def of_toml(self, value: object) -> Scalar:
+        if isinstance(value, str) and value.startswith("s3:"):
+            raise Unfit("a path", "name a bucket on the command line or in a variable")
+        return super().of_toml(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,9 +109,9 @@ TABLES: Mapping[str, _Options] = {
         "drain": Option(NumberKind()),
         "memory": Option(WholeNumberKind(16)),
         "idle": Option(NumberKind()),
-        "bucket": _PERSONAL_TEXT,
         "state": _PERSONAL_TEXT,
         "namespace": _TEXT,
+        "namespaces": Option(PathKind(), personal=True),
         "log-level": Option(ChoiceKind(("info", "warning", "error"))),
         "traces": _SWITCH,
         "log-format": Option(ChoiceKind(("text", "json"))),
@@ -199,6 +199,8 @@ REMOVED: Mapping[Name, str] = {
 # Arguments that can be set as options can, by the name that their function has
 # for them, and the key.
 ARGUMENTS = {"folders": "cassettes"}
+# The options that repeat an argument, by the names of their parameters.
+REPEATED = ("more_folders",)
 
 # Names the file of settings; empty, there is none.
 CONFIG = "BEDTAPE_CONFIG"

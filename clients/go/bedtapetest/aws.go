@@ -22,7 +22,7 @@ func (s *Session) ConfigFor(service string) aws.Config {
 	return aws.Config{
 		Region:       region(),
 		BaseEndpoint: aws.String(s.endpoint(service)),
-		Credentials:  aws.CredentialsProviderFunc(credentials),
+		Credentials:  aws.CredentialsProviderFunc(s.credentials),
 		Retryer: func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) {
 				o.Backoff = retry.BackoffDelayerFunc(noDelay)
@@ -46,7 +46,7 @@ func (s *Session) Setenv() {
 	for variable, value := range map[string]string{
 		"AWS_ACCESS_KEY_ID":                   "bedtape",
 		"AWS_SECRET_ACCESS_KEY":               "bedtape",
-		"AWS_SESSION_TOKEN":                   "",
+		"AWS_SESSION_TOKEN":                   s.server.token,
 		"AWS_PROFILE":                         "",
 		"AWS_BEARER_TOKEN_BEDROCK":            "",
 		"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
@@ -74,6 +74,11 @@ func region() string {
 	return "us-east-1"
 }
 
-func credentials(context.Context) (aws.Credentials, error) {
-	return aws.Credentials{AccessKeyID: "bedtape", SecretAccessKey: "bedtape"}, nil
+// credentials returns made-up keys. The session token chooses the namespace of the server.
+func (s *Session) credentials(context.Context) (aws.Credentials, error) {
+	return aws.Credentials{
+		AccessKeyID:     "bedtape",
+		SecretAccessKey: "bedtape",
+		SessionToken:    s.server.token,
+	}, nil
 }

@@ -54,8 +54,17 @@ function pointEnvironment(server: string, url: string): () => void {
   for (const [name, value] of changed) {
     process.env[name] = url + (value ?? "").slice(server.length).replace(/^\/s\/[^/]+/, "");
   }
+  // chooses the namespace of the server
+  const token = process.env.BEDTAPE_CONTROL_TOKEN;
+  if (token) {
+    changed.push(["AWS_SESSION_TOKEN", before.AWS_SESSION_TOKEN]);
+    process.env.AWS_SESSION_TOKEN = token;
+  }
   return () => {
-    for (const [name, value] of changed) process.env[name] = value;
+    for (const [name, value] of changed) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
   };
 }
 

@@ -124,7 +124,7 @@ class Call:
     session, from 1. generation: the generation of the session. A session that is reset, or made
     anew under the same name, has another generation, and so another history. 0 for a call that no
     history keeps. prefix: the service in the prefix of the path. earlier: the conversation that the
-    call continues by an id (`previous_response_id`).
+    call continues by an id (`previous_response_id`). namespace: of the engine.
     """
 
     session: str
@@ -136,6 +136,7 @@ class Call:
     generation: int = 0
     prefix: str | None = None
     earlier: Prompt | None = None
+    namespace: str = ""
 
     @lazy_property
     def target(self) -> Target:

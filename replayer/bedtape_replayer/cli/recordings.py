@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+
+import typer
 
 from bedtape_cassettes.errors import CassetteError, CassetteMissing
 from bedtape_cassettes.matching.key import MatchRules
 from bedtape_cassettes.storage import store
 from bedtape_cassettes.storage.foreign_files import find_foreign, list_files, play_foreign
+from bedtape_cassettes.text import format_count
 from bedtape_replayer.answering.library import Library
-from bedtape_replayer.server.loading import load
+from bedtape_replayer.cli.play_options import DEFAULT_FOLDER
+from bedtape_replayer.cli.shared_server import Mirror, open_folders
+from bedtape_replayer.server.loading import load, watch
+from bedtape_replayer.server.monitoring.metrics import Measure
+from bedtape_replayer.server.namespaces import Namespace
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +67,85 @@ class Recordings:
                 f"{where}: expected at least one recorded exchange with Bedrock, found none"
             )
         return library
+
+
+@dataclass(slots=True)
+class Source:
+    """Where recordings come from, and their library. seen: the fingerprint before it was read."""
+
+    recordings: Recordings
+    library: Library
+    seen: store.Fingerprint
+    _mirrors: list[Mirror] = field(default_factory=list)
+
+    @classmethod
+    def open(
+        cls, places: Sequence[str | Path], rules: MatchRules, report: Callable[[str], object]
+    ) -> Source:
+        """Read the recordings. places: folders, files, and addresses of buckets.
+
+        Raises CassetteError.
+        """
+        paths, mirrors = open_folders(places, report)
+        recordings = Recordings.find(paths, rules)
+        seen = store.fingerprint(recordings.watched)
+        return cls(recordings, recordings.load(report), seen, mirrors)
+
+    def list_measures(self) -> Iterator[Measure]:
+        """Yield the measures of the buckets."""
+        for mirror in self._mirrors:
+            yield from mirror.list_measures()
+
+    async def follow(
+        self,
+        changed: Callable[[Library], None],
+        failed: Callable[[CassetteError], None],
+        report: Callable[[str], object],
+    ) -> None:
+        """Fetch newer versions of buckets, and read what changes, until cancelled."""
+        read = partial(self.recordings.load, report)
+        watched = self.recordings.watched
+        watching = watch(watched, self.seen, read=read, changed=changed, failed=failed)
+        await asyncio.gather(watching, *(mirror.follow(report) for mirror in self._mirrors))
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A namespace, and the source of its recordings."""
+
+    namespace: Namespace
+    source: Source
+
+
+def choose_folders(
+    context: typer.Context, folders: Sequence[Path] | None, more: Sequence[Path] | None
+) -> list[Path]:
+    """Return the folders of the command line, or those of the settings, or the default.
+
+    folders: of the argument, which settings also set. more: of the option.
+    """
+    source = context.get_parameter_source("folders")
+    if more and source is not None and source.name != "COMMANDLINE":
+        folders = None
+    return [*(folders or ()), *(more or ())] or _default_folders(context)
+
+
+def _default_folders(context: typer.Context) -> list[Path]:
+    """Return the folders of the settings, which some versions of click ignore, or the default."""
+    if named := context.lookup_default("folders"):
+        return list(map(Path, named))
+    if DEFAULT_FOLDER.is_dir() and store.fingerprint([DEFAULT_FOLDER]):
+        return [DEFAULT_FOLDER]
+    return [store.samples()]
+
+
+def describe(served: Service) -> str:
+    """Return the numbers of interactions and cassettes, and where they are from."""
+    engine, recordings = served.namespace.engine, served.source.recordings
+    folders, library = [*recordings.folders, *recordings.foreign], engine.library
+    where = "the shipped samples" if folders == [store.samples()] else ", ".join(map(str, folders))
+    team = f"namespace {engine.namespace}: " if engine.namespace else ""
+    return (
+        f"{team}{format_count(len(library), 'interaction')} in"
+        f" {format_count(len(library.cassettes), 'cassette')} from {where}"
+    )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -19,6 +20,15 @@ from bedtape_cassettes.storage import store
 from bedtape_replayer.answering.memory import Memory
 from bedtape_replayer.api.gate import Gate
 from bedtape_replayer.cli.call_log import CallLog, LogFormat, LogLevel
+from bedtape_replayer.cli.namespace_file import (
+    DEFAULT_NAMESPACE,
+    NO_TEAM,
+    SHORTEST_TOKEN,
+    Team,
+    check_beside_teams,
+    check_name,
+    read_teams,
+)
 from bedtape_replayer.cli.play_options import (
     DEFAULT_FOLDER,
     Default,
@@ -35,9 +45,9 @@ from bedtape_replayer.cli.play_options import (
     check_speed,
     choose_certificates,
 )
-from bedtape_replayer.cli.recordings import Recordings
+from bedtape_replayer.cli.recordings import Recordings, Service, Source, choose_folders
 from bedtape_replayer.cli.serving import Serving
-from bedtape_replayer.cli.shared_server import open_mirror, share_sessions
+from bedtape_replayer.cli.shared_server import share_sessions
 from bedtape_replayer.cli.upstream import check_upstream, open_upstream
 from bedtape_replayer.engine.checks import parse_checks
 from bedtape_replayer.engine.defaults import parse_default
@@ -46,19 +56,15 @@ from bedtape_replayer.overlay.overlay import NOTHING
 from bedtape_replayer.overlay.simulation.features import parse_names
 from bedtape_replayer.server.editor import FolderEditor
 from bedtape_replayer.server.loading import read_overlay
+from bedtape_replayer.server.namespaces import Namespace
 from bedtape_replayer.server.other_folders import OtherFolders, find_other_folders
 from bedtape_replayer.server.server import new_event_loop
-
-if TYPE_CHECKING:
-    pass
 
 # Objects that are made before the garbage collector looks for cycles. Python's default of 700
 # costs a tenth of a call.
 _COLLECT_AFTER = 50_000
 # The caches alone need some.
 _LEAST_MEMORY = 16
-# A short token could be guessed.
-_SHORTEST_TOKEN = 16
 
 
 def replay(
@@ -69,7 +75,8 @@ def replay(
             metavar="FOLDER",
             help=(
                 "Folders of cassettes, .tape files, or files of other recorders, which are played"
-                " as they are."
+                " as they are, or buckets: s3://BUCKET/PREFIX for the newest version, which is"
+                " followed, or s3://BUCKET/PREFIX@DIGEST."
                 " Default: cassettes/ if it contains any, else the shipped samples."
             ),
         ),
@@ -176,14 +183,12 @@ def replay(
             help="Drop a named session that was not used for this time; 0 keeps all sessions.",
         ),
     ] = 4 * 3600.0,
-    bucket: Annotated[
-        str | None,
+    more_folders: Annotated[
+        list[Path] | None,
         typer.Option(
-            metavar="ADDRESS",
-            help=(
-                "Play the cassettes of a bucket: s3://BUCKET/PREFIX for the newest version, which"
-                " is followed, or s3://BUCKET/PREFIX@DIGEST for one version."
-            ),
+            "--cassettes",
+            metavar="FOLDER",
+            help="The same as FOLDER, as bedtape run has it. Repeatable.",
         ),
     ] = None,
     state: Annotated[
@@ -201,7 +206,17 @@ def replay(
         typer.Option(
             metavar="NAME", help="With --state: the servers with this name share sessions."
         ),
-    ] = "default",
+    ] = DEFAULT_NAMESPACE,
+    namespaces: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help=(
+                "Let teams share the server without seeing each other: a file with their tokens,"
+                " cassettes and limits."
+            ),
+        ),
+    ] = None,
     log_level: Annotated[
         LogLevel, typer.Option(help="Lines to write to stderr: all calls, problems, or errors.")
     ] = LogLevel.info,
@@ -238,35 +253,55 @@ def replay(
         check_speed(speed)
         check_upstream(upstream, host, capture=capture)
         rules = match_rules(ignore or (), placeholder or (), redact or (), any_profile=any_profile)
-        mirror = None if bucket is None else open_mirror(bucket)
-        mirrored = [] if mirror is None else [mirror.open(log.report)]
-        chosen = [*mirrored, *(folders or ([] if mirrored else _default_folders(context)))]
-        recordings = Recordings.find(chosen, rules)
-        seen = store.fingerprint(recordings.watched)
-        library = recordings.load(log.report)
+        chosen = choose_folders(context, folders, more_folders)
+        source = Source.open(chosen, rules, log.report)
+        recordings = source.recordings
         laid = (read_overlay(overlay) if overlay is not None else NOTHING).with_ids(ids.value)
         laid = laid.with_features(parse_names(simulate or ()))
         admission = Admission.at(host, allow_host or ())
         certificates = choose_certificates(host, tls_cert, tls_key, tls=tls)
-        if control_token is not None and not (control and len(control_token) >= _SHORTEST_TOKEN):
+        if control_token is not None and not (control and len(control_token) >= SHORTEST_TOKEN):
             raise CassetteError(
-                f"--control-token: expected at least {_SHORTEST_TOKEN} characters and a control"
+                f"--control-token: expected at least {SHORTEST_TOKEN} characters and a control"
                 f" API, found {len(control_token)}{'' if control else ' and --no-control'}; use a"
                 " longer token, or remove one of the options"
             )
-    engine = Engine(
-        library,
-        strict=strict,
-        overlay=laid,
-        checks=parse_checks(validate.value),
-        defaults=parse_default(default.value),
-        memory=memory << 20,
-        idle=idle or None,
-    )
-    with exit_on_error():
-        shared = None if state is None else share_sessions(engine, state, namespace, idle)
-    engine.elsewhere = OtherFolders(lambda: find_other_folders(chosen), rules)
-    engine.control = gate = Gate(engine, control_token, address=host, only_probes=not control)
+        teams = [] if namespaces is None else read_teams(namespaces, os.environ)
+        if teams:
+            check_beside_teams(edit=edit, capture=capture, namespace=namespace)
+
+        def build(team: Team, *, shares: bool = True) -> Service:
+            """Return a namespace, and what it plays."""
+            played = (
+                source if team.cassettes is None else Source.open(team.cassettes, rules, log.report)
+            )
+            unused = idle if team.idle is None else team.idle
+            engine = Engine(
+                played.library,
+                strict=strict,
+                overlay=laid,
+                checks=parse_checks(validate.value),
+                defaults=parse_default(default.value),
+                memory=(team.memory or memory) << 20,
+                idle=unused or None,
+                namespace=team.name,
+            )
+            engine.control = Gate(engine, only_probes=not control)
+            shared = (
+                None
+                if state is None or not shares
+                else share_sessions(engine, state, team.name or check_name(namespace), unused)
+            )
+            return Service(Namespace(engine, shared, team.token), played)
+
+        own, served = build(NO_TEAM, shares=not teams), [build(team) for team in teams]
+    engine = own.namespace.engine
+    if not teams:
+        # it would show a team the files of another
+        engine.elsewhere = OtherFolders(lambda: find_other_folders(chosen), rules)
+    # with teams, a token opens the server itself, which has no sessions
+    token = control_token or (secrets.token_hex() if teams else None)
+    engine.control = gate = Gate(engine, token, address=host, only_probes=not control)
     if control and gate.is_off:
         log.report(
             f"other machines can reach {host}, so the control API is off; --control-token or"
@@ -284,16 +319,19 @@ def replay(
         DEFAULT_FOLDER,
     )
     with (
-        open_upstream(upstream, to, rules, capture=capture) as engine.upstream,
+        open_upstream(upstream, to, rules, capture=capture) as url,
         asyncio.Runner(loop_factory=new_event_loop) as runner,
     ):
+        for each in (own, *served):
+            each.namespace.engine.upstream = url
         if edit:
             engine.editor = _open_editor(engine, recordings, runner.get_loop(), log)
         observers = [] if log_level is LogLevel.error else [log.add]
         serving = Serving(
-            engine,
-            *(host, port, admission, recordings, seen, speed, grace, drain, log),
-            *(observers, traces, certificates, shared, mirror),
+            own,
+            served,
+            *(host, port, admission, speed, grace, drain, log),
+            *(observers, traces, certificates),
         )
         runner.run(serving.run())
 
@@ -322,12 +360,3 @@ def _open_editor(
     return FolderEditor(
         recordings.folders[0], recordings.rules.redaction, reload, store.cache_folder(os.environ)
     )
-
-
-def _default_folders(context: typer.Context) -> list[Path]:
-    """Return the folders of the settings, which some versions of click ignore, or the default."""
-    if named := context.lookup_default("folders"):
-        return list(map(Path, named))
-    if DEFAULT_FOLDER.is_dir() and store.fingerprint([DEFAULT_FOLDER]):
-        return [DEFAULT_FOLDER]
-    return [store.samples()]

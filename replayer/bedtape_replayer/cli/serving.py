@@ -4,49 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from bedtape_cassettes.admission import Admission
 from bedtape_cassettes.cli import processes
 from bedtape_cassettes.cli.errors import exit_on_error, fail
 from bedtape_cassettes.errors import CassetteError
-from bedtape_cassettes.storage import store
-from bedtape_cassettes.text import format_count
 from bedtape_replayer.answering.answer import Outcome
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.cli.call_log import CallLog
-from bedtape_replayer.cli.recordings import Recordings
-from bedtape_replayer.cli.shared_server import Mirror
-from bedtape_replayer.engine.engine import Engine
-from bedtape_replayer.server.loading import prepare_checks, watch
+from bedtape_replayer.cli.recordings import Service, Source, describe
+from bedtape_replayer.server.loading import prepare_checks
 from bedtape_replayer.server.monitoring.metrics import Metrics
 from bedtape_replayer.server.server import Observer, Server
 from bedtape_replayer.server.tls_contexts import Certificates
 
 if TYPE_CHECKING:
     from bedtape_replayer.server.monitoring.spans import CallSpans
-    from bedtape_replayer.server.shared.state import SharedState
 
 
 @dataclass(frozen=True)
 class Serving:
     """What is served, where, and how it ends.
 
-    seen: the cassettes' files when they were loaded. grace, drain: see `Server.stop`. observers:
-    are called after each call. traces: whether each call is a span of OpenTelemetry.
+    own: what serves all requests; with `teams`, the requests without a token. grace, drain: see
+    `Server.stop`. observers: are called after each call. traces: whether each call is a span of
+    OpenTelemetry.
     """
 
-    engine: Engine
+    own: Service
+    teams: Sequence[Service]
     host: str
     port: int
     admission: Admission
-    recordings: Recordings
-    seen: store.Fingerprint
     speed: float | None
     grace: float
     drain: float
@@ -54,20 +47,14 @@ class Serving:
     observers: Sequence[Observer]
     traces: bool
     certificates: Certificates | None
-    state: SharedState | None
-    mirror: Mirror | None
 
     async def run(self) -> None:
         """Serve until a signal comes."""
-        engine, log, recordings = self.engine, self.log, self.recordings
-        measures = [
-            *(self.state.list_measures() if self.state is not None else ()),
-            *(self.mirror.list_measures() if self.mirror is not None else ()),
-        ]
-        metrics = Metrics(engine, measures)
+        engine, log = self.own.namespace.engine, self.log
+        served = [*self.teams] or [self.own]
         spans = self._open_spans() if self.traces else None
-        observers = (metrics.count, *self.observers, *([spans.add] if spans is not None else []))
-        engine.render_metrics = metrics.render
+        count = self._measure()
+        observers = (count, *self.observers, *([spans.add] if spans is not None else []))
         server = Server(
             engine,
             admission=self.admission,
@@ -75,7 +62,8 @@ class Serving:
             observer=_join(observers),
             complain=log.report,
             certificates=self.certificates,
-            state=self.state,
+            state=self.own.namespace.state,
+            teams=[each.namespace for each in self.teams],
         )
         stopping = _stop_on_signals()
         try:
@@ -84,28 +72,10 @@ class Serving:
         except OSError as error:
             _fail_to_listen(self.host, self.port, error)
         _print_address(self.host, server.port, tls=self.certificates is not None)
-        played = (*recordings.folders, *recordings.foreign)
-        log.inform(_summarize(engine.library, played))
-
-        def replace_library(library: Library) -> None:
-            engine.library = library
-            log.inform(f"cassettes changed: {_summarize(library, played)}")
-
-        def report_failure(error: CassetteError) -> None:
-            log.report(f"cassettes changed, and cannot be read; the old ones stay\n{error}")
-
-        read = partial(recordings.load, log.report)
-        tasks = [
-            watch(
-                recordings.watched,
-                self.seen,
-                read=read,
-                changed=replace_library,
-                failed=report_failure,
-            )
-        ]
-        if self.mirror is not None:
-            tasks.append(self.mirror.follow(log.report))
+        for each in served:
+            log.inform(describe(each))
+        sources = {id(each.source): each.source for each in served}
+        tasks = [self._follow(source, served) for source in sources.values()]
         if engine.checks_requests:
             tasks.append(prepare_checks())
         running = [asyncio.create_task(each) for each in tasks]
@@ -116,6 +86,35 @@ class Serving:
         if spans is not None:
             await asyncio.to_thread(spans.stop)
         log.flush()
+
+    def _measure(self) -> Observer:
+        """Give each namespace its metrics, and return what counts a call."""
+        metrics: dict[str, Metrics] = {}
+        for each in (self.own, *self.teams):
+            engine, state = each.namespace.engine, each.namespace.state
+            measures = [*(state.list_measures() if state is not None else ())]
+            measures += each.source.list_measures()
+            metrics[engine.namespace] = Metrics(engine, measures)
+            engine.render_metrics = metrics[engine.namespace].render
+
+        def count(outcome: Outcome) -> None:
+            metrics[outcome.answer.call.namespace].count(outcome)
+
+        return count
+
+    def _follow(self, source: Source, served: Sequence[Service]) -> Coroutine[Any, Any, None]:
+        """Let what plays the source play its changes."""
+        using, log = [each for each in served if each.source is source], self.log
+
+        def replace_library(library: Library) -> None:
+            for each in using:
+                each.namespace.engine.library = library
+                log.inform(f"cassettes changed: {describe(each)}")
+
+        def report_failure(error: CassetteError) -> None:
+            log.report(f"cassettes changed, and cannot be read; the old ones stay\n{error}")
+
+        return source.follow(replace_library, report_failure, log.report)
 
     def _open_spans(self) -> CallSpans:
         from bedtape_replayer.server.monitoring.spans import CallSpans
@@ -167,15 +166,3 @@ def _fail_to_listen(host: str, port: int, error: OSError) -> NoReturn:
 def _print_address(host: str, port: int, *, tls: bool) -> None:
     shown = f"[{host}]" if ":" in host else host
     print(f"bedtape: listening on http{'s' if tls else ''}://{shown}:{port}", flush=True)
-
-
-def _summarize(library: Library, folders: Sequence[Path]) -> str:
-    where = (
-        "the shipped samples"
-        if list(folders) == [store.samples()]
-        else ", ".join(map(str, folders))
-    )
-    return (
-        f"{format_count(len(library), 'interaction')} in"
-        f" {format_count(len(library.cassettes), 'cassette')} from {where}"
-    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,6 +91,29 @@ class Mirror:
                     report(f"{reported}; the last version that was fetched is played")
 
 
+def open_folders(
+    places: Sequence[str | Path], report: Callable[[str], object]
+) -> tuple[list[Path], list[Mirror]]:
+    """Return the folders and files of places, and the mirrors of those that are buckets.
+
+    Raises CassetteError.
+    """
+    paths, mirrors = list[Path](), list[Mirror]()
+    for place in places:
+        if (address := _read_address(place)) is None:
+            paths.append(Path(place))
+        else:
+            mirrors.append(open_mirror(address))
+            paths.append(mirrors[-1].open(report))
+    return paths, mirrors
+
+
+def _read_address(place: str | Path) -> str | None:
+    """Return the address of a bucket, which a path has with one slash, or `None`."""
+    start, _, rest = str(place).partition(":/")
+    return f"s3://{rest.removeprefix('/')}" if start == "s3" else None
+
+
 def open_mirror(address: str) -> Mirror:
     """Return the mirror of a bucket's cassettes, in the folder for bedtape's private files.
 
@@ -106,4 +129,6 @@ def share_sessions(engine: Engine, url: str, namespace: str, idle: float) -> Sha
     """
     from bedtape_replayer.server.shared.state import SharedState
 
-    return SharedState(engine, url, VERSION, namespace=namespace, lifetime=idle or None)
+    return SharedState(
+        engine, url, VERSION, namespace=namespace, budget=engine.memory.limit, lifetime=idle or None
+    )

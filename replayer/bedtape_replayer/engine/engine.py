@@ -93,7 +93,8 @@ class Engine:
     advise: returns what to change if a call of a session misses; an empty string for the usual
     report. defaults: answers where nothing else answers; `None` for misses. editor: changes the
     cassettes; `None` if the server only reads. problems: why no client should send calls now, by
-    cause. render_metrics: returns the metrics; `None` if nothing is counted.
+    cause. render_metrics: returns the metrics; `None` if nothing is counted. namespace: its name,
+    if the server has several.
     """
 
     def __init__(
@@ -107,7 +108,9 @@ class Engine:
         memory: int = Memory.LIMIT,
         idle: float | None = None,
         defaults: Defaults | None = None,
+        namespace: str = "",
     ) -> None:
+        self.namespace = namespace
         self._defaults = defaults
         self.strict = strict
         self.clock = Clock()
@@ -154,7 +157,7 @@ class Engine:
         """Read a large body in a thread, and return a call for `answer`. No state changes."""
         session_name, prefix, path = read_session(target, head)
         name = session_name or DEFAULT_SESSION
-        call = Call(name, method, path, head, body, prefix=prefix)
+        call = Call(name, method, path, head, body, prefix=prefix, namespace=self.namespace)
         if (session := self.sessions.find(name)) is not None:
             session.index(self._library).key(call)
         return call
@@ -168,9 +171,10 @@ class Engine:
         if self.control is not None and path.startswith("/_"):
             reply = self.control(name, method, path, head, body)
             if reply is not None:
-                return Answer(Call(name, method, path, head, body), reply, "control")
+                call = Call(name, method, path, head, body, namespace=self.namespace)
+                return Answer(call, reply, "control")
         session = self.sessions.get(name)
-        call = session.call(method, path, head, body, prefix)
+        call = session.call(method, path, head, body, prefix, self.namespace)
         if prepared is not None:
             call.outline, call.findings = prepared.outline, prepared.findings
         self._share(session, call)

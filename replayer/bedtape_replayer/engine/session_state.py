@@ -60,6 +60,7 @@ class SessionState:
     upstream: the URL of a server that is asked if nothing else answers. strict and speed: `None`
     for the server's value. memory: counts what the session keeps. names: how many names the session
     has in `Sessions`. used: the time of the last use, in seconds of the clock of `Sessions.expire`.
+    calls: the number of its calls so far.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class SessionState:
         self.generation = next(_GENERATIONS)
         self.history = History(self._limit, self._memory)
         self.conversations = RecordedConversations()
-        self._calls = 0
+        self.calls = 0
         self._begin_state()
 
     def _begin_state(self) -> None:
@@ -125,11 +126,18 @@ class SessionState:
         self._played = {}
 
     def call(
-        self, method: str, path: str, head: Head, body: bytes, prefix: str | None = None
+        self,
+        method: str,
+        path: str,
+        head: Head,
+        body: bytes,
+        prefix: str | None = None,
+        namespace: str = "",
     ) -> Call:
         """Create the session's next call. prefix: the service in the prefix of the path."""
-        self._calls += 1
-        return Call(self.name, method, path, head, body, self._calls, self.generation, prefix)
+        self.calls += 1
+        place = (self.calls, self.generation)
+        return Call(self.name, method, path, head, body, *place, prefix, namespace=namespace)
 
     def index(self, library: Library) -> Index:
         """The recordings that the session plays, from its own library or the server's."""

@@ -30,6 +30,7 @@ from bedtape_replayer.answering.reply import (
 from bedtape_replayer.answering.steps import Finish, Step
 from bedtape_replayer.engine.live import DelayedReply, LiveReply
 from bedtape_replayer.server.conversations import Talk
+from bedtape_replayer.server.namespaces import Namespace
 from bedtape_replayer.server.player import Player, cut_steps, format_error, locate_error, start_live
 from bedtape_replayer.server.upstream import LiveSteps, Relay
 
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
     from bedtape_replayer.server.shared.state import SharedState
 
 Observer = Callable[[Outcome], None]
-# the stream, the method, the path, the head and the body
-_Request: TypeAlias = tuple[int, str, str, Head, bytes]
+# the namespace, the stream, the method, the path, the head and the body
+_Request: TypeAlias = tuple[Namespace, int, str, str, Head, bytes]
 
 
 class Wire(Protocol):
@@ -110,14 +111,19 @@ class Exchanges:
         """Answer a request that has arrived. body: None if `receive` gets it later."""
         began = time.perf_counter()
         verb, path = method.decode("latin-1"), target.decode("latin-1")
+        namespaces = self.server.namespaces
+        namespace, path = namespaces.find(path, head)
         if (problem := self.server.find_problem(head)) is not None:
             connection.respond(stream, verb, self._refuse(f"{verb} {path}", problem))
+        elif namespace is None:
+            reply = namespaces.refuse(verb, target.decode("latin-1"), head, body or b"")
+            connection.respond(stream, verb, reply)
         elif body is not None and len(body) >= LARGE:
             self._preparing.add(stream)
-            request = (stream, verb, path, head, body)
+            request = (namespace, stream, verb, path, head, body)
             Thread(target=self._prepare, args=(connection, request, began), daemon=True).start()
         else:
-            request = (stream, verb, path, head, body or b"")
+            request = (namespace, stream, verb, path, head, body or b"")
             self._answer_now(connection, request, began, follows=body is None)
 
     def receive(self, stream: int, data: bytes | None) -> None:
@@ -134,7 +140,7 @@ class Exchanges:
         """Read a large body in a thread, for other clients' sake. The loop then answers."""
         prepared = None
         with suppress(Exception):  # the answer reports it
-            prepared = self.server.engine.prepare(*request[1:])
+            prepared = request[0].engine.prepare(*request[2:])
         with suppress(RuntimeError):  # the server has stopped
             connection.loop.call_soon_threadsafe(
                 self._answer_prepared, connection, request, began, prepared
@@ -143,14 +149,15 @@ class Exchanges:
     def _answer_prepared(
         self, connection: Connection, request: _Request, began: float, prepared: Call | None
     ) -> None:
-        if request[0] in self._preparing:
-            self._preparing.remove(request[0])
+        namespace, stream, *_ = request
+        if stream in self._preparing:
+            self._preparing.remove(stream)
             self._answer_now(connection, request, began, prepared)
             connection.flush()
-        elif self.server.state is not None:  # the client has gone
-            self._ask_state(connection, self.server.state, request, began, prepared)
+        elif namespace.state is not None:  # the client has gone
+            self._ask_state(connection, namespace.state, request, began, prepared)
         else:
-            gone = self.server.engine.answer(*request[1:], prepared)
+            gone = namespace.engine.answer(*request[2:], prepared)
             self.observe(gone, began, complete=False, sent=0, started=False)
 
     def _answer_now(
@@ -163,14 +170,14 @@ class Exchanges:
         follows: bool = False,
     ) -> None:
         """Answer a request. follows: whether its body arrives while it is answered."""
-        stream, verb, path, head, body = request
-        if self.server.state is not None:
+        namespace, stream, verb, path, head, body = request
+        if namespace.state is not None:
             self._preparing.add(stream)
             self._early[stream] = []
-            self._ask_state(connection, self.server.state, request, began, prepared, follows)
+            self._ask_state(connection, namespace.state, request, began, prepared, follows)
             return
         try:
-            answer = self.server.engine.answer(verb, path, head, body, prepared)
+            answer = namespace.engine.answer(verb, path, head, body, prepared)
         except Exception as error:  # noqa: BLE001 - this client gets an error, and the others are served
             connection.respond(stream, verb, self.fail(f"{verb} {path}", error))
             return
@@ -203,10 +210,10 @@ class Exchanges:
         follows: bool,
     ) -> None:
         """Answer a request from a session that servers share."""
-        stream, verb, path, *_ = request
+        _, stream, verb, path, *_ = request
         answer: Answer | None = None
         try:
-            answer = await state.answer(*request[1:], prepared)
+            answer = await state.answer(*request[2:], prepared)
         except Exception as error:  # noqa: BLE001 - this client gets an error, and the others are served
             failed = self.fail(f"{verb} {path}", error)
         early = self._early.pop(stream, [])
@@ -400,7 +407,7 @@ class Exchanges:
         outcome = Outcome(
             answer, time.time() - seconds, seconds, complete, sent, started, self._number, progress
         )
-        self.server.engine.finish(outcome)
+        self.server.namespaces.find_engine(answer.call).finish(outcome)
         if self.server.observer is None:
             return
         try:

@@ -80,6 +80,7 @@ class Player:
         self.stream = stream
         self._connection = connection
         self._exchanges = connection.exchanges
+        self._engine = connection.server.namespaces.find_engine(answer.call)
         self.answer = answer
         self._began = began
         self._steps = steps
@@ -115,7 +116,7 @@ class Player:
     def play(self) -> None:
         """Play the steps until one waits, or the client does not read."""
         self._play()
-        if not self._over and self._exchanges.server.engine.watchers:
+        if not self._over and self._engine.watchers:
             self._follow(self.answer)
 
     def _play(self) -> None:
@@ -203,7 +204,7 @@ class Player:
     def _follow(self, answer: Answer) -> None:
         """Let the inspector see the answer while it is sent."""
         if answer.source != "control":
-            self._exchanges.server.engine.follow(self._progress, answer)
+            self._engine.follow(self._progress, answer)
 
     def wait_for_feed(self) -> None:
         """Play nothing until `resume`."""

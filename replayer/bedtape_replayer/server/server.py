@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from email.utils import formatdate
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.server.connection import Connection
 from bedtape_replayer.server.exchanges import Observer
 from bedtape_replayer.server.intercept import CONNECT, ConnectRequest
+from bedtape_replayer.server.namespaces import Namespace, Namespaces
 from bedtape_replayer.server.player import Turns
 from bedtape_replayer.server.tls import HANDSHAKE, TlsLayer
 from bedtape_replayer.server.tls_contexts import Certificates
@@ -70,7 +71,8 @@ class Server:
     refused request, and for every error in bedtape or in the observer. patience: the seconds that a
     client may take to send a complete request. certificates: for clients that begin with TLS;
     `None` for clear text alone. intercept: is a proxy for connections to Bedrock's hosts. state:
-    the sessions that servers share; `None` for sessions of its own.
+    the sessions that servers share; `None` for sessions of its own. teams: the namespaces, whose
+    engines then answer, and `engine` refuses the requests without a token.
     """
 
     def __init__(
@@ -86,9 +88,10 @@ class Server:
         certificates: Certificates | None = None,
         intercept: bool = False,
         state: SharedState | None = None,
+        teams: Sequence[Namespace] = (),
     ) -> None:
         self.engine = engine
-        self.state = state
+        self.namespaces = Namespaces(Namespace(engine, state), teams)
         self.speed = speed
         self.observer = observer
         self.complain = complain
@@ -123,8 +126,7 @@ class Server:
         Raises CassetteError if the shared sessions cannot be used.
         """
         self.engine.problems.clear()
-        if self.state is not None:
-            await self.state.start()
+        await self.namespaces.start()
         loop = asyncio.get_running_loop()
         self._listener = await loop.create_server(
             lambda: Connection(self, loop), host, port, backlog=_BACKLOG
@@ -160,8 +162,7 @@ class Server:
             await self._until_deserted()
         if self._sweeper:
             self._sweeper.cancel()
-        if self.state is not None:
-            await self.state.stop()
+        await self.namespaces.stop()
         self._listener = None
 
     async def _until_deserted(self) -> None:
@@ -234,6 +235,7 @@ class Server:
         """Check all connections and sessions by one timer, because more would cost each request."""
         self._sweeper = loop.call_later(self._patience / 8, self._sweep, loop)
         now = loop.time()
-        self.engine.sessions.expire(now)
+        for namespace in self.namespaces.all:
+            namespace.engine.sessions.expire(now)
         for connection in list(self.connections):
             connection.check_patience(now, self._patience)

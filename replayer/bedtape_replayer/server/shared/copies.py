@@ -6,23 +6,23 @@ depends on. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from bedtape_cassettes.format.bodies import compact, parse
-from bedtape_cassettes.model import JsonValue
+from bedtape_cassettes.format.bodies import compact
 from bedtape_replayer.engine.session_state import SessionState
-from bedtape_replayer.overlay.document import OverlayInvalid, parse_overlay
 from bedtape_replayer.overlay.expressions import TemplatedAnswer
-from bedtape_replayer.overlay.overlay import NOTHING, Fault
+from bedtape_replayer.overlay.overlay import NOTHING, Fault, Overlay
 from bedtape_replayer.overlay.rule import Rule
 from bedtape_replayer.overlay.schedule import ALWAYS
-from bedtape_replayer.server.shared.values import ValueDamaged, decode, encode
+from bedtape_replayer.server.shared.layers import read_document
+from bedtape_replayer.server.shared.values import decode, encode
 
 # The kinds of counts: recordings played, calls seen, calls that matched a layer, calls that a layer
 # applied to.
 PLAYED, SEEN, MATCHED, FIRED = b"p", b"k", b"m", b"f"
+# The number of calls of a session, on which few layers depend.
+CALLS = b"n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Change:
 class SessionCopy:
     """A session as this server knows it.
 
-    generation, document, memory: their values at the state server, or how often it changed them.
+    generation, document, memory: their values at the state server, or names of these.
     remembered: what layers remember, encoded. epoch: how often the copy was replaced or corrected.
     history: the key of the history that is in the copy. last: the id of its newest call. numbers:
     of its calls.
@@ -60,13 +60,14 @@ class SessionCopy:
     last: bytes = b"0"
     numbers: set[int] = field(default_factory=set)
     _corrected: dict[bytes, int] = field(default_factory=dict)
+    _numbered: tuple[Overlay, bool] = (NOTHING, False)
 
     def watch(self, key: bytes, *, varies: bool) -> Callable[[], Change]:
         """Begin to watch a call with this match key. Return what gives its change.
 
         varies: whether the number of played recordings decides what the call gets.
         """
-        session, before = self.session, self._count(key)
+        session, before, number = self.session, self._count(key), self.session.calls
         played = PLAYED + key
 
         def compare() -> Change:
@@ -81,6 +82,8 @@ class SessionCopy:
                     exact[name] = (known, count)
                 else:
                     added[name] = count - known
+            if self._reads_number():
+                exact[CALLS] = (number, number)
             remembered = dump_memory(session)
             memory = remembered if remembered != self.remembered else None
             if memory is not None:
@@ -104,6 +107,15 @@ class SessionCopy:
             for layer in self.session.layers.effective.layers
             if _is_ordered(layer)
         }
+
+    def _reads_number(self) -> bool:
+        """Return whether a layer could depend on the number of a call in its session."""
+        overlay = self.session.layers.effective
+        if self._numbered[0] is not overlay:
+            text = compact([each.document for each in overlay.layers])
+            reads = b'"call":' in text or (b"{{" in text and b"call" in text)
+            self._numbered = overlay, reads
+        return self._numbered[1]
 
     def begin_history(self, key: bytes) -> None:
         """The copy has no call of this history."""
@@ -140,13 +152,16 @@ class SessionCopy:
         read_document(session, fields.get(b"d", b""))
         self.remembered = fields.get(b"b", b"")
         load_memory(session, self.remembered)
+        session.calls = int(fields.get(CALLS, b"0"))
         for name, value in fields.items():
             if len(name) > 1 and name[:1] in (PLAYED, SEEN, MATCHED, FIRED):
                 self._set(name, int(value))
 
     def _set(self, name: bytes, count: int) -> None:
         kind, rest, layers = name[:1], name[1:], self.session.layers
-        if kind == PLAYED:
+        if name == CALLS:
+            self.session.calls = count
+        elif kind == PLAYED:
             self.session.set_played(rest, count)
         elif kind == SEEN:
             layers.set_seen(rest, count)
@@ -161,39 +176,6 @@ def _is_ordered(layer: Rule | Fault) -> bool:
         return layer.schedule is not ALWAYS
     first = layer.answers[0]
     return len(layer.answers) > 1 or callable(first) or isinstance(first, TemplatedAnswer)
-
-
-def build_document(session: SessionState) -> bytes:
-    """Return a session's own layers and settings as JSON."""
-    own = session.layers.own
-    overlay: dict[str, JsonValue] = {
-        "bedtape-overlay": 1,
-        "seed": own.seed,
-        "simulate": own.features.document,
-        "rules": list(_name_layers(own.rules)),
-        "faults": list(_name_layers(own.faults)),
-    }
-    if own.ids is not None:
-        overlay["ids"] = own.ids
-    return compact({"overlay": overlay, "cassette": session.cassette, "strict": session.strict})
-
-
-def _name_layers(layers: tuple[Rule, ...] | tuple[Fault, ...]) -> Iterator[JsonValue]:
-    return ({**layer.document, "name": layer.id} for layer in layers)
-
-
-def read_document(session: SessionState, document: bytes) -> None:
-    """Give the session the layers and settings of a document of `build_document`.
-
-    Raises ValueDamaged.
-    """
-    try:
-        value: Any = parse(document) if document else {}
-        overlay = parse_overlay(value["overlay"]) if document else NOTHING
-        session.cassette, session.strict = value.get("cassette"), value.get("strict")
-    except (ValueError, LookupError, TypeError, OverlayInvalid) as error:
-        raise ValueDamaged(f"expected layers of this version, found {error}") from error
-    session.layers.replace_own(overlay)
 
 
 def dump_memory(session: SessionState) -> bytes:

@@ -36,10 +36,7 @@ class Keys:
         self._prefix = f"bedtape:{namespace}:".encode()
         self._lifetime = b"%d" % lifetime
         self.namespace, self.names = self._prefix + b"namespace", self._prefix + b"sessions"
-        self.flush, self.histories = (
-            self._prefix + b"flush:%d" % database,
-            self._prefix + b"history:",
-        )
+        self.flush = self._prefix + b"flush:%d" % database
 
     def find(self, name: str) -> tuple[bytes, bytes, bytes]:
         """The keys of the scripts for a session."""
@@ -52,11 +49,7 @@ class Keys:
     def find_history(self, name: str, fields: Mapping[bytes, bytes]) -> bytes:
         """The key of a history, which is another one after the calls were forgotten."""
         generation, cleared = fields.get(b"g", b""), fields.get(b"hg", b"0")
-        return b"%b%b:%b:%b" % (self.histories, name.encode(), generation, cleared)
-
-    def list_parts(self, history: bytes) -> tuple[bytes, bytes]:
-        """The keys of a history: its calls, and a bit for each."""
-        return history, history + b":sent"
+        return b"%bhistory:%b:%b:%b" % (self._prefix, name.encode(), generation, cleared)
 
     def make_reply(self) -> bytes:
         """A new key for the answers to a reader."""
@@ -64,12 +57,16 @@ class Keys:
 
 
 class SharedHistories:
-    """The histories of all sessions. limit: the number of calls that each keeps."""
+    """The histories of all sessions.
 
-    def __init__(self, client: StateClient, keys: Keys, limit: int) -> None:
+    limit: the number of calls that each keeps. budget: the bytes that all keep at the state server.
+    """
+
+    def __init__(self, client: StateClient, keys: Keys, limit: int, budget: int) -> None:
         self._client = client
         self._keys = keys
         self._limit = limit
+        self._budget = budget
         self._unsent: list[tuple[str, bytes, bytes, int]] = []
         self._sending = asyncio.Lock()
         self._timer: asyncio.TimerHandle | None = None
@@ -127,6 +124,8 @@ class SharedHistories:
                 copy.numbers.add(number)
                 answer = number_call(outcome.answer, number, copy.session.generation)
                 history.add(replace(outcome, answer=answer))
+        while len(history) > await self._client.send("XLEN", key):
+            history.forget_oldest()  # as the state server has
         history.forgotten = max(int(fields.get(b"h", b"0")) - len(history), history.forgotten)
 
     async def _flush(self) -> None:
@@ -142,10 +141,11 @@ class SharedHistories:
 
     async def _append(self, name: str, generation: bytes, outcome: bytes, number: int) -> bool:
         """Send an outcome, and return whether the state server has answered."""
-        keys = (self._keys.find(name)[0], self._keys.histories)
         lifetime = self._keys.find_lifetime(name)
-        arguments = (b"%d" % self._limit, lifetime, outcome, b"%d" % number)
+        limits = (b"%d" % self._limit, lifetime)
+        arguments = (*limits, outcome, b"%d" % number, b"%d" % self._budget)
         try:
+            keys = self._keys.find(name)
             await self._client.run(APPEND, keys, name.encode(), generation, *arguments)
         except StateUnavailable:
             return False

@@ -13,28 +13,24 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import unquote
+from uuid import uuid4
 
 from bedtape_cassettes.addresses import DEFAULT_SESSION
 from bedtape_cassettes.errors import CassetteError
 from bedtape_replayer.answering.answer import Answer, Outcome
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head
+from bedtape_replayer.answering.memory import Memory
 from bedtape_replayer.answering.reply import build_error_reply, make_request_id
 from bedtape_replayer.api.monitor_routes import LOCAL
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.engine.session_state import SessionState, read_session
 from bedtape_replayer.server.monitoring.metrics import Measure
 from bedtape_replayer.server.shared.client import StateClient, StateUnavailable
-from bedtape_replayer.server.shared.copies import (
-    FIRED,
-    MATCHED,
-    Change,
-    SessionCopy,
-    build_document,
-    dump_memory,
-)
+from bedtape_replayer.server.shared.copies import FIRED, MATCHED, Change, SessionCopy, dump_memory
 from bedtape_replayer.server.shared.histories import Keys, SharedHistories, number_call
-from bedtape_replayer.server.shared.scripts import CHANGE, COMMIT
+from bedtape_replayer.server.shared.layers import build_document
+from bedtape_replayer.server.shared.scripts import CHANGE, COMMIT, RESET
 from bedtape_replayer.server.shared.values import ValueDamaged
 
 # The error of a call while the state server cannot be asked. SDKs send such a call again.
@@ -53,7 +49,9 @@ class SharedState:
 
     namespace: servers with another namespace see nothing of these sessions. version: of bedtape;
     servers of two versions do not share. lifetime: the seconds after which a session without calls
-    ends; `None` for no limit. Raises CassetteError for a URL that is none.
+    ends; `None` for no limit. limit: the number of calls that each history keeps. budget: the bytes
+    that all histories of the namespace keep at the state server. Raises CassetteError for a URL
+    that is none.
     """
 
     def __init__(
@@ -64,15 +62,17 @@ class SharedState:
         *,
         namespace: str = "default",
         limit: int = 10_000,
+        budget: int = Memory.LIMIT,
         lifetime: float | None = None,
     ) -> None:
         self._engine = engine
         self._client = StateClient(url)
         self._version = version
         self._keys = Keys(namespace, int((lifetime or 0) * 1000), self._client.database)
-        self._histories = SharedHistories(self._client, self._keys, limit)
+        self._histories = SharedHistories(self._client, self._keys, limit, budget)
         self._copies: dict[str, SessionCopy] = {}
         self._clock = b"0"
+        self._server, self._named = uuid4().hex.encode(), 0
         self._failures = 0
         engine.share_outcome = self._keep
 
@@ -83,6 +83,7 @@ class SharedState:
         """
         version = self._version.encode()
         try:
+            await self._refuse_cluster()
             await self._client.send("HSETNX", self._keys.namespace, "version", version)
             other = await self._client.send("HGET", self._keys.namespace, "version")
             if other != version:
@@ -98,6 +99,15 @@ class SharedState:
             await self._client.close()
             raise
         await self._histories.start()
+
+    async def _refuse_cluster(self) -> None:
+        """Raises CassetteError for a cluster, because a script uses keys of several nodes."""
+        information = await self._client.send("INFO", "cluster")
+        if str(information.get("cluster_enabled")) == "1":
+            raise CassetteError(
+                "--state: expected one state server, or a primary with replicas, found a cluster;"
+                " turn cluster mode off (cluster-enabled no)"
+            )
 
     async def stop(self) -> None:
         """Send the outcomes that wait, and disconnect."""
@@ -143,7 +153,8 @@ class SharedState:
         except (StateUnavailable, ValueDamaged) as error:
             self._failures += 1
             self._forget_copies()
-            call = Call(name, method, path, head, body, prefix=prefix)
+            namespace = self._engine.namespace
+            call = Call(name, method, path, head, body, prefix=prefix, namespace=namespace)
             message, request_id = f"bedtape: {error}; send the call again", make_request_id(body)
             reply = build_error_reply(503, UNAVAILABLE, message, request_id, call.dialect)
             return Answer(call, reply, "overlay", str(error))
@@ -172,9 +183,9 @@ class SharedState:
         answer = engine.answer(*request, call)
         change, known = compare(), (copy.generation, copy.document, copy.memory)
         if change.memory is not None:
-            copy.memory = b"%d" % (int(copy.memory) + 1)
+            copy.memory = self._make_name()
         kind, *rest = await self._client.run(
-            COMMIT, self._keys.find(name), *self._arguments(name, known, change)
+            COMMIT, self._keys.find(name), *self._arguments(name, known, change, copy.memory)
         )
         if kind == 2:
             copy.generation = rest[1]
@@ -183,14 +194,21 @@ class SharedState:
         return None
 
     def _arguments(
-        self, name: str, known: tuple[bytes, bytes, bytes], change: Change
+        self, name: str, known: tuple[bytes, bytes, bytes], change: Change, memory: bytes
     ) -> Iterable[bytes]:
         yield from (name.encode(), self._keys.find_lifetime(name), *known, self._clock)
-        yield from (change.memory or b"", b"%d" % len(change.exact))
+        yield change.memory or b""
+        yield memory if change.memory is not None else b""
+        yield b"%d" % len(change.exact)
         for field, (before, after) in change.exact.items():
             yield from (field, b"%d" % before, b"%d" % after)
         for field, added in change.added.items():
             yield from (field, b"%d" % added)
+
+    def _make_name(self) -> bytes:
+        """Return a name of what a session remembers, which no server uses again."""
+        self._named += 1
+        return b"%b:%d" % (self._server, self._named)
 
     def _correct(
         self, copy: SessionCopy, change: Change, kind: int, clock: bytes, pairs: Any
@@ -301,8 +319,6 @@ class SharedState:
             ),
             *(kind + layer.encode() for layer in removed for kind in (MATCHED, FIRED)),
         )
-        if action != "write" and copy.history:
-            await self._client.send("DEL", *self._keys.list_parts(copy.history))
         # the next request reads what was written
         if session is not None:
             self._copy(session).document = b"-"
@@ -311,12 +327,8 @@ class SharedState:
         return changed == 1
 
     async def _drop_all(self, names: Iterable[str]) -> None:
+        await self._client.run(RESET, self._keys.find(DEFAULT_SESSION))
         for name in names:
-            keys = [self._keys.find(name)[0]]
-            if (copy := self._copies.get(name)) is not None and copy.history:
-                keys += self._keys.list_parts(copy.history)
-            await self._client.send("DEL", *keys)
-            await self._client.send("SREM", self._keys.names, name)
             self._engine.sessions.drop(name)
         self._copies.clear()
 

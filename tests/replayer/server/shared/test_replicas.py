@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from redis import Redis
 
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.storage import store
@@ -25,6 +27,8 @@ pytestmark = needs_redis
 
 NOVA = "/model/amazon.nova-lite-v1%3A0/converse"
 S = "/_bedtape/sessions/team"
+FAKECLOUD = "/s/team/_fakecloud/bedrock"
+MODEL = f"{FAKECLOUD}/models/amazon.nova-lite-v1:0"
 Step = tuple[str, str, Any]
 
 
@@ -212,6 +216,37 @@ SCRIPTS: dict[str, list[Step]] = {
         ("POST", "/guardrails", {"name": "c", "clientRequestToken": "a", **BLOCKED}),
         *[("GET", "/guardrails", None)] * 2,
     ],
+    "a template with the number of the call": [
+        rule(answer={"text": "call {{ call }}"}),
+        *[say("x")] * 3,
+        CALLS,
+    ],
+    "a condition on the number of the call": [
+        rule(when={"call": 3}, answer={"text": "third"}),
+        rule(answer={"text": "another"}),
+        *[say("x")] * 4,
+    ],
+    "fakecloud's responses": [
+        ("POST", f"{MODEL}/response", "one"),
+        ("POST", f"{MODEL}/responses", {"rules": [{"promptContains": "x", "response": "two"}]}),
+        *(say("x"), say("y"), stream("x"), OVERLAY),
+        ("POST", f"{FAKECLOUD}/models/acme.model-1/responses", {"rules": [{"response": "raw"}]}),
+        ("POST", "/model/acme.model-1/invoke", {"a": 1}),
+        ("GET", f"{FAKECLOUD}/invocations", None),
+        ("DELETE", f"{MODEL}/responses", None),
+        *(say("x"), say("y")),
+        ("POST", "/s/team/_reset", None),
+        say("x"),
+    ],
+    "fakecloud's faults": [
+        rule(answer={"text": "a"}),
+        ("POST", f"{FAKECLOUD}/faults", {"errorType": "ThrottlingException", "count": 2}),
+        ("GET", f"{FAKECLOUD}/faults", None),
+        *(say("x"), ("GET", f"{FAKECLOUD}/faults", None), say("x"), say("x")),
+        ("GET", f"{FAKECLOUD}/faults", None),
+        ("POST", f"{FAKECLOUD}/faults", {"errorType": "AccessDeniedException", "modelId": "b"}),
+        *(say("x"), ("DELETE", f"{FAKECLOUD}/faults", None), say("x")),
+    ],
     "quotas of a model": [
         ("PUT", f"{S}/simulate", {"quotas": {"requests_per_minute": 2}}),
         rule(answer={"text": "a"}),
@@ -222,6 +257,7 @@ SCRIPTS: dict[str, list[Step]] = {
 }
 
 
+_TIMES = ("began", "seconds", "timestamp")
 _PORT = re.compile(r"127\.0\.0\.1:[0-9]+")
 
 
@@ -240,7 +276,7 @@ class Clients:
         client = self._clients[self._sent % len(self._clients)]
         self._sent += 1
         body = b"" if value is None else json.dumps(value).replace("{id}", self._id).encode()
-        session = "" if path.startswith("/_") else "team"
+        session = "" if path.startswith(("/_", "/s/")) else "team"
         answer = client.request(method, path.replace("{id}", self._id), (), body, session)
         if method == "POST" and path == "/v1/responses" and answer.status == 200:
             self._id = json.loads(answer.body)["id"]
@@ -262,7 +298,7 @@ def _remove_times(value: object) -> object:
     """The value without what differs in each run of one server too."""
     match value:
         case dict():
-            return {k: _remove_times(v) for k, v in value.items() if k not in ("began", "seconds")}
+            return {k: _remove_times(v) for k, v in value.items() if k not in _TIMES}
         case list():
             return [_remove_times(each) for each in value]
         case str():
@@ -354,6 +390,30 @@ def test_a_namespace_sees_nothing_of_another(library: Library, state_server: Sta
     finally:
         for replica in replicas:
             replica.stop()
+
+
+def test_a_reset_leaves_nothing_of_sessions_that_never_end(
+    library: Library, state_server: StateServer
+) -> None:
+    """Without a lifetime, the state server would keep what nobody deletes."""
+    client = Redis.from_url(f"redis://127.0.0.1:{state_server.port}/5")
+    with open_replicas(2, library, f"{state_server.url}/5") as replicas, ExitStack() as stack:
+        clients = Clients(stack, replicas)
+        again = [say("x"), say("x"), CALLS]
+        for end in (("POST", "/_bedtape/reset", None), ("DELETE", S, None)):
+            clients.run([rule(answer={"text": "a"}), *again, ("DELETE", f"{S}/calls", None)])
+            clients.run([*again, ("POST", f"{S}/reset", None), *again, end])
+            keys = {key.decode().split(":")[2] for key in client.scan_iter()}
+            assert keys <= {"namespace", "flushed"}
+            assert client.hget("bedtape:default:namespace", "bytes") == b"0"
+
+
+def test_a_cluster_is_refused(library: Library, tmp_path: Path) -> None:
+    with (
+        StateServer(tmp_path, "--cluster-enabled", "yes") as server,
+        pytest.raises(CassetteError, match=r"expected one state server, .* found a cluster"),
+    ):
+        Replica(library, server.url)
 
 
 def test_servers_of_two_versions_do_not_share(library: Library, state_server: StateServer) -> None:

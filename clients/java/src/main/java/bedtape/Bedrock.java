@@ -13,6 +13,8 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.stream.Stream;
 import software.amazon.awssdk.auth.credentials.AwsBasicCredentials;
+import software.amazon.awssdk.auth.credentials.AwsCredentials;
+import software.amazon.awssdk.auth.credentials.AwsSessionCredentials;
 import software.amazon.awssdk.auth.credentials.StaticCredentialsProvider;
 import software.amazon.awssdk.awscore.client.builder.AwsClientBuilder;
 import software.amazon.awssdk.awscore.retry.AwsRetryStrategy;
@@ -85,7 +87,10 @@ public final class Bedrock {
                 .backoffStrategy(BackoffStrategy.retryImmediately())
                 .throttlingBackoffStrategy(BackoffStrategy.retryImmediately())
                 .build();
-        var keys = AwsBasicCredentials.create("bedtape", "bedtape");
+        AwsCredentials keys = server.token == null
+                ? AwsBasicCredentials.create("bedtape", "bedtape")
+                // chooses the namespace of the server
+                : AwsSessionCredentials.create("bedtape", "bedtape", server.token);
         var regions = Stream.of("AWS_REGION", "AWS_DEFAULT_REGION").map(System::getenv);
         return builder.endpointOverride(endpoint)
                 .region(Region.of(regions.filter(Objects::nonNull).findFirst().orElse("us-east-1")))

@@ -26,7 +26,7 @@ final class Server {
     private static Server running;
 
     final String url;
-    private final String token = read("bedtape.token", "BEDTAPE_CONTROL_TOKEN");
+    final String token = read("bedtape.token", "BEDTAPE_CONTROL_TOKEN");
     private final HttpClient http =
             HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
 
