@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
@@ -359,7 +359,7 @@ def _parse(body: bytes) -> JsonValue:
 _LARGEST_CACHED = 16_384
 _PACKED = ("documents", "json", "outline_json", "loaded", "prompt", "outline")
 # The fields of a call, and what its address decides.
-_UNREAD_ENTRIES = 9 + 4
+_UNREAD_ENTRIES = len(fields(Call)) + len(Address.__annotations__)
 
 _LITERAL = ("Converse", "ConverseStream", "ChatCompletions", "Messages", "Responses")
 

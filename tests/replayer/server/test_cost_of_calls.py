@@ -128,13 +128,13 @@ def _apply(rules: dict[str, Any]) -> Engine:
 @pytest.mark.parametrize(
     ("engine", "requests", "most"),
     [
-        pytest.param(_play("converse"), _repeat("converse"), 53, id="cassette"),
+        pytest.param(_play("converse"), _repeat("converse"), 55, id="cassette"),
         pytest.param(
-            _play("converse-stream"), _repeat("converse-stream"), 52, id="cassette, streamed"
+            _play("converse-stream"), _repeat("converse-stream"), 54, id="cassette, streamed"
         ),
-        pytest.param(_play("converse"), _vary(), 76, id="cassette, new bodies"),
-        pytest.param(_apply(_RULES), _repeat("converse"), 66, id="rule"),
-        pytest.param(_apply(_RULES), _ask_anew(), 118, id="rule, new bodies"),
+        pytest.param(_play("converse"), _vary(), 78, id="cassette, new bodies"),
+        pytest.param(_apply(_RULES), _repeat("converse"), 68, id="rule"),
+        pytest.param(_apply(_RULES), _ask_anew(), 120, id="rule, new bodies"),
     ],
 )
 def test_functions_of_a_call(engine: Engine, requests: Iterator[bytes], most: int) -> None:
