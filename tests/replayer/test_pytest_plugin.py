@@ -322,6 +322,7 @@ def test_it_is_silent_and_light_until_it_is_used(run: Run, pytester: pytest.Pyte
             few |= {"bedtape_cassettes.format", "bedtape_cassettes.format.patterns"}
             few |= {"bedtape_cassettes.model", "bedtape_replayer.pytest_plugin", "bedtape_replayer.plugin"}
             few |= {"bedtape_replayer.plugin.blocking", "bedtape_replayer.plugin.options", "bedtape_replayer.plugin.plugin"}
+            few |= {"bedtape_replayer.plugin.patched_environment"}
             assert {name for name in ours if not name.startswith("bedtape_cassettes.config")} == few
             assert not {"botocore", "boto3", "asyncio", "orjson", "yaml"} & set(sys.modules)
             assert not [name for name in os.environ if name.startswith("ANTHROPIC_BEDROCK")]
