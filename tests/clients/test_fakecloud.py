@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
 from importlib.metadata import version
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -23,9 +24,12 @@ from fakecloud.types import BedrockFaultRule, BedrockResponseRule
 from bedtape_cassettes.failures import FAILURES
 from bedtape_cassettes.model import Cassette
 from bedtape_replayer import Replayer
+from bedtape_replayer.server.loading import load
 from support import authored
+from support.balancer import balance, needs_nginx
 from support.client import Answer, Http1
 from support.folders import write
+from support.replicas import StateServer, needs_redis, open_replicas
 
 CLAUDE = "anthropic.claude-3-haiku-20240307-v1:0"
 PROFILE = "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-3-haiku-20240307-v1:0"
@@ -81,14 +85,63 @@ def ask(request: pytest.FixtureRequest) -> Ask:
     return asker
 
 
-@pytest.fixture
-def bedrock(tmp_path: Path) -> Iterator[Replayer]:
-    """A server with one recording."""
-    write(
-        tmp_path, Cassette("recorded", (authored.converse(CLAUDE, "Hello", "from the cassette"),))
-    )
-    with Replayer(tmp_path) as running:
-        yield running
+_NUMBERS = count(1)
+
+
+class Balanced:
+    """A session of two servers behind a load balancer, with what these tests use of a Replayer."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._name = f"test-{next(_NUMBERS)}"
+        self.url = f"{address}/s/{self._name}"
+
+    def session_url(self, session: str) -> str:
+        return f"{self._address}/s/{quote(f'{self._name}/{session}', safe='')}"
+
+    def respond(self, prompt: str, *, text: str) -> None:
+        self._add("rules", {"when": {"prompt_contains": prompt}, "answer": {"text": text}})
+
+    def fail(self, error: str, *, prompt_contains: str) -> None:
+        when = {"prompt_contains": prompt_contains}
+        self._add("faults", {"error": error, "when": when, "times": 1})
+
+    def _add(self, kind: str, layer: dict[str, Any]) -> None:
+        path = f"/_bedtape/sessions/{self._name}/{kind}"
+        with Http1(self._address) as http:
+            assert http.request("POST", path, (), json.dumps(layer).encode()).status == 200
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one recording."""
+    folder = tmp_path_factory.mktemp("recorded")
+    hello = authored.converse(CLAUDE, "Hello", "from the cassette")
+    write(folder, Cassette("recorded", (hello,)))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A load balancer before two servers with one recording."""
+    folder = tmp_path_factory.mktemp("balanced")
+    with (
+        StateServer(folder) as state,
+        open_replicas(2, load([recorded]), state.url) as replicas,
+        balance([each.url for each in replicas], folder) as url,
+    ):
+        yield url
+
+
+@pytest.fixture(
+    params=["one server", pytest.param("two servers", marks=[needs_redis, needs_nginx])]
+)
+def bedrock(recorded: Path, request: pytest.FixtureRequest) -> Iterator[Replayer | Balanced]:
+    if request.param == "one server":
+        with Replayer(recorded) as running:
+            yield running
+    else:
+        yield Balanced(request.getfixturevalue("address"))
 
 
 @pytest.fixture
