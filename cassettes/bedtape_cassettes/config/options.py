@@ -113,6 +113,8 @@ TABLES: Mapping[str, _Options] = {
         "namespace": _TEXT,
         "namespaces": Option(PathKind(), personal=True),
         "log-level": Option(ChoiceKind(("info", "warning", "error"))),
+        "traces": _SWITCH,
+        "log-format": Option(ChoiceKind(("text", "json"))),
     },
     "run": {
         "cassettes": _FOLDERS,

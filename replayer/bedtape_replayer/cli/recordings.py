@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from bedtape_replayer.answering.library import Library
 from bedtape_replayer.cli.play_options import DEFAULT_FOLDER
 from bedtape_replayer.cli.shared_server import Mirror, open_folders
 from bedtape_replayer.server.loading import load, watch
+from bedtape_replayer.server.monitoring.metrics import Measure
 from bedtape_replayer.server.namespaces import Namespace
 
 
@@ -89,6 +90,11 @@ class Source:
         recordings = Recordings.find(paths, rules)
         seen = store.fingerprint(recordings.watched)
         return cls(recordings, recordings.load(report), seen, mirrors)
+
+    def list_measures(self) -> Iterator[Measure]:
+        """Yield the measures of the buckets."""
+        for mirror in self._mirrors:
+            yield from mirror.list_measures()
 
     async def follow(
         self,

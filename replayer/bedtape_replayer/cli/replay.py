@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import gc
 import os
 import secrets
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
 from bedtape_cassettes.admission import Admission
-from bedtape_cassettes.cli import processes
-from bedtape_cassettes.cli.errors import exit_on_error, fail, report
+from bedtape_cassettes.cli.errors import exit_on_error, fail
 from bedtape_cassettes.cli.options import AllowHost, AnyProfile, Ignore, Placeholder, RecordedRedact
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.matching.rules import match_rules
 from bedtape_cassettes.storage import store
-from bedtape_replayer.answering.library import Library
 from bedtape_replayer.answering.memory import Memory
 from bedtape_replayer.api.gate import Gate
-from bedtape_replayer.cli.call_log import CallLog, LogLevel, log
+from bedtape_replayer.cli.call_log import CallLog, LogFormat, LogLevel
 from bedtape_replayer.cli.namespace_file import (
     DEFAULT_NAMESPACE,
     NO_TEAM,
@@ -49,7 +45,8 @@ from bedtape_replayer.cli.play_options import (
     check_speed,
     choose_certificates,
 )
-from bedtape_replayer.cli.recordings import Recordings, Service, Source, choose_folders, describe
+from bedtape_replayer.cli.recordings import Recordings, Service, Source, choose_folders
+from bedtape_replayer.cli.serving import Serving
 from bedtape_replayer.cli.shared_server import share_sessions
 from bedtape_replayer.cli.upstream import check_upstream, open_upstream
 from bedtape_replayer.engine.checks import parse_checks
@@ -58,11 +55,10 @@ from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.overlay.overlay import NOTHING
 from bedtape_replayer.overlay.simulation.features import parse_names
 from bedtape_replayer.server.editor import FolderEditor
-from bedtape_replayer.server.loading import prepare_checks, read_overlay
+from bedtape_replayer.server.loading import read_overlay
 from bedtape_replayer.server.namespaces import Namespace
 from bedtape_replayer.server.other_folders import OtherFolders, find_other_folders
-from bedtape_replayer.server.server import Server, new_event_loop
-from bedtape_replayer.server.tls_contexts import Certificates
+from bedtape_replayer.server.server import new_event_loop
 
 # Objects that are made before the garbage collector looks for cycles. Python's default of 700
 # costs a tenth of a call.
@@ -224,6 +220,20 @@ def replay(
     log_level: Annotated[
         LogLevel, typer.Option(help="Lines to write to stderr: all calls, problems, or errors.")
     ] = LogLevel.info,
+    log_format: Annotated[
+        LogFormat,
+        typer.Option(help="Form of these lines: for people, or a JSON object in each line."),
+    ] = LogFormat.text,
+    traces: Annotated[
+        bool,
+        typer.Option(
+            "--traces/--no-traces",
+            help=(
+                "Send a span for each call to an OpenTelemetry collector, which"
+                " OTEL_EXPORTER_OTLP_ENDPOINT names. Needs the extra otel."
+            ),
+        ),
+    ] = False,
 ) -> None:
     """Serve cassettes on a local port, to any AWS SDK in any language.
 
@@ -238,12 +248,13 @@ def replay(
       bedtape replay spec/fixtures/vcr_cassettes
       bedtape replay --overlay faults.yaml --log-level warning
     """
+    log = CallLog(log_level, log_format)
     with exit_on_error():
         check_speed(speed)
         check_upstream(upstream, host, capture=capture)
         rules = match_rules(ignore or (), placeholder or (), redact or (), any_profile=any_profile)
         chosen = choose_folders(context, folders, more_folders)
-        source = Source.open(chosen, rules, report)
+        source = Source.open(chosen, rules, log.report)
         recordings = source.recordings
         laid = (read_overlay(overlay) if overlay is not None else NOTHING).with_ids(ids.value)
         laid = laid.with_features(parse_names(simulate or ()))
@@ -262,7 +273,7 @@ def replay(
         def build(team: Team, *, shares: bool = True) -> Service:
             """Return a namespace, and what it plays."""
             played = (
-                source if team.cassettes is None else Source.open(team.cassettes, rules, report)
+                source if team.cassettes is None else Source.open(team.cassettes, rules, log.report)
             )
             unused = idle if team.idle is None else team.idle
             engine = Engine(
@@ -292,7 +303,7 @@ def replay(
     token = control_token or (secrets.token_hex() if teams else None)
     engine.control = gate = Gate(engine, token, address=host, only_probes=not control)
     if control and gate.is_off:
-        report(
+        log.report(
             f"other machines can reach {host}, so the control API is off; --control-token or"
             " BEDTAPE_CONTROL_TOKEN turns it on"
         )
@@ -314,10 +325,15 @@ def replay(
         for each in (own, *served):
             each.namespace.engine.upstream = url
         if edit:
-            engine.editor = _open_editor(engine, recordings, runner.get_loop())
-        runner.run(
-            _serve(own, served, host, port, admission, speed, grace, drain, log_level, certificates)
+            engine.editor = _open_editor(engine, recordings, runner.get_loop(), log)
+        observers = [] if log_level is LogLevel.error else [log.add]
+        serving = Serving(
+            own,
+            served,
+            *(host, port, admission, speed, grace, drain, log),
+            *(observers, traces, certificates),
         )
+        runner.run(serving.run())
 
 
 def _check_editable(recordings: Recordings) -> None:
@@ -331,7 +347,7 @@ def _check_editable(recordings: Recordings) -> None:
 
 
 def _open_editor(
-    engine: Engine, recordings: Recordings, loop: asyncio.AbstractEventLoop
+    engine: Engine, recordings: Recordings, loop: asyncio.AbstractEventLoop, log: CallLog
 ) -> FolderEditor:
     """Return the editor of the first folder.
 
@@ -339,97 +355,8 @@ def _open_editor(
     """
 
     def reload() -> None:
-        loop.call_soon_threadsafe(setattr, engine, "library", recordings.load(report))
+        loop.call_soon_threadsafe(setattr, engine, "library", recordings.load(log.report))
 
     return FolderEditor(
         recordings.folders[0], recordings.rules.redaction, reload, store.cache_folder(os.environ)
     )
-
-
-def _fail_to_listen(host: str, port: int, error: OSError) -> NoReturn:
-    why = "it is in use" if error.errno == errno.EADDRINUSE else error.strerror or str(error)
-    fail(
-        f"cannot listen on {host} port {port}: {why}; choose another with --port, or 0 for any that"
-        " is free"
-    )
-
-
-def _say_where(host: str, port: int, *, tls: bool) -> None:
-    shown = f"[{host}]" if ":" in host else host
-    print(f"bedtape: listening on http{'s' if tls else ''}://{shown}:{port}", flush=True)
-
-
-async def _serve(
-    own: Service,
-    teams: Sequence[Service],
-    host: str,
-    port: int,
-    admission: Admission,
-    speed: float | None,
-    grace: float,
-    drain: float,
-    level: LogLevel,
-    certificates: Certificates | None,
-) -> None:
-    """Serve until a signal comes."""
-    engine = own.namespace.engine
-    calls = CallLog(level)
-    observer = None if level is LogLevel.error else calls.add
-    server = Server(
-        engine,
-        admission=admission,
-        speed=speed,
-        observer=observer,
-        certificates=certificates,
-        state=own.namespace.state,
-        teams=[each.namespace for each in teams],
-    )
-    stopping = _stop_on_signals()
-    try:
-        with exit_on_error():
-            await server.start(host, port)
-    except OSError as error:
-        _fail_to_listen(host, port, error)
-    _say_where(host, server.port, tls=certificates is not None)
-    served = teams or [own]
-    for each in served:
-        log(describe(each), level)
-
-    def follow(source: Source) -> asyncio.Task[None]:
-        using = [each for each in served if each.source is source]
-
-        def replace_library(library: Library) -> None:
-            calls.flush()
-            for each in using:
-                each.namespace.engine.library = library
-                log(f"cassettes changed: {describe(each)}", level)
-
-        def report_failure(error: CassetteError) -> None:
-            calls.flush()
-            report(f"cassettes changed, and cannot be read; the old ones stay\n{error}")
-
-        return asyncio.create_task(source.follow(replace_library, report_failure, report))
-
-    following = [follow(source) for source in {id(e.source): e.source for e in served}.values()]
-    preparing = asyncio.create_task(prepare_checks()) if engine.checks_requests else None
-    await stopping.wait()
-    for task in filter(None, (*following, preparing)):
-        task.cancel()
-    await server.stop(grace, drain=drain)
-    calls.flush()
-
-
-def _stop_on_signals() -> asyncio.Event:
-    """The first signal ends the server in order. The second kills the process in any state."""
-    loop = asyncio.get_running_loop()
-    stopping = asyncio.Event()
-
-    def stop() -> None:
-        stopping.set()
-        for number in processes.ENDING:
-            loop.remove_signal_handler(number)
-        processes.die_at_next_signal()
-
-    for number in processes.ENDING:
-        loop.add_signal_handler(number, stop)
-    return stopping

@@ -73,6 +73,11 @@ class SharedHistories:
         self._tasks: set[asyncio.Task[None]] = set()
         self._listener: asyncio.Task[None] | None = None
 
+    @property
+    def unsent(self) -> int:
+        """The number of outcomes that wait."""
+        return len(self._unsent)
+
     async def start(self) -> None:
         """Listen to the servers that read."""
         listening = asyncio.Event()

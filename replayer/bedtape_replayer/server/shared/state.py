@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import unquote
 from uuid import uuid4
@@ -25,6 +25,7 @@ from bedtape_replayer.answering.reply import build_error_reply, make_request_id
 from bedtape_replayer.api.monitor_routes import LOCAL
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.engine.session_state import SessionState, read_session
+from bedtape_replayer.server.monitoring.metrics import Measure
 from bedtape_replayer.server.shared.client import StateClient, StateUnavailable
 from bedtape_replayer.server.shared.copies import FIRED, MATCHED, Change, SessionCopy, dump_memory
 from bedtape_replayer.server.shared.histories import Keys, SharedHistories, number_call
@@ -72,6 +73,7 @@ class SharedState:
         self._copies: dict[str, SessionCopy] = {}
         self._clock = b"0"
         self._server, self._named = uuid4().hex.encode(), 0
+        self._failures = 0
         engine.share_outcome = self._keep
 
     async def start(self) -> None:
@@ -112,6 +114,21 @@ class SharedState:
         await self._histories.stop()
         await self._client.close()
 
+    def list_measures(self) -> Iterator[Measure]:
+        """The metrics of the sharing."""
+        yield Measure(
+            "bedtape_state_failures_total",
+            "counter",
+            "Requests that got StateUnavailable.",
+            lambda: self._failures,
+        )
+        yield Measure(
+            "bedtape_history_unsent_calls",
+            "gauge",
+            "Calls that are not yet in a history.",
+            lambda: self._histories.unsent,
+        )
+
     # -- calls -------------------------------------------------------------------------------------
 
     async def answer(
@@ -134,6 +151,7 @@ class SharedState:
                     return answer
             raise StateUnavailable(f"{_MOST_TRIES} calls of other servers changed the session")
         except (StateUnavailable, ValueDamaged) as error:
+            self._failures += 1
             self._forget_copies()
             namespace = self._engine.namespace
             call = Call(name, method, path, head, body, prefix=prefix, namespace=namespace)
