@@ -49,6 +49,7 @@ from bedtape_replayer.cli.play_options import (
     check_speed,
     choose_certificates,
 )
+from bedtape_replayer.cli.shared_server import open_folders
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.engine.session_state import SessionState
 from bedtape_replayer.plugin.accepting import keep_misses, pair_misses
@@ -78,7 +79,8 @@ def run(
         typer.Option(
             metavar="DIR",
             help=(
-                "Folder of cassettes or .tape file. Repeatable. Default: cassettes/, if it exists."
+                "Folder of cassettes, .tape file, or bucket (s3://BUCKET/PREFIX). Repeatable."
+                " Default: cassettes/, if it exists."
             ),
         ),
     ] = None,
@@ -146,9 +148,10 @@ def run(
     seen: list[Outcome] = []
     pairs: list[_Pair] = []  # of sessions that have ended
     # An empty folder is what a project has before it records: rules can answer all the same.
-    chosen = cassettes or ([DEFAULT_FOLDER] if store.fingerprint([DEFAULT_FOLDER]) else [])
+    places = cassettes or ([DEFAULT_FOLDER] if store.fingerprint([DEFAULT_FOLDER]) else [])
     try:
         with exit_on_error():
+            chosen, _ = open_folders(places, report)
             rules = match_rules(
                 ignore or (), placeholder or (), redact or (), any_profile=any_profile
             )

@@ -1,6 +1,8 @@
-"""`bedtape replay --bucket s3://…`: follows a bucket, and goes on without it."""
+"""`bedtape replay s3://…`: follows a bucket, and goes on without it."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +18,8 @@ from bedtape_replayer.cli.shared_server import open_mirror
 from support import folders
 from support.bucket import BUCKET, serve_s3
 from support.commands import run
-from support.recordings import converse
+from support.recordings import MODEL, converse
+from support.running import COMMAND
 
 ADDRESS = f"s3://{BUCKET}/checkout"
 
@@ -119,3 +122,19 @@ def test_the_last_version_is_played_while_the_bucket_is_away(
     asyncio.run(follow())
     with pytest.raises(CassetteError, match="S3 cannot be used"):
         open_mirror(f"{ADDRESS}-other").open(pytest.fail)
+
+
+def test_a_program_plays_a_bucket() -> None:
+    push("Hi")
+    script = """
+import boto3, os
+client = boto3.client("bedrock-runtime", endpoint_url=os.environ["BEDTAPE_URL"])
+turn = {"role": "user", "content": [{"text": "Hello"}]}
+answer = client.converse(modelId="%s", messages=[turn])
+assert answer["output"]["message"]["content"][0]["text"] == "Hi"
+"""
+    folder = ["--cassettes", ADDRESS]
+    command = [*COMMAND, "run", *folder, "--", sys.executable, "-c", script % MODEL]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert "1 call: 1 played" in ended.stderr
