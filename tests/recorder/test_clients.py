@@ -17,6 +17,7 @@ from base64 import b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +170,25 @@ def test_a_bidirectional_stream_is_signed_again_event_by_event(
         check=True,
     )
     assert ended.stdout.split() == ['"one"', '"two"', '"three"']
+    assert not upstream.failures
+    assert "recorded 1 interaction" in running.stop()
+
+
+def test_a_recorder_records_a_conversation_that_another_server_asks_for(
+    upstream: Upstream, start: Start
+) -> None:
+    """As with `--upstream`: it signs again, and the bytes pass over HTTP/1.1."""
+    running = start()
+    events = [{"event": event} for event in text_content("USER", "Hello?")]
+    steps = [[{"send": each}, {"await": next(iter(each["event"]))}] for each in events]
+    job = {"model": "amazon.nova-sonic-v1:0", "steps": [*chain(*steps), {"end": True}]}
+    with Replayer(()) as bedrock:
+        bedrock.engine.upstream = running.url
+        key = {"endpoint": bedrock.url, "accessKeyId": "any"}
+        lines = run_script("conversation.mjs", job | key).splitlines()
+        assert [json.loads(line) for line in lines] == events
+        (call,) = bedrock.calls
+        assert (call.source, call.events) == ("upstream", 3)
     assert not upstream.failures
     assert "recorded 1 interaction" in running.stop()
 
