@@ -111,22 +111,19 @@ class Exchanges:
         """Answer a request that has arrived. body: None if `receive` gets it later."""
         began = time.perf_counter()
         verb, path = method.decode("latin-1"), target.decode("latin-1")
-        namespaces = self.server.namespaces
-        namespace, path = namespaces.find(path, head)
+        namespace, path = self.server.namespaces.find(path, head)
         if (problem := self.server.find_problem(head)) is not None:
             connection.respond(stream, verb, self._refuse(f"{verb} {path}", problem))
         elif namespace is None:
-            reply = namespaces.refuse(verb, target.decode("latin-1"), head, body or b"")
-            connection.respond(stream, verb, reply)
-        elif body is None:
-            request = (namespace, stream, verb, path, head, b"")
-            self._answer_now(connection, request, began, follows=True)
-        elif len(body) >= LARGE:
+            given = (verb, target.decode("latin-1"), head, body or b"")
+            connection.respond(stream, verb, self.server.namespaces.refuse(*given))
+        elif body is None or len(body) < LARGE:
+            request = (namespace, stream, verb, path, head, body or b"")
+            self._answer_now(connection, request, began, follows=body is None)
+        else:
             self._preparing.add(stream)
             request = (namespace, stream, verb, path, head, body)
             Thread(target=self._prepare, args=(connection, request, began), daemon=True).start()
-        else:
-            self._answer_now(connection, (namespace, stream, verb, path, head, body), began)
 
     def receive(self, stream: int, data: bytes | None) -> None:
         """Pass a part of a duplex request on. data: None for its end.
