@@ -33,7 +33,7 @@ Services: TypeAlias = tuple[str | None, str | None]
 RequestParts: TypeAlias = tuple[str, str, Services, AnswerHeaders, bytes]
 
 
-class Address(TypedDict):
+class AddressFindings(TypedDict):
     """The properties of a call that depend on its address alone, by their names."""
 
     target: Target
@@ -44,7 +44,7 @@ class Address(TypedDict):
 
 # Tests send requests to the same few addresses again and again.
 @lru_cache(maxsize=4096)
-def _read_address(method: str, path: str, services: Services, header: str) -> Address:
+def _read_address(method: str, path: str, services: Services, header: str) -> AddressFindings:
     target = identify(method, path)
     known = _find_operation(method, path, target, services, header)
     name = None if known is None else known.name
@@ -95,7 +95,7 @@ class Findings:
         "text",
     )
 
-    def __init__(self, body: bytes, address: Address) -> None:
+    def __init__(self, body: bytes, address: AddressFindings) -> None:
         self.body = body
         self.address = address
         self.key: tuple[object, bytes] = _NO_KEY
@@ -160,7 +160,7 @@ class Call:
         return (self.prefix, _read_service(host or b"")), headers
 
     @property
-    def _address(self) -> Address:
+    def _address(self) -> AddressFindings:
         services, headers = self._read_services_and_headers()
         return _read_address(self.method, self.path, services, _find_target_header(headers))
 
@@ -359,7 +359,7 @@ def _parse(body: bytes) -> JsonValue:
 _LARGEST_CACHED = 16_384
 _PACKED = ("documents", "json", "outline_json", "loaded", "prompt", "outline")
 # The fields of a call, and what its address decides.
-_UNREAD_ENTRIES = len(fields(Call)) + len(Address.__annotations__)
+_UNREAD_ENTRIES = len(fields(Call)) + len(AddressFindings.__annotations__)
 
 _LITERAL = ("Converse", "ConverseStream", "ChatCompletions", "Messages", "Responses")
 

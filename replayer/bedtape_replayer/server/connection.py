@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from bedtape_replayer.answering.reply import Reply
 from bedtape_replayer.answering.steps import Close, Reset
-from bedtape_replayer.server.exchanges import Exchanges, Wire
+from bedtape_replayer.server.exchanges import Exchanges
 from bedtape_replayer.server.player import Player
 from bedtape_replayer.wire import http1, http2
 from bedtape_replayer.wire.http2.frames import ErrorCode
@@ -24,6 +24,7 @@ from bedtape_replayer.wire.messages import (
     Received,
     RequestReceived,
     StreamClosed,
+    Wire,
 )
 
 if TYPE_CHECKING:

@@ -13,12 +13,11 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from threading import Thread
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from bedtape_cassettes.matching.outline import LARGE
 from bedtape_replayer.answering.answer import Answer, Forward, Outcome, Progress
 from bedtape_replayer.answering.call import Call
-from bedtape_replayer.answering.gaps import HeaderPairs
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.reply import (
     MAX_PART,
@@ -42,24 +41,6 @@ if TYPE_CHECKING:
 Observer = Callable[[Outcome], None]
 # the namespace, the stream, the method, the path, the head and the body
 _Request: TypeAlias = tuple[Namespace, int, str, str, Head, bytes]
-
-
-class Wire(Protocol):
-    """The interface of HTTP/1.1 and HTTP/2 that the server uses."""
-
-    @property
-    def closing(self) -> bool: ...
-    @property
-    def at_rest(self) -> bool: ...
-    def start(self, stream: int, status: int, headers: HeaderPairs, date: bytes) -> None: ...
-    def send(self, stream: int, data: bytes) -> None: ...
-    def finish(self, stream: int) -> None: ...
-    def respond(
-        self, stream: int, status: int, headers: HeaderPairs, body: bytes, date: bytes
-    ) -> None: ...
-    def respond_stream(self, stream: int, reply: Reply, date: bytes) -> None: ...
-    def count_pending(self, stream: int) -> int: ...
-    def take(self) -> bytes: ...
 
 
 _NUMBERS = itertools.count(1)
@@ -111,20 +92,19 @@ class Exchanges:
         """Answer a request that has arrived. body: None if `receive` gets it later."""
         began = time.perf_counter()
         verb, path = method.decode("latin-1"), target.decode("latin-1")
-        namespaces = self.server.namespaces
-        namespace, path = namespaces.find(path, head)
+        namespace, path = self.server.namespaces.find(path, head)
         if (problem := self.server.find_problem(head)) is not None:
             connection.respond(stream, verb, self._refuse(f"{verb} {path}", problem))
         elif namespace is None:
-            reply = namespaces.refuse(verb, target.decode("latin-1"), head, body or b"")
-            connection.respond(stream, verb, reply)
-        elif body is not None and len(body) >= LARGE:
+            given = (verb, target.decode("latin-1"), head, body or b"")
+            connection.respond(stream, verb, self.server.namespaces.refuse(*given))
+        elif body is None or len(body) < LARGE:
+            request = (namespace, stream, verb, path, head, body or b"")
+            self._answer_now(connection, request, began, follows=body is None)
+        else:
             self._preparing.add(stream)
             request = (namespace, stream, verb, path, head, body)
             Thread(target=self._prepare, args=(connection, request, began), daemon=True).start()
-        else:
-            request = (namespace, stream, verb, path, head, body or b"")
-            self._answer_now(connection, request, began, follows=body is None)
 
     def receive(self, stream: int, data: bytes | None) -> None:
         """Pass a part of a duplex request on. data: None for its end.

@@ -1,4 +1,4 @@
-"""The values that HTTP/1.1 and HTTP/2 share: received requests, closed streams and refusals.
+"""What HTTP/1.1 and HTTP/2 share: received requests, closed streams, refusals, and their interface.
 
 Most requests are complete before they are answered: `RequestReceived`. A request of a duplex
 operation is answered while it arrives: `HeadReceived`, then `DataReceived` and `InputEnded`.
@@ -6,11 +6,30 @@ operation is answered while it arrives: `HeadReceived`, then `DataReceived` and 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from bedtape_cassettes.format.bodies import compact
 from bedtape_replayer.answering.gaps import HeaderPairs
 from bedtape_replayer.answering.head import Head
+from bedtape_replayer.answering.reply import Reply
+
+
+class Wire(Protocol):
+    """The interface of HTTP/1.1 and HTTP/2 that the server uses."""
+
+    @property
+    def closing(self) -> bool: ...
+    @property
+    def at_rest(self) -> bool: ...
+    def start(self, stream: int, status: int, headers: HeaderPairs, date: bytes) -> None: ...
+    def send(self, stream: int, data: bytes) -> None: ...
+    def finish(self, stream: int) -> None: ...
+    def respond(
+        self, stream: int, status: int, headers: HeaderPairs, body: bytes, date: bytes
+    ) -> None: ...
+    def respond_stream(self, stream: int, reply: Reply, date: bytes) -> None: ...
+    def count_pending(self, stream: int) -> int: ...
+    def take(self) -> bytes: ...
 
 
 class RequestReceived(NamedTuple):
