@@ -704,7 +704,7 @@ export interface components {
                 text?: string;
                 /**
                  * Format: base64
-                 * @description What the model says, as samples of 16 bits at 24 kHz, base64.
+                 * @description The audio of the model: samples of 16 bits at 24 kHz or a WAV file, in base64; in an overlay file also the path of a WAV file.
                  */
                 audio?: string;
                 /** @description The milliseconds of silence, after `audio`. */
@@ -2217,7 +2217,7 @@ export interface components {
                     cut_tools?: "keep" | "drop";
                 };
                 /** @description Errors for requests above a quota of each model. */
-                quotas?: false | {
+                quotas?: false | ({
                     /** @description The most requests in a minute. */
                     requests_per_minute?: number;
                     /** @description The most tokens in a minute. */
@@ -2239,7 +2239,9 @@ export interface components {
                             output_rate?: number;
                         };
                     };
-                };
+                    /** @description Whether a prompt that a guardrail blocks counts as a request. Default: true. */
+                    count_blocked?: boolean;
+                } & (unknown | unknown | unknown | unknown));
                 /** @description Errors for schemas that the service refuses, and for answers that match no schema. */
                 structured_output?: boolean | {
                     /** @description Whether answers of rules must match. Default: true. */
@@ -2426,7 +2428,7 @@ export interface components {
                     cut_tools?: "keep" | "drop";
                 };
                 /** @description Errors for requests above a quota of each model. */
-                quotas?: false | {
+                quotas?: false | ({
                     /** @description The most requests in a minute. */
                     requests_per_minute?: number;
                     /** @description The most tokens in a minute. */
@@ -2448,7 +2450,9 @@ export interface components {
                             output_rate?: number;
                         };
                     };
-                };
+                    /** @description Whether a prompt that a guardrail blocks counts as a request. Default: true. */
+                    count_blocked?: boolean;
+                } & (unknown | unknown | unknown | unknown));
                 /** @description Errors for schemas that the service refuses, and for answers that match no schema. */
                 structured_output?: boolean | {
                     /** @description Whether answers of rules must match. Default: true. */
@@ -2636,7 +2640,7 @@ export interface components {
                     cut_tools?: "keep" | "drop";
                 };
                 /** @description Errors for requests above a quota of each model. */
-                quotas?: false | {
+                quotas?: false | ({
                     /** @description The most requests in a minute. */
                     requests_per_minute?: number;
                     /** @description The most tokens in a minute. */
@@ -2658,7 +2662,9 @@ export interface components {
                             output_rate?: number;
                         };
                     };
-                };
+                    /** @description Whether a prompt that a guardrail blocks counts as a request. Default: true. */
+                    count_blocked?: boolean;
+                } & (unknown | unknown | unknown | unknown));
                 /** @description Errors for schemas that the service refuses, and for answers that match no schema. */
                 structured_output?: boolean | {
                     /** @description Whether answers of rules must match. Default: true. */
@@ -2865,7 +2871,7 @@ export interface components {
                     cut_tools?: "keep" | "drop";
                 };
                 /** @description Errors for requests above a quota of each model. */
-                quotas?: false | {
+                quotas?: false | ({
                     /** @description The most requests in a minute. */
                     requests_per_minute?: number;
                     /** @description The most tokens in a minute. */
@@ -2887,7 +2893,9 @@ export interface components {
                             output_rate?: number;
                         };
                     };
-                };
+                    /** @description Whether a prompt that a guardrail blocks counts as a request. Default: true. */
+                    count_blocked?: boolean;
+                } & (unknown | unknown | unknown | unknown));
                 /** @description Errors for schemas that the service refuses, and for answers that match no schema. */
                 structured_output?: boolean | {
                     /** @description Whether answers of rules must match. Default: true. */
@@ -4065,7 +4073,7 @@ export interface operations {
                         cut_tools?: "keep" | "drop";
                     };
                     /** @description Errors for requests above a quota of each model. */
-                    quotas?: false | {
+                    quotas?: false | ({
                         /** @description The most requests in a minute. */
                         requests_per_minute?: number;
                         /** @description The most tokens in a minute. */
@@ -4087,7 +4095,9 @@ export interface operations {
                                 output_rate?: number;
                             };
                         };
-                    };
+                        /** @description Whether a prompt that a guardrail blocks counts as a request. Default: true. */
+                        count_blocked?: boolean;
+                    } & (unknown | unknown | unknown | unknown));
                     /** @description Errors for schemas that the service refuses, and for answers that match no schema. */
                     structured_output?: boolean | {
                         /** @description Whether answers of rules must match. Default: true. */
