@@ -233,7 +233,7 @@ def record(
         _finish(recording, failed=code != 0)
     if problem:
         fail(problem)
-    if command and (reason := recording.explain_nothing()):
+    if command and (reason := recording.explain_nothing(code)):
         report(f"nothing was recorded: {reason}")
         code = code or 2
     raise typer.Exit(code)
