@@ -6,7 +6,7 @@ WORKDIR /source
 COPY . .
 # The versions and hashes of .ci/locks, and nothing else.
 RUN python -m venv --without-pip /opt/bedtape \
- && pip --python /opt/bedtape/bin/python install --no-cache-dir --require-hashes -r .ci/locks/build.txt -r .ci/locks/base.txt \
+ && pip --python /opt/bedtape/bin/python install --no-cache-dir --require-hashes -r .ci/locks/build.txt -r .ci/locks/server.txt \
  && pip --python /opt/bedtape/bin/python install --no-cache-dir --no-deps --no-build-isolation .
 
 FROM python:3.13-slim${DIGEST}
@@ -18,8 +18,7 @@ USER 10001:10001
 # `replay` serves the cassettes/ of its folder: mount them at /cassettes. Without any it serves the samples that ship.
 WORKDIR /
 EXPOSE 4566
-# The control API asks for the token where there is one.
 HEALTHCHECK --interval=2s --timeout=3s --start-period=10s --retries=3 \
-  CMD ["python", "-c", "import os, urllib.request as u; u.urlopen(u.Request('http://127.0.0.1:4566/_bedtape/health', headers={'x-bedtape-token': os.environ.get('BEDTAPE_CONTROL_TOKEN', '')}), timeout=2)"]
+  CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:4566/_bedtape/live', timeout=2)"]
 ENTRYPOINT ["bedtape"]
 CMD ["replay", "--host", "0.0.0.0", "--port", "4566"]

@@ -93,9 +93,9 @@ compiled: .venv-compiled/.installed
 # Versions and hashes of all that is installed, for every Python and platform: needs uv.
 lock:
 	printf 'hatchling\neditables\n' | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate - -o .ci/locks/build.txt
-	for extra in base test check record; do \
+	for extra in base server test check record; do \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --constraint .ci/locks/build.txt \
-	    $$([ $$extra = base ] || echo --extra $$extra) -o .ci/locks/$$extra.txt pyproject.toml; \
+	    $$(case $$extra in base) ;; server) echo --extra state --extra otel;; *) echo --extra $$extra;; esac) -o .ci/locks/$$extra.txt pyproject.toml; \
 	done
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  tests/examples/testcontainers/python/requirements.txt -o .ci/locks/containers.txt

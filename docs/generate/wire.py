@@ -21,6 +21,9 @@ from bedtape_cassettes.matching.key import ANSWER_HEADERS
 from bedtape_cassettes.operations import OPERATIONS, SERVER_SENT, Operation
 from bedtape_replayer.answering.service_operations import SERVICE_OPERATIONS
 from bedtape_replayer.overlay.outputs.building import find_status
+from bedtape_replayer.overlay.simulation.guardrails.feature import (
+    OPERATIONS as GUARDRAIL_OPERATIONS,
+)
 
 __all__ = ["render_headers", "render_operations", "render_sdks", "render_variables"]
 
@@ -62,6 +65,10 @@ def render_operations() -> list[str]:
         lines += [f"### {service}", ""]
         if rows:
             lines += [*table(("operation", "request", "answer", "rules"), rows), ""]
+        answered = [known.name for known in (*rowed, *others) if known.name in GUARDRAIL_OPERATIONS]
+        if answered:
+            text = f"[Simulated guardrails](guardrails.md) answer {', '.join(map(code, answered))}."
+            lines += [*textwrap.wrap(text, 100, break_on_hyphens=False), ""]
         for modelled in dict.fromkeys(map(_list_modelled, others)):
             some = ", ".join(
                 code(known.name) for known in others if _list_modelled(known) == modelled

@@ -20,6 +20,7 @@ import http1
 import inspector
 import large
 import recording
+import replicas
 import rules
 import size
 import soak
@@ -42,6 +43,7 @@ TOPICS: dict[str, tuple[str, Callable[[Path], list[Row]]]] = {
     "inspector": ("The inspector", inspector.measure),
     "rules": ("Answers from rules", rules.measure),
     "large": ("Large bodies", large.measure),
+    "replicas": ("Several servers", replicas.measure),
     "soak": ("A soak", soak.measure),
     "starting": ("Starting and loading", starting.measure),
     "boto": ("boto3", boto.measure),

@@ -112,13 +112,13 @@ def nginx(*, h2: bool = False) -> Iterator[Served]:
         )
         config = Path(work, "nginx.conf")
         config.write_text(said)
-        with _started(["nginx", "-c", str(config), "-p", work], port) as served:
+        with start_program(["nginx", "-c", str(config), "-p", work], port) as served:
             children = Path(f"/proc/{served.pid}/task/{served.pid}/children").read_text().split()
             yield Served(port, int(children[0]) if children else served.pid)
 
 
 @contextmanager
-def _started(
+def start_program(
     command: list[str], port: int, environment: dict[str, str] | None = None
 ) -> Iterator[Served]:
     """A command that listens on a port; waits until it does."""
@@ -153,7 +153,7 @@ def _program(name: str) -> str:
 def floor() -> Iterator[Served]:
     """The least that a server in Python can do: uvloop, and a constant for whatever comes."""
     port = free_port()
-    with _started([sys.executable, str(HERE / "floor.py"), str(port)], port) as served:
+    with start_program([sys.executable, str(HERE / "floor.py"), str(port)], port) as served:
         yield served
 
 
@@ -171,7 +171,9 @@ def uvicorn(folder: Path) -> Iterator[Served]:
         "--log-level",
         "error",
     ]
-    with _started([*command, "--no-access-log"], port, {"BENCH_FOLDER": str(folder)}) as served:
+    with start_program(
+        [*command, "--no-access-log"], port, {"BENCH_FOLDER": str(folder)}
+    ) as served:
         yield served
 
 
@@ -181,7 +183,7 @@ def aiohttp(folder: Path) -> Iterator[Served]:
     port = free_port()
     _program("uvicorn")  # they are installed together
     command = [_program("python"), str(HERE / "aiohttp_app.py"), str(folder), str(port)]
-    with _started(command, port) as served:
+    with start_program(command, port) as served:
         yield served
 
 
@@ -198,7 +200,7 @@ def aimock(_: Path) -> Iterator[Served]:
         file = Path(work, "all.json")
         file.write_text(json.dumps({"fixtures": [fixture]}))
         command = [program, "-p", str(port), "-f", str(file), "--log-level", "silent"]
-        with _started(command, port) as served:
+        with start_program(command, port) as served:
             yield served
 
 
@@ -206,7 +208,7 @@ def aimock(_: Path) -> Iterator[Served]:
 def moto(_: Path) -> Iterator[Served]:
     """moto's server, with what it has for Bedrock."""
     port = free_port()
-    with _started([_program("moto_server"), "-p", str(port)], port) as served:
+    with start_program([_program("moto_server"), "-p", str(port)], port) as served:
         yield served
 
 
@@ -215,7 +217,7 @@ def ministack(_: Path) -> Iterator[Served]:
     """ministack, with Bedrock alone."""
     port = free_port()
     said = {"GATEWAY_PORT": str(port), "SERVICES": "bedrock-runtime", "LOG_LEVEL": "ERROR"}
-    with _started([_program("ministack")], port, said) as served:
+    with start_program([_program("ministack")], port, said) as served:
         yield served
 
 

@@ -410,6 +410,20 @@ def test_what_was_simulated_is_shown(page: Page, bedrock: Replayer) -> None:
     assert "Simulated: limits: max_tokens cut 11 tokens to 2." in page.one(".whole").text
 
 
+def test_a_prompt_that_a_guardrail_blocks_is_shown(page: Page, bedrock: Replayer) -> None:
+    words = {"wordPolicyConfig": {"wordsConfig": [{"text": "secret"}]}}
+    bedrock.simulate(guardrails={"abc": {**words, "blockedInputMessaging": "Not that."}})
+    bedrock.respond(lambda _: "Never asked.")
+    named = {"guardrailIdentifier": "abc", "guardrailVersion": "1"}
+    say(bedrock, "The secret?", guardrailConfig=named)
+    page.click("#calls-0")
+    page.shows(".whole h2", "Call 1 of default")
+    page.shows(".turn.model .said", "Not that.")
+    shown = page.one(".whole").text
+    assert "Simulated: guardrails: prompt blocked by the word 'secret'." in shown
+    assert "guardrail_intervened" in shown
+
+
 def test_a_recording_that_answered_is_a_link_to_it(page: Page, bedrock: Replayer) -> None:
     say(bedrock, "Is it cold in Oslo?")
     page.open("#/calls/default/1")

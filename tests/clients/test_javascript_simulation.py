@@ -1,4 +1,6 @@
-"""Simulated features through the clients for JavaScript: limits, caches, quotas and schemas."""
+"""Simulated features through the clients for JavaScript: limits, caches, quotas, schemas and
+guardrails.
+"""
 
 import json
 from typing import Any
@@ -20,10 +22,17 @@ OPEN = {"type": "object", "properties": {}}
 LONG = "You help. " * 2_000  # 5,000 tokens, more than Claude Haiku 4.5 needs
 
 
-def _ask_apis(bedrock: Session, requests: dict[str, Any], *, stream: bool) -> dict[str, Any]:
+def _ask_apis(
+    bedrock: Session,
+    requests: dict[str, Any],
+    *,
+    stream: bool,
+    headers: dict[str, str] | None = None,
+) -> dict[str, Any]:
     """The result of OpenAI's and Anthropic's clients. requests: more members, by client."""
+    more = {"stream": stream, "headers": headers}
     jobs = [
-        {"client": client, "url": bedrock.url, "stream": stream, "request": request}
+        {"client": client, "url": bedrock.url, "request": request, **more}
         for client, request in requests.items()
     ]
     return dict(zip(requests, json.loads(run_script("apis.mjs", jobs)), strict=True))
@@ -157,3 +166,72 @@ def test_answers_match_the_schema_of_the_request(bedrock: Session, stream: bool)
     jsonschema.validate(json.loads(_read(aws[0])[0]), SCHEMA)
     assert aws[1]["error"]["name"] == "ValidationException"
     assert "must be explicitly set to false" in aws[1]["error"]["message"]
+
+
+POLICY = {
+    "name": "mine",
+    "wordPolicyConfig": {"wordsConfig": [{"text": "Oslo"}]},
+    "blockedInputMessaging": "No question.",
+    "blockedOutputsMessaging": "No answer.",
+}
+
+
+def _create_guardrail(bedrock: Session) -> str:
+    """Create a guardrail with AWS's client of the control plane, and return its id."""
+    call = {
+        "service": "bedrock",
+        "client": "BedrockClient",
+        "command": "CreateGuardrailCommand",
+        "input": POLICY,
+    }
+    (line,) = run_script("services.mjs", {"endpoint": bedrock.url, "calls": [call]}).splitlines()
+    return str(json.loads(line)["output"]["guardrailId"])
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_a_created_guardrail_blocks(bedrock: Session, stream: bool) -> None:
+    bedrock.respond(text="It rains in Oslo.")
+    bedrock.simulate(guardrails=True)
+    named = {"guardrailIdentifier": _create_guardrail(bedrock), "guardrailVersion": "DRAFT"}
+    fine = {"messages": [{"role": "user", "content": [{"text": "Weather?"}]}]}
+    traced = {"guardrailConfig": {**named, "trace": "enabled"}}
+    question, answer = _converse(bedrock, traced, {**traced, **fine}, stream=stream)
+    for result, text in ((question, "No question."), (answer, "No answer.")):
+        assert _read(result)[:2] == (text, "guardrail_intervened")
+        last = result["events"][-1]["metadata"] if stream else result["output"]
+        assert last["trace"]["guardrail"]["actionReason"].endswith("Guardrail blocked.")
+    headers = {
+        "X-Amzn-Bedrock-GuardrailIdentifier": named["guardrailIdentifier"],
+        "X-Amzn-Bedrock-GuardrailVersion": "DRAFT",
+    }
+    requests = {"openai chat": {}, "openai responses": {}, "anthropic messages": {}}
+    told = _ask_apis(bedrock, requests, stream=stream, headers=headers)
+    assert {result["text"] for result in told.values()} == {"No question."}
+    bedrock.assert_called(simulated="prompt blocked by the word 'Oslo'", times=4)
+
+
+def test_apply_guardrail_and_invoke_model(bedrock: Session) -> None:
+    bedrock.respond(text="It rains in Oslo.")
+    bedrock.simulate(guardrails=True)
+    named = {"guardrailIdentifier": _create_guardrail(bedrock), "guardrailVersion": "DRAFT"}
+    body = {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 9, "messages": []}
+    body["messages"] = [{"role": "user", "content": "Weather?"}]
+    common = {"lane": "one", "endpoint": bedrock.url, "handler": "default", "maxAttempts": 1}
+    applied, invoked = run_jobs(
+        [
+            {
+                **common,
+                "operation": "ApplyGuardrail",
+                "input": {**named, "source": "INPUT", "content": [{"text": {"text": "Oslo?"}}]},
+            },
+            {
+                **common,
+                "operation": "InvokeModel",
+                "input": {**named, "modelId": CLAUDE, "body": json.dumps(body)},
+            },
+        ]
+    )
+    assert applied["output"]["action"] == "GUARDRAIL_INTERVENED"
+    assert applied["output"]["outputs"] == [{"text": "No question."}]
+    assert "error" not in invoked, invoked
+    assert json.loads(invoked["output"]["body"])["content"][0]["text"] == "No answer."

@@ -497,6 +497,10 @@ def test_a_background_stream_is_read_again(bedrock: Session) -> None:
     assert list(client.responses.retrieve(name, stream=True)) == sent
     assert list(client.responses.retrieve(name, stream=True, starting_after=2)) == sent[3:]
     assert client.responses.retrieve(name).output_text == "It rains in Oslo."
+    _, again, rest, complete = bedrock.calls
+    assert [call.text for call in (again, complete)] == ["It rains in Oslo."] * 2
+    assert "It rains in Oslo.".endswith(rest.text)
+    assert {call.stop_reason for call in (again, complete)} == {"end_turn"}
     whole = client.responses.create(model=GPT, input="Oslo", background=True)
     with pytest.raises(openai.BadRequestError, match="background=true and stream=true"):
         client.responses.retrieve(whole.id, stream=True)

@@ -40,6 +40,7 @@ LIBRARIES = {
     "boto3": {"cassettes.storage.bucket", "replayer.cli.demo"},
     "cryptography": {"cassettes.storage.certificates"},
     "mitmproxy": {"recorder.addon", "recorder.mitmproxy_script.bedtape_addon", "recorder.proxy"},
+    "opentelemetry": {"replayer.server.monitoring.spans"},
     "redis": {"replayer.server.shared.client"},
     "uvloop": {"replayer.server.server"},
 }

@@ -34,7 +34,7 @@ OWN = {
     "bedtape_cassettes/operations.py: _OTHER_API + ''.": "the paths of operations",
     "format/yaml_reader.py: pattern": "a table of the module",
     "guardrails/policy.py: f\"{before}(?:{'|": "escaped texts of policies",
-    "guardrails/sensitive.py: f'(?i:\\\\b(?:{wor": "a table of the module",
+    "guardrails/sensitive.py: pattern": "a table of the module",
     "matching/json_texts.py: f'''\"(?:{'|'.joi": "a table of the module",
     "matching/outline.py: b'(%b)' % b'|'.j": "hexadecimal digests",
     "matching/stable_values.py: b'\"(?P<id>(?P<fi": "a table of the module",

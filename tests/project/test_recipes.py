@@ -367,7 +367,7 @@ def test_the_image_names_no_registry() -> None:
 def test_the_image_installs_what_is_locked_and_nothing_else() -> None:
     (run,) = [rest for word, rest in INSTRUCTIONS if word == "RUN"]
     locked, own = run.split("&&")[1:]
-    assert re.findall(r"-r (\S+)", locked) == [".ci/locks/build.txt", ".ci/locks/base.txt"]
+    assert re.findall(r"-r (\S+)", locked) == [".ci/locks/build.txt", ".ci/locks/server.txt"]
     assert "--require-hashes" in locked
     assert {"--no-deps", "--no-build-isolation"} <= set(own.split())
 

@@ -27,6 +27,10 @@ _KEYS = {
 }
 
 
+# Parameters of InvokeModel that are headers.
+_HEADERS = ("guardrailIdentifier", "guardrailVersion", "trace")
+
+
 @dataclass(frozen=True)
 class Asked:
     """A request. system: texts, each with whether a cache mark follows it. turns: the
@@ -171,13 +175,12 @@ def _gather_messages(events: Sequence[dict[str, Any]]) -> Told:
 
 
 def _invoke(client: Any, asked: Asked, stream: bool, model: str | None) -> Told:
-    body = json.dumps({"anthropic_version": "bedrock-2023-05-31", **_messages_body(asked)})
-    model = model or CLAUDE
+    members = {"anthropic_version": "bedrock-2023-05-31", **_messages_body(asked)}
+    headers = {name: members.pop(name) for name in _HEADERS if name in members}
+    request = {"modelId": model or CLAUDE, "body": json.dumps(members), **headers}
     if not stream:
-        return _read_message(
-            json.loads(client.invoke_model(modelId=model, body=body)["body"].read())
-        )
-    events = client.invoke_model_with_response_stream(modelId=model, body=body)["body"]
+        return _read_message(json.loads(client.invoke_model(**request)["body"].read()))
+    events = client.invoke_model_with_response_stream(**request)["body"]
     return _gather_messages([json.loads(event["chunk"]["bytes"]) for event in events])
 
 

@@ -55,11 +55,21 @@ class StateServer:
 
     def _answers(self) -> bool:
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=WAIT) as client:
-                client.sendall(b"PING\r\n")
-                return client.recv(5) == b"+PONG"
+            return self.send("PING").startswith(b"+PONG")
         except OSError:
             return False
+
+    def send(self, command: str) -> bytes:
+        """Send a command, and return the answer in the form of the wire."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=WAIT) as client:
+            client.sendall(f"{command}\r\nQUIT\r\n".encode())
+            answer = b"".join(iter(lambda: client.recv(65536), b""))
+        return answer.removesuffix(b"+OK\r\n")
+
+    def count_subscribers(self) -> int:
+        """The number of servers that listen."""
+        listing = self.send("CLIENT LIST TYPE pubsub")
+        return listing.count(b" addr=")
 
     def stop(self) -> None:
         if self._process is not None:

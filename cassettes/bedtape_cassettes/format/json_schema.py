@@ -2,7 +2,8 @@
 
 It implements the keywords of JSON Schema 2020-12 that bedtape's schemas use, and those of schemas
 for answers of models. A test compares it with the jsonschema library. An unknown keyword in a
-schema raises an error, so that no keyword is ignored.
+schema raises an error, so that no keyword is ignored. `$comment` beside `enum` or `pattern` is the
+fix of its problem.
 """
 
 from __future__ import annotations
@@ -220,9 +221,10 @@ def _any_of(value: JsonValue, wanted: list[Schema], at: _Place) -> Iterator[Prob
 
 def _enum(value: JsonValue, wanted: list[JsonValue], at: _Place) -> Iterator[Problem]:
     if not any(same(value, one) for one in wanted):
-        near = get_close_matches(str(value), [str(one) for one in wanted], n=1)
-        fix = f"did you mean {near[0]}?" if near else ""
-        known = ", ".join(map(str, wanted[:_LISTED])) + (", …" if len(wanted) > _LISTED else "")
+        names = [one if isinstance(one, str) else render_value(one) for one in wanted]
+        near = get_close_matches(str(value), names, n=1)
+        fix = f"did you mean {near[0]}?" if near else at.schema.get("$comment", "")
+        known = ", ".join(names[:_LISTED]) + (", …" if len(names) > _LISTED else "")
         yield Problem.at(at.path, f"one of {known}", render_value(value), fix)
 
 
@@ -243,6 +245,11 @@ def _additional(value: JsonValue, wanted: bool | Schema, at: _Place) -> Iterator
         near = get_close_matches(name, known, n=1)
         fix = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
         yield Problem.at((*at.path, name), f"no key {name!r}", render_value(member), fix)
+
+
+def _check_names(value: JsonValue, wanted: Schema, at: _Place) -> Iterator[Problem]:
+    for name in value if isinstance(value, dict) else ():
+        yield from _check(name, _Place(wanted, at.root, at.path))
 
 
 def _check_required(value: JsonValue, wanted: list[str], at: _Place) -> Iterator[Problem]:
@@ -354,7 +361,8 @@ def _max_length(value: JsonValue, wanted: int, at: _Place) -> Iterator[Problem]:
 
 def _pattern(value: JsonValue, wanted: str, at: _Place) -> Iterator[Problem]:
     if isinstance(value, str) and not matches(compile_pattern(wanted), value):
-        yield Problem.at(at.path, f"text of the form {wanted}", render_value(value))
+        fix = at.schema.get("$comment", "")
+        yield Problem.at(at.path, f"text of the form {wanted}", render_value(value), fix)
 
 
 def _format(value: JsonValue, wanted: str, at: _Place) -> Iterator[Problem]:
@@ -397,6 +405,7 @@ _KEYWORDS: dict[str, _Check] = {
     "enum": _enum,
     "properties": _properties,
     "additionalProperties": _additional,
+    "propertyNames": _check_names,
     "required": _check_required,
     "oneOf": _one_of,
     "items": _items,

@@ -354,6 +354,8 @@ type ModelQuotas struct {
 	OutputRate int `json:"output_rate,omitzero"`
 	// Other quotas of models, by glob. The first one counts.
 	Models map[string]any `json:"models,omitzero"`
+	// Whether a prompt that a guardrail blocks counts as a request. Default: true.
+	CountBlocked bool `json:"count_blocked,omitzero"`
 }
 
 // StructuredOutput is a part of Simulate.

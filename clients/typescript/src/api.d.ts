@@ -21,6 +21,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/_bedtape/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether the process runs. */
+        get: operations["live"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/_bedtape/ready": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether it takes calls: 503 while it ends, and while the state server is away. */
+        get: operations["ready"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/_bedtape/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Its metrics in the text format of Prometheus. */
+        get: operations["metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/_bedtape/openapi.json": {
         parameters: {
             query?: never;
@@ -2166,7 +2217,7 @@ export interface components {
                     cut_tools?: "keep" | "drop";
                 };
                 /** @description Errors for requests above a quota of each model. */
-                quotas?: false | {
+                quotas?: false | ({
                     /** @description The most requests in a minute. */
                     requests_per_minute?: number;
                     /** @description The most tokens in a minute. */
@@ -2188,7 +2239,9 @@ export interface components {
                             output_rate?: number;
                         };
                     };
-                };
+                    /** @description Whether a prompt that a guardrail blocks counts as a request. Default: true. */
+                    count_blocked?: boolean;
+                } & (unknown | unknown | unknown | unknown));
                 /** @description Errors for schemas that the service refuses, and for answers that match no schema. */
                 structured_output?: boolean | {
                     /** @description Whether answers of rules must match. Default: true. */
@@ -2375,7 +2428,7 @@ export interface components {
                     cut_tools?: "keep" | "drop";
                 };
                 /** @description Errors for requests above a quota of each model. */
-                quotas?: false | {
+                quotas?: false | ({
                     /** @description The most requests in a minute. */
                     requests_per_minute?: number;
                     /** @description The most tokens in a minute. */
@@ -2397,7 +2450,9 @@ export interface components {
                             output_rate?: number;
                         };
                     };
-                };
+                    /** @description Whether a prompt that a guardrail blocks counts as a request. Default: true. */
+                    count_blocked?: boolean;
+                } & (unknown | unknown | unknown | unknown));
                 /** @description Errors for schemas that the service refuses, and for answers that match no schema. */
                 structured_output?: boolean | {
                     /** @description Whether answers of rules must match. Default: true. */
@@ -2413,6 +2468,10 @@ export interface components {
             };
             rules: components["schemas"]["LaidRule"][];
             faults: components["schemas"]["LaidFault"][];
+        };
+        Live: {
+            /** @enum {string} */
+            status: "live";
         };
         /** bedtape overlay */
         Overlay: {
@@ -2581,7 +2640,7 @@ export interface components {
                     cut_tools?: "keep" | "drop";
                 };
                 /** @description Errors for requests above a quota of each model. */
-                quotas?: false | {
+                quotas?: false | ({
                     /** @description The most requests in a minute. */
                     requests_per_minute?: number;
                     /** @description The most tokens in a minute. */
@@ -2603,7 +2662,9 @@ export interface components {
                             output_rate?: number;
                         };
                     };
-                };
+                    /** @description Whether a prompt that a guardrail blocks counts as a request. Default: true. */
+                    count_blocked?: boolean;
+                } & (unknown | unknown | unknown | unknown));
                 /** @description Errors for schemas that the service refuses, and for answers that match no schema. */
                 structured_output?: boolean | {
                     /** @description Whether answers of rules must match. Default: true. */
@@ -2628,6 +2689,10 @@ export interface components {
             expected: string;
             found: string;
             fix: string;
+        };
+        Ready: {
+            /** @enum {string} */
+            status: "ready";
         };
         Rule: {
             /** @description The name in reports. Default: rule-1, fault-1 and so on. */
@@ -2806,7 +2871,7 @@ export interface components {
                     cut_tools?: "keep" | "drop";
                 };
                 /** @description Errors for requests above a quota of each model. */
-                quotas?: false | {
+                quotas?: false | ({
                     /** @description The most requests in a minute. */
                     requests_per_minute?: number;
                     /** @description The most tokens in a minute. */
@@ -2828,7 +2893,9 @@ export interface components {
                             output_rate?: number;
                         };
                     };
-                };
+                    /** @description Whether a prompt that a guardrail blocks counts as a request. Default: true. */
+                    count_blocked?: boolean;
+                } & (unknown | unknown | unknown | unknown));
                 /** @description Errors for schemas that the service refuses, and for answers that match no schema. */
                 structured_output?: boolean | {
                     /** @description Whether answers of rules must match. Default: true. */
@@ -3182,6 +3249,93 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Health"];
+                };
+            };
+            /** @description The request is invalid; the message contains the expected value. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    live: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Live"];
+                };
+            };
+            /** @description The request is invalid; the message contains the expected value. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    ready: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ready"];
+                };
+            };
+            /** @description The request is invalid; the message contains the expected value. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain; version=0.0.4; charset=utf-8": string;
                 };
             };
             /** @description The request is invalid; the message contains the expected value. */
@@ -3919,7 +4073,7 @@ export interface operations {
                         cut_tools?: "keep" | "drop";
                     };
                     /** @description Errors for requests above a quota of each model. */
-                    quotas?: false | {
+                    quotas?: false | ({
                         /** @description The most requests in a minute. */
                         requests_per_minute?: number;
                         /** @description The most tokens in a minute. */
@@ -3941,7 +4095,9 @@ export interface operations {
                                 output_rate?: number;
                             };
                         };
-                    };
+                        /** @description Whether a prompt that a guardrail blocks counts as a request. Default: true. */
+                        count_blocked?: boolean;
+                    } & (unknown | unknown | unknown | unknown));
                     /** @description Errors for schemas that the service refuses, and for answers that match no schema. */
                     structured_output?: boolean | {
                         /** @description Whether answers of rules must match. Default: true. */

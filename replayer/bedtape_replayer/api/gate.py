@@ -17,6 +17,7 @@ from bedtape_replayer.answering.reply import Reply, build_own_reply
 from bedtape_replayer.api.fakecloud import ROUTES as FAKECLOUD
 from bedtape_replayer.api.inspector.call_detail import ROUTES as INSPECTOR
 from bedtape_replayer.api.inspector.page import page, read_files
+from bedtape_replayer.api.monitor_routes import PROBE
 from bedtape_replayer.api.route import ApiRequest, DelayedResult, Route, RouteError
 from bedtape_replayer.api.session_routes import ROUTES as OWN
 from bedtape_replayer.engine.engine import Engine
@@ -34,7 +35,8 @@ class Gate:
     token: every request must contain it, except for the page's files, because a browser cannot send
     a token when it opens the page. address: the address that the server listens on. Without a
     token, an address that other machines can reach gets no control API, except for the health
-    check. The server has already refused requests of web pages.
+    check and the probes. The server has already refused requests of web pages. only_probes: all
+    paths but the probes are no business of the gate.
     """
 
     def __init__(
@@ -43,21 +45,28 @@ class Gate:
         token: str | None = None,
         *,
         address: str = "127.0.0.1",
+        only_probes: bool = False,
         routes: Iterable[Route] = (*OWN, *INSPECTOR, *FAKECLOUD),
     ) -> None:
         self._engine = engine
         self._token = token
         self.is_off = token is None and not is_loopback(address)
         self._routes = tuple(routes)
+        self._paths = PROBE if only_probes else _OURS
         read_files()
+
+    def owns(self, path: str) -> bool:
+        """Whether a path is one of the control API."""
+        return self._paths.match(path) is not None
 
     def __call__(
         self, session: str, method: str, path: str, head: Head, body: bytes
     ) -> Reply | None:
-        if not _OURS.match(path):
+        if not self.owns(path):
             return None
+        is_probe = PROBE.match(path) is not None
         try:
-            if self.is_off and not _HEALTH.fullmatch(path):
+            if self.is_off and not (is_probe or _HEALTH.fullmatch(path)):
                 raise RouteError(
                     403,
                     {
@@ -70,7 +79,7 @@ class Gate:
             file = page(method, path)
             if file is not None:
                 return file
-            if self._token is not None:
+            if self._token is not None and not is_probe:
                 _admit_bearer(head, self._token)
             answer = self._answer(session, method, path, body)
         except RouteError as error:
@@ -82,13 +91,15 @@ class Gate:
                     if method == "GET"
                     else Reply(answer.status, answer.headers, (), streamed=False)
                 )
+            case Reply():
+                return answer
             case DelayedResult(work):
                 return build_delayed_reply(partial(_work, work))
         return _reply(200, answer)
 
     def _answer(
         self, session: str, method: str, path: str, body: bytes
-    ) -> JsonValue | LiveReply | DelayedResult:
+    ) -> JsonValue | Reply | DelayedResult:
         plain, _, query = path.partition("?")
         routes = [
             (route, parts) for route in self._routes if (parts := route.parts(plain)) is not None

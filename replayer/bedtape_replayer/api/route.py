@@ -15,8 +15,8 @@ from bedtape_cassettes.format.bodies import parse
 from bedtape_cassettes.format.json_schema import Schema, problems
 from bedtape_cassettes.model import JsonValue
 from bedtape_replayer.answering.gaps import HeaderPairs
+from bedtape_replayer.answering.reply import Reply
 from bedtape_replayer.engine.engine import Engine
-from bedtape_replayer.engine.live import LiveReply
 from bedtape_replayer.engine.session_state import SessionState
 from bedtape_replayer.history.json_safe import make_json_safe
 from bedtape_replayer.history.record import Record
@@ -153,7 +153,7 @@ class Route:
 
     method: str
     path: str
-    answer: Callable[[ApiRequest], JsonValue | LiveReply | DelayedResult]
+    answer: Callable[[ApiRequest], JsonValue | Reply | DelayedResult]
     summary: str
     gives: Schema = field(default_factory=lambda: {"type": "object"})
     takes: Schema | None = None

@@ -61,6 +61,8 @@ HEALTH = make_object(
         ),
     }
 )
+LIVE = make_object({"status": {"type": "string", "enum": ["live"]}})
+READY = make_object({"status": {"type": "string", "enum": ["ready"]}})
 CLOCK = make_object(
     {
         "now": describe(
@@ -220,8 +222,10 @@ NAMED: dict[str, Schema] = {
     "LaidFault": LAID_FAULT,
     "LaidRule": LAID_RULE,
     "Layers": LAYERS,
+    "Live": LIVE,
     "Overlay": OVERLAY,
     "Problem": _PROBLEM,
+    "Ready": READY,
     "Rule": RULE,
     "RunningCall": RUNNING,
     "Session": SESSION,

@@ -36,6 +36,7 @@ from bedtape_replayer.api.call_schemas import (
 )
 from bedtape_replayer.api.edit_routes import keep_call, read_text, write_text
 from bedtape_replayer.api.events import EVENTS_QUERY, events_of
+from bedtape_replayer.api.monitor_routes import ROUTES as MONITOR_ROUTES
 from bedtape_replayer.api.openapi import openapi
 from bedtape_replayer.api.route import VERSION, ApiRequest, NoSuch, Route, RouteError, invalid
 from bedtape_replayer.api.schemas import (
@@ -230,6 +231,7 @@ ROUTES = (
         HEALTH,
         name="health",
     ),
+    *MONITOR_ROUTES,
     Route("GET", "/_bedtape/openapi.json", _openapi, "This description.", name="openapi"),
     Route(
         "GET",

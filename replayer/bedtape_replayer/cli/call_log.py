@@ -1,18 +1,23 @@
-"""The log of calls that `bedtape replay` writes to stderr."""
+"""The log that `bedtape replay` writes to stderr: a line for each call, as text or as JSON."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
+import time
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
+
+import orjson
 
 from bedtape_cassettes.cli.errors import report
 from bedtape_cassettes.operations import identify
 from bedtape_cassettes.redaction.scrub import scrub_path, scrub_text
 from bedtape_cassettes.text import escape_controls
-from bedtape_replayer.answering.answer import Source
-from bedtape_replayer.server.server import Outcome
+from bedtape_replayer.answering.answer import Outcome, Source
+from bedtape_replayer.history.json_safe import make_json_safe
 
 
 class LogLevel(StrEnum):
@@ -23,9 +28,11 @@ class LogLevel(StrEnum):
     error = "error"
 
 
-def log(line: str, level: LogLevel) -> None:
-    if level is LogLevel.info:
-        report(line)
+class LogFormat(StrEnum):
+    """The form of the lines: for people, or a JSON object in each line."""
+
+    text = "text"
+    json = "json"
 
 
 class CallLog:
@@ -33,23 +40,45 @@ class CallLog:
     write costs as much as an answer.
     """
 
-    def __init__(self, level: LogLevel) -> None:
+    def __init__(self, level: LogLevel, form: LogFormat = LogFormat.text) -> None:
         self._level = level
+        self._is_json = form is LogFormat.json
         self._at_once = sys.stderr.isatty()
         self._lines: list[str] = []
 
     def add(self, outcome: Outcome) -> None:
+        """Write a call, if it is not below the level."""
         source = outcome.answer.source
         wrong = source in ("miss", "overlay") or outcome.answer.miss is not None
         if source == "control" or (self._level is not LogLevel.info and not wrong):
             return
-        self._lines.append(_line(outcome))
+        self._lines.append(render_json(outcome, wrong=wrong) if self._is_json else _line(outcome))
         if self._at_once:
             self.flush()
         elif len(self._lines) == 1:
             asyncio.get_running_loop().call_later(_BATCH_SECONDS, self.flush)
 
+    def inform(self, message: str) -> None:
+        """Write a message, at the level `info`."""
+        if self._level is LogLevel.info:
+            self._write(LogLevel.info, message)
+
+    def report(self, message: object) -> None:
+        """Write a problem, at every level."""
+        self._write(LogLevel.warning, message)
+
+    def _write(self, level: LogLevel, message: object) -> None:
+        self.flush()
+        if not self._is_json:
+            report(message)
+            return
+        now = _format_time(time.time())
+        line = {"time": now, "level": level.value, "message": str(message)}
+        sys.stderr.write(f"{_dump(line)}\n")
+        sys.stderr.flush()
+
     def flush(self) -> None:
+        """Write the lines that wait."""
         if self._lines:
             sys.stderr.write("\n".join(self._lines) + "\n")
             sys.stderr.flush()
@@ -94,6 +123,12 @@ def _line(outcome: Outcome) -> str:
     return f"{line}\n{_indent(str(answer.miss))}" if answer.miss else line
 
 
+def _find_target(method: str, path: str, model: str | None) -> tuple[str, str | None]:
+    """Return the operation, or method and path, and the model, without secrets."""
+    target = identify(method, scrub_path(path))
+    return target.name or f"{method} {target.path}", target.model or (model and scrub_text(model))
+
+
 @lru_cache(maxsize=1024)
 def _describe(
     method: str,
@@ -105,14 +140,77 @@ def _describe(
     faults: tuple[str, ...],
 ) -> str:
     """Formats the part of a line that is the same for equal calls."""
-    target = identify(method, scrub_path(path))
-    shown = target.model or (model and scrub_text(model)) or "-"
+    operation, shown = _find_target(method, path, model)
     layer = _BY.get(source, "") + (by or "")
     layers = " + ".join((layer, *faults)) if source != "fault" else layer
-    return escape_controls(
-        "  ".join((target.name or f"{method} {target.path}", shown, str(status), layers))
-    )
+    return escape_controls("  ".join((operation, shown or "-", str(status), layers)))
 
 
 def _indent(text: str) -> str:
     return "\n".join("  " + escape_controls(line) for line in text.splitlines())
+
+
+def render_json(outcome: Outcome, *, wrong: bool) -> str:
+    """Return the call as one line of JSON, with the facts of the line for people.
+
+    wrong: the call is a problem.
+    """
+    answer = outcome.answer
+    call = answer.call
+    stable = _describe_json(
+        *(wrong, call.session, call.method, call.path, call.model),
+        *(answer.reply.status if outcome.started else None, answer.source),
+        *(answer.by, answer.faults, outcome.complete),
+    )
+    ended = _format_time(outcome.began + outcome.seconds)
+    line = f'{{"time":"{ended}","call":{call.number},"seconds":{outcome.seconds:.6f},{stable}'
+    return f'{line},"miss":{_dump(str(answer.miss))}}}' if answer.miss else f"{line}}}"
+
+
+@lru_cache(maxsize=1024)
+def _describe_json(
+    wrong: bool,
+    session: str,
+    method: str,
+    path: str,
+    model: str | None,
+    status: int | None,
+    source: Source,
+    by: str | None,
+    faults: tuple[str, ...],
+    complete: bool,
+) -> str:
+    """Return the members of a line that are the same for equal calls."""
+    operation, shown = _find_target(method, path, model)
+    members = {
+        "level": LogLevel.warning.value if wrong else LogLevel.info.value,
+        "session": scrub_text(session),
+        "operation": operation,
+        "model": shown,
+        "status": status,
+        "source": source,
+        "by": by,
+        "faults": faults,
+        "complete": complete,
+    }
+    return _dump(members)[1:-1]
+
+
+def _format_time(seconds: float) -> str:
+    """Return a time in the form of RFC 3339, of which each second is formatted once."""
+    milliseconds = int(seconds * 1000)
+    return f"{_format_second(milliseconds // 1000)}.{milliseconds % 1000:03}Z"
+
+
+@lru_cache(maxsize=4)
+def _format_second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _dump(value: object) -> str:
+    """Return the value in one line of ASCII, because other characters can end or hide lines."""
+    try:
+        text = orjson.dumps(value).decode()
+    except TypeError:  # half of a surrogate pair
+        return json.dumps(make_json_safe(value))
+    return text if text.isascii() and text.isprintable() else json.dumps(value)

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import gc
 import os
-from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bedtape_cassettes.admission import Admission
-from bedtape_cassettes.cli import processes
-from bedtape_cassettes.cli.errors import exit_on_error, fail, report
+from bedtape_cassettes.cli.errors import exit_on_error, fail
 from bedtape_cassettes.cli.options import AllowHost, AnyProfile, Ignore, Placeholder, RecordedRedact
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.matching.rules import match_rules
 from bedtape_cassettes.storage import store
-from bedtape_cassettes.text import format_count
-from bedtape_replayer.answering.library import Library
 from bedtape_replayer.answering.memory import Memory
 from bedtape_replayer.api.gate import Gate
-from bedtape_replayer.cli.call_log import CallLog, LogLevel, log
+from bedtape_replayer.cli.call_log import CallLog, LogFormat, LogLevel
 from bedtape_replayer.cli.play_options import (
     DEFAULT_FOLDER,
     Default,
@@ -42,7 +36,8 @@ from bedtape_replayer.cli.play_options import (
     choose_certificates,
 )
 from bedtape_replayer.cli.recordings import Recordings
-from bedtape_replayer.cli.shared_server import Mirror, open_mirror, share_sessions
+from bedtape_replayer.cli.serving import Serving
+from bedtape_replayer.cli.shared_server import open_mirror, share_sessions
 from bedtape_replayer.cli.upstream import check_upstream, open_upstream
 from bedtape_replayer.engine.checks import parse_checks
 from bedtape_replayer.engine.defaults import parse_default
@@ -50,13 +45,12 @@ from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.overlay.overlay import NOTHING
 from bedtape_replayer.overlay.simulation.features import parse_names
 from bedtape_replayer.server.editor import FolderEditor
-from bedtape_replayer.server.loading import prepare_checks, read_overlay, watch
+from bedtape_replayer.server.loading import read_overlay
 from bedtape_replayer.server.other_folders import OtherFolders, find_other_folders
-from bedtape_replayer.server.server import Server, new_event_loop
-from bedtape_replayer.server.tls_contexts import Certificates
+from bedtape_replayer.server.server import new_event_loop
 
 if TYPE_CHECKING:
-    from bedtape_replayer.server.shared.state import SharedState
+    pass
 
 # Objects that are made before the garbage collector looks for cycles. Python's default of 700
 # costs a tenth of a call.
@@ -151,6 +145,18 @@ def replay(
             help="Time that answers in flight get after SIGTERM or Ctrl-C.",
         ),
     ] = 10.0,
+    drain: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=86400,
+            metavar="SECONDS",
+            help=(
+                "Time after SIGTERM in which the server is not ready, but takes connections, so"
+                " that a load balancer can notice; before --grace."
+            ),
+        ),
+    ] = 0.0,
     memory: Annotated[
         int,
         typer.Option(
@@ -199,6 +205,20 @@ def replay(
     log_level: Annotated[
         LogLevel, typer.Option(help="Lines to write to stderr: all calls, problems, or errors.")
     ] = LogLevel.info,
+    log_format: Annotated[
+        LogFormat,
+        typer.Option(help="Form of these lines: for people, or a JSON object in each line."),
+    ] = LogFormat.text,
+    traces: Annotated[
+        bool,
+        typer.Option(
+            "--traces/--no-traces",
+            help=(
+                "Send a span for each call to an OpenTelemetry collector, which"
+                " OTEL_EXPORTER_OTLP_ENDPOINT names. Needs the extra otel."
+            ),
+        ),
+    ] = False,
 ) -> None:
     """Serve cassettes on a local port, to any AWS SDK in any language.
 
@@ -213,16 +233,17 @@ def replay(
       bedtape replay spec/fixtures/vcr_cassettes
       bedtape replay --overlay faults.yaml --log-level warning
     """
+    log = CallLog(log_level, log_format)
     with exit_on_error():
         check_speed(speed)
         check_upstream(upstream, host, capture=capture)
         rules = match_rules(ignore or (), placeholder or (), redact or (), any_profile=any_profile)
         mirror = None if bucket is None else open_mirror(bucket)
-        mirrored = [] if mirror is None else [mirror.open(report)]
+        mirrored = [] if mirror is None else [mirror.open(log.report)]
         chosen = [*mirrored, *(folders or ([] if mirrored else _default_folders(context)))]
         recordings = Recordings.find(chosen, rules)
         seen = store.fingerprint(recordings.watched)
-        library = recordings.load(report)
+        library = recordings.load(log.report)
         laid = (read_overlay(overlay) if overlay is not None else NOTHING).with_ids(ids.value)
         laid = laid.with_features(parse_names(simulate or ()))
         admission = Admission.at(host, allow_host or ())
@@ -245,13 +266,12 @@ def replay(
     with exit_on_error():
         shared = None if state is None else share_sessions(engine, state, namespace, idle)
     engine.elsewhere = OtherFolders(lambda: find_other_folders(chosen), rules)
-    if control:
-        engine.control = gate = Gate(engine, control_token, address=host)
-        if gate.is_off:
-            report(
-                f"other machines can reach {host}, so the control API is off; --control-token or"
-                " BEDTAPE_CONTROL_TOKEN turns it on"
-            )
+    engine.control = gate = Gate(engine, control_token, address=host, only_probes=not control)
+    if control and gate.is_off:
+        log.report(
+            f"other machines can reach {host}, so the control API is off; --control-token or"
+            " BEDTAPE_CONTROL_TOKEN turns it on"
+        )
 
     if edit:
         _check_editable(recordings)
@@ -268,23 +288,14 @@ def replay(
         asyncio.Runner(loop_factory=new_event_loop) as runner,
     ):
         if edit:
-            engine.editor = _open_editor(engine, recordings, runner.get_loop())
-        runner.run(
-            _serve(
-                engine,
-                host,
-                port,
-                admission,
-                recordings,
-                seen,
-                speed,
-                grace,
-                log_level,
-                certificates,
-                shared,
-                mirror,
-            )
+            engine.editor = _open_editor(engine, recordings, runner.get_loop(), log)
+        observers = [] if log_level is LogLevel.error else [log.add]
+        serving = Serving(
+            engine,
+            *(host, port, admission, recordings, seen, speed, grace, drain, log),
+            *(observers, traces, certificates, shared, mirror),
         )
+        runner.run(serving.run())
 
 
 def _check_editable(recordings: Recordings) -> None:
@@ -298,7 +309,7 @@ def _check_editable(recordings: Recordings) -> None:
 
 
 def _open_editor(
-    engine: Engine, recordings: Recordings, loop: asyncio.AbstractEventLoop
+    engine: Engine, recordings: Recordings, loop: asyncio.AbstractEventLoop, log: CallLog
 ) -> FolderEditor:
     """Return the editor of the first folder.
 
@@ -306,24 +317,11 @@ def _open_editor(
     """
 
     def reload() -> None:
-        loop.call_soon_threadsafe(setattr, engine, "library", recordings.load(report))
+        loop.call_soon_threadsafe(setattr, engine, "library", recordings.load(log.report))
 
     return FolderEditor(
         recordings.folders[0], recordings.rules.redaction, reload, store.cache_folder(os.environ)
     )
-
-
-def _fail_to_listen(host: str, port: int, error: OSError) -> NoReturn:
-    why = "it is in use" if error.errno == errno.EADDRINUSE else error.strerror or str(error)
-    fail(
-        f"cannot listen on {host} port {port}: {why}; choose another with --port, or 0 for any that"
-        " is free"
-    )
-
-
-def _say_where(host: str, port: int, *, tls: bool) -> None:
-    shown = f"[{host}]" if ":" in host else host
-    print(f"bedtape: listening on http{'s' if tls else ''}://{shown}:{port}", flush=True)
 
 
 def _default_folders(context: typer.Context) -> list[Path]:
@@ -333,88 +331,3 @@ def _default_folders(context: typer.Context) -> list[Path]:
     if DEFAULT_FOLDER.is_dir() and store.fingerprint([DEFAULT_FOLDER]):
         return [DEFAULT_FOLDER]
     return [store.samples()]
-
-
-async def _serve(
-    engine: Engine,
-    host: str,
-    port: int,
-    admission: Admission,
-    recordings: Recordings,
-    seen: store.Fingerprint,
-    speed: float | None,
-    grace: float,
-    level: LogLevel,
-    certificates: Certificates | None,
-    state: SharedState | None,
-    mirror: Mirror | None,
-) -> None:
-    """Serve until a signal comes."""
-    calls = CallLog(level)
-    observer = None if level is LogLevel.error else calls.add
-    server = Server(
-        engine,
-        admission=admission,
-        speed=speed,
-        observer=observer,
-        certificates=certificates,
-        state=state,
-    )
-    stopping = _stop_on_signals()
-    try:
-        with exit_on_error():
-            await server.start(host, port)
-    except OSError as error:
-        _fail_to_listen(host, port, error)
-    _say_where(host, server.port, tls=certificates is not None)
-    played = (*recordings.folders, *recordings.foreign)
-    log(_summary(engine.library, played), level)
-
-    def replace_library(library: Library) -> None:
-        engine.library = library
-        calls.flush()
-        log(f"cassettes changed: {_summary(library, played)}", level)
-
-    def report_failure(error: CassetteError) -> None:
-        calls.flush()
-        report(f"cassettes changed, and cannot be read; the old ones stay\n{error}")
-
-    read = partial(recordings.load, report)
-    watching = asyncio.create_task(
-        watch(recordings.watched, seen, read=read, changed=replace_library, failed=report_failure)
-    )
-    following = asyncio.create_task(mirror.follow(report)) if mirror is not None else None
-    preparing = asyncio.create_task(prepare_checks()) if engine.checks_requests else None
-    await stopping.wait()
-    for task in filter(None, (watching, following, preparing)):
-        task.cancel()
-    await server.stop(grace)
-    calls.flush()
-
-
-def _stop_on_signals() -> asyncio.Event:
-    """The first signal ends the server in order. The second kills the process in any state."""
-    loop = asyncio.get_running_loop()
-    stopping = asyncio.Event()
-
-    def stop() -> None:
-        stopping.set()
-        for number in processes.ENDING:
-            loop.remove_signal_handler(number)
-        processes.die_at_next_signal()
-
-    for number in processes.ENDING:
-        loop.add_signal_handler(number, stop)
-    return stopping
-
-
-def _summary(library: Library, folders: Sequence[Path]) -> str:
-    where = (
-        "the shipped samples"
-        if list(folders) == [store.samples()]
-        else ", ".join(map(str, folders))
-    )
-    return (
-        f"{format_count(len(library), 'interaction')} in"
-        f" {format_count(len(library.cassettes), 'cassette')} from {where}"
-    )

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.storage import store
 from bedtape_replayer.api.route import VERSION
 from bedtape_replayer.engine.engine import Engine
+from bedtape_replayer.server.monitoring.metrics import Measure
 
 if TYPE_CHECKING:
     from bedtape_replayer.server.shared.state import SharedState
@@ -37,10 +39,15 @@ class Mirror:
         self._address = BucketAddress.parse(address)
         self._bucket = Bucket(self._address)
         self.file = folder / f"{sha256(address.encode()).hexdigest()[:32]}{store.TAPE}"
+        self._reached, self._failures = 0.0, 0
 
     def update(self) -> None:
         """Fetch the version, unless the file is that version. Raises CassetteError."""
-        self._bucket.fetch(self.file, self._bucket.find_digest())
+        try:
+            self._bucket.fetch(self.file, self._bucket.find_digest())
+            self._reached = time.time()
+        except OSError as error:  # of the disk
+            raise CassetteError(f"{self.file}: cannot be written: {error}") from None
 
     def open(self, report: Callable[[str], object]) -> Path:
         """Return the file. If the bucket cannot be reached, it has the last version that was
@@ -54,6 +61,21 @@ class Mirror:
             report(f"{error}; the last version that was fetched is played")
         return self.file
 
+    def list_measures(self) -> Iterator[Measure]:
+        """The metrics of the bucket."""
+        yield Measure(
+            "bedtape_bucket_success_timestamp_seconds",
+            "gauge",
+            "When the bucket was last read; 0 for never.",
+            lambda: self._reached,
+        )
+        yield Measure(
+            "bedtape_bucket_failures_total",
+            "counter",
+            "Looks at the bucket that failed.",
+            lambda: self._failures,
+        )
+
     async def follow(self, report: Callable[[str], object]) -> None:
         """Fetch each newer version until cancelled. Each new problem is reported once."""
         reported = ""
@@ -63,6 +85,7 @@ class Mirror:
                 await asyncio.to_thread(self.update)
                 reported = ""
             except CassetteError as error:
+                self._failures += 1
                 if str(error) != reported:
                     reported = str(error)
                     report(f"{reported}; the last version that was fetched is played")

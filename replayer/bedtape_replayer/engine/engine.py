@@ -16,7 +16,7 @@ from bedtape_cassettes.addresses import DEFAULT_SESSION, render_prefix
 from bedtape_cassettes.format.patterns import SlowPattern
 from bedtape_cassettes.model import Events, Response
 from bedtape_cassettes.operations import DUPLEX
-from bedtape_replayer.answering.answer import MISS, OVERLAY, Answer, Outcome, Progress
+from bedtape_replayer.answering.answer import MISS, OVERLAY, Answer, Outcome, Progress, Source
 from bedtape_replayer.answering.binding import ECHOED, bind, echo_session
 from bedtape_replayer.answering.call import Call, Findings, RequestParts
 from bedtape_replayer.answering.duplex.conversation import Conversation
@@ -75,6 +75,8 @@ _FINDING_BYTES = 1024
 class ControlApi(Protocol):
     """Answers control paths; None for every other path. session: that the request names."""
 
+    def owns(self, path: str) -> bool: ...
+
     def __call__(
         self, session: str, method: str, path: str, head: Head, body: bytes
     ) -> Reply | None: ...
@@ -90,7 +92,8 @@ class Engine:
     returns the files that have a call's request and are not played, for the report of a miss.
     advise: returns what to change if a call of a session misses; an empty string for the usual
     report. defaults: answers where nothing else answers; `None` for misses. editor: changes the
-    cassettes; `None` if the server only reads.
+    cassettes; `None` if the server only reads. problems: why no client should send calls now, by
+    cause. render_metrics: returns the metrics; `None` if nothing is counted.
     """
 
     def __init__(
@@ -113,6 +116,8 @@ class Engine:
         self.memory.report = self._report_sessions
         self.sessions = Sessions(overlay, history_limit, self.memory, idle)
         self.control: ControlApi | None = None
+        self.problems: dict[str, str] = {}
+        self.render_metrics: Callable[[], str] | None = None
         self.upstream: str | None = None
         self.elsewhere: Callable[[Call], tuple[str, ...]] = lambda _: ()
         self.advise: Callable[[str], str] = lambda _: ""
@@ -348,11 +353,14 @@ class Engine:
         occasion, among = layers.count(call, key), layers.candidates(call)
         if has_responses and (kept := session.responses.answer(call)) is not None:
             reply = build_response_reply(call, kept[1], key, occasion.number)
-            return Answer(call, reply, "rule", kept[0], kept[1])
+            source: Source = "rule" if kept[0] else "simulation"
+            return Answer(call, reply, source, kept[0] or None, kept[1])
         is_valid = call.findings.refusal is ACCEPTED and not session.responses
         check = partial(self._check, session) if self._checks.rules and not is_valid else None
         refuse = (
-            partial(refuse_request, occasion, now, session.simulated) if layers.simulates else None
+            partial(refuse_request, occasion, now, session.simulated, check)
+            if layers.simulates
+            else None
         )
         try:
             if (
@@ -376,14 +384,14 @@ class Engine:
                     self._siblings.add(call)
                 if refuse is not None:
                     answer = simulate(layers, answer, occasion, now, session.simulated)
-                if call.operation == "Responses" and match.layer:
-                    answer = keep_response(session, answer, occasion)
             elif refuse is not None and (match := refuse(layers.features)) is not None:
                 answer = build_answer(call, match)
             else:
                 answer = self._answer_from_cassette(session, call)
                 if refuse is not None:
                     answer = simulate(layers, answer, occasion, now, session.simulated)
+            if call.operation == "Responses" and answer.source in ("rule", "simulation"):
+                answer = keep_response(session, answer, occasion)
             if answer.forward is not None:
                 live = all(fault.kind.live for fault in among.changing_faults)
                 faults = FaultsOfLayers(layers, occasion, among, self.clock)

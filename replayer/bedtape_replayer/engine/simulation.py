@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
+from bedtape_cassettes.model import Response
 from bedtape_replayer.answering.answer import Answer, Source
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.reply import build_response_reply
@@ -35,18 +37,29 @@ def build_answer(call: Call, match: RuleMatch) -> Answer:
 
 
 def refuse_request(
-    occasion: Occasion, now: float, state: SimulationState, features: Features
+    occasion: Occasion,
+    now: float,
+    state: SimulationState,
+    check: Callable[[Call], Response | None] | None,
+    features: Features,
+    family: str | None = None,
 ) -> RuleMatch | None:
     """Return the answer of the service to a request that it gives to no model, or None.
 
-    now: seconds of the virtual clock. state: of the session's features. features: those of the rule
-    that would answer, or of the session.
+    now: seconds of the virtual clock. state: of the session's features. check: returns Bedrock's
+    error for an invalid request, which a feature does not answer. features, family: those of the
+    rule that would answer, or of the session.
     """
+    call = occasion.call
+    refusal = check(call) if check is not None and features.answers(call.operation) else None
+    if refusal is not None:
+        reply = build_response_reply(call, refusal, occasion.key, occasion.number)
+        return RuleMatch("", refusal, reply)
     seed = derive_seed(0, f"simulate/{occasion.number}", occasion.key)
-    effect = features.refuse(Context(occasion.call, now, state=state, seed=seed))
+    effect = features.refuse(Context(call, now, state=state, seed=seed, family=family))
     if effect is None:
         return None
-    reply = build_response_reply(occasion.call, effect.response, occasion.key, occasion.number)
+    reply = build_response_reply(call, effect.response, occasion.key, occasion.number)
     return RuleMatch("", effect.response, reply, effect.error, simulated=effect.notes)
 
 
@@ -58,11 +71,14 @@ def simulate(
     Raises LayerError if a rule's answer is none that the service gives.
     """
     features = layers.features_of(answer.by if answer.source == "rule" else None)
-    if not features or answer.response is None or answer.source not in _SOURCES:
+    if not features or answer.source in ("simulation", "validation"):
+        return answer
+    context = Context(occasion.call, now, state=state, source=answer.source)
+    features.accept(context)
+    if answer.response is None or answer.source not in _SOURCES:
         return answer
     seed = derive_seed(layers.effective.seed, f"simulate/{occasion.number}", occasion.key)
     family = layers.family_of(answer.by) if answer.source == "rule" else None
-    context = Context(occasion.call, now, state=state, source=answer.source)
     try:
         effect = features.change(context, answer.response, seed, family)
     except Mismatch as error:

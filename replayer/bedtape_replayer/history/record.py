@@ -214,7 +214,12 @@ class Record:
             return None
         if self.operation is not None and self.operation in SERVICE_APIS:
             return read_service_content(self.operation, response)
-        return content_of(self.operation, self.model, response)
+        return content_of(self._written_by, self.model, response)
+
+    @property
+    def _written_by(self) -> str | None:
+        """The operation whose answer was sent: a kept answer of Responses may be read again."""
+        return "Responses" if self.operation in _READ_AGAIN else self.operation
 
     @cached_property
     def _sent_response(self) -> Response | None:
@@ -265,7 +270,8 @@ class Record:
             return ""
         events = takewhile(lambda body: body is not None, map(_read_events, self._sent_pieces))
         values = [value for body in events if body is not None for value in read_values(body)]
-        return "".join(slot.text for slot in slots(values, members_of(self.operation, self.model)))
+        members = members_of(self._written_by, self.model)
+        return "".join(slot.text for slot in slots(values, members))
 
     @property
     def stop_reason(self) -> str | None:
@@ -342,6 +348,8 @@ def read_sent_pieces(outcome: Outcome) -> list[bytes]:
     return [step.data for step in steps if isinstance(step, Send)][: outcome.sent]
 
 
+# Operations on a kept answer of Responses that send the answer again.
+_READ_AGAIN = ("GetResponse", "CancelResponse")
 _OWN_ERRORS = {"miss": MISS, "overlay": OVERLAY}
 
 

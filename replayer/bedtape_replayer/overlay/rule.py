@@ -65,6 +65,15 @@ class Rule:
         """Returns the position of the next answer, from 0, after `fired` answered calls."""
         return min(fired, len(self.answers) - 1)
 
+    def may_answer(self, fired: int, call: Call) -> bool:
+        """Returns whether the rule acts on the call, as far as it is known before a function or
+        an expression is evaluated.
+        """
+        given = self.answers[self.position(fired)]
+        if callable(given) or isinstance(given, TemplatedAnswer):
+            return True
+        return self.has_words_for(given, call)
+
     def compute(self, fired: int, call: Call) -> AnswerContent | None:
         """Returns the content of the next answer, or `None` if it is a
         function that returns `None`.
@@ -105,14 +114,7 @@ class Rule:
 
     def lacks_words(self, call: Call) -> bool:
         """Returns whether the rule acts on no such call, whatever the position of the answer."""
-        for given in self.answers:
-            if (
-                isinstance(given, TemplatedAnswer)
-                or callable(given)
-                or self.has_words_for(given, call)
-            ):
-                return False
-        return True
+        return not any(self.may_answer(number, call) for number in range(len(self.answers)))
 
     def take(self, reads: Reads, call: Call) -> tuple[object, ...] | None:
         """Returns the parts of a call that the answer reads; None if it serves no other call."""

@@ -310,7 +310,7 @@ class Layers:
         occasion: Occasion,
         answers: RuleAnswers,
         check: Callable[[Call], Response | None] | None = None,
-        refuse: Callable[[Features], RuleMatch | None] | None = None,
+        refuse: Callable[[Features, str | None], RuleMatch | None] | None = None,
         among: Candidates | None = None,
     ) -> RuleMatch | None:
         """Returns the answer of the first rule that matches.
@@ -319,8 +319,9 @@ class Layers:
 
         answers: renders and caches the answers. check: returns Bedrock's error for an invalid
         request; the error then replaces the rule's answer. refuse: returns the answer of simulated
-        features to a request that no model gets. A rule counts the calls that it answers. It does
-        not count calls that it passes on or that the check refuses.
+        features to a request that no model gets; a function that would answer such a request is
+        not called. A rule counts the calls that it answers. It does not count calls that it passes
+        on or that are refused.
         """
         call = occasion.call
         among = among or self._candidates(call)
@@ -332,8 +333,12 @@ class Layers:
                 counter.matched += 1
             elif not counter.match(rule.schedule, partial(self._draw, rule.id, occasion)):
                 continue
+            # before a function is called, because the model would not get the request
+            features, refused = self.features_of(rule.id), None
+            if refuse is not None and features and rule.may_answer(counter.fired, call):
+                refused = refuse(features, rule.family)
             try:
-                match = answers.answer(rule, counter.fired, occasion, self._all.seed)
+                match = refused or answers.answer(rule, counter.fired, occasion, self._all.seed)
             except RenderError as error:
                 counter.undo_match()
                 self._refused.add(rule.id)
@@ -347,12 +352,10 @@ class Layers:
                 counter.undo_match()
                 self._refused.add(rule.id)
                 return RuleMatch("", refusal, _build_reply(occasion, refusal))
-            if refuse is not None and (features := self.features_of(rule.id)):
-                refused = refuse(features)
-                if refused is not None:
-                    counter.undo_match()
-                    self._refused.add(rule.id)
-                    return refused
+            if refused is not None:
+                counter.undo_match()
+                self._refused.add(rule.id)
+                return refused
             counter.record_fired()
             return match
         return None

@@ -127,6 +127,7 @@ class Connection(asyncio.Protocol):
             self._receive2(self.http2, self._first)
         elif not preface.startswith(self._first):
             self.wire = self._http1 = http1.Http1Connection(max_body=self.server.max_body)
+            self._http1.ending = self.server.draining
             self._receive1(self._http1, self._first)
         else:
             return
@@ -253,9 +254,15 @@ class Connection(asyncio.Protocol):
 
     # -- ends --------------------------------------------------------------------------------------
 
+    def end_with_next_answer(self) -> None:
+        """Let the next answer close the connection, so that its client begins another one."""
+        if self._http1 is not None:
+            self._http1.ending = True
+
     def wind_down(self) -> None:
         """Finish the answers in flight, then close. Stalled answers end at once."""
         self.winding_down = True
+        self.end_with_next_answer()
         if self.wire is None or self._hung_up:
             self._transport.close()
         for player in self.exchanges.stalled:

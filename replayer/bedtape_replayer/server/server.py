@@ -40,6 +40,8 @@ __all__ = ["MAX_BODY", "Observer", "Outcome", "Server", "new_event_loop"]
 MAX_BODY = 25 * 1024 * 1024
 # Connections that the kernel accepts before the server does.
 _BACKLOG = 1024
+# The seconds between the end of the listener and that of connections without a request.
+_SETTLING = 0.2
 # Clients choose host names below .localhost, so the senders that are remembered have a limit.
 _MOST_SENDERS = 256
 # Lines about TLS that a server prints. A reason comes from OpenSSL, so there are few.
@@ -94,6 +96,7 @@ class Server:
         self.connections: set[Connection] = set()
         self.request_heads: dict[bytes, RequestHead] = {}
         self.turns = Turns()
+        self.draining = False
         self.stopping = False
         self._admission = admission
         self._certificates = certificates
@@ -119,6 +122,7 @@ class Server:
 
         Raises CassetteError if the shared sessions cannot be used.
         """
+        self.engine.problems.clear()
         if self.state is not None:
             await self.state.start()
         loop = asyncio.get_running_loop()
@@ -127,12 +131,24 @@ class Server:
         )
         self._sweep(loop)
 
-    async def stop(self, grace: float | None = None) -> None:
-        """Accept no more connections, finish answers for at most `grace` seconds, and close."""
+    async def stop(self, grace: float | None = None, *, drain: float = 0.0) -> None:
+        """Accept no more connections, finish answers for at most `grace` seconds, and close.
+
+        drain: the seconds before, in which the server is not ready and still answers, so that a
+        load balancer can notice. Every answer then closes its connection.
+        """
         if self._listener is None:
             return
+        self.engine.problems["end"] = "the server ends"
+        self.draining = True
+        for connection in list(self.connections):
+            connection.end_with_next_answer()
+        if drain:
+            await asyncio.sleep(drain)
         self.stopping = True
         self._listener.close()
+        if drain:  # requests on connections that were accepted last
+            await asyncio.sleep(_SETTLING)
         for connection in list(self.connections):
             connection.wind_down()
         try:
@@ -156,8 +172,8 @@ class Server:
     def join(self, connection: Connection) -> None:
         """Add a new connection."""
         self.connections.add(connection)
-        if self.stopping:  # accepted before the listener closed
-            connection.abort()
+        # accepted before the listener closed
+        connection.winding_down = self.stopping
 
     def leave(self, connection: Connection) -> None:
         """Remove a closed connection."""

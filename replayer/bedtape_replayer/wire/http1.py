@@ -64,11 +64,13 @@ class Http1Connection:
     max_body: the largest request body, in bytes.
     closing: whether the server must close the connection after it has written the bytes from
         `take`.
+    ending: whether the next answer is the last one, which its head says.
     stream: the number of the current request on this connection, from 1.
     """
 
     def __init__(self, *, max_body: int) -> None:
         self.closing = False
+        self.ending = False
         self.stream = 0
         self._max_body = max_body
         # Most requests arrive in one or two pieces and are parsed without a copy. An incomplete
@@ -395,7 +397,7 @@ class Http1Connection:
 
     def _start(self, status: int, headers: Sequence[tuple[bytes, bytes]], date: bytes) -> None:
         # After an answer that does not wait for the end of its request, the connection closes.
-        is_last = (self._eof and not self._buffer) or self._body is not None
+        is_last = (self._eof and not self._buffer) or self._body is not None or self.ending
         head = encode(status, headers, self._line[2], self._keep_alive and not is_last)
         self._chunked_answer, self._keep_alive = head.chunked, head.keep_alive
         if head.dated:

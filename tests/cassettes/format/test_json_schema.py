@@ -23,6 +23,8 @@ PET: Schema = {
         "owner": {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/person"}]},
         "notes": {"type": "object", "additionalProperties": {"type": "string"}, "minProperties": 1},
         "chip": {"type": "boolean"},
+        "scars": {"propertyNames": {"pattern": "^[a-z]+$", "$comment": "use small letters"}},
+        "tag": {"enum": [False, "x"], "$comment": "leave it out"},
     },
     "required": ["name"],
     "additionalProperties": False,
@@ -55,6 +57,11 @@ PET: Schema = {
         ({"name": "tom", "toys": ["a", 2]}, ["toys[1]: expected a string, found 2"]),
         ({"name": "tom", "owner": 3}, ["owner: expected a string or an object, found 3"]),
         ({"name": "tom", "owner": {}}, ["owner: expected the key 'mail', found none; add mail"]),
+        (
+            {"name": "tom", "scars": {"B": 1}},
+            ['scars: expected text of the form ^[a-z]+$, found "B"; use small letters'],
+        ),
+        ({"name": "tom", "tag": True}, ["tag: expected one of false, x, found true; leave it out"]),
         ({"name": "tom", "notes": {"a": 1}}, ["notes.a: expected a string, found 1"]),
         (
             {"name": ""},

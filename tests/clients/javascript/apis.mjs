@@ -1,9 +1,9 @@
 // OpenAI's, Anthropic's and Vercel's clients on Chat Completions, Responses and Messages.
 //
-// stdin: a JSON list of jobs {"client", "url", "stream", "calls", "request"}; client is a name of CLIENTS, url an endpoint
+// stdin: a JSON list of jobs {"client", "url", "stream", "calls", "request", "headers"}; client is a name of CLIENTS, url an endpoint
 // without a path. A client with `calls` sends that many, one after the other, with its default retries; without, one,
 // without retries. Each asks for the weather in Oslo and offers a tool; `request` has more members of the requests of
-// OpenAI's and Anthropic's clients. stdout: a JSON list with {"text", "pieces", "tools", "error"} of each, and "stop" and
+// OpenAI's and Anthropic's clients, and `headers` are sent with them. stdout: a JSON list with {"text", "pieces", "tools", "error"} of each, and "stop" and
 // "usage" from these clients. `pieces` are the deltas of a stream's text, `tools` the calls, `error` has name, message,
 // status, code and type.
 
@@ -96,9 +96,9 @@ const CLIENTS = {
   ],
 };
 
-async function run({ client, url, stream, calls, request }) {
+async function run({ client, url, stream, calls, request, headers }) {
   const [ask, make] = CLIENTS[client];
-  const more = calls ? {} : { maxRetries: 0 };
+  const more = { ...(calls ? {} : { maxRetries: 0 }), ...(headers && { defaultHeaders: headers }) };
   const made = make(url, more);
   let result;
   for (let call = 0; call < (calls ?? 1); call++) {

@@ -195,6 +195,8 @@ def test_it_takes_the_overlay_that_files_have(document: Any, gate: Gate) -> None
 # The requests, in this order; the answer to each is held against the document.
 ASKED: list[tuple[str, str, str, Any]] = [
     ("health", "GET", "/_bedtape/health", b""),
+    ("live", "GET", "/_bedtape/live", b""),
+    ("ready", "GET", "/_bedtape/ready", b""),
     ("openapi", "GET", "/_bedtape/openapi.json", b""),
     ("overlaySchema", "GET", "/_bedtape/overlay.schema.json", b""),
     ("clock", "GET", "/_bedtape/clock", b""),
@@ -367,7 +369,7 @@ SAME = {
     "play": {"setSession", "cassettes", "cassette"},
     "advance": {"advanceClock", "clock"},
     "reset": {"resetSession", "reset", "dropSession"},
-    "url": {"session", "sessions", "health"},
+    "url": {"session", "sessions", "health", "live", "ready"},
 }
 
 
@@ -379,6 +381,7 @@ def test_all_that_python_can_do_any_language_can() -> None:
         "openapi",
         "overlaySchema",
         "events",
+        "metrics",
         "keepCall",
         "recordingText",
         "setRecordingText",
@@ -534,6 +537,38 @@ def test_a_server_that_other_machines_can_reach_answers_health_alone() -> None:
     assert (
         sent(Gate(Scene().engine, TOKEN, address="0.0.0.0"), "GET", "/_bedtape/health")[0].status
         == 401
+    )
+
+
+def test_probes_need_no_token_and_metrics_do() -> None:
+    engine = Scene().engine
+    engine.render_metrics = lambda: "text"
+    closed = Gate(engine, address="0.0.0.0")
+    for gate in (Gate(engine, TOKEN), closed):
+        assert sent(gate, "GET", "/_bedtape/live?a")[0].status == 200
+        assert sent(gate, "GET", "/_bedtape/ready")[0].status == 200
+    assert sent(Gate(engine, TOKEN), "GET", "/_bedtape/metrics")[0].status == 401
+    assert sent(closed, "GET", "/_bedtape/metrics")[0].status == 403
+
+
+def test_without_a_control_api_only_probes_are_answered() -> None:
+    gate = Gate(Scene().engine, only_probes=True)
+    assert sent(gate, "GET", "/_bedtape/ready")[0].status == 200
+    for path in (
+        "/_bedtape/health",
+        "/_bedtape/metrics",
+        "/_bedtape/",
+        "/_bedtape/lives",
+        "/_reset",
+    ):
+        assert gate("default", "GET", path, Head.of(()), b"") is None
+
+
+def test_a_server_without_metrics_says_so(gate: Gate) -> None:
+    reply, told = sent(gate, "GET", "/_bedtape/metrics")
+    assert (reply.status, told["error"]) == (
+        404,
+        "this server counts nothing; bedtape replay has metrics",
     )
 
 

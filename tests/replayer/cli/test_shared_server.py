@@ -9,7 +9,7 @@ from moto.server import ThreadedMotoServer
 
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.model import Cassette
-from bedtape_cassettes.storage import store
+from bedtape_cassettes.storage import bucket, store
 from bedtape_cassettes.storage.bucket import Bucket, BucketAddress
 from bedtape_replayer.cli import shared_server
 from bedtape_replayer.cli.shared_server import open_mirror
@@ -64,6 +64,35 @@ def test_one_version_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     push("Changed")
     asyncio.run(mirror.follow(pytest.fail))  # ends, because there is nothing to follow
     assert b"Hi" in read_answers(file)
+
+
+def test_a_disk_that_is_full_is_reported_and_the_bucket_is_followed_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shared_server, "INTERVAL", 0.0)
+    push("Hi")
+    mirror = open_mirror(ADDRESS)
+    file = mirror.open(pytest.fail)
+    push("Changed")
+    lines: list[str] = []
+    replace_file = bucket.replace_file
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    async def follow() -> None:
+        monkeypatch.setattr(bucket, "replace_file", fail)
+        following = asyncio.create_task(mirror.follow(lines.append))
+        while not lines:
+            await asyncio.sleep(0)
+        monkeypatch.setattr(bucket, "replace_file", replace_file)
+        while b"Changed" not in read_answers(file):
+            await asyncio.sleep(0)
+        following.cancel()
+
+    asyncio.run(follow())
+    assert len(lines) == 1
+    assert "No space left on device; the last version that was fetched is played" in lines[0]
 
 
 def test_the_last_version_is_played_while_the_bucket_is_away(

@@ -88,8 +88,14 @@ def _ini(text: str) -> dict[str, Any]:
     return {name: dict(parser[name]) for name in parser.sections()}
 
 
+def _yaml(text: str) -> Any:
+    """One document, or a list of documents."""
+    documents = list(yaml.safe_load_all(text))
+    return documents[0] if len(documents) == 1 else documents
+
+
 READERS: Mapping[str, Callable[[str], Any]] = {
-    "yaml": yaml.safe_load,
+    "yaml": _yaml,
     "json": json.loads,
     "toml": tomllib.loads,
     "ini": _ini,

@@ -21,12 +21,13 @@ from bedtape_replayer.engine.validation.known_errors import find_known_error
 from bedtape_replayer.engine.validation.shapes import Input, input_of
 from bedtape_replayer.engine.validation.values import Violation
 from bedtape_replayer.overlay.faults.error_response import Failure
+from bedtape_replayer.overlay.simulation.guardrails import control_plane
 
 __all__ = ["find_refusal", "prepare"]
 
 _SERVICES = {
     operation.name: operation.service for operation in OPERATIONS if operation.dialect == "aws"
-}
+} | dict.fromkeys(control_plane.OPERATIONS, "bedrock")
 _MODEL_LABELS = ("modelId", "modelIdentifier", "inferenceProfileIdentifier")
 _NATIVE = ("InvokeModel", "InvokeModelWithResponseStream")
 _INVALID_MODEL = "The provided model identifier is invalid."

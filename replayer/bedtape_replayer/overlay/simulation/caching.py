@@ -17,8 +17,7 @@ from itertools import accumulate
 from bedtape_cassettes.families.content import Message, Usage
 from bedtape_cassettes.families.requests.prompt_parts import Part
 from bedtape_cassettes.families.shared.synthesis import usage_of
-from bedtape_cassettes.model import Response
-from bedtape_replayer.overlay.simulation.context import Context
+from bedtape_replayer.overlay.simulation.context import Context, Feature
 from bedtape_replayer.overlay.simulation.models import find_cache
 
 _LIFETIMES = {"5m": 300.0, "1h": 3600.0}
@@ -28,17 +27,13 @@ _BLOCKS_BACK, _MARKS, _STEP = 20, 4, 128
 
 
 @dataclass(frozen=True, slots=True)
-class Caching:
+class Caching(Feature):
     """minimum_tokens: of a cached prefix; None for the value of the model. automatic: whether
     prefixes without a mark are cached; None for the models that do so.
     """
 
     minimum_tokens: int | None = None
     automatic: bool | None = None
-
-    def refuse(self, context: Context) -> Response | None:  # noqa: ARG002 - a cache refuses no request
-        """Return None."""
-        return None
 
     def change(self, message: Message, context: Context) -> Message:
         """Return the message with the tokens that a cache gave or got, if the request uses one."""

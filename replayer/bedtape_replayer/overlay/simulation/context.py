@@ -1,6 +1,5 @@
-"""What a feature gets beside the answer: the call, the state of the session, the clock.
-
-Values only.
+"""The base of features, and what they get beside the answer: the call, the state of the session,
+the clock.
 """
 
 from __future__ import annotations
@@ -8,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from random import Random
 
-from bedtape_cassettes.families.content import Prompt
+from bedtape_cassettes.families.content import Message, Prompt
 from bedtape_cassettes.families.family import JsonObject
 from bedtape_cassettes.families.requests.prompt_parts import Part, count_tokens, list_parts
 from bedtape_cassettes.lazy import lazy_property
@@ -28,6 +27,26 @@ class Chance(Random):
     pieces: tuple[str, ...] = ()
 
 
+class Feature:
+    """A feature of the service. It changes nothing that it has no reason to change."""
+
+    __slots__ = ()
+
+    def refuse(self, context: Context) -> Response | None:
+        """Return the answer to a request that the model does not get, or None.
+
+        The state of the session changes only if there is an answer, because a rule may pass the
+        call on.
+        """
+
+    def accept(self, context: Context, *, blocked: bool = False) -> None:
+        """Count a request that no feature refuses. blocked: whether a guardrail answers it."""
+
+    def change(self, message: Message, context: Context) -> Message:  # noqa: ARG002
+        """Return the answer of the model as the service sends it."""
+        return message
+
+
 @dataclass(eq=False)
 class Context:
     """One call, while features act on it.
@@ -35,6 +54,7 @@ class Context:
     now: seconds of the virtual clock. notes: what was simulated, in words, for the history. error:
     Bedrock's name of the error that a feature answers with. state: what the session remembers.
     seed: of the ids of an answer that a feature makes. source: of the answer, if there is one.
+    family: the model family, if the rule names one.
     """
 
     call: Call
@@ -44,6 +64,7 @@ class Context:
     state: SimulationState = field(default_factory=SimulationState)
     seed: bytes = b""
     source: Source | None = None
+    family: str | None = None
 
     @property
     def caches(self) -> Caches:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from bedtape_cassettes.families.content import Message
 from bedtape_cassettes.families.family import JsonObject, RenderError
@@ -17,7 +17,7 @@ from bedtape_cassettes.model import Events, Response
 from bedtape_cassettes.operations import SERVER_SENT
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.overlay.simulation.caching import Caching
-from bedtape_replayer.overlay.simulation.context import Chance, Context
+from bedtape_replayer.overlay.simulation.context import Chance, Context, Feature
 from bedtape_replayer.overlay.simulation.guardrails import feature as guardrails
 from bedtape_replayer.overlay.simulation.limits import Limits
 from bedtape_replayer.overlay.simulation.quotas import Quotas
@@ -27,16 +27,6 @@ from bedtape_replayer.overlay.simulation.structured_output import StructuredOutp
 _MODELS = frozenset(
     ("Converse", "ConverseStream", "InvokeModel", "InvokeModelWithResponseStream", *SERVER_SENT)
 )
-
-
-class Feature(Protocol):
-    """A feature of the service. It changes nothing that it has no reason to change."""
-
-    def refuse(self, context: Context) -> Response | None:
-        """Return the answer to a request that the model does not get, or None."""
-
-    def change(self, message: Message, context: Context) -> Message:
-        """Return the answer of the model as the service sends it."""
 
 
 class Effect(NamedTuple):
@@ -60,17 +50,33 @@ class Features:
     def __bool__(self) -> bool:
         return bool(self.features)
 
+    def answers(self, operation: str | None) -> bool:
+        """Whether a feature answers the operation, in place of rules and recordings."""
+        return operation in guardrails.OPERATIONS and any(map(_is_guardrails, self.features))
+
     def refuse(self, context: Context) -> Effect | None:
         """Return the answer of the service if it does not give the request to a model."""
         operation, features = context.call.operation, self.features
         if operation not in _MODELS:
-            features = tuple(each for each in features if isinstance(each, guardrails.Guardrails))
-            if operation not in guardrails.OPERATIONS:
+            if not self.answers(operation):
                 return None
+            features = tuple(filter(_is_guardrails, features))
         for feature in features:
             if (response := feature.refuse(context)) is not None:
+                if context.error is None:  # an answer in place of the model's
+                    self._accept(features, context, blocked=True)
                 return Effect(response, tuple(context.notes), context.error)
         return None
+
+    def accept(self, context: Context) -> None:
+        """Count a request that is not refused."""
+        if context.call.operation in _MODELS:
+            self._accept(self.features, context)
+
+    @staticmethod
+    def _accept(features: Sequence[Feature], context: Context, *, blocked: bool = False) -> None:
+        for feature in features:
+            feature.accept(context, blocked=blocked)
 
     def change(
         self, context: Context, response: Response, seed: bytes, family: str | None = None
@@ -88,17 +94,20 @@ class Features:
         message = content_of(call.operation, call.model, response, family=family)
         if not isinstance(message, Message):
             return None
-        deltas = _list_deltas(call, response, family)
-        changed = message = replace(message, pieces=deltas)
+        changed = message = replace(message, pieces=_list_deltas(call, response, family))
         for feature in self.features:
             changed = feature.change(changed, context)
         if changed == message:
             return Effect(response, tuple(context.notes)) if context.notes else None
         try:
-            rendered = _render(changed, call, response, deltas, seed, family)
+            rendered = _render(changed, call, response, seed, family)
             return Effect(rendered, tuple(context.notes))
         except RenderError as error:
             return Effect(response, (f"not simulated: {error}",))
+
+
+def _is_guardrails(feature: Feature) -> bool:
+    return isinstance(feature, guardrails.Guardrails)
 
 
 def _list_deltas(call: Call, response: Response, family: str | None) -> tuple[str, ...]:
@@ -110,18 +119,13 @@ def _list_deltas(call: Call, response: Response, family: str | None) -> tuple[st
 
 
 def _render(
-    message: Message,
-    call: Call,
-    response: Response,
-    deltas: Sequence[str],
-    seed: bytes,
-    family: str | None,
+    message: Message, call: Call, response: Response, seed: bytes, family: str | None
 ) -> Response:
     """Render a changed answer. It keeps the deltas and times of the answer before."""
     chance = Chance(seed)
     if isinstance(response.body, Events):
         own = "".join(message.pieces) == message.text
-        chance.pieces = message.pieces if own else _cut_pieces(deltas, message.text)
+        chance.pieces = message.pieces if own else ()
     rendered = render(
         message,
         operation=call.operation or "",
@@ -141,18 +145,6 @@ def _render(
         ]
         body = Events.of(events, padded=body.padded)
     return replace(rendered, body=body, after_ms=response.after_ms)
-
-
-def _cut_pieces(texts: Sequence[str], text: str) -> tuple[str, ...]:
-    """Return the beginnings of the deltas that make the text, or nothing for another text."""
-    if not "".join(texts).startswith(text):
-        return ()
-    pieces = []
-    for each in texts:
-        piece, text = text[: len(each)], text[len(each) :]
-        if piece:
-            pieces.append(piece)
-    return tuple(pieces)
 
 
 # -- reading ---------------------------------------------------------------------------------------

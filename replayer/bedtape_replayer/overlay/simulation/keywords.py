@@ -41,6 +41,7 @@ class QuotasDict(ModelQuotasDict, total=False):
     """The quotas of all models and of some models. See `Quotas`."""
 
     models: Mapping[str, ModelQuotasDict]
+    count_blocked: bool
 
 
 class ServiceTiersDict(TypedDict, total=False):

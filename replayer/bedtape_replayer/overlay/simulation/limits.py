@@ -12,6 +12,7 @@ that it was recorded with.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -27,7 +28,7 @@ from bedtape_cassettes.families.content import (
 )
 from bedtape_cassettes.families.shared.synthesis import json_text, usage_of
 from bedtape_cassettes.model import Response
-from bedtape_replayer.overlay.simulation.context import Context
+from bedtape_replayer.overlay.simulation.context import Context, Feature
 from bedtape_replayer.overlay.simulation.models import find_limits
 
 CutTools: TypeAlias = Literal["keep", "drop"]
@@ -40,7 +41,7 @@ _NOVA = (
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Feature):
     """context_tokens, max_output_tokens, long_prompt: None for the values of the model.
 
     cut_tools: whether an answer keeps the tool call that max_tokens cuts. A stream then has the
@@ -161,9 +162,8 @@ def _end(
 ) -> Message:
     """Return the message with these blocks, output tokens and stop reason."""
     usage = replace(usage_of(message, context.prompt), output=output)
-    return replace(
-        message, blocks=blocks, stop=stop, stop_sequence=sequence, usage=usage, pieces=()
-    )
+    ended = replace(message, blocks=blocks, stop=stop, stop_sequence=sequence, usage=usage)
+    return replace(ended, pieces=_cut_pieces(message.pieces, ended.text))
 
 
 def _stop_at_sequence(message: Message, context: Context) -> Message:
@@ -189,3 +189,15 @@ def _stop_at_sequence(message: Message, context: Context) -> Message:
         output = max(1, -(-count_output(message) * after // before))
         return _end(message, context, kept, output, "stop_sequence", sequence)
     return message
+
+
+def _cut_pieces(texts: Sequence[str], text: str) -> tuple[str, ...]:
+    """Return the beginnings of the deltas that make the text, or nothing for another text."""
+    if not "".join(texts).startswith(text):
+        return ()
+    pieces = []
+    for each in texts:
+        piece, text = text[: len(each)], text[len(each) :]
+        if piece:
+            pieces.append(piece)
+    return tuple(pieces)

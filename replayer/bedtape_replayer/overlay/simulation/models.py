@@ -74,8 +74,11 @@ class ModelCache:
 
 _CACHES: tuple[tuple[str, ModelCache], ...] = (
     # Anthropic's page. A card of these models was not found.
-    ("*claude-opus-5", ModelCache(512)),
-    ("*claude-opus-5-v*", ModelCache(512)),
+    *(
+        (f"*claude-{name}-5{end}", ModelCache(512))
+        for name in ("fable", "mythos", "opus")
+        for end in ("", "-v*")
+    ),
     ("*claude-haiku-4-5*", ModelCache(4_096)),
     # Anthropic's page has 1,024 for Opus 4.8. The card has 4,096.
     ("*claude-opus-4-[5678]*", ModelCache(4_096)),

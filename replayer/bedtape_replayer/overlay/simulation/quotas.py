@@ -17,7 +17,7 @@ from typing import Any, cast
 from bedtape_cassettes.families.content import Message
 from bedtape_cassettes.families.shared.synthesis import usage_of
 from bedtape_cassettes.model import Response
-from bedtape_replayer.overlay.simulation.context import Context
+from bedtape_replayer.overlay.simulation.context import Context, Feature
 from bedtape_replayer.overlay.simulation.models import find_limits, find_output_rate
 from bedtape_replayer.overlay.simulation.state import QuotaKey
 
@@ -26,11 +26,12 @@ _AGAIN = ", please wait before trying again."
 
 
 @dataclass(frozen=True, slots=True)
-class Quotas:
+class Quotas(Feature):
     """Each model has quotas of its own. None for no limit.
 
     output_rate: the tokens that one output token uses; None for the rate of the model. models:
     other options for models, by glob; the first glob that matches the model id counts.
+    count_blocked: whether a prompt that a guardrail blocks counts as a request.
     """
 
     requests_per_minute: int | None = None
@@ -38,9 +39,10 @@ class Quotas:
     tokens_per_day: int | None = None
     output_rate: int | None = None
     models: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    count_blocked: bool = True
 
     def refuse(self, context: Context) -> Response | None:
-        """Return ThrottlingException if a quota is used up. Otherwise, count the request."""
+        """Return ThrottlingException if a quota is used up."""
         own, key = self._find(context), _make_key(context)
         most = context.prompt.max_tokens
         reserved = find_limits(context.model).output or 0 if most is None else most
@@ -65,8 +67,12 @@ class Quotas:
                     f" {limit} are allowed",
                     "ThrottlingException",
                 )
-        context.usage.add(key, context.now, requests=1)
         return None
+
+    def accept(self, context: Context, *, blocked: bool = False) -> None:
+        """Count the request, also one that a guardrail blocks unless the options say otherwise."""
+        if not blocked or self._find(context).count_blocked:
+            context.usage.add(_make_key(context), context.now, requests=1)
 
     def change(self, message: Message, context: Context) -> Message:
         """Count the tokens of the answer, and return it as it is."""

@@ -19,6 +19,8 @@ _QUOTAS: dict[str, Schema] = {
     "output_rate": make_count("The tokens that an output token uses. Default: of the model."),
 }
 
+_LIMITS = ("requests_per_minute", "tokens_per_minute", "tokens_per_day")
+
 SIMULATE: Schema = {
     "type": "object",
     "description": "Features of the service to simulate, by name. A rule can have its own.",
@@ -64,7 +66,12 @@ SIMULATE: Schema = {
         "quotas": {
             "description": "Errors for requests above a quota of each model.",
             "anyOf": [
-                {"type": "boolean", "enum": [False]},
+                {
+                    "type": "boolean",
+                    "enum": [False],
+                    "$comment": "quotas have no defaults, because accounts differ; set"
+                    " tokens_per_minute, for example, or one of the other options",
+                },
                 {
                     "type": "object",
                     "properties": {
@@ -72,14 +79,21 @@ SIMULATE: Schema = {
                         "models": {
                             "type": "object",
                             "description": "Other quotas of models, by glob. The first one counts.",
+                            "minProperties": 1,
                             "additionalProperties": {
                                 "type": "object",
                                 "properties": _QUOTAS,
+                                "minProperties": 1,
                                 "additionalProperties": False,
                             },
                         },
+                        "count_blocked": {
+                            "type": "boolean",
+                            "description": "Whether a prompt that a guardrail blocks counts as a"
+                            " request. Default: true.",
+                        },
                     },
-                    "minProperties": 1,
+                    "allOf": [{"anyOf": [{"required": [name]} for name in (*_LIMITS, "models")]}],
                     "additionalProperties": False,
                 },
             ],

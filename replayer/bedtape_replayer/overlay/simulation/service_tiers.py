@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bedtape_cassettes.families.content import Message
 from bedtape_cassettes.families.requests.service_tier import read_service_tier
 from bedtape_cassettes.model import Response
-from bedtape_replayer.overlay.simulation.context import Context
+from bedtape_replayer.overlay.simulation.context import Context, Feature
 from bedtape_replayer.overlay.simulation.models import has_tiers
 
 _TIERS = ("default", "flex", "priority", "reserved")
@@ -22,7 +21,7 @@ _UNSUPPORTED = "The provided service tier is not supported for this model."
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceTiers:
+class ServiceTiers(Feature):
     """supported: the tiers beside `default`; None for the tiers of the model."""
 
     supported: list[str] | None = None
@@ -43,7 +42,3 @@ class ServiceTiers:
             else _UNSUPPORTED
         )
         return context.refuse(text, f"service_tiers: {tier!r} is not supported")
-
-    def change(self, message: Message, context: Context) -> Message:  # noqa: ARG002 - a tier changes no answer
-        """Return the message."""
-        return message

@@ -22,7 +22,7 @@ from bedtape_cassettes.families.requests.output_schema import (
 )
 from bedtape_cassettes.format.json_schema import problems, render_value
 from bedtape_cassettes.model import JsonValue, Response
-from bedtape_replayer.overlay.simulation.context import Context
+from bedtape_replayer.overlay.simulation.context import Context, Feature
 from bedtape_replayer.overlay.simulation.schemas.rules import find_malformed, find_refusal
 
 _PREFIX = "The model returned the following errors: "
@@ -35,7 +35,7 @@ class Mismatch(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class StructuredOutput:
+class StructuredOutput(Feature):
     """check_answers: whether answers of rules must match. check_schemas: whether schemas that the
     service does not support are refused.
     """

@@ -63,6 +63,12 @@ class StateClient:
         self._sender: asyncio.Task[None] | None = None
         self._digests: dict[str, str] = {}
 
+    @property
+    def database(self) -> int:
+        """The number of the database. Channels are the same in all databases."""
+        number: int = self._redis.connection_pool.connection_kwargs.get("db") or 0
+        return number
+
     async def close(self) -> None:
         """Close the connections."""
         if self._sender is not None:

@@ -26,13 +26,20 @@ _RETRY_SECONDS: Final = 0.1
 
 
 class Keys:
-    """The keys of a namespace at the state server. lifetime: milliseconds; 0 for no limit."""
+    """The keys of a namespace at the state server, and its channel.
 
-    def __init__(self, namespace: str, lifetime: int) -> None:
+    database: is in the name of the channel, because a channel is the same in all databases.
+    lifetime: milliseconds; 0 for no limit.
+    """
+
+    def __init__(self, namespace: str, lifetime: int, database: int) -> None:
         self._prefix = f"bedtape:{namespace}:".encode()
         self._lifetime = b"%d" % lifetime
         self.namespace, self.names = self._prefix + b"namespace", self._prefix + b"sessions"
-        self.flush, self.histories = self._prefix + b"flush", self._prefix + b"history:"
+        self.flush, self.histories = (
+            self._prefix + b"flush:%d" % database,
+            self._prefix + b"history:",
+        )
 
     def find(self, name: str) -> tuple[bytes, bytes, bytes]:
         """The keys of the scripts for a session."""
@@ -47,6 +54,10 @@ class Keys:
         generation, cleared = fields.get(b"g", b""), fields.get(b"hg", b"0")
         return b"%b%b:%b:%b" % (self.histories, name.encode(), generation, cleared)
 
+    def list_parts(self, history: bytes) -> tuple[bytes, bytes]:
+        """The keys of a history: its calls, and a bit for each."""
+        return history, history + b":sent"
+
     def make_reply(self) -> bytes:
         """A new key for the answers to a reader."""
         return self._prefix + b"flushed:" + uuid4().hex.encode()
@@ -59,11 +70,16 @@ class SharedHistories:
         self._client = client
         self._keys = keys
         self._limit = limit
-        self._unsent: list[tuple[str, bytes, bytes]] = []
+        self._unsent: list[tuple[str, bytes, bytes, int]] = []
         self._sending = asyncio.Lock()
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._listener: asyncio.Task[None] | None = None
+
+    @property
+    def unsent(self) -> int:
+        """The number of outcomes that wait."""
+        return len(self._unsent)
 
     async def start(self) -> None:
         """Listen to the servers that read."""
@@ -80,7 +96,8 @@ class SharedHistories:
 
     def keep(self, copy: SessionCopy, outcome: Outcome) -> None:
         """Keep the outcome of a call until it is sent with others."""
-        self._unsent.append((copy.session.name, copy.generation, encode_outcome(outcome)))
+        encoded, number = encode_outcome(outcome), outcome.answer.call.number
+        self._unsent.append((copy.session.name, copy.generation, encoded, number))
         if len(self._unsent) >= _BATCH:
             self._start(self._flush())
         elif self._timer is None:
@@ -123,13 +140,11 @@ class SharedHistories:
             failed = [each for each, sent in zip(batch, results, strict=True) if not sent]
             self._unsent = [*failed, *self._unsent][-self._limit :]
 
-    async def _append(self, name: str, generation: bytes, outcome: bytes) -> bool:
-        """Send an outcome, and return whether the state server has answered.
-
-        A reader drops an outcome that was sent twice.
-        """
+    async def _append(self, name: str, generation: bytes, outcome: bytes, number: int) -> bool:
+        """Send an outcome, and return whether the state server has answered."""
         keys = (self._keys.find(name)[0], self._keys.histories)
-        arguments = (b"%d" % self._limit, self._keys.find_lifetime(name), outcome)
+        lifetime = self._keys.find_lifetime(name)
+        arguments = (b"%d" % self._limit, lifetime, outcome, b"%d" % number)
         try:
             await self._client.run(APPEND, keys, name.encode(), generation, *arguments)
         except StateUnavailable:

@@ -106,13 +106,19 @@ return 1
 
 # The outcome of a call. Keys: the hash of the session, and the prefix of histories. Arguments: the
 # name, the generation of the call, the number of calls that a history keeps, the lifetime, the
-# outcome. Does nothing if the session has begun anew.
+# outcome, the number of the call. Does nothing if the session has begun anew, or if the history has
+# the call: a server sends an outcome again if it got no answer. `sent` has a bit for each call.
 APPEND: Final = """
 local known = redis.call('HMGET', KEYS[1], 'g', 'hg')
 if known[1] ~= ARGV[2] then return 0 end
 local history = KEYS[2] .. ARGV[1] .. ':' .. known[1] .. ':' .. (known[2] or '0')
+local sent = history .. ':sent'
+if redis.call('SETBIT', sent, ARGV[6], 1) == 1 then return 0 end
 redis.call('XADD', history, 'MAXLEN', ARGV[3], '*', 'o', ARGV[5])
 redis.call('HINCRBY', KEYS[1], 'h', 1)
-if ARGV[4] ~= '0' then redis.call('PEXPIRE', history, ARGV[4]) end
+if ARGV[4] ~= '0' then
+  redis.call('PEXPIRE', history, ARGV[4])
+  redis.call('PEXPIRE', sent, ARGV[4])
+end
 return 1
 """

@@ -8,8 +8,9 @@ in a history yet.
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -19,8 +20,10 @@ from bedtape_replayer.answering.answer import Answer, Outcome
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.reply import build_error_reply, make_request_id
+from bedtape_replayer.api.monitor_routes import LOCAL
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.engine.session_state import SessionState, read_session
+from bedtape_replayer.server.monitoring.metrics import Measure
 from bedtape_replayer.server.shared.client import StateClient, StateUnavailable
 from bedtape_replayer.server.shared.copies import (
     FIRED,
@@ -36,12 +39,13 @@ from bedtape_replayer.server.shared.values import ValueDamaged
 
 # The error of a call while the state server cannot be asked. SDKs send such a call again.
 UNAVAILABLE: Final = "StateUnavailable"
+# The seconds that a probe waits for the state server. Kubernetes waits a second for the answer.
+_PROBE_SECONDS: Final = 0.5
 # A call that so many other calls of its session overtook is answered with 503.
 _MOST_TRIES: Final = 100
 _MOST_COPIES: Final = 20_000
 _SESSION = re.compile(r"/_bedtape/sessions/([^/?]+)")
 _RESET = re.compile(r"/_bedtape/reset/?(?:\?.*)?")
-_CONTROL = re.compile(r"/_(?:bedtape|fakecloud|reset)(?:/|$|\?)")
 
 
 class SharedState:
@@ -65,10 +69,11 @@ class SharedState:
         self._engine = engine
         self._client = StateClient(url)
         self._version = version
-        self._keys = Keys(namespace, int((lifetime or 0) * 1000))
+        self._keys = Keys(namespace, int((lifetime or 0) * 1000), self._client.database)
         self._histories = SharedHistories(self._client, self._keys, limit)
         self._copies: dict[str, SessionCopy] = {}
         self._clock = b"0"
+        self._failures = 0
         engine.share_outcome = self._keep
 
     async def start(self) -> None:
@@ -99,6 +104,21 @@ class SharedState:
         await self._histories.stop()
         await self._client.close()
 
+    def list_measures(self) -> Iterator[Measure]:
+        """The metrics of the sharing."""
+        yield Measure(
+            "bedtape_state_failures_total",
+            "counter",
+            "Requests that got StateUnavailable.",
+            lambda: self._failures,
+        )
+        yield Measure(
+            "bedtape_history_unsent_calls",
+            "gauge",
+            "Calls that are not yet in a history.",
+            lambda: self._histories.unsent,
+        )
+
     # -- calls -------------------------------------------------------------------------------------
 
     async def answer(
@@ -108,7 +128,11 @@ class SharedState:
         session, prefix, path = read_session(target, head)
         name = session or DEFAULT_SESSION
         try:
-            if self._engine.control is not None and _CONTROL.match(path):
+            control = self._engine.control
+            if control is not None and control.owns(path):
+                if LOCAL.match(path):
+                    await self._check()
+                    return self._engine.answer(method, target, head, body)
                 return await self._control(name, method, target, path, head, body)
             for _ in range(_MOST_TRIES):
                 call = prepared or self._engine.prepare(method, target, head, body)
@@ -117,11 +141,22 @@ class SharedState:
                     return answer
             raise StateUnavailable(f"{_MOST_TRIES} calls of other servers changed the session")
         except (StateUnavailable, ValueDamaged) as error:
+            self._failures += 1
             self._forget_copies()
             call = Call(name, method, path, head, body, prefix=prefix)
             message, request_id = f"bedtape: {error}; send the call again", make_request_id(body)
             reply = build_error_reply(503, UNAVAILABLE, message, request_id, call.dialect)
             return Answer(call, reply, "overlay", str(error))
+
+    async def _check(self) -> None:
+        """Find out whether the state server answers, for the readiness."""
+        try:
+            async with asyncio.timeout(_PROBE_SECONDS):
+                await self._client.send("PING")
+        except (StateUnavailable, TimeoutError):
+            self._engine.problems["state"] = "the state server does not answer"
+        else:
+            self._engine.problems.pop("state", None)
 
     async def _try(
         self, name: str, call: Call, request: tuple[str, str, Head, bytes]
@@ -267,7 +302,7 @@ class SharedState:
             *(kind + layer.encode() for layer in removed for kind in (MATCHED, FIRED)),
         )
         if action != "write" and copy.history:
-            await self._client.send("DEL", copy.history)
+            await self._client.send("DEL", *self._keys.list_parts(copy.history))
         # the next request reads what was written
         if session is not None:
             self._copy(session).document = b"-"
@@ -277,7 +312,10 @@ class SharedState:
 
     async def _drop_all(self, names: Iterable[str]) -> None:
         for name in names:
-            await self._client.send("DEL", self._keys.find(name)[0])
+            keys = [self._keys.find(name)[0]]
+            if (copy := self._copies.get(name)) is not None and copy.history:
+                keys += self._keys.list_parts(copy.history)
+            await self._client.send("DEL", *keys)
             await self._client.send("SREM", self._keys.names, name)
             self._engine.sessions.drop(name)
         self._copies.clear()

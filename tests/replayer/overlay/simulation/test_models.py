@@ -27,6 +27,7 @@ ROWS = {
     "us.anthropic.claude-opus-4-7": (1_000_000, 128_000, 4_096),
     "us.anthropic.claude-opus-4-8": (1_000_000, 128_000, 4_096),
     "us.anthropic.claude-opus-5": (1_000_000, 128_000, 512),
+    "us.anthropic.claude-fable-5": (1_000_000, 128_000, 512),
     "us.anthropic.claude-opus-5-5": (1_000_000, 128_000, 1_024),
     "us.anthropic.claude-sonnet-5": (1_000_000, 128_000, 1_024),
     "us.anthropic.claude-haiku-5-5": (1_000_000, 128_000, 1_024),

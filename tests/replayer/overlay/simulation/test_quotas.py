@@ -145,9 +145,51 @@ def test_without_max_tokens_the_output_of_the_model_is_reserved(bedrock: Replaye
     ask("Converse", bedrock.url, Asked(), stream=False, model="meta.llama3-70b-instruct-v1:0")
 
 
-@pytest.mark.parametrize("value", [True, {}, {"requests": 1}, {"tokens_per_minute": 0}])
-def test_quotas_need_numbers(bedrock: Replayer, value: Any) -> None:
-    with pytest.raises(OverlayInvalid, match="quotas"):
+@pytest.mark.parametrize("count", [None, True, False])
+def test_options_decide_whether_a_blocked_prompt_counts(
+    bedrock: Replayer, count: bool | None
+) -> None:
+    options: Any = {} if count is None else {"count_blocked": count}
+    bedrock.simulate(
+        guardrails={"abc": {"wordPolicyConfig": {"wordsConfig": [{"text": "secret"}]}}},
+        quotas={"requests_per_minute": 1, "tokens_per_minute": 100, **options},
+    )
+    named = {"guardrailIdentifier": "abc", "guardrailVersion": "1"}
+    blocked = Asked(("my secret",), max_tokens=80, more={"guardrailConfig": named})
+    told = ask("Converse", bedrock.url, blocked, stream=False)
+    assert (told.stop, told.input, told.output) == ("guardrail_intervened", 0, 0)
+    if count is False:
+        ask("Converse", bedrock.url, Asked(max_tokens=98), stream=False)  # no token is used
+        return
+    with pytest.raises(ClientError, match=REQUESTS):
+        ask("Converse", bedrock.url, Asked(max_tokens=98), stream=False)
+
+
+def test_a_rule_that_passes_a_request_on_does_not_count_it(bedrock: Replayer) -> None:
+    bedrock.reset()
+    bedrock.respond(lambda _: None, name="passes")
+    bedrock.respond(text="One two.")
+    bedrock.simulate(quotas={"requests_per_minute": 2})
+    for _ in range(2):
+        ask("Converse", bedrock.url, Asked(), stream=False)
+    with pytest.raises(ClientError, match=REQUESTS):
+        ask("Converse", bedrock.url, Asked(), stream=False)
+
+
+WRONG: list[tuple[Any, str]] = [
+    (True, "quotas have no defaults.* set tokens_per_minute"),
+    ({}, "the key 'tokens_per_minute'"),
+    ({"output_rate": 5}, "the key 'tokens_per_minute'"),
+    ({"requests": 1}, r"quotas\.requests: expected no key"),
+    ({"tokens_per_minute": 0}, "a number from 1"),
+    ({"models": {}}, r"quotas\.models: expected at least 1 member"),
+    ({"models": {"*": {}}}, r"quotas\.models\.\*: expected at least 1 of requests_per_minute"),
+]
+
+
+@pytest.mark.parametrize(("value", "message"), WRONG)
+def test_quotas_need_numbers(bedrock: Replayer, value: Any, message: str) -> None:
+    with pytest.raises(OverlayInvalid, match=message):
         bedrock.simulate(quotas=value)
 
 

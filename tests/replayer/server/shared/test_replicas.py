@@ -205,7 +205,11 @@ SCRIPTS: dict[str, list[Step]] = {
     ],
     "guardrails": [
         ("PUT", f"{S}/simulate", {"guardrails": {}}),
-        *[("POST", "/guardrails", {"name": name, **BLOCKED}) for name in ("a", "b")],
+        *[
+            ("POST", "/guardrails", {"name": name, "clientRequestToken": name, **BLOCKED})
+            for name in ("a", "b", "b", "a")
+        ],
+        ("POST", "/guardrails", {"name": "c", "clientRequestToken": "a", **BLOCKED}),
         *[("GET", "/guardrails", None)] * 2,
     ],
     "quotas of a model": [

@@ -1,19 +1,23 @@
 """CreateGuardrail and the other operations of the control plane, on the guardrails of a session.
 
-Shapes are from botocore's service model. A guardrail is READY at once. What the service writes in
-the messages of these errors is not known; the texts here are bedtape's own.
+Shapes are from botocore's service model. A guardrail is READY at once. Of the messages of errors,
+only the one for a name that is taken is known; the other texts are bedtape's own. A request with
+the token of an earlier one gets the answer of the earlier one (docs.aws.amazon.com/bedrock/latest/
+APIReference/API_CreateGuardrail.html).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from bedtape_cassettes.families.family import JsonObject
 from bedtape_cassettes.families.guardrail import make_arn
+from bedtape_cassettes.families.shared import json_access
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.format.json_schema import Schema, problems
 from bedtape_cassettes.model import Body, JsonValue, Response
@@ -32,6 +36,10 @@ from bedtape_replayer.overlay.simulation.guardrails.store import (
 # The virtual clock's zero, so that equal tests get equal answers.
 _BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 _MOST_LISTED = 1000
+_TOKEN = "clientRequestToken"  # noqa: S105 - the name of a member
+# Several logs of deployments.
+_NAME_TAKEN = "Another guardrail in your account already has this name."
+_OTHER_REQUEST = f"bedtape: another request with other members had this {_TOKEN}"
 # The members of the request, and of the answer of GetGuardrail.
 _MEMBERS = {
     "topicPolicyConfig": ("topicPolicy", {"topicsConfig": "topics"}),
@@ -104,6 +112,34 @@ class _Request:
             raise _missing(identifier)
         return dict(sorted(versions.items(), key=lambda pair: (pair[0] != DRAFT, pair[0])))
 
+    @property
+    def signature(self) -> tuple[str, bytes]:
+        """The token of the request, and a digest of its other members."""
+        members = {name: value for name, value in self.body.items() if name != _TOKEN}
+        digest = blake2b(bodies.compact(members), digest_size=16).digest()
+        return json_access.text(self.body, _TOKEN), digest
+
+    def find_made(self, versions: Mapping[str, Version]) -> str | None:
+        """Return the name of what a request with the same token has created, or None.
+
+        Raises _Refusal if that request was another one.
+        """
+        token, digest = self.signature
+        for name, version in versions.items():
+            if token and version.request[0] == token:
+                if version.request[1] != digest:
+                    raise _Refusal("ConflictException", _OTHER_REQUEST)
+                return name
+        return None
+
+    def check_name(self, document: JsonObject, identifier: str | None = None) -> None:
+        """Raise _Refusal if another guardrail than `identifier` has the name of the document."""
+        drafts = [(name, guardrail.versions[DRAFT].policy) for name, guardrail in self.store]
+        drafts += [(name.partition(":")[0], policy) for name, policy in self.policies.items()]
+        for name, policy in drafts:
+            if name != identifier and policy.document.get("name", name) == document["name"]:
+                raise _Refusal("ConflictException", _NAME_TAKEN)
+
     def check_own(self, identifier: str) -> None:
         """Raise _Refusal if no request has created the guardrail."""
         if self.store.get(identifier) is not None:
@@ -132,12 +168,13 @@ def answer_control(
 
 def _create(request: _Request) -> JsonObject:
     document = request.read(REQUEST)
-    names = {v.policy.document.get("name") for _, g in request.store for v in g.versions.values()}
-    if document["name"] in names:
-        raise _Refusal("ConflictException", f"a guardrail has the name {document['name']} already")
+    drafts = {name: guardrail.versions[DRAFT] for name, guardrail in request.store}
+    if (made := request.find_made(drafts)) is not None:
+        return {**_name(made), "version": DRAFT, "createdAt": _time(drafts[made].created)}
+    request.check_name(document)
     if len(request.store) >= MOST:
         raise _Refusal("ServiceQuotaExceededException", f"an account has {MOST} guardrails at most")
-    identifier = request.store.create(document, request.now)
+    identifier = request.store.create(document, request.now, request.signature)
     return {**_name(identifier), "version": DRAFT, "createdAt": _time(request.now)}
 
 
@@ -200,20 +237,26 @@ def _update(request: _Request) -> JsonObject:
     identifier = request.identifier
     request.check_own(identifier)
     document = request.read(REQUEST)
-    created = request.list_versions(identifier)[DRAFT].created
-    request.store.keep(identifier, DRAFT, Version(Policy(document), created, request.now))
+    request.check_name(document, identifier)
+    draft = request.list_versions(identifier)[DRAFT]
+    version = replace(draft, policy=Policy(document), updated=request.now)
+    request.store.keep(identifier, DRAFT, version)
     return {**_name(identifier), "version": DRAFT, "updatedAt": _time(request.now)}
 
 
 def _add_version(request: _Request) -> JsonObject:
     identifier, description = request.identifier, request.body.get("description")
     request.check_own(identifier)
-    if len(request.list_versions(identifier)) > MOST_VERSIONS:
+    versions = request.list_versions(identifier)
+    numbered = {name: version for name, version in versions.items() if name != DRAFT}
+    if (made := request.find_made(numbered)) is not None:
+        return {"guardrailId": identifier, "version": made}
+    if len(numbered) >= MOST_VERSIONS:
         raise _Refusal(
             "ServiceQuotaExceededException", f"a guardrail has {MOST_VERSIONS} versions at most"
         )
     text = description if isinstance(description, str) else None
-    number = request.store.add_version(identifier, request.now, text)
+    number = request.store.add_version(identifier, request.now, text, request.signature)
     return {"guardrailId": identifier, "version": number}
 
 

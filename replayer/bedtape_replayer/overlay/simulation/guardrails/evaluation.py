@@ -18,11 +18,12 @@ from bedtape_cassettes.families.family import JsonObject
 from bedtape_cassettes.families.guardrail import count_units
 from bedtape_cassettes.families.shared import json_access
 from bedtape_cassettes.model import JsonValue
-from bedtape_replayer.overlay.simulation.guardrails.lists import COMMON
+from bedtape_replayer.overlay.simulation.guardrails.lists import COMMON, LETTER, UNSPACED
 from bedtape_replayer.overlay.simulation.guardrails.policy import LEVELS, Item, Policy, Side
 
-_WORDS = re.compile(r"\w+")
-_SENTENCES = re.compile(r"[^.!?\n]+[.!?]?")
+# Where words have no spaces between them, a character is a word.
+_WORDS = re.compile(f"{LETTER}+|[{UNSPACED}]")
+_SENTENCES = re.compile(r"[^.!?。！？\n]+[.!?。！？]?")
 _DONE = {"BLOCK": "BLOCKED", "ANONYMIZE": "ANONYMIZED", "NONE": "NONE"}
 
 
@@ -320,7 +321,7 @@ def rate_grounding(answer: str, sources: str, query: str) -> float:
     """The share of the answer's words that are in the source or in the query. Questions
     and common words do not count.
     """
-    claims = [each for each in _SENTENCES.findall(answer) if not each.endswith("?")]
+    claims = [each for each in _SENTENCES.findall(answer) if not each.endswith(("?", "？"))]
     words = _count_words(" ".join(claims))
     return _share(words, _count_words(sources) | _count_words(query))
 

@@ -19,14 +19,13 @@ from bedtape_cassettes.families.content import (
     Message,
     Refusal,
     Text,
-    Usage,
 )
 from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.guardrail import GuardrailRequest
 from bedtape_cassettes.families.rendering import render
 from bedtape_cassettes.families.shared.synthesis import usage_of
 from bedtape_cassettes.model import Response
-from bedtape_replayer.overlay.simulation.context import Chance, Context
+from bedtape_replayer.overlay.simulation.context import Chance, Context, Feature
 from bedtape_replayer.overlay.simulation.guardrails import control_plane
 from bedtape_replayer.overlay.simulation.guardrails.evaluation import (
     Evaluation,
@@ -34,6 +33,7 @@ from bedtape_replayer.overlay.simulation.guardrails.evaluation import (
     evaluate,
 )
 from bedtape_replayer.overlay.simulation.guardrails.guarded_content import (
+    find_mistake,
     is_asynchronous,
     read_answer,
     read_prompt,
@@ -53,7 +53,7 @@ _IDENTIFIER = re.compile(
 )
 
 
-class Guardrails:
+class Guardrails(Feature):
     """policies: documents by the guardrail's id, or by its id and version, as in `abc123:2`."""
 
     def __init__(self, /, **policies: Any) -> None:
@@ -78,6 +78,8 @@ class Guardrails:
             context.error = answer.error
             context.notes.append(f"guardrails: {call.operation}")
             return answer.response
+        if (mistake := find_mistake(call)) is not None:
+            return context.refuse(mistake, f"guardrails: {mistake}")
         if (request := read_request(call)) is None:
             return None
         if (policy := self._find(request, context)) is None:
@@ -112,10 +114,6 @@ class Guardrails:
         before = evaluate(policy, "INPUT", prompt, full=request.full)
         after = evaluate(policy, "OUTPUT", read_answer(message, prompt), full=request.full)
         _note(context, "prompt", before)
-        if before.blocked:  # a rule names the family, which was not known before the rule
-            text, outcome = policy.input_message, _make_outcome(request, before, None)
-            blocked = Message((Text(text),), _STOP, usage=Usage(0, 0), guardrail=outcome)
-            return replace(blocked, pieces=(text,))
         late = is_asynchronous(context.call)
         _note(context, "answer", after, masks=not late)
         if not after.blocked and (late or not after.masked):
@@ -168,6 +166,7 @@ def _render(message: Message, context: Context) -> Response:
         model=call.model,
         body=call.body,
         chance=chance,
+        family=context.family,
         service=call.service,
         header=call.head.get,
     )

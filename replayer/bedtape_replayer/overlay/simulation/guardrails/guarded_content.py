@@ -21,6 +21,7 @@ from bedtape_cassettes.families.guardrail import (
     read_guardrail_headers,
 )
 from bedtape_cassettes.families.shared import json_access
+from bedtape_cassettes.families.table import INVOKE
 from bedtape_cassettes.model import JsonValue
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.overlay.simulation.guardrails.evaluation import GuardedContent
@@ -32,6 +33,9 @@ _TAG = re.compile(
     re.DOTALL,
 )
 _CONFIG = "amazon-bedrock-guardrailConfig"
+_JSON = "application/json"
+# If a program names no type, boto3 sends none, and the SDK for JavaScript sends octet-stream.
+_JSON_TYPES = (_JSON, "application/octet-stream", "")
 
 
 def read_request(call: Call) -> GuardrailRequest | None:
@@ -44,6 +48,24 @@ def read_request(call: Call) -> GuardrailRequest | None:
     if call.operation in _CONVERSE:
         return read_guardrail(body)
     return read_guardrail_headers(call.head.get)
+
+
+def find_mistake(call: Call) -> str | None:
+    """Return what is wrong with how a request names its guardrail, or None.
+
+    Source: docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModel.html. The texts
+    of the service are not known.
+    """
+    request = read_request(call)
+    if request is not None and not request.version:
+        return "guardrailVersion must be specified with guardrailIdentifier."
+    if call.operation not in INVOKE:
+        return None
+    if request is None:
+        named = isinstance(call.json, dict) and _CONFIG in call.json
+        return f"{_CONFIG} must have a guardrailIdentifier." if named else None
+    kind = (call.head.get("content-type") or "").partition(";")[0].strip().lower()
+    return None if kind in _JSON_TYPES else f"With a guardrail, contentType must be {_JSON}."
 
 
 def is_asynchronous(call: Call) -> bool:

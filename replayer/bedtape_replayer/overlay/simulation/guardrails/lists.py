@@ -9,6 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+# Thai, Lao, Myanmar, Khmer, Japanese, Chinese and Korean, which write words or particles without
+# spaces between them.
+UNSPACED = (
+    r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf"
+    r"\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
+)
+# A letter or digit beside which a word does not end.
+LETTER = rf"[^\W{UNSPACED}]"
+
 PROFANITY = (
     "arse",
     "arsehole",

@@ -17,7 +17,7 @@ from bedtape_cassettes.families.shared import json_access
 from bedtape_cassettes.format.patterns import compile_pattern, find_spans
 from bedtape_cassettes.lazy import lazy_property
 from bedtape_cassettes.model import JsonValue
-from bedtape_replayer.overlay.simulation.guardrails.lists import FILTERS, PROFANITY
+from bedtape_replayer.overlay.simulation.guardrails.lists import FILTERS, LETTER, PROFANITY
 from bedtape_replayer.overlay.simulation.guardrails.sensitive import find_kind
 
 Side: TypeAlias = Literal["INPUT", "OUTPUT"]
@@ -25,14 +25,16 @@ Span: TypeAlias = tuple[int, int]
 
 LEVELS = ("LOW", "MEDIUM", "HIGH")
 BLOCKED = "Sorry, the model cannot answer this question."
-_WORDS = re.compile(r"\w+")
+# A word, with signs that are a part of it: C++, C#, .NET, @home.
+_WORDS = re.compile(r"(?:(?<!\S)[.@#$])?\w+(?:[+#]+(?!\w))?")
 
 
 class Matcher:
     """Finds texts and patterns in a text, in any case of letters.
 
     phrases: found as whole words; what is between their words does not count. texts: found as they
-    are, as whole words. patterns: of the user.
+    are, as whole words. In scripts without spaces between words, also inside a longer text.
+    patterns: of the user.
     """
 
     def __init__(
@@ -68,9 +70,12 @@ class Matcher:
 
 def _find_bounds(literal: str) -> tuple[str, str]:
     """Return what makes an escaped text a whole word, if it begins and ends with letters."""
-    before = r"(?<!\w)" if _WORDS.match(literal) else ""
-    after = r"(?!\w)" if _WORDS.match(literal[-1]) else ""
+    before = f"(?<!{LETTER})" if _LETTER.match(literal) else ""
+    after = f"(?!{LETTER})" if _LETTER.match(literal[-1]) else ""
     return before, after
+
+
+_LETTER = re.compile(LETTER)
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,6 +121,11 @@ POLICY = make_optional(_PROPERTIES, description="A policy, as in the request of 
 GUARDRAILS: Schema = {
     "type": "object",
     "description": "Policies by the guardrail's id, or by its id and version, as in abc123:2.",
+    "propertyNames": {
+        "pattern": r"^[a-z0-9]+(:([1-9][0-9]{0,7}|DRAFT))?$",
+        "$comment": "requests name a guardrail by an id of small letters and digits, or by an ARN"
+        " that ends in it; write abc123, or abc123:2 for version 2",
+    },
     "additionalProperties": POLICY,
 }
 # The members of a request of CreateGuardrail that have no effect here.

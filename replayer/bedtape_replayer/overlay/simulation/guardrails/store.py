@@ -25,13 +25,14 @@ _BYTES, _FACTOR = 1_000, 8
 @dataclass(slots=True)
 class Version:
     """One version of a guardrail. created, updated: seconds of the virtual clock. description: of
-    the version.
+    the version. request: the token of the request that created it, and a digest of the request.
     """
 
     policy: Policy
     created: float
     updated: float
     description: str | None = None
+    request: tuple[str, bytes] = ("", b"")
 
     @property
     def size(self) -> int:
@@ -65,22 +66,31 @@ class GuardrailStore:
         """Return the guardrail with this id, or None."""
         return self._guardrails.get(identifier)
 
-    def create(self, document: JsonObject, now: float) -> str:
+    def create(
+        self, document: JsonObject, now: float, request: tuple[str, bytes] = ("", b"")
+    ) -> str:
         """Add a guardrail and return its id, which depends on its name and its number."""
         self._made += 1
         seed = f"{document.get('name')}/{self._made}".encode(errors="replace")
         digest = blake2b(seed, digest_size=12).digest()
         identifier = "".join("abcdefghijklmnopqrstuvwxyz0123456789"[each % 36] for each in digest)
         self._guardrails[identifier] = Guardrail()
-        self.keep(identifier, DRAFT, Version(Policy(document), now, now))
+        self.keep(identifier, DRAFT, Version(Policy(document), now, now, request=request))
         return identifier
 
-    def add_version(self, identifier: str, now: float, description: str | None) -> str:
+    def add_version(
+        self,
+        identifier: str,
+        now: float,
+        description: str | None,
+        request: tuple[str, bytes] = ("", b""),
+    ) -> str:
         """Copy the draft to a new version and return the version's number."""
         guardrail = self._guardrails[identifier]
         guardrail.made += 1
         draft = guardrail.versions[DRAFT]
-        self.keep(identifier, str(guardrail.made), Version(draft.policy, now, now, description))
+        version = Version(draft.policy, now, now, description, request)
+        self.keep(identifier, str(guardrail.made), version)
         return str(guardrail.made)
 
     def keep(self, identifier: str, name: str, version: Version) -> None:
@@ -125,4 +135,7 @@ class GuardrailStore:
 
 def _dump_versions(guardrail: Guardrail) -> Iterator[tuple[object, ...]]:
     for name, each in guardrail.versions.items():
-        yield name, each.policy.document, each.created, each.updated, each.description
+        yield (
+            *(name, each.policy.document, each.created, each.updated),
+            *(each.description, each.request),
+        )

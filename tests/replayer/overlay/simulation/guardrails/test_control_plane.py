@@ -149,12 +149,76 @@ def test_policies_of_the_overlay_are_read_only(bedrock: Replayer) -> None:
 
 def test_names_and_numbers_have_limits(bedrock: Replayer) -> None:
     control, identifier = _client(bedrock), _create(bedrock)
-    with pytest.raises(control.exceptions.ConflictException, match="mine"):
+    with pytest.raises(control.exceptions.ConflictException, match="already has this name"):
         _create(bedrock)
     for _ in range(MOST_VERSIONS):
         control.create_guardrail_version(guardrailIdentifier=identifier)
     with pytest.raises(control.exceptions.ServiceQuotaExceededException):
         control.create_guardrail_version(guardrailIdentifier=identifier)
+
+
+def test_a_name_belongs_to_one_guardrail(bedrock: Replayer) -> None:
+    bedrock.simulate(guardrails={"abc": {"name": "given"}, "def": {}})
+    control, first = _client(bedrock), _create(bedrock)
+    second = _create(bedrock, "second")
+    for name in ("second", "given", "def"):
+        with pytest.raises(control.exceptions.ConflictException, match="already has this name"):
+            control.update_guardrail(guardrailIdentifier=first, name=name, **TEXTS)
+    assert control.get_guardrail(guardrailIdentifier=first)["name"] == "mine"
+    control.update_guardrail(guardrailIdentifier=first, name="mine", **TEXTS)
+    control.update_guardrail(guardrailIdentifier=first, name="renamed", **TEXTS)
+    control.update_guardrail(guardrailIdentifier=second, name="mine", **TEXTS)
+
+
+def test_a_request_with_the_same_token_creates_nothing(bedrock: Replayer) -> None:
+    """The SDKs send a request that got no answer again, with the same token."""
+    control, token = _client(bedrock), {"clientRequestToken": "token-1"}
+    identifier = _create(bedrock, **token)
+    bedrock.advance(60)
+    assert _create(bedrock, **token) == identifier
+    control.update_guardrail(guardrailIdentifier=identifier, name="renamed", **TEXTS)
+    assert _create(bedrock, **token) == identifier
+    with pytest.raises(control.exceptions.ConflictException, match="clientRequestToken"):
+        _create(bedrock, description="Another one.", **token)
+    assert len(control.list_guardrails()["guardrails"]) == 1
+    request = {"guardrailIdentifier": identifier, **token}
+    assert [control.create_guardrail_version(**request)["version"] for _ in range(2)] == ["1", "1"]
+    with pytest.raises(control.exceptions.ConflictException, match="clientRequestToken"):
+        control.create_guardrail_version(description="Another one.", **request)
+    control.delete_guardrail(guardrailIdentifier=identifier)
+    assert _create(bedrock, **token) != identifier
+
+
+def test_an_answer_that_is_lost_is_not_created_twice(bedrock: Replayer) -> None:
+    bedrock.fault(reset={}, when={"operation": "CreateGuardrail"}, times=1)
+    identifier = _create(bedrock)
+    assert [call.status for call in bedrock.calls] == [None, 202]
+    assert [each["id"] for each in _client(bedrock).list_guardrails()["guardrails"]] == [identifier]
+
+
+INVALID: list[dict[str, Any]] = [
+    {"name": "my guardrail!"},
+    {"blockedInputMessaging": "x" * 501},
+    {"wordPolicyConfig": {"wordsConfig": [{"text": "x" * 101}]}},
+]
+
+
+@pytest.mark.parametrize("more", INVALID)
+def test_a_request_that_the_service_refuses_is_refused(
+    bedrock: Replayer, more: dict[str, Any]
+) -> None:
+    control = _client(bedrock)
+    with pytest.raises(control.exceptions.ValidationException, match="1 validation error detected"):
+        control.create_guardrail(**{"name": "mine", **TEXTS, **more})
+    assert bedrock.calls[-1].source == "validation"
+    runtime = _client(bedrock, "bedrock-runtime")
+    with pytest.raises(ClientError, match=r"1 validation error detected.*source"):
+        runtime.apply_guardrail(
+            guardrailIdentifier="abc",
+            guardrailVersion="1",
+            source="ANSWER",
+            content=[{"text": {"text": "x"}}],
+        )
 
 
 def test_a_request_of_another_form_is_refused(bedrock: Replayer) -> None:

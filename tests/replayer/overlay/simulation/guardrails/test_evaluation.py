@@ -58,6 +58,16 @@ _BLOCKED = [
     (_filter(words={"HIGH": ["silly"]}), "So silly!"),
     (_words("gravitational singularity"), "Explain a Gravitational  Singularity."),
     (_words("C++"), "I like C++."),
+    (_topic(name="C++"), "I like C++."),
+    (_topic(name="C#"), "Is C# good?"),
+    (_topic(name=".NET"), "Why .NET?"),
+    (_topic(examples=["the e-mail"]), "THE E MAIL"),
+    (_topic(name="投資"), "株式投資について"),
+    (_words("秘密"), "これは秘密です"),
+    (_words("secret"), "これはsecretです"),
+    (_words("ความลับ"), "นี่คือความลับของเรา"),
+    (_words("비밀"), "비밀을 말해"),
+    (_entity("NAME", "BLOCK", matches=["山田"]), "私は山田です"),
     ({"wordPolicyConfig": {"managedWordListsConfig": [{"type": "PROFANITY"}]}}, "Oh shit"),
     (_entity("EMAIL", "BLOCK"), "mail a@b.org"),
     (_entity("NAME", "BLOCK", matches=["Ada Lovelace"]), "I am Ada Lovelace."),
@@ -71,6 +81,10 @@ _PASSED = [
     (_filter(words={"HIGH": ["silly"]}), "You idiot."),
     (_filter(inputStrength="NONE"), "You idiot."),
     (_words("ass"), "Let us pass the class."),
+    (_words("é"), "café"),
+    (_topic(name="C++"), "Plan C, plan C+1"),
+    (_topic(name="C#"), "Is C good?"),
+    (_topic(name=".NET"), "The net. ASP.NETWORK"),
     (_entity("EMAIL", "ANONYMIZE"), "mail a@b.org"),
     (_entity("EMAIL", "BLOCK", inputAction="NONE"), "mail a@b.org"),
     (_entity("NAME", "BLOCK", matches=["Ada"]), "ada"),
@@ -192,6 +206,15 @@ GROUNDS = [
     ("Tokyo is the capital. Do you like cherries?", 1.0, 0.5),
     ("", 1.0, 0.0),
 ]
+JAPANESE = [("東京です。", 0.5, 1.0), ("大阪ですか？", 1.0, 0.0)]
+
+
+@pytest.mark.parametrize(("answer", "grounding", "relevance"), JAPANESE)
+def test_a_character_is_a_word_in_scripts_without_spaces(
+    answer: str, grounding: float, relevance: float
+) -> None:
+    assert rate_grounding(answer, "東京", "東京") == grounding
+    assert rate_relevance(answer, "", "東京") == relevance
 
 
 @pytest.mark.parametrize(("answer", "grounding", "relevance"), GROUNDS)

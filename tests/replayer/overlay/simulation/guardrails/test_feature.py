@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from bedtape_cassettes.families.reading import content_of
 from bedtape_cassettes.families.rendering import render
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.format.bodies import compact
+from bedtape_cassettes.format.json_view import read_values
 from bedtape_cassettes.model import Cassette, Interaction, Request
 from bedtape_replayer import Replayer
 from bedtape_replayer.answering.call import Call
@@ -70,14 +73,12 @@ def _name_guardrail(api: str, stream: bool) -> dict[str, Any]:
     """What a request of an API contains to name the guardrail."""
     if api == "Converse":
         return {"guardrailConfig": {**NAMED, "trace": "enabled"}}
+    if api == "InvokeModel":
+        return {**NAMED, "trace": "ENABLED"}
     return {"extra_headers": HEADERS}
 
 
-# InvokeModel has parameters of boto3 for the headers; it has tests of its own below.
-_APIS = [form for form in FORMS if form[0] != "InvokeModel"]
-
-
-@pytest.mark.parametrize(("api", "stream"), _APIS, ids=name_form)
+@pytest.mark.parametrize(("api", "stream"), FORMS, ids=name_form)
 def test_a_prompt_is_blocked_before_a_rule_answers(
     bedrock: Replayer, api: str, stream: bool
 ) -> None:
@@ -92,7 +93,83 @@ def test_a_prompt_is_blocked_before_a_rule_answers(
     assert call.simulated == ("guardrails: prompt blocked by the word 'secret'",)
 
 
-@pytest.mark.parametrize(("api", "stream"), _APIS, ids=name_form)
+@pytest.mark.parametrize(("api", "stream"), FORMS, ids=name_form)
+def test_a_function_is_not_called_for_a_prompt_that_is_blocked(
+    bedrock: Replayer, api: str, stream: bool
+) -> None:
+    prompts: list[str] = []
+
+    def answer(call: Call) -> str:
+        prompts.append(call.prompt.last)
+        return "Hello."
+
+    bedrock.respond(answer, name="only")
+    more = _name_guardrail(api, stream)
+    texts = [
+        ask(api, bedrock.url, Asked((prompt,), more=more), stream=stream).text
+        for prompt in ("my secret", "hello")
+    ]
+    assert (texts, prompts) == (["No question.", "Hello."], ["hello"])
+    assert [call.by for call in bedrock.calls] == [None, "only"]
+
+
+def test_an_answer_that_cannot_be_made_is_not_made_for_a_blocked_prompt(bedrock: Replayer) -> None:
+    bedrock.respond(tool={"name": "find"}, prompt_contains="tool")
+    bedrock.respond(text="Answer {{ tool_result get_order }}.")
+    named = _name_guardrail("Converse", stream=False)
+    for prompt in ("secret tool", "secret"):
+        told = ask("Converse", bedrock.url, Asked((prompt,), more=named), stream=False)
+        assert told.text == "No question."
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("rules", [0, 1])
+def test_a_blocked_prompt_of_responses_is_kept(bedrock: Replayer, stream: bool, rules: int) -> None:
+    for _ in range(rules):
+        bedrock.respond(text="Hello.")
+    client = openai.OpenAI(base_url=f"{bedrock.url}/openai/v1", api_key="x", max_retries=0)
+    create = partial(client.responses.create, model="openai.gpt-oss-20b")
+    if stream:
+        *_, last = create(input="my secret", stream=True, extra_headers=HEADERS)
+        made = last.response
+    else:
+        made = create(input="my secret", extra_headers=HEADERS)
+    assert client.responses.retrieve(made.id).output_text == "No question."
+    assert [each.source for each in bedrock.calls] == ["simulation"] * 2
+    assert (bedrock.calls[1].text, bedrock.calls[1].by) == ("No question.", None)
+    again = create(input="And now?", previous_response_id=made.id, extra_headers=HEADERS)
+    assert again.output_text == "No question."  # the conversation still contains the word
+    client.responses.delete(made.id)
+    with pytest.raises(openai.NotFoundError):
+        client.responses.retrieve(made.id)
+
+
+@pytest.mark.parametrize(("api", "stream"), FORMS, ids=name_form)
+def test_max_tokens_cuts_before_a_guardrail_evaluates_the_answer(
+    bedrock: Replayer, api: str, stream: bool
+) -> None:
+    """docs.aws.amazon.com, "How Amazon Bedrock Guardrails works": what the model has answered is
+    evaluated. So a mask is complete, and what the model did not write is not evaluated.
+    """
+    bedrock.simulate(limits=True, guardrails={"abc123": POLICY})
+    bedrock.respond(text="To bob@example.com, and then on to the secret.")
+    more = _name_guardrail(api, stream)
+    texts = [
+        ask(api, bedrock.url, Asked(max_tokens=most, more=more), stream=stream).text
+        for most in (3, 6, 40)
+    ]
+    assert texts == ["To bob@examp", "To {EMAIL}, and ", "No answer."]
+    if stream:
+        response = bedrock.calls[1].outcome.answer.response
+        assert response is not None
+        assert any("{EMAIL}" in str(value) for value in read_values(response.body))
+    assert bedrock.calls[1].simulated == (
+        "limits: max_tokens cut 12 tokens to 6",
+        "guardrails: answer masked EMAIL",
+    )
+
+
+@pytest.mark.parametrize(("api", "stream"), FORMS, ids=name_form)
 def test_an_answer_is_blocked_or_masked(bedrock: Replayer, api: str, stream: bool) -> None:
     bedrock.respond(answers=["The secret is 7.", "Write to bob@example.com, please."])
     more = _name_guardrail(api, stream)
@@ -119,6 +196,51 @@ def test_an_answer_without_a_guardrail_is_not_changed(
     before, after = bedrock.calls
     assert before.outcome.answer.reply.body == after.outcome.answer.reply.body
     assert after.simulated == ()
+
+
+# docs.aws.amazon.com, InvokeModel: "An error will be thrown in the following situations".
+MISTAKES: list[tuple[dict[str, str], dict[str, Any], str]] = [
+    ({"guardrailIdentifier": "abc123"}, {}, "guardrailVersion must be specified"),
+    ({}, {"amazon-bedrock-guardrailConfig": {"tagSuffix": "a"}}, "must have a guardrailIdentifier"),
+    ({**NAMED, "contentType": "text/plain"}, {}, "contentType must be application/json"),
+]
+
+
+@pytest.mark.parametrize(("named", "members", "message"), MISTAKES)
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_a_guardrail_that_is_half_named_is_an_error(
+    bedrock: Replayer, named: dict[str, str], members: dict[str, Any], message: str, stream: bool
+) -> None:
+    bedrock.respond(text="Hello.")
+    body = {
+        "anthropic_version": "bedrock-2023-05-31",
+        "max_tokens": 50,
+        "messages": [{"role": "user", "content": "hello"}],
+        **members,
+    }
+    client = _runtime(bedrock)
+    invoke = client.invoke_model_with_response_stream if stream else client.invoke_model
+    request = {"modelId": CLAUDE, "body": json.dumps(body), **named}
+    with pytest.raises(client.exceptions.ValidationException, match=message):
+        invoke(**request)
+    assert bedrock.calls[-1].source == "simulation"
+    bedrock.simulate(guardrails=False)
+    with closing(invoke(**request)["body"]):
+        assert bedrock.calls[-1].source == "rule"
+
+
+@pytest.mark.parametrize(("api", "stream"), FORMS, ids=name_form)
+def test_a_guardrail_without_a_version_is_an_error(
+    bedrock: Replayer, api: str, stream: bool
+) -> None:
+    bedrock.respond(text="Hello.")
+    more: dict[str, Any] = {"extra_headers": {"X-Amzn-Bedrock-GuardrailIdentifier": "abc123"}}
+    if api in ("Converse", "InvokeModel"):
+        more = {"guardrailIdentifier": "abc123"}
+        more = {"guardrailConfig": more} if api == "Converse" else more
+    errors = (ClientError, openai.BadRequestError, anthropic.BadRequestError)
+    with pytest.raises(errors, match="guardrailVersion must be specified"):
+        ask(api, bedrock.url, Asked(more=more), stream=stream)
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
@@ -327,7 +449,7 @@ def test_a_rule_can_have_its_own_guardrails(bedrock: Replayer) -> None:
 def test_a_prompt_to_a_model_whose_family_a_rule_names_is_blocked(
     bedrock: Replayer, stream: bool
 ) -> None:
-    bedrock.respond(text="Hello.", family="llama")
+    bedrock.respond(lambda call: pytest.fail(call.prompt.last), family="llama")
     arn = "arn:aws:bedrock:us-east-1:123456789012:imported-model/abcdefghijkl"
     request = {"modelId": arn, "body": json.dumps({"prompt": "my secret"}), **NAMED}
     client = _runtime(bedrock)
@@ -368,6 +490,16 @@ def test_a_wrong_policy_is_refused_with_its_place(
 ) -> None:
     with pytest.raises(OverlayInvalid, match=rf"guardrails\.abc123.*{message}"):
         bedrock.simulate(guardrails={"abc123": policy})
+
+
+_ARN = "arn:aws:bedrock:us-east-1:123456789012:guardrail/abc123"
+
+
+@pytest.mark.parametrize("name", ["", "Abc", "a:b:c", "abc:v1", "abc:0", "my-guardrail", _ARN])
+def test_an_id_that_no_request_can_name_is_refused(bedrock: Replayer, name: str) -> None:
+    with pytest.raises(OverlayInvalid, match=r"guardrails: .*write abc123, or abc123:2 for"):
+        bedrock.simulate(guardrails={name: POLICY})
+    bedrock.simulate(guardrails={"abc:DRAFT": POLICY, "0": POLICY, "abc:12345678": POLICY})
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])

@@ -301,6 +301,14 @@ public final class Rule {
             models = value;
             return this;
         }
+
+        @JsonProperty("count_blocked") public Boolean countBlocked;
+
+        /** Whether a prompt that a guardrail blocks counts as a request. Default: true. */
+        public ModelQuotas countBlocked(Boolean value) {
+            countBlocked = value;
+            return this;
+        }
     }
 
     /** A part of Simulate. */
