@@ -101,7 +101,7 @@ lock:
 	  tests/examples/testcontainers/python/requirements.txt -o .ci/locks/containers.txt
 
 clean:
-	rm -rf $(VENV) .venv-record .venv-record-newer .venv-bench .venv-compiled .venv-containers docs/_build $(NODE:%=%/node_modules) $(NODE:%=%/build) clients/typescript/dist tests/clients/rust/target $(JAVA:%/.fetched=%)
+	rm -rf $(VENV) .venv-record .venv-record-newer .venv-bench .venv-compiled .venv-containers docs/_build $(NODE:%=%/node_modules) $(NODE:%=%/build) clients/typescript/dist tests/clients/retries/rust/target $(JAVA:%/.fetched=%)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -137,8 +137,8 @@ $(CHECK): $(TEST)
 
 # Clients and examples in other languages are tested where their tools are; the tests that need them say so where not.
 # What comes from outside is fetched here, so that the tests need no network.
-.PHONY: examples javascript go java rust containers
-examples: javascript go java rust containers
+.PHONY: examples javascript go java rust-retries containers
+examples: javascript go java rust-retries containers
 
 containers: .venv-containers/.installed
 
@@ -165,9 +165,9 @@ java:
 clients/typescript/dist/index.js: clients/typescript/node_modules/.package-lock.json $(wildcard clients/typescript/*.json clients/typescript/src/*)
 	npm run build --prefix clients/typescript --silent
 
-rust:
+rust-retries:
 	@if ! command -v cargo >/dev/null; then echo "cargo is not installed: the client for Rust is not tested"; \
-	else (cd tests/clients/rust && cargo build --locked --quiet) || echo "the packages of tests/clients/rust cannot be had: it is not tested"; fi
+	else (cd tests/clients/retries/rust && cargo build --locked --quiet) || echo "the packages of tests/clients/retries/rust cannot be had: it is not tested"; fi
 
 # Maven learns only on its way to a test what runs tests, so it is on its way to one that is not there.
 # One at a time, because all write to Maven's repository.

@@ -41,7 +41,7 @@ CLOSED = "a closed connection"
 PROMPTS = (*ERRORS, CLOSED)
 JAVASCRIPT, FRAMEWORKS = HERE / "javascript", HERE / "retries"
 GO, JAVA = HERE / "go" / "bearer", ROOT / "clients" / "java"
-RUST, LANGCHAIN4J = HERE / "rust", HERE / "langchain4j"
+RUST, LANGCHAIN4J = HERE / "retries" / "rust", HERE / "langchain4j"
 
 
 class Client(NamedTuple):
