@@ -4,7 +4,7 @@ ARG DIGEST=
 FROM python:3.13-slim${DIGEST} AS build
 WORKDIR /source
 COPY . .
-# The versions and hashes of .ci/locks, and nothing else.
+# The versions and hashes of .ci/locks, and nothing else. With cryptography, for `replay --tls`.
 RUN python -m venv --without-pip /opt/bedtape \
  && pip --python /opt/bedtape/bin/python install --no-cache-dir --require-hashes -r .ci/locks/build.txt -r .ci/locks/server.txt \
  && pip --python /opt/bedtape/bin/python install --no-cache-dir --no-deps --no-build-isolation .

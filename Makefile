@@ -95,13 +95,13 @@ lock:
 	printf 'hatchling\neditables\n' | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate - -o .ci/locks/build.txt
 	for extra in base server test check record; do \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --constraint .ci/locks/build.txt \
-	    $$(case $$extra in base) ;; server) echo --extra state --extra otel;; *) echo --extra $$extra;; esac) -o .ci/locks/$$extra.txt pyproject.toml; \
+	    $$(case $$extra in base) ;; server) echo --extra state --extra otel --extra tls;; *) echo --extra $$extra;; esac) -o .ci/locks/$$extra.txt pyproject.toml; \
 	done
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  tests/examples/testcontainers/python/requirements.txt -o .ci/locks/containers.txt
 
 clean:
-	rm -rf $(VENV) .venv-record .venv-record-newer .venv-bench .venv-compiled .venv-containers docs/_build $(NODE:%=%/node_modules) $(NODE:%=%/build) clients/typescript/dist tests/clients/retries/rust/target $(JAVA:%/.fetched=%)
+	rm -rf $(VENV) .venv-record .venv-record-newer .venv-bench .venv-compiled .venv-containers .venv-smithy tests/clients/rust/target tests/clients/retries/rust/target tests/clients/java/target docs/_build $(NODE:%=%/node_modules) $(NODE:%=%/build) clients/typescript/dist $(JAVA:%/.fetched=%)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -137,14 +137,26 @@ $(CHECK): $(TEST)
 
 # Clients and examples in other languages are tested where their tools are; the tests that need them say so where not.
 # What comes from outside is fetched here, so that the tests need no network.
-.PHONY: examples javascript go java rust-retries containers
-examples: javascript go java rust-retries containers
+.PHONY: examples javascript go java containers smithy rust rust-retries
+examples: javascript go java rust-retries containers smithy
 
 containers: .venv-containers/.installed
 
 .venv-containers/.installed: tests/examples/testcontainers/python/requirements.txt
 	$(PYTHON) -m venv $(@D)
 	if $(@D)/bin/python $(PIP) $(if $(LOCKED),--require-hashes -r .ci/locks/containers.txt,-r $<); then touch $@; else echo "Testcontainers for Python cannot be had: it is not tested"; fi
+
+# AWS's SDK for Python with bidirectional streams needs Python 3.12. The newest of pyenv's, if there is one.
+smithy: .venv-smithy/.installed
+
+.venv-smithy/.installed: tests/clients/smithy/requirements.txt
+	@for python in "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.1[3-9].*/bin/python3 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.12.*/bin/python3 python3.13 python3.12; do \
+	  if command -v "$$python" >/dev/null && "$$python" -m venv $(@D); then break; fi; done; \
+	if [ -x $(@D)/bin/python ] && $(@D)/bin/python $(PIP) -r $<; then touch $@; else echo "Python 3.12 or AWS's SDK for it cannot be had: its conversations are not tested"; fi
+
+# Compiling takes ten minutes, so neither `make examples` nor CI does it.
+rust:
+	cd tests/clients/rust && cargo build --quiet --locked
 
 javascript:
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(NODE_MODULES); else echo "npm is not installed: the JavaScript clients are not tested"; fi
@@ -156,7 +168,7 @@ go:
 	(cd tests/examples/testcontainers/go && GOTOOLCHAIN=local go vet ./...) || echo "Testcontainers for Go cannot be had: it is not tested"; fi
 
 java:
-	@if command -v mvn >/dev/null; then $(MAKE) --no-print-directory $(JAVA); else echo "mvn is not installed: Java is not tested"; fi
+	@if command -v mvn >/dev/null; then $(MAKE) --no-print-directory $(JAVA) tests/clients/java/target/classpath.txt; else echo "mvn is not installed: Java is not tested"; fi
 
 %/node_modules/.package-lock.json: %/package-lock.json
 	npm ci --prefix $* --no-audit --no-fund --loglevel=error
@@ -168,6 +180,11 @@ clients/typescript/dist/index.js: clients/typescript/node_modules/.package-lock.
 rust-retries:
 	@if ! command -v cargo >/dev/null; then echo "cargo is not installed: the client for Rust is not tested"; \
 	else (cd tests/clients/retries/rust && cargo build --locked --quiet) || echo "the packages of tests/clients/retries/rust cannot be had: it is not tested"; fi
+
+# A program of one file needs no build, but its classpath. As an argument file of java.
+tests/clients/java/target/classpath.txt: tests/clients/java/pom.xml | tests/examples/testcontainers/java/target/.fetched
+	@if (cd tests/clients/java && mvn -q -B dependency:build-classpath -Dmdep.outputFile=target/packages.txt); \
+	then { printf -- '-cp '; cat tests/clients/java/target/packages.txt; } > $@; else echo "the packages of tests/clients/java cannot be had: it is not tested"; fi
 
 # Maven learns only on its way to a test what runs tests, so it is on its way to one that is not there.
 # One at a time, because all write to Maven's repository.

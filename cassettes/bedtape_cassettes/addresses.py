@@ -272,6 +272,16 @@ def block_environment(environ: Mapping[str, str], url: str) -> dict[str, str]:
     return {**environ, **{name: value for name, value in pointed.items() if name not in chosen}}
 
 
+def supply_keys(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment with made-up keys and a region, so that SDKs send their calls."""
+    return {**environ, **_KEYS, **_find_region(environ)}
+
+
+def _find_region(environ: Mapping[str, str]) -> dict[str, str]:
+    region = next((value for name in _REGIONS if (value := environ.get(name))), _REGION)
+    return dict.fromkeys(_REGIONS, region)
+
+
 def isolate_environment(environ: Mapping[str, str], url: str) -> dict[str, str]:
     """Return `point_environment`'s result with made-up keys, a region and no profile.
 
@@ -289,5 +299,4 @@ def isolate_environment(environ: Mapping[str, str], url: str) -> dict[str, str]:
         isolated[BEARER] = "bedtape"
         isolated.pop(_PREFERENCE)
         isolated |= {name: value for name, value in environ.items() if name == _PREFERENCE}
-    region = next((value for name in _REGIONS if (value := environ.get(name))), _REGION)
-    return isolated | dict.fromkeys(_REGIONS, region)
+    return isolated | _find_region(environ)

@@ -57,7 +57,8 @@ class Capture:
     write: appends bytes and flushes, or raises OSError. After the first error, nothing is written,
     and `failure` is the error. missing: the exchanges whose answers are not complete in the journal
     because of the error. clock: returns monotonic seconds. mode: the record mode, for `bedtape
-    recover`. redaction: patterns to replace besides secrets.
+    recover`. audio: whether the audio of clients is kept. redaction: patterns to replace besides
+    secrets.
     """
 
     write: Callable[[bytes], object]
@@ -65,6 +66,7 @@ class Capture:
     _: KW_ONLY
     name: str | None = None
     exact: bool = False
+    audio: bool = False
     mode: str | None = None
     redaction: Redaction = ALWAYS
     counts: Counts = field(default_factory=Counts, init=False)
@@ -119,7 +121,9 @@ class Capture:
         return self._next
 
     def add_input(self, exchange: int, frames: Iterable[eventstream.Frame]) -> None:
-        """Records events of the client in a bidirectional stream, without audio and secrets."""
+        """Records events of the client in a bidirectional stream, without secrets, and without
+        audio unless it is kept.
+        """
         if exchange in self._live and (data := b"".join(map(self._strip, frames))):
             self._append_answer(journal.InputChunk(exchange, self.clock(), data))
 
@@ -127,7 +131,9 @@ class Capture:
         """Returns the frame of an event as it is recorded."""
         value = bodies.read_chunk(frame.payload)
         known = nova_sonic.read_event(value) is not None
-        payload = bodies.seal_chunk(nova_sonic.strip_event(value)) if known else frame.payload
+        if known and not self.audio:
+            value = nova_sonic.strip_event(value)
+        payload = bodies.seal_chunk(value) if known else frame.payload
         name = next((str(v.value) for n, v in frame.headers if n == ":event-type"), "chunk")
         return eventstream.encode_strings(event_headers(name), scrub(payload, self.redaction))
 
@@ -285,7 +291,7 @@ def to_interaction(recorded: RecordedExchange, head: journal.Head, *, exact: boo
         ],
     )
     if recorded.inputs:
-        events = Events.of(list(_read_inputs(recorded.inputs, head)), padded=False)
+        events = Events.of(_gather_audio(_read_inputs(recorded.inputs, head)), padded=False)
         request = replace(interaction.request, events=events)
         interaction = scrub_interaction(replace(interaction, request=request))
     response = replace(interaction.response, ends=recorded.ends)
@@ -296,6 +302,18 @@ def to_interaction(recorded: RecordedExchange, head: journal.Head, *, exact: boo
         region=sent.region,
         service=find_other_service(sent.method, sent.path, sent.service),
     )
+
+
+def _gather_audio(events: Iterable[Event]) -> list[Event]:
+    """Returns the events of the client with audio that was kept as one file for each content."""
+    kept = list(events)
+    values = nova_sonic.gather_audio(bodies.read_chunk(event.payload) for event in kept)
+    return [
+        event
+        if nova_sonic.read_event(value) is None
+        else replace(event, payload=bodies.seal_chunk(value))
+        for event, value in zip(kept, values, strict=True)
+    ]
 
 
 def _read_inputs(inputs: Iterable[journal.InputChunk], head: journal.Head) -> Iterator[Event]:

@@ -26,6 +26,7 @@ class JournalFile:
         *,
         name: str | None,
         exact: bool,
+        audio: bool = False,
         mode: str | None = None,
         redaction: Redaction = ALWAYS,
     ) -> None:
@@ -37,7 +38,13 @@ class JournalFile:
         self._handle = handle
         self._size = 0
         self.capture = Capture(
-            self._write, time.monotonic, name=name, exact=exact, mode=mode, redaction=redaction
+            self._write,
+            time.monotonic,
+            name=name,
+            exact=exact,
+            audio=audio,
+            mode=mode,
+            redaction=redaction,
         )
 
     def _write(self, data: bytes) -> None:

@@ -45,6 +45,7 @@ class RecordingFiles:
             store.find_state_folder(environ),
             name=settings.name,
             exact=settings.exact,
+            audio=settings.audio,
             mode=settings.record,
             redaction=replace(settings.redaction, own=read_own_secrets(environ)),
         )

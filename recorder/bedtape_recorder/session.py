@@ -175,8 +175,11 @@ class Recording:
         """Returns how long answers are read whose clients have gone; 0 without such an answer."""
         return self.settings.read_on if reading_on.gone else 0
 
-    def explain_nothing(self) -> str | None:
-        """Return why a program recorded and played nothing; None if there was a call."""
+    def explain_nothing(self, code: int) -> str | None:
+        """Return why a program recorded and played nothing; None if there was a call.
+
+        code: the program's exit code.
+        """
         if (
             self.existing.played
             or self.existing.missed
@@ -188,6 +191,8 @@ class Recording:
             return f"{format_count(len(counts.refusals), 'request')} refused: {counts.refusals[-1]}"
         if counts.requests:
             return f"no answer came to {format_count(counts.requests, 'request')}"
+        if code:
+            return f"no call came here before the program ended with exit code {code}"
         if self.settings.mode == "forward":
             return (
                 "no call to Bedrock came through the proxy; a client must use HTTPS_PROXY and trust"

@@ -31,6 +31,7 @@ class Settings:
     allow_host: names besides loopback, in forward mode besides AWS's hosts. allow_unknown: whether
     operations that bedtape does not know are sent. prune: whether recordings of requests that were
     not made are removed. read_on: seconds to read an answer on after its client has gone.
+    audio: whether the audio that a client sends is kept.
     """
 
     folder: Path = Path("cassettes")
@@ -47,6 +48,7 @@ class Settings:
     allow_unknown: bool = False
     prune: bool = False
     read_on: int = 60
+    audio: bool = False
 
     @property
     def redaction(self) -> Redaction:

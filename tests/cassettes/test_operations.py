@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bedtape_cassettes.operations import (
+    DUPLEX,
     IDEMPOTENCY_TOKENS,
     OPERATIONS,
     Operation,
@@ -19,6 +20,7 @@ from bedtape_cassettes.operations import (
     identify,
     kebab,
 )
+from bedtape_replayer.answering.service_operations import SERVICE_OPERATIONS
 from support.examples import examples
 
 MODELLED = [operation for operation in OPERATIONS if operation.service != "bedrock-mantle"]
@@ -41,6 +43,20 @@ def test_the_table_is_botocores(service: str) -> None:
             theirs.http["requestUri"].rstrip("/"),
         )
         assert operation.streaming == theirs.has_event_stream_output, operation
+
+
+def test_duplex_operations_are_botocores() -> None:
+    """In all services of Bedrock, those whose request and answer are event streams."""
+    duplex = {
+        (service, name)
+        for service in botocore.session.get_session().get_available_services()
+        if service.startswith("bedrock")
+        for name, operation in model(service).items()
+        if operation.has_event_stream_input and operation.has_event_stream_output
+    }
+    rows = (*OPERATIONS, *SERVICE_OPERATIONS)
+    assert {(row.service, row.name) for row in rows if row.duplex} == duplex
+    assert {name for _, name in duplex} == DUPLEX
 
 
 def test_idempotency_tokens_are_botocores() -> None:

@@ -1,16 +1,21 @@
-"""The AWS SDK for JavaScript has a conversation over a bidirectional stream,
-over HTTP/2 and HTTP/1.1.
+"""SDKs have a conversation over a bidirectional stream: in JavaScript over HTTP/2 and HTTP/1.1, in
+Java with both HTTP clients, in Rust and Python over TLS.
 """
 
 import json
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from bedtape_replayer.engine.session import Session
-from support.duplex import MODEL, OPERATION, audio_content, chunk, text_content, tool_result
+from support.duplex import MODEL, OPERATION, SETUP, audio_content, chunk, text_content, tool_result
 from support.javascript import run_script
+from support.toolchains import UNDER_RUN, compiles, run_offline
 
+HERE = Path(__file__).parent
 both_handlers = pytest.mark.parametrize("handler", ["default", "http1"])
 START = {"event": {"sessionStart": {"inferenceConfiguration": {"maxTokens": 1024}}}}
 
@@ -81,3 +86,137 @@ def test_the_sdk_has_a_conversation_with_a_rule(bedrock: Session, handler: str) 
     assert "completionEnd" in events[-1]["event"]
     (call,) = bedrock.calls
     assert (call.operation, call.hung_up, len(call.json["events"])) == (OPERATION, False, 13)
+
+
+# -- every SDK, as `bedtape run` starts it, with a user who interrupts -----------------------------
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program that has the conversation of its standard input. tls: whether it needs TLS.
+    pauses: whether the SDK sends an event after a pause of the client. job: more members of its
+    input. lacks: a file of its packages, and what installs it.
+    """
+
+    command: tuple[str, ...]
+    tls: bool = False
+    pauses: bool = True
+    job: tuple[tuple[str, str], ...] = ()
+    lacks: tuple[str, str] = ("", "")
+
+
+_NODE = ("javascript/node_modules", "make examples")
+_JAVA = ("java/target/classpath.txt", "make examples")
+_SMITHY = str(HERE.parents[1] / ".venv-smithy/bin/python")
+_SMITHY_LACKS = ("../../.venv-smithy/.installed", "make examples, with Python 3.12 or later")
+_PROGRAMS = {
+    "javascript": Program(("node", "javascript/conversation.mjs"), lacks=_NODE),
+    "javascript with TLS": Program(("node", "javascript/conversation.mjs"), tls=True, lacks=_NODE),
+    "javascript with HTTP/1.1": Program(
+        ("node", "javascript/conversation.mjs"), job=(("handler", "http1"),), lacks=_NODE
+    ),
+    "java with Netty": Program(
+        ("java", "@java/target/classpath.txt", "java/Talk.java", "netty"), lacks=_JAVA
+    ),
+    "java with CRT": Program(
+        ("java", "@java/target/classpath.txt", "java/Talk.java", "crt"), pauses=False, lacks=_JAVA
+    ),
+    "rust": Program(
+        ("rust/target/debug/talk",), tls=True, lacks=("rust/target/debug/talk", "make rust")
+    ),
+    "python": Program((_SMITHY, "smithy/talk.py"), tls=True, lacks=_SMITHY_LACKS),
+}
+_STORY = "Once upon a time, there was a tape."
+_RULES = {
+    "bedtape-overlay": 1,
+    "rules": [
+        {
+            "when": {"model": "*sonic*"},
+            "answer": {
+                "conversation": [
+                    {"hears": "Tell me a story.", "text": _STORY, "silence_ms": 300_000},
+                    {"when": {"event": "contentEnd", "type": "AUDIO"}, "text": "I am listening."},
+                    {"tool": {"name": "weather", "input": {"city": "Oslo"}, "id": "t1"}},
+                    {"when": {"event": "toolResult"}, "text": "It rains."},
+                ]
+            },
+        }
+    ],
+}
+
+
+def _make_steps() -> list[dict[str, Any]]:
+    """The user speaks, interrupts the answer after its first sound, writes, and uses a tool."""
+    speech, more = audio_content(3, "a1"), audio_content(3, "a2", loud=True)
+    groups: list[tuple[list[Any], str, int]] = [
+        ([*SETUP, *speech], "audioOutput", 1),
+        (more[:2], "contentEnd", 3),  # of both transcripts, and of the interrupted audio
+        (more[2:], "contentEnd", 2),
+        (text_content("USER", "Does it rain?"), "toolUse", 1),
+        (tool_result("t1", {"weather": "rain"}), "contentEnd", 3),
+        ([{"promptEnd": {"promptName": "p"}}, {"sessionEnd": {}}], "", 0),
+    ]
+    steps: list[dict[str, Any]] = []
+    for events, name, count in groups:
+        steps += [{"send": {"event": event}} for event in events] + [{"await": name}] * count
+    return [*steps, {"end": True}]
+
+
+def _skip_without(file: str, install: str) -> None:
+    if not (HERE / file).exists():
+        pytest.skip(f"{HERE / file} does not exist: `{install}`")
+
+
+@pytest.mark.slow
+@compiles
+@pytest.mark.parametrize("program", _PROGRAMS.values(), ids=_PROGRAMS)
+def test_a_program_of_every_sdk_has_a_conversation_and_interrupts(
+    program: Program, tmp_path: Path
+) -> None:
+    _skip_without(*program.lacks)
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(_RULES))
+    options = [*["--tls"] * program.tls, *["--speed", "1"] * program.pauses]
+    before = (*UNDER_RUN[:2], *options, "--overlay")
+    steps = [step for step in _make_steps() if program.pauses or "await" not in step]
+    job = {"model": MODEL, "steps": steps, **dict(program.job)}
+    ended = run_offline(
+        program.command,
+        HERE,
+        {"BEDTAPE_STATE_DIR": str(tmp_path / "state")},
+        (*before, str(tmp_path / "rules.yaml"), "--"),
+        json.dumps(job),
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    events = [json.loads(line)["event"] for line in ended.stdout.splitlines()]
+    texts = [event["textOutput"]["content"] for event in events if "textOutput" in event]
+    assert texts == [
+        "Tell me a story.",
+        _STORY,
+        '{ "interrupted" : true }' if program.pauses else _STORY,
+        *["I am listening."] * 2,
+        *["It rains."] * 2,
+    ]
+    stops = [event["contentEnd"]["stopReason"] for event in events if "contentEnd" in event]
+    assert stops.count("INTERRUPTED") == program.pauses
+    pieces = sum("audioOutput" in event for event in events)
+    assert pieces < 1000 if program.pauses else pieces == 1758
+    assert "completionEnd" in events[-1]
+    assert "1 call: 1 from rules" in ended.stderr
+
+
+@pytest.mark.slow
+@compiles
+def test_strands_client_of_nova_sonic_reads_a_turn(tmp_path: Path) -> None:
+    _skip_without(*_SMITHY_LACKS)
+    turn = {"hears": "Does it rain?", "text": "Yes, it rains.", "silence_ms": 300}
+    rules = [{"when": {"model": "*sonic*"}, "answer": {"conversation": [turn]}}]
+    file = tmp_path / "rules.yaml"
+    file.write_text(yaml.safe_dump({"bedtape-overlay": 1, "rules": rules}))
+    ended = run_offline(
+        (_SMITHY, "smithy/ask_strands.py"),
+        HERE,
+        {"BEDTAPE_STATE_DIR": str(tmp_path / "state")},
+        (*UNDER_RUN[:2], "--tls", "--overlay", str(file), "--"),
+    )
+    assert ended.stdout.splitlines() == ["user Does it rain?", "assistant Yes, it rains."]
+    assert "1 call: 1 from rules" in ended.stderr

@@ -1066,6 +1066,16 @@ def test_the_theme_can_be_chosen_and_stays(page: Page) -> None:
     assert back() == "light dark"
 
 
+# Buttons that are outside what their section shows.
+_CUT = """return [...document.querySelectorAll('.layers button')].filter((button) =>
+  button.getBoundingClientRect().right > button.closest('.layers').getBoundingClientRect().right)
+  .map((button) => button.textContent)"""
+# Cells of sessions that do not show the end of the name, which is the name of the test.
+_HIDDEN_ENDS = """return [...document.querySelectorAll('.calls .rows-body .tail')].filter((name) =>
+  name.getBoundingClientRect().right > name.parentElement.getBoundingClientRect().right + 1)
+  .map((name) => name.textContent)"""
+
+
 @pytest.mark.parametrize("width", [400, 1280, 1920])
 def test_it_fits_every_window(page: Page, bedrock: Replayer, width: int) -> None:
     filled(page, bedrock)
@@ -1082,7 +1092,11 @@ def test_it_fits_every_window(page: Page, bedrock: Replayer, width: int) -> None
                 " e.scrollWidth - e.clientWidth)"
             )
             assert page.script(code) == [0, 0], place
+            assert page.script(_CUT) == [], place
+        say(bedrock, "Is it cold in Rome?", "tests/test_weather.py::test_that_it_is_cold_in_rome")
         page.open()
+        page.until(lambda: len(page.rows("calls")) == 3)
+        assert page.script(_HIDDEN_ENDS) == []
         page.button("Timeline").click()
         page.one(".bars")
         assert page.script(code) == [0, 0]

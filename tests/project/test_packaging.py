@@ -300,7 +300,7 @@ def _locked(name: str) -> dict[str, Requirement]:
 # The extras in each lock. The image has `server`.
 _EXTRAS = {
     "base": (),
-    "server": ("state", "otel"),
+    "server": ("state", "otel", "tls"),
     **{extra: (extra,) for extra in ("test", "check", "record")},
 }
 

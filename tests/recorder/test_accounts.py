@@ -151,6 +151,7 @@ def test_fips_endpoints_stay_fips_endpoints(upstream: Upstream, start: Start) ->
                 " bedrock-runtime"
             ),
         ),
+        ((), "raise SystemExit(2)", "no call came here before the program ended with exit code 2"),
     ],
 )
 def test_a_program_whose_calls_are_not_recorded_gets_the_reason(
@@ -172,3 +173,4 @@ def test_a_program_whose_calls_are_not_recorded_gets_the_reason(
     assert done.returncode == 2, done.stderr
     assert "nothing was recorded: " in done.stderr
     assert reason in done.stderr
+    assert ("endpoint_url" in done.stderr) == ("endpoint_url" in reason)

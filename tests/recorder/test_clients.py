@@ -12,6 +12,7 @@ import ssl
 import struct
 import subprocess
 import termios
+import wave
 from base64 import b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -172,15 +173,18 @@ def test_a_bidirectional_stream_is_signed_again_event_by_event(
     assert "recorded 1 interaction" in running.stop()
 
 
-def test_a_recorded_conversation_plays_event_for_event(upstream: Upstream, start: Start) -> None:
+@pytest.mark.parametrize("audio", [False, True], ids=["without audio", "with audio"])
+def test_a_recorded_conversation_plays_event_for_event(
+    upstream: Upstream, start: Start, *, audio: bool
+) -> None:
     """The stand-in for the service echoes each event, audio too."""
-    running = start()
+    running = start(*["--audio"] * audio)
     events = [
         {"event": event}
         for event in (
             {"promptStart": {"promptName": "p"}},
             *text_content("USER", "My key is AKIAQYLPMN5HFIQR7XYA."),
-            *audio_content(3),
+            *audio_content(20, loud=True),
             *tool_result("t1", {"weather": "rain"}),
         )
     ]
@@ -201,7 +205,14 @@ def test_a_recorded_conversation_plays_event_for_event(upstream: Upstream, start
     assert "AKIAQYLPMN5HFIQR7XYA" not in text
     request = text[: text.index("response:")]
     assert "digest" in request
-    assert len(request) < 3000, "the audio of the client is not in the file"
+    assert request.count("audioInput") == 20
+    assert "/3//f/9//3" not in request, "the audio of the client is not in the file"
+    files = list(running.to.rglob("*.wav"))
+    assert [file.name in request for file in files] == [True] * audio
+    for each in files:
+        with wave.open(str(each)) as sound:
+            assert (sound.getframerate(), sound.getnchannels()) == (16_000, 1)
+            assert sound.readframes(sound.getnframes()) == b"\xff\x7f" * 512 * 20
     with Replayer(running.to) as bedrock:
         names = [next(iter(each["event"])) for each in talk(bedrock.url)]
         assert names == [next(iter(each["event"])) for each in events]

@@ -554,6 +554,16 @@ _BLOCKED = (
         assert begin(env={"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": chosen}) == chosen + "\\n"
         assert "AWS_ENDPOINT_URL_BEDROCK_RUNTIME" not in os.environ
 
+    CALL = "boto3.client('bedrock-runtime').converse(modelId='m', messages=[])"
+
+    def test_a_child_without_credentials_and_region(tmp_path):
+        own = {"HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true", "AWS_MAX_ATTEMPTS": "1"}
+        def begin(**more):
+            child = [sys.executable, "-c", f"import boto3; {CALL}"]
+            return subprocess.run(child, capture_output=True, text=True, env=own | more).stderr
+        assert "real-bedrock-is-blocked-use-the-fixture-bedrock" in begin()
+        assert "ProfileNotFound" in begin(AWS_PROFILE="chosen")
+
     def test_a_client_from_before_the_test(bedrock):
         with pytest.raises(RealBedrockBlocked, match="create the client inside the test"):
             WAYS["httpx"]()
@@ -583,7 +593,7 @@ _PASSED = (
 
 def test_connections_to_real_bedrock_are_refused_and_the_fixture_is_named(run: Run) -> None:
     """By every library, in other processes, and so that no fallback of the code hides it."""
-    run({"test_block.py": _BLOCKED}).assert_outcomes(passed=15)
+    run({"test_block.py": _BLOCKED}).assert_outcomes(passed=16)
 
 
 def test_a_project_that_does_not_use_bedtape_is_left_alone(run: Run) -> None:

@@ -24,13 +24,15 @@ def run_program(
     environ: Mapping[str, str],
     folder: Path | None = None,
     limit: float = WAIT,
+    text: str | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Runs a program to its end and returns its exit code and output.
 
-    limit: seconds after which a program hangs.
+    limit: seconds after which a program hangs. text: its standard input.
     """
     return subprocess.run(
         arguments,
+        input=text,
         env=environ,
         cwd=folder,
         capture_output=True,

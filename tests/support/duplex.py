@@ -171,8 +171,7 @@ class Duplex:
 
     def read(self) -> None:
         """Waits for more of the answer. A connection that breaks ends it."""
-        data = self._line.wait()
-        self.body += data
+        data = self.read_raw()
         if self.status != 200:
             return
         for frame in self._decoder.feed(data):
@@ -184,11 +183,22 @@ class Duplex:
             else:
                 self.events.append(json.loads(b64decode(json.loads(frame.payload)["bytes"])))
 
+    def read_raw(self) -> bytes:
+        """Waits for more of the answer, whose events are not of Sonic."""
+        data = self._line.wait()
+        self.body += data
+        return data
+
     def read_until(self, count: int) -> list[Any]:
         """Waits until so many events have come, and returns all."""
         while len(self.events) < count and not self._line.drained:
             self.read()
         return self.events
+
+    def read_audio(self) -> list[bytes]:
+        """Waits for the end of the answer, and returns the audio of the model."""
+        pieces = (each["event"].get("audioOutput") for each in self.read_all())
+        return [b64decode(piece["content"]) for piece in pieces if piece]
 
     def read_all(self) -> list[Any]:
         while not self._line.drained:

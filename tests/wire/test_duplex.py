@@ -71,14 +71,6 @@ def test_a_miss_arrives_while_the_input_is_open(
     assert (call.operation, call.source, call.error) == (OPERATION, "miss", "CassetteMissException")
 
 
-def test_a_miss_says_that_another_server_gets_no_conversation(bedrock: Replayer) -> None:
-    bedrock.engine.upstream = "http://127.0.0.1:1"
-    with Duplex(bedrock.port) as client:
-        client.read_all()
-        assert client.status == 400
-        assert "forwards no bidirectional streams. Record the conversation" in client.body.decode()
-
-
 @both_versions
 def test_an_error_of_a_rule_and_a_fault_arrive_at_the_head(bedrock: Replayer, http2: bool) -> None:
     bedrock.fail("ThrottlingException")

@@ -12,8 +12,17 @@ from typing import Any
 import pytest
 
 from bedtape_cassettes.format import bodies, document, tape
+from bedtape_cassettes.format.eventstream import encode_strings
 from bedtape_cassettes.matching.key import DEFAULT, MatchRules
-from bedtape_cassettes.model import Body, Cassette, Interaction, Response
+from bedtape_cassettes.model import (
+    Body,
+    Cassette,
+    Event,
+    Events,
+    Interaction,
+    Response,
+    event_headers,
+)
 from bedtape_cassettes.redaction.walk import scan, scrub_interaction
 from bedtape_cassettes.suites.show import render_transcript
 from bedtape_recorder.finish import merge
@@ -27,6 +36,7 @@ from support.duplex import (
     Duplex,
     audio_content,
     record,
+    sign,
     text_content,
     tool_result,
 )
@@ -259,6 +269,37 @@ def test_a_recorded_interruption_waits_for_the_user(tmp_path: Path) -> None:
         client.send(*AUDIO[:2])
         client.send(AUDIO[2])
         assert client.read_until(3)[1:] == [{"event": interrupted}, {"event": end}]
+
+
+def test_events_of_another_model_are_answered_one_by_one(tmp_path: Path) -> None:
+    """Nothing is known of its turns: what came after an event of the client follows this event."""
+
+    def make(who: str, values: list[str]) -> Events:
+        return Events.of(
+            [
+                Event(100 * at + (who == "out"), event_headers("part"), value.encode(), "json")
+                for at, value in enumerate(values)
+            ],
+            padded=False,
+        )
+
+    asked, answered = ('{"q":1}', '{"q":2}', "[]"), ('{"a":1}', '{"a":2}', '"end"')
+    interaction = replace(
+        RECORDING,
+        request=replace(RECORDING.request, events=make("in", [*asked])),
+        response=replace(RECORDING.response, body=make("out", [*answered])),
+    )
+    write(tmp_path / "cassettes", Cassette("talk", (interaction,)))
+    with Replayer(tmp_path / "cassettes") as bedrock, Duplex(bedrock.port) as client:
+        for number, question in enumerate(asked, 1):
+            client.write(sign(encode_strings(event_headers("part"), question.encode())))
+            while client.body.count(b"part") < number:
+                client.read_raw()
+            assert client.body.endswith(answered[number - 1].encode(), 0, len(client.body) - 4)
+        client.write(sign(encode_strings(event_headers("part"), b'{"q":3}')))
+        while b"exception" not in client.body:
+            client.read_raw()
+        assert b"expected the end of the input as event 4" in client.body
 
 
 # -- the file ----------------------------------------------------------------------------------

@@ -140,9 +140,8 @@ def insert(
 
     \b
     Examples:
-      bedtape cassette insert weather:2 3 'contentBlockDelta={"contentBlockIndex": 0, "delta":
-      {"text": " so"}}' bedtape cassette insert weather:2 5 'throttlingException={"message": "Too
-      many tokens"}'
+      bedtape cassette insert chat:1 3 'messageStop={"stopReason": "max_tokens"}'
+      bedtape cassette insert chat:1 5 'throttlingException={"message": "Too many tokens"}'
     """
     _change_each(
         selector,

@@ -169,6 +169,7 @@ TABLES: Mapping[str, _Options] = {
         "format": Option(ChoiceKind(("text", "json", "junit", "github"))),
         "print-addon": _SWITCH,
         "exact": _SWITCH,
+        "audio": _SWITCH,
         "upstream": _PERSONAL_TEXT,
     },
 }

@@ -67,7 +67,9 @@ def _split_document(interaction: Interaction) -> tuple[Document, dict[str, bytes
 
 
 def _is_large(interaction: Interaction) -> bool:
-    return max(len(interaction.request.body.data), _measure(interaction.response.body)) >= LARGE
+    request = interaction.request
+    bodies_of_both = (request.body, request.events or request.body, interaction.response.body)
+    return max(map(_measure, bodies_of_both)) >= LARGE
 
 
 def _measure(body: Body | Events) -> int:

@@ -278,6 +278,8 @@ def _read(event: Event, side: str) -> _Moment:
     length = digest.get("bytes") if isinstance(digest, dict) else None
     size = len(audio) if audio is not None else length if isinstance(length, int) else None
     rest = {key: member for key, member in members.items() if key not in _NAMES}
+    if name == "contentStart" and isinstance(file := rest.get("audio"), str):
+        rest["audio"] = f"{len(file) * 3 // 4} bytes"
     return _Moment(event.at_ms, side, name, _shorten_event(rest) if rest else "", size)
 
 

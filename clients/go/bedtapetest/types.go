@@ -226,7 +226,8 @@ type SpokenTurn struct {
 	Hears string `json:"hears,omitzero"`
 	// The transcript of what the model says.
 	Text string `json:"text,omitzero"`
-	// What the model says, as samples of 16 bits at 24 kHz, base64.
+	// The audio of the model: samples of 16 bits at 24 kHz or a WAV file, in base64; in an overlay
+	// file also the path of a WAV file.
 	Audio string `json:"audio,omitzero"`
 	// The milliseconds of silence, after `audio`.
 	SilenceMS int `json:"silence_ms,omitzero"`

@@ -704,7 +704,7 @@ export interface components {
                 text?: string;
                 /**
                  * Format: base64
-                 * @description What the model says, as samples of 16 bits at 24 kHz, base64.
+                 * @description The audio of the model: samples of 16 bits at 24 kHz or a WAV file, in base64; in an overlay file also the path of a WAV file.
                  */
                 audio?: string;
                 /** @description The milliseconds of silence, after `audio`. */

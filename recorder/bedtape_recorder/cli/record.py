@@ -145,6 +145,13 @@ def record(
             "--exact/--no-exact", help="Keep every byte and header of the answers, except secrets."
         ),
     ] = False,
+    audio: Annotated[
+        bool,
+        typer.Option(
+            "--audio/--no-audio",
+            help="Keep the audio that the program sends in bidirectional streams, as WAV files.",
+        ),
+    ] = False,
     upstream: Annotated[
         str | None,
         typer.Option(
@@ -206,6 +213,7 @@ def record(
             allow_unknown,
             prune,
             read_on,
+            audio,
         )
         if verify:
             plan = Plan(tuple(select or ()), sample, budget, concurrency, tuple(operation or ()))
@@ -225,7 +233,7 @@ def record(
         _finish(recording, failed=code != 0)
     if problem:
         fail(problem)
-    if command and (reason := recording.explain_nothing()):
+    if command and (reason := recording.explain_nothing(code)):
         report(f"nothing was recorded: {reason}")
         code = code or 2
     raise typer.Exit(code)

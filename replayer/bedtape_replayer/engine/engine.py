@@ -247,17 +247,27 @@ class Engine:
         if recording is None and session.substitute is not None:
             recording = session.substitute(call, index)
         if recording is None:
-            if (url := self._find_upstream(session, call)) is not None:
-                return forward(call, url)
-            return self._render_miss(session, call, index, key)
+            return self._forward_or_miss(session, call, index, key)
         return self._render_recording(call, recording, index)
+
+    def _forward_or_miss(
+        self, session: SessionState, call: Call, index: Index, key: bytes
+    ) -> Answer:
+        if (url := self._find_upstream(session, call)) is None:
+            return self._render_miss(session, call, index, key)
+        answer = forward(call, url)
+        if call.operation not in DUPLEX or call.body:
+            return answer
+        # It describes what the client sends. The other server answers.
+        listener = Conversation(RuleScript((), b""), index.rules.redaction)
+        return replace(answer, conversation=listener)
 
     def _answer_duplex(self, session: SessionState, call: Call, index: Index, key: bytes) -> Answer:
         """Begin a recorded conversation: of the recordings, the first with the client's events."""
         strict = self._strict(session)
         order = session.conversations.order(index.queue(key), strict=strict)
         if not order:
-            return self._render_miss(session, call, index, key)
+            return self._forward_or_miss(session, call, index, key)
         recording, interaction = order[0], order[0].interaction
         if not is_conversation(interaction):
             session.conversations.played[interaction.file] = None
@@ -274,19 +284,7 @@ class Engine:
     def _find_upstream(self, session: SessionState, call: Call) -> str | None:
         """Returns the server to ask if nothing else answers."""
         url = session.upstream or self.upstream
-        # the request to the other server would have to be complete
-        if call.operation in DUPLEX:
-            return None
         return None if url is None else f"{url.rstrip('/')}{render_prefix(service=call.prefix)}"
-
-    def _advise_on_upstream(self, session: SessionState, call: Call) -> str:
-        """Return what to do about a conversation that the other server is not asked for."""
-        if not (session.upstream or self.upstream) or call.operation not in DUPLEX:
-            return ""
-        return (
-            "The other server was not asked, because bedtape forwards no bidirectional streams."
-            " Record the conversation with bedtape record, or answer it with a rule."
-        )
 
     def _strict(self, session: SessionState) -> bool:
         return self.strict if session.strict is None else session.strict
@@ -316,7 +314,7 @@ class Engine:
         queue = index.queue(key)
         miss = index.report_exhausted(call, queue) if queue else index.report_miss(call)
         layers = session.layers.explain(call)
-        advice = self.advise(call.session) or self._advise_on_upstream(session, call)
+        advice = self.advise(call.session)
         miss = replace(miss, layers=layers, elsewhere=self.elsewhere(call), advice=advice)
         return Answer(
             call,
@@ -393,7 +391,9 @@ class Engine:
             if call.operation == "Responses" and answer.source in ("rule", "simulation"):
                 answer = keep_response(session, answer, occasion)
             if answer.forward is not None:
-                live = all(fault.kind.live for fault in among.changing_faults)
+                live = answer.conversation is not None or all(
+                    fault.kind.live for fault in among.changing_faults
+                )
                 faults = FaultsOfLayers(layers, occasion, among, self.clock)
                 return replace(answer, forward=replace(answer.forward, live=live, faults=faults))
             # a miss has no response to change

@@ -67,6 +67,8 @@ def apply_live_faults(layers: Layers, answer: Answer, applied: list[AppliedFault
     for each in applied:
         kind = each.fault.kind
         able = kind.live or (kind.converses and answer.conversation is not None)
+        if each.fault.direction == "input":  # the other server gets what the client sends
+            able = able and answer.source != "upstream"
         if not able or (edit := kind.on_arriving(answer.reply, answer.call, each.context)) is None:
             layers.undo(each)
         else:

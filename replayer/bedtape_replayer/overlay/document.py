@@ -27,6 +27,7 @@ from bedtape_replayer.overlay.expressions import TemplatedAnswer, find_expressio
 from bedtape_replayer.overlay.faults.base import FaultKind
 from bedtape_replayer.overlay.faults.error_response import Failure
 from bedtape_replayer.overlay.faults.kinds import BESIDE_ERROR, KINDS
+from bedtape_replayer.overlay.outputs.dialogue import load_audio
 from bedtape_replayer.overlay.outputs.output import Output
 from bedtape_replayer.overlay.outputs.raw import Raw
 from bedtape_replayer.overlay.overlay import Fault, Overlay
@@ -49,15 +50,22 @@ class OverlayInvalid(Invalid):
     """An overlay, a rule or a fault is invalid. Problems have a path, and a line in a file."""
 
 
-def read(data: bytes, file: str, prefix: str = "file-") -> Overlay:
-    """Reads the overlay in a YAML or JSON file.
+def _load_nothing(name: str) -> bytes:
+    raise FileNotFoundError(2, "No such file or directory", name)
+
+
+def read(
+    data: bytes, file: str, prefix: str = "file-", load: Callable[[str], bytes] = _load_nothing
+) -> Overlay:
+    """Reads the overlay in a YAML or JSON file. load: returns the content of an audio file that a
+    conversation names.
 
     Raises OverlayInvalid, or CassetteInvalid if the data is not YAML.
     """
     value = yamlio.load(data, file)
     try:
-        return parse_overlay(value, prefix)
-    except OverlayInvalid as error:
+        return parse_overlay(load_audio(value, load), prefix)
+    except Invalid as error:
         lines = yamlio.locate(data)
         located = (
             replace(problem, file=file, line=_find_line(lines, problem.path))

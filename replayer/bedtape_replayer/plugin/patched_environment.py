@@ -8,6 +8,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
+
+from bedtape_cassettes.addresses import BEARER
+
+# Each of these variables is, or names, a source of credentials.
+_SOURCES = (
+    *("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", BEARER),
+    *("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE"),
+    *("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
+)
+# Linux has the name of the machine's vendor here, in containers too.
+_VENDOR = Path("/sys/class/dmi/id/sys_vendor")
 
 
 class PatchedEnvironment:
@@ -40,3 +52,23 @@ def _set(values: Mapping[str, str | None]) -> None:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
+
+
+def lacks_credentials(environ: Mapping[str, str]) -> bool:
+    """Whether SDKs find no credentials: in variables, in files, or as the role of an EC2 machine.
+
+    Such SDKs raise their own error before they connect, so a block of connections does not act.
+    """
+    if any(environ.get(name) for name in _SOURCES):
+        return False
+    folder = Path(environ.get("HOME") or Path.home()) / ".aws"
+    return not any((folder / name).exists() for name in ("config", "credentials")) and (
+        environ.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true" or not _is_ec2()
+    )
+
+
+def _is_ec2() -> bool:
+    try:
+        return "amazon" in _VENDOR.read_text().lower()
+    except OSError:
+        return False

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from bedtape_cassettes.addresses import block_environment, read_host, read_service
+from bedtape_cassettes.addresses import block_environment, read_host, read_service, supply_keys
 from bedtape_replayer.plugin import options as options
 from bedtape_replayer.plugin.blocking import CLOSED_URL, Guard, RealBedrockBlocked
 from bedtape_replayer.plugin.options import GATE
+from bedtape_replayer.plugin.patched_environment import lacks_credentials
 
 if TYPE_CHECKING:
     from bedtape_replayer.plugin.migrating import MigratedTest
@@ -211,7 +212,10 @@ class Plugin:
     def _environ_of_child(self, environ: Mapping[str, str]) -> Mapping[str, str]:
         if self.run is not None and self.run.running:
             return self.run.point_child(environ)
-        return block_environment(environ, CLOSED_URL) if self._blocking else environ
+        if not self._blocking:
+            return environ
+        blocked = block_environment(environ, CLOSED_URL)
+        return supply_keys(blocked) if lacks_credentials(environ) else blocked
 
 
 def _get_outermost(error: BaseException) -> FrameType | None:

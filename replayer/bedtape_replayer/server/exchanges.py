@@ -16,7 +16,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
 from bedtape_cassettes.matching.outline import LARGE
-from bedtape_replayer.answering.answer import Answer, Outcome, Progress
+from bedtape_replayer.answering.answer import Answer, Forward, Outcome, Progress
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.gaps import HeaderPairs
 from bedtape_replayer.answering.head import Head
@@ -31,7 +31,7 @@ from bedtape_replayer.answering.steps import Finish, Step
 from bedtape_replayer.engine.live import DelayedReply, LiveReply
 from bedtape_replayer.server.conversations import Talk
 from bedtape_replayer.server.player import Player, cut_steps, format_error, locate_error, start_live
-from bedtape_replayer.server.upstream import LiveSteps, ask
+from bedtape_replayer.server.upstream import LiveSteps, Relay
 
 if TYPE_CHECKING:
     from bedtape_replayer.server.connection import Connection
@@ -80,7 +80,8 @@ class Exchanges:
         # parts of requests that came before their answers, if a state server is asked
         self._early: dict[int, list[bytes | None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._talks: dict[int, Talk] = {}  # the conversations, which receive their requests
+        # the conversations, which receive their requests
+        self._talks: dict[int, Talk | Relay] = {}
 
     @property
     def in_flight(self) -> int:
@@ -236,6 +237,8 @@ class Exchanges:
                 args=(connection, stream, answer, answer.reply, began),
                 daemon=True,
             ).start()
+        elif answer.forward is not None:
+            self._forward(connection, stream, answer, answer.forward, began, follows=follows)
         elif answer.conversation is not None:
             talk = Talk(connection, stream, answer, answer.conversation, began)
             self._talks[stream], self._players[stream] = talk, talk.player
@@ -245,6 +248,28 @@ class Exchanges:
             talk.player.play()
         else:
             self._send(connection, stream, answer, began)
+
+    def _forward(
+        self,
+        connection: Connection,
+        stream: int,
+        answer: Answer,
+        forward: Forward,
+        began: float,
+        *,
+        follows: bool,
+    ) -> None:
+        """Ask another server. follows: whether the request's body arrives meanwhile."""
+        steps = LiveSteps()
+        self._play(connection, stream, answer, began, steps)
+        if (player := self._players.get(stream)) is None:  # the client has gone
+            return
+        relay = Relay(answer, forward, player, steps, connection)
+        if answer.conversation is not None:
+            self._talks[stream] = relay
+            if not follows:
+                relay.receive(None)
+        relay.start()
 
     def _work(
         self,
@@ -286,11 +311,6 @@ class Exchanges:
             self.observe(answer, began, complete=False, sent=0, started=False)
 
     def _send(self, connection: Connection, stream: int, answer: Answer, began: float) -> None:
-        if answer.forward is not None:
-            steps = LiveSteps()
-            self._play(connection, stream, answer, began, steps)
-            ask(answer, answer.forward, self._players.get(stream), steps, connection)
-            return
         if isinstance(answer.reply, LiveReply):
             self._players[stream] = start_live(connection, stream, answer, answer.reply, began)
             return
@@ -409,6 +429,7 @@ class Exchanges:
         self.blocked.pop(stream, None)
         self._preparing.discard(stream)
         self._early.pop(stream, None)
+        self._talks.pop(stream, None)
         if player := self._players.pop(stream, None):
             player.abandon()
 
@@ -418,6 +439,7 @@ class Exchanges:
         self._players.clear()
         self._preparing.clear()
         self._early.clear()
+        self._talks.clear()
         self.blocked.clear()
         for player in players:
             player.abandon(complete=complete)

@@ -63,7 +63,7 @@ def read_overlay(file: Path, prefix: str = "file-") -> Overlay:
         raise CassetteMissing(
             f"{file}: expected an overlay file, found none ({error.strerror})"
         ) from None
-    return read(data, str(file), prefix)
+    return read(data, str(file), prefix, lambda name: (file.parent / name).read_bytes())
 
 
 async def prepare_checks() -> None:

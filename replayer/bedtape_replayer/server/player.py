@@ -80,7 +80,7 @@ class Player:
         self.stream = stream
         self._connection = connection
         self._exchanges = connection.exchanges
-        self._answer = answer
+        self.answer = answer
         self._began = began
         self._steps = steps
         now = time.perf_counter()
@@ -116,7 +116,7 @@ class Player:
         """Play the steps until one waits, or the client does not read."""
         self._play()
         if not self._over and self._exchanges.server.engine.watchers:
-            self._follow(self._answer)
+            self._follow(self.answer)
 
     def _play(self) -> None:
         connection = self._connection
@@ -144,7 +144,7 @@ class Player:
                     return
                 case Start():
                     self._started = True
-                    reply = self._answer.reply
+                    reply = self.answer.reply
                     wire.start(self.stream, reply.status, reply.headers, connection.server.date())
                     if connection.half_closed:
                         self.unconfirmed = True
@@ -177,7 +177,7 @@ class Player:
 
     def _fail(self, error: Exception) -> None:
         """End an answer whose next step failed: with status 500, or a reset after its head."""
-        call = self._answer.call
+        call = self.answer.call
         reply = self._exchanges.fail(f"{call.method} {call.path}", error, started=self._started)
         self._steps, self._finished = iter(()), True
         if self._started:
@@ -195,7 +195,7 @@ class Player:
 
     def replace_answer(self, answer: Answer, steps: Iterator[Step] | None = None) -> None:
         """Replace the answer, and the steps that follow, because another server has answered."""
-        self._answer = answer
+        self.answer = answer
         self._follow(answer)
         if steps is not None:
             self._steps = steps
@@ -241,13 +241,13 @@ class Player:
     def _end(self, *, complete: bool) -> None:
         self._over = True
         if self.describe is not None:
-            self._answer = self.describe()
+            self.answer = self.describe()
         self.leave()
         self._exchanges.remove(self)
         if self.unconfirmed and not complete:
             self._started, self._sent = False, 0
         self._exchanges.observe(
-            self._answer,
+            self.answer,
             self._began,
             complete=complete,
             sent=self._sent,

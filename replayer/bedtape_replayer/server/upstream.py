@@ -1,6 +1,6 @@
 """Asks another server for the answer to a call, in a thread.
 
-A stream is sent on, event by event, while it arrives.
+A stream is sent on, event by event, while it arrives. So is the request of a conversation.
 """
 
 from __future__ import annotations
@@ -8,9 +8,11 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
+from queue import SimpleQueue
+from socket import SHUT_RDWR, socket
 from time import monotonic
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -73,19 +75,10 @@ class LiveSteps(Iterator[Step]):
         self._steps.extend(steps)
 
 
-def ask(
-    answer: Answer, forward: Forward, player: Player | None, steps: LiveSteps, client: Connection
-) -> None:
-    """Begin to ask the other server. player: plays the answer; `None` if the client has left."""
-    if player is not None:
-        relay = _Relay(answer, forward, player, steps, client)
-        threading.Thread(target=relay.run, name="bedtape-upstream", daemon=True).start()
+class Relay:
+    """One call to the other server. player: plays the answer.
 
-
-class _Relay:
-    """One call to the other server.
-
-    `run` is in a thread of its own, all other methods are in the server's thread.
+    `_run` and `_pass_on` are in threads of their own, all other methods are in the server's thread.
     """
 
     def __init__(
@@ -104,10 +97,18 @@ class _Relay:
         self._ends: Ending | None = None
         # the answer that is sent while it arrives, without its body
         self._live: Answer | None = None
+        # the parts of a conversation's request: `b""` for its end, `None` if the client has left
+        self._input: SimpleQueue[bytes | None] = SimpleQueue()
 
-    # -- in its own thread -------------------------------------------------------------------------
+    def start(self) -> None:
+        """Begin to ask the other server."""
+        if self._answer.conversation is not None:
+            self._player.describe, self._player.leave = self._describe, self._leave
+        threading.Thread(target=self._run, name="bedtape-upstream", daemon=True).start()
 
-    def run(self) -> None:
+    # -- in its own threads ------------------------------------------------------------------------
+
+    def _run(self) -> None:
         """Asks, and hands everything to the server's thread."""
         url = urlsplit(self._forward.url)
         kind = HTTPSConnection if url.scheme == "https" else HTTPConnection
@@ -148,9 +149,22 @@ class _Relay:
                 connection.putheader(name, value)
         if call.session != DEFAULT_SESSION:  # a recorder makes a cassette of each session
             connection.putheader("X-Bedtape-Session", call.session.encode())
-        connection.putheader("Content-Length", str(len(call.body)))
-        connection.endheaders(call.body)
+        if self._answer.conversation is None:
+            connection.putheader("Content-Length", str(len(call.body)))
+            connection.endheaders(call.body)
+        else:
+            connection.putheader("Transfer-Encoding", "chunked")
+            connection.endheaders()
+            writer = (self._pass_on, connection.sock)
+            threading.Thread(target=writer[0], args=writer[1:], daemon=True).start()
         return connection.getresponse()
+
+    def _pass_on(self, upstream: socket) -> None:
+        """Send a conversation's request while it arrives, until the client leaves."""
+        with suppress(OSError):  # the other server has ended the conversation
+            while (data := self._input.get()) is not None:
+                upstream.sendall(b"%x\r\n%b\r\n" % (len(data), data))
+            upstream.shutdown(SHUT_RDWR)
 
     def _post(self, function: Callable[..., None], *arguments: object) -> None:
         try:
@@ -159,6 +173,18 @@ class _Relay:
             return
 
     # -- in the server's thread --------------------------------------------------------------------
+
+    def receive(self, data: bytes | None) -> None:
+        """Pass bytes of a conversation's request on. data: None for its end."""
+        assert self._answer.conversation is not None
+        self._input.put(data or b"")
+        if data is None:
+            self._answer.conversation.end()
+        else:
+            self._answer.conversation.receive(data, self._count_ms())
+
+    def _leave(self) -> None:
+        self._input.put(None)
 
     def _fail(self, error: Exception) -> None:
         self._client.server.complain(
@@ -227,11 +253,14 @@ class _Relay:
 
     def _describe(self) -> Answer:
         """Returns the answer that was sent while it arrived."""
-        assert self._live is not None
+        answer = self._live or self._player.answer
+        if answer.conversation is not None:
+            call = replace(answer.call, body=answer.conversation.describe())
+            answer = replace(answer, call=call)
+        if self._live is None:
+            return answer
         response, reply = self._read()
-        return replace(
-            self._live, response=response, reply=replace(reply, pieces=tuple(self._sent))
-        )
+        return replace(answer, response=response, reply=replace(reply, pieces=tuple(self._sent)))
 
     def _read(self) -> tuple[Response, Reply]:
         """Returns what has arrived."""

@@ -366,6 +366,17 @@ def test_a_file_that_nock_wrote() -> None:
     assert [place for place, _ in imported.doubts] == [1, 3, 4], "nock parses JSON"
 
 
+def test_a_file_that_nock_15_wrote() -> None:
+    """nock 15 writes headers as an object: a Converse call, a stream, and an InvokeModel call."""
+    data = (Path(__file__).parent / "recorded" / "nock-15.json").read_bytes()
+    imported = import_file(data)
+    assert (imported.format, imported.skipped) == ("nock", ())
+    operations = ["Converse", "ConverseStream", "InvokeModel"]
+    assert [interaction.operation for interaction in imported.interactions] == operations
+    texts = [read_answer_text(interaction) for interaction in imported.interactions]
+    assert texts == ["Héllo from nock, at last."] * 3
+
+
 def test_a_file_that_the_recording_client_of_smithy_wrote() -> None:
     """`RecordingClient` of aws-smithy-http-client: an answer and a stream."""
     data = (Path(__file__).parent / "recorded" / "smithy-1.5.json").read_bytes()

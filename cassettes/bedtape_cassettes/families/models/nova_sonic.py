@@ -8,8 +8,11 @@ were tried with the service's documentation.
 
 from __future__ import annotations
 
+import io
+import struct
+import wave
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -20,6 +23,7 @@ from bedtape_cassettes.model import Events, JsonValue
 
 # 24 kHz, 16 bits, mono: the output that most clients ask for, in bytes for a millisecond.
 _BYTES_PER_MS = 48
+_FORM = (1, 16, 24_000)
 _PIECE = 4096 * 2
 # Names that a client makes anew for each conversation.
 _NAMES = ("promptName", "contentName")
@@ -48,6 +52,27 @@ class Speech:
 def make_silence(milliseconds: int) -> bytes:
     """Return silent audio in the form of the output."""
     return bytes(_BYTES_PER_MS * milliseconds)
+
+
+def read_samples(audio: bytes) -> bytes:
+    """Return the samples of a WAV file; other audio as it is. Raises ValueError for a WAV file in
+    another form than that of the output.
+    """
+    if not audio.startswith(b"RIFF"):
+        return audio
+    try:
+        with wave.open(io.BytesIO(audio)) as file:
+            form = file.getnchannels(), file.getsampwidth() * 8, file.getframerate()
+            samples = bytes(file.readframes(file.getnframes()))
+    except (wave.Error, EOFError) as error:
+        raise ValueError(f"a WAV file that cannot be read ({error})") from None
+    if form != _FORM:
+        channels, bits, rate = form
+        raise ValueError(
+            f"a WAV file with {channels} channels of {bits} bits at {rate} Hz; convert it to one"
+            " channel of 16 bits at 24000 Hz"
+        )
+    return samples
 
 
 def read_event(value: JsonValue) -> tuple[str, JsonObject] | None:
@@ -115,6 +140,51 @@ def strip_event(value: JsonValue) -> JsonValue:
     kept = {key: member for key, member in members.items() if key != "content"}
     digest = blake2b(audio, digest_size=8).hexdigest()
     return {"event": {name: {**kept, "audio": {"bytes": len(audio), "digest": digest}}}}
+
+
+def gather_audio(values: Iterable[JsonValue]) -> list[JsonValue]:
+    """Return input events as recorded with their audio: all audio of a content, as one file in
+    base64, is the member `audio` of its start.
+    """
+    gathered = list[JsonValue]()
+    contents = list[tuple[JsonObject, bytearray]]()  # the members of each start, and its audio
+    by_name: dict[object, bytearray] = {}
+    for value in values:
+        name, members = read_event(value) or ("", {})
+        audio = read_audio(name, members)
+        if name == "contentStart":
+            samples = by_name[members.get("contentName")] = bytearray()
+            contents.append(({**members}, samples))
+            gathered.append({"event": {name: contents[-1][0]}})
+            continue
+        if audio is not None:
+            by_name.get(members.get("contentName"), bytearray()).extend(audio)
+        gathered.append(strip_event(value))
+    for start, samples in contents:
+        if samples:
+            start["audio"] = b64encode(_make_wave(start, bytes(samples))).decode()
+    return gathered
+
+
+def _make_wave(start: JsonObject, audio: bytes) -> bytes:
+    """Return samples as a WAV file. Other audio, such as Opus, stays as it is."""
+    settings = start.get("audioInputConfiguration")
+    settings = settings if isinstance(settings, dict) else {}
+    if settings.get("mediaType", "audio/lpcm") != "audio/lpcm":
+        return audio
+    names = ("channelCount", "sampleSizeBits", "sampleRateHertz")
+    channels, bits, rate = (
+        value if isinstance(value := settings.get(name), int) and value > 0 else default
+        for name, default in zip(names, (1, 16, 16_000), strict=True)
+    )
+    file = io.BytesIO()
+    try:
+        with wave.open(file, "wb") as writer:
+            writer.setparams((channels, bits // 8, rate, 0, "NONE", ""))
+            writer.writeframes(audio)
+    except (wave.Error, ValueError, OverflowError, struct.error):  # numbers that WAV cannot hold
+        return audio
+    return file.getvalue()
 
 
 def describe_event(name: str, members: Mapping[str, JsonValue]) -> JsonObject:

@@ -126,7 +126,8 @@ def _group(body: Events, times: Sequence[tuple[int, tuple[int, int]]]) -> Iterat
         while at < len(times) and times[at][0] <= event.at_ms:
             cue, position = times[at]
             at += 1
-        name, members = sonic.read_event(bodies.read_chunk(event.payload)) or ("", {})
+        read = sonic.read_event(bodies.read_chunk(event.payload))
+        name, members = read or ("", {})
         interrupts = sonic.is_interruption(name, members)
         if turn is None or interrupts or (over and position != turn.position):
             if turn is not None:
@@ -135,7 +136,8 @@ def _group(body: Events, times: Sequence[tuple[int, tuple[int, int]]]) -> Iterat
         output = OutputFrame(max(0, event.at_ms - before), bodies.wire(event, body.padded, chance))
         turn = _Turn(turn.position, (*turn.outputs, output), turn.interrupts)
         before = event.at_ms
-        over = sonic.is_end_of_turn(name, members)
+        # In the events of another model, nothing marks the end of a turn.
+        over = read is None or sonic.is_end_of_turn(name, members)
     if turn is not None:
         yield turn
 

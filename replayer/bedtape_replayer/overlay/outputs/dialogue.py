@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
+from base64 import b64decode, b64encode
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from bedtape_cassettes.errors import Invalid, Problem
 from bedtape_cassettes.families.content import ToolUse
 from bedtape_cassettes.families.models import nova_sonic as sonic
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.format.json_schema import Schema
+from bedtape_cassettes.format.json_values import Place
 from bedtape_cassettes.format.schema_parts import make_count
-from bedtape_cassettes.model import Events, Response
+from bedtape_cassettes.model import Events, JsonValue, Response
 from bedtape_replayer.answering.duplex.turns import Cue, RuleTurn
 
+# How the path of an audio file ends. Base64 contains no dot.
+_WAV = ".wav"
 _LONGEST_SILENCE = 600_000  # ten minutes
 
 
@@ -29,14 +34,16 @@ class Dialogue:
 
 
 def read_dialogue(turns: list[dict[str, Any]]) -> Dialogue:
-    """Read turns that match the schema. Raises ValueError for audio that is not base64."""
+    """Read turns that match the schema. Raises ValueError for audio that is not base64, or a WAV
+    file in another form.
+    """
     return Dialogue(tuple(map(_read_turn, turns)))
 
 
 def _read_turn(turn: dict[str, Any]) -> RuleTurn:
     tools = turn.get("tool", [])
     calls = [tools] if isinstance(tools, dict) else tools
-    audio = b64decode(turn.get("audio", ""), validate=True)
+    audio = sonic.read_samples(b64decode(turn.get("audio", ""), validate=True))
     audio += sonic.make_silence(turn.get("silence_ms", 0))
     spoken = sonic.Speech(
         turn.get("hears", ""),
@@ -46,6 +53,33 @@ def _read_turn(turn: dict[str, Any]) -> RuleTurn:
         turn.get("interrupted", False),
     )
     return RuleTurn(Cue(**turn.get("when", {})), spoken)
+
+
+def load_audio(value: JsonValue, load: Callable[[str], bytes], place: Place = ()) -> JsonValue:
+    """Return an overlay with the contents of the WAV files that its turns name.
+
+    Raises Invalid for a file that cannot be read. load: returns the content, or raises OSError.
+    """
+    if isinstance(value, list):
+        return [load_audio(item, load, (*place, number)) for number, item in enumerate(value)]
+    if not isinstance(value, dict):
+        return value
+    turn = len(place) > 1 and place[-2] == "conversation"
+    loaded: dict[str, JsonValue] = {}
+    for key, member in value.items():
+        if turn and key == "audio" and isinstance(member, str) and member.endswith(_WAV):
+            try:
+                loaded[key] = b64encode(load(member)).decode()
+            except OSError as error:
+                problem = Problem.at(
+                    (*place, key),
+                    "a WAV file",
+                    f"{member}, which cannot be read ({error.strerror})",
+                )
+                raise Invalid([problem]) from None
+        else:
+            loaded[key] = load_audio(member, load, (*place, key))
+    return loaded
 
 
 def build_schema(tool: Schema) -> Schema:
@@ -68,7 +102,10 @@ def build_schema(tool: Schema) -> Schema:
         hears=_text("The transcript of what the user said."),
         text=_text("The transcript of what the model says."),
         audio={
-            **_text("What the model says, as samples of 16 bits at 24 kHz, base64."),
+            **_text(
+                "The audio of the model: samples of 16 bits at 24 kHz or a WAV file, in base64; in"
+                " an overlay file also the path of a WAV file."
+            ),
             "format": "base64",
         },
         silence_ms=make_count("The milliseconds of silence, after `audio`.", most=_LONGEST_SILENCE),

@@ -48,8 +48,9 @@ function cells(call, start) {
 const callOf = ({ calls }, target) =>
   calls.find((call) => String(call.number) === target?.closest("[data-number]")?.dataset.number) ?? calls.at(-1);
 
+/** A session's name without the start that all names have. A narrow cell shows its end, which is the test. */
 const shortName = (call, start) =>
-  start && call.session.startsWith(start) ? el("span", { title: call.session }, `…${call.session.slice(start.length)}`) : call.session;
+  el("bdi", { class: "tail", title: call.session, dir: "ltr" }, start && call.session.startsWith(start) ? `…${call.session.slice(start.length)}` : call.session);
 
 /** A row of the timeline: an SDK call with all its attempts. */
 function groupCells(group, { start, scale }) {

@@ -560,7 +560,10 @@ public final class Answer {
 
         public String audio;
 
-        /** What the model says, as samples of 16 bits at 24 kHz, base64. */
+        /**
+         * The audio of the model: samples of 16 bits at 24 kHz or a WAV file, in base64; in an
+         * overlay file also the path of a WAV file.
+         */
         public SpokenTurn audio(String value) {
             audio = value;
             return this;
