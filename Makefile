@@ -13,7 +13,7 @@ NEWER_PYTHON ?= $(lastword $(sort $(wildcard $(HOME)/.pyenv/versions/3.1[2-9].*/
 RECORD_NEWER := $(if $(NEWER_PYTHON),.venv-record-newer/.installed)
 NODE := tests/clients/javascript tests/clients/retries tests/clients/jest tests/clients/vitest clients/typescript tests/examples/typescript tests/examples/testcontainers/node
 NODE_MODULES := $(NODE:%=%/node_modules/.package-lock.json) clients/typescript/dist/index.js
-JAVA := $(patsubst %,%/target/.fetched,tests/examples/java clients/java tests/examples/testcontainers/java)
+JAVA := $(patsubst %,%/target/.fetched,tests/examples/java clients/java tests/examples/testcontainers/java tests/clients/langchain4j)
 # LOCKED=1 installs the versions and hashes in .ci/locks, as CI does. `make lock` writes them anew.
 LOCKED ?=
 PIP = -m pip install --quiet --disable-pip-version-check
@@ -97,9 +97,11 @@ lock:
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --constraint .ci/locks/build.txt \
 	    $$(case $$extra in base) ;; server) echo --extra state --extra otel --extra tls;; *) echo --extra $$extra;; esac) -o .ci/locks/$$extra.txt pyproject.toml; \
 	done
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  tests/examples/testcontainers/python/requirements.txt -o .ci/locks/containers.txt
 
 clean:
-	rm -rf $(VENV) .venv-record .venv-record-newer .venv-bench .venv-compiled .venv-containers .venv-smithy tests/clients/rust/target tests/clients/java/target docs/_build $(NODE:%=%/node_modules) $(NODE:%=%/build) clients/typescript/dist $(JAVA:%/.fetched=%)
+	rm -rf $(VENV) .venv-record .venv-record-newer .venv-bench .venv-compiled .venv-containers .venv-smithy tests/clients/rust/target tests/clients/retries/rust/target tests/clients/java/target docs/_build $(NODE:%=%/node_modules) $(NODE:%=%/build) clients/typescript/dist $(JAVA:%/.fetched=%)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -135,14 +137,14 @@ $(CHECK): $(TEST)
 
 # Clients and examples in other languages are tested where their tools are; the tests that need them say so where not.
 # What comes from outside is fetched here, so that the tests need no network.
-.PHONY: examples javascript go java containers smithy rust
-examples: javascript go java containers smithy
+.PHONY: examples javascript go java containers smithy rust rust-retries
+examples: javascript go java rust-retries containers smithy
 
 containers: .venv-containers/.installed
 
 .venv-containers/.installed: tests/examples/testcontainers/python/requirements.txt
 	$(PYTHON) -m venv $(@D)
-	if $(@D)/bin/python $(PIP) -r $<; then touch $@; else echo "Testcontainers for Python cannot be had: it is not tested"; fi
+	if $(@D)/bin/python $(PIP) $(if $(LOCKED),--require-hashes -r .ci/locks/containers.txt,-r $<); then touch $@; else echo "Testcontainers for Python cannot be had: it is not tested"; fi
 
 # AWS's SDK for Python with bidirectional streams needs Python 3.12. The newest of pyenv's, if there is one.
 smithy: .venv-smithy/.installed
@@ -175,6 +177,10 @@ java:
 clients/typescript/dist/index.js: clients/typescript/node_modules/.package-lock.json $(wildcard clients/typescript/*.json clients/typescript/src/*)
 	npm run build --prefix clients/typescript --silent
 
+rust-retries:
+	@if ! command -v cargo >/dev/null; then echo "cargo is not installed: the client for Rust is not tested"; \
+	else (cd tests/clients/retries/rust && cargo build --locked --quiet) || echo "the packages of tests/clients/retries/rust cannot be had: it is not tested"; fi
+
 # A program of one file needs no build, but its classpath. As an argument file of java.
 tests/clients/java/target/classpath.txt: tests/clients/java/pom.xml | tests/examples/testcontainers/java/target/.fetched
 	@if (cd tests/clients/java && mvn -q -B dependency:build-classpath -Dmdep.outputFile=target/packages.txt); \
@@ -184,6 +190,7 @@ tests/clients/java/target/classpath.txt: tests/clients/java/pom.xml | tests/exam
 # One at a time, because all write to Maven's repository.
 clients/java/target/.fetched: | tests/examples/java/target/.fetched
 tests/examples/testcontainers/java/target/.fetched: | clients/java/target/.fetched
+tests/clients/langchain4j/target/.fetched: | tests/examples/testcontainers/java/target/.fetched
 %/target/.fetched: %/pom.xml
 	@if cd $(<D) && mvn -q -B test -Dtest='*Test#none' -Dsurefire.failIfNoSpecifiedTests=false; then touch target/.fetched; \
 	else echo "the packages of $(<D) cannot be had: it is not tested"; fi

@@ -41,6 +41,7 @@ CLOSED = "a closed connection"
 PROMPTS = (*ERRORS, CLOSED)
 JAVASCRIPT, FRAMEWORKS = HERE / "javascript", HERE / "retries"
 GO, JAVA = HERE / "go" / "bearer", ROOT / "clients" / "java"
+RUST, LANGCHAIN4J = HERE / "retries" / "rust", HERE / "langchain4j"
 
 
 class Client(NamedTuple):
@@ -80,12 +81,22 @@ def _run_go(environ: dict[str, str]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def _run_java(environ: dict[str, str]) -> None:
-    variables = {**environ, "PROMPTS": ",".join(PROMPTS)}
-    with tempfile.TemporaryDirectory() as work:
-        folder = shutil.copytree(JAVA, Path(work, "java"), ignore=shutil.ignore_patterns("target"))
-        done = run_offline([*MAVEN, "test", "-Dtest=DefaultRetries"], folder, variables)
+def _run_rust(environ: dict[str, str]) -> None:
+    command = ["cargo", "run", "--locked", "--offline", "--quiet", "--", *PROMPTS]
+    done = run_offline(command, RUST, environ)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _java(project: Path, package: str, pattern: str) -> Client:
+    def run(environ: dict[str, str]) -> None:
+        variables = {**environ, "PROMPTS": ",".join(PROMPTS)}
+        with tempfile.TemporaryDirectory() as work:
+            ignore = shutil.ignore_patterns("target")
+            folder = shutil.copytree(project, Path(work, "java"), ignore=ignore)
+            done = run_offline([*MAVEN, "test", "-Dtest=DefaultRetries"], folder, variables)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    return Client(run, lambda: f"{package} {_find(pattern, project / 'pom.xml')}")
 
 
 def _find(pattern: str, file: Path) -> str:
@@ -113,15 +124,24 @@ CLIENTS = {
     "Strands Agents (TypeScript)": _node(
         "Strands TS", "@strands-agents/sdk", FRAMEWORKS, "ask.mjs"
     ),
+    "Mastra (TypeScript)": _node("Mastra", "@mastra/core", FRAMEWORKS, "ask.mjs"),
     "AWS SDK (Go)": Client(
         _run_go,
         lambda: "bedrockruntime " + _find(r"service/bedrockruntime v([\d.]+)", GO / "go.mod"),
     ),
-    "AWS SDK (Java)": Client(
-        _run_java,
+    "AWS SDK (Java)": _java(
+        JAVA, "bedrockruntime", r"<artifactId>bom</artifactId>\s*<version>([\d.]+)<"
+    ),
+    "LangChain4j (Java)": _java(
+        LANGCHAIN4J,
+        "langchain4j-bedrock",
+        r"<artifactId>langchain4j-bedrock</artifactId>\s*<version>([\d.]+)<",
+    ),
+    "AWS SDK (Rust)": Client(
+        _run_rust,
         lambda: (
-            "bedrockruntime "
-            + _find(r"<artifactId>bom</artifactId>\s*<version>([\d.]+)<", JAVA / "pom.xml")
+            "aws-sdk-bedrockruntime "
+            + _find(r'aws-sdk-bedrockruntime = \{ version = "=([\d.]+)"', RUST / "Cargo.toml")
         ),
     ),
 }

@@ -1,4 +1,4 @@
-"""Programs in Go and Java, offline. They compile first, which takes minutes of a slow machine."""
+"""Programs in Go, Java and Rust, offline. They compile first: minutes on a slow machine."""
 
 import os
 import re
@@ -19,10 +19,10 @@ from support.commands import run_program
 compiles = pytest.mark.timeout(3600)
 _LIMIT = 1500.0  # seconds, for one command
 _OFFLINE = {"GOFLAGS": "-mod=readonly", "GOPROXY": "off", "GOTOOLCHAIN": "local"}
-# What Go and Maven print if the packages were not downloaded, or need a newer version.
+# What Go, Maven and cargo print if the packages were not downloaded, or need a newer version.
 _ABSENT = re.compile(
     "module lookup disabled by GOPROXY=off|requires go >= |module requires Go "
-    "|in offline mode|invalid target release|release version 17 not supported"
+    "|in offline mode|--offline was specified|invalid target release|release version 17 not supported"
 )
 _SCRIPTS = Path(sys.executable).parent
 GO_TEST = ("go", "test", "-v", "-count=1", "./...")

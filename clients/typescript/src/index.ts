@@ -49,9 +49,9 @@ export class Bedtape {
   /** A test's own rules, faults and history. Two tests never meet if their names differ. */
   session(name: string): Session {
     const part = encodeURIComponent(name);
-    return new Session(name, `${this.url}/s/${part}`, (method, path, body) =>
-      this.#ask(method, `/_bedtape/sessions/${part}${path}`, body),
-    );
+    const ask: Ask = (method, path, body) =>
+      this.#ask(method, `/_bedtape/sessions/${part}${path}`, body);
+    return new Session(name, `${this.url}/s/${part}`, ask, (seconds) => this.advance(seconds));
   }
 
   /** Whether the server runs, and what it plays. */

@@ -53,6 +53,8 @@ export class Session {
     /** The endpoint for the code under test. */
     readonly url: string,
     ask: Ask,
+    /** Advances the virtual clock in seconds, which all sessions share. @returns its new time. */
+    readonly advance: (seconds: number) => Promise<number>,
   ) {
     this.#ask = ask;
   }

@@ -190,6 +190,7 @@ test("a session plays the cassette that it chooses, each recording once if stric
 test("the clock is advanced", async () => {
   const before = await bedtape.now();
   assert.equal(await bedtape.advance(60), before + 60);
+  assert.equal(await bedtape.session("clock").advance(60), before + 120);
 });
 
 test("fast retries are those of the standard mode, without waits", async () => {
