@@ -207,6 +207,27 @@ def test_operations_without_a_message(bedrock: Session) -> None:
     assert [row["index"] for row in ranked["results"]] == [1, 0]
 
 
+def test_a_count_of_tokens_uses_up_no_answer(bedrock: Session) -> None:
+    """CrewAI counts the tokens of each prompt before it sends the prompt."""
+    bedrock.respond("Oslo", answers=["Rain.", {"text": "Snow.", "usage": {"input": 7}}], times=2)
+    client = boto3_client(bedrock.url)
+    body = {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 9, "messages": MESSAGES}
+    texts = []
+    for _ in range(2):
+        for given in (
+            {"converse": {"messages": MESSAGES}},
+            {"invokeModel": {"body": json.dumps(body)}},
+        ):
+            assert client.count_tokens(modelId=CLAUDE, input=given)["inputTokens"] > 0  # type: ignore[arg-type]
+        answer = client.converse(modelId=CLAUDE, messages=MESSAGES)
+        texts.append(answer["output"]["message"]["content"][0]["text"])  # type: ignore[typeddict-item]
+    assert texts == ["Rain.", "Snow."]
+    bedrock.respond(when={"operation": "CountTokens"}, usage={"input": 11}, times=1)
+    counted = client.count_tokens(modelId=CLAUDE, input={"converse": {"messages": MESSAGES}})
+    assert counted["inputTokens"] == 11
+    bedrock.assert_all_used()
+
+
 def test_anthropics_client(bedrock: Session) -> None:
     bedrock.respond("think", reasoning={"text": "Hm.", "signature": "c2ln"}, text="So.")
     bedrock.respond("Oslo", text="I look.", tool=TOOL, allow_unoffered_tools=True)

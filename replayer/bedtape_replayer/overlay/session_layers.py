@@ -28,6 +28,8 @@ _MOST_KEYS = 1_000_000
 # The memory of a counted key, of a layer without its JSON, and the multiple of its JSON's bytes
 # that a layer takes. Measured.
 _KEY_BYTES, _LAYER_BYTES, _JSON_FACTOR = 160, 1_500, 8
+# The operations whose answer is the number of tokens of the request.
+_COUNTING = ("CountTokens", "CountMessageTokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,7 +325,8 @@ class Layers:
         request; the error then replaces the rule's answer. refuse: returns the answer of simulated
         features to a request that no model gets; a function that would answer such a request is
         not called. A rule counts the calls that it answers. It does not count calls that it passes
-        on or that are refused.
+        on or that are refused, nor counts of tokens unless it names operations: frameworks ask for
+        a count before they ask for the answer.
         """
         call = occasion.call
         among = among or self._candidates(call)
@@ -358,7 +361,10 @@ class Layers:
                 counter.undo_match()
                 self._refused.add(rule.id)
                 return refused
-            counter.record_fired()
+            if call.operation in _COUNTING and not rule.when.names_operations:
+                counter.undo_match()
+            else:
+                counter.record_fired()
             return match
         return None
 
