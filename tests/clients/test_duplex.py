@@ -122,7 +122,7 @@ _PROGRAMS = {
         ("java", "@java/target/classpath.txt", "java/Talk.java", "crt"), pauses=False, lacks=_JAVA
     ),
     "rust": Program(
-        ("rust/target/debug/talk",), tls=True, lacks=("rust/target/debug/talk", "make rust")
+        ("rust/target/debug/talk",), tls=True, lacks=("rust/target/debug/talk", "make examples")
     ),
     "python": Program((_SMITHY, "smithy/talk.py"), tls=True, lacks=_SMITHY_LACKS),
 }

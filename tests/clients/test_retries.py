@@ -41,7 +41,7 @@ CLOSED = "a closed connection"
 PROMPTS = (*ERRORS, CLOSED)
 JAVASCRIPT, FRAMEWORKS = HERE / "javascript", HERE / "retries"
 GO, JAVA = HERE / "go" / "bearer", ROOT / "clients" / "java"
-RUST, LANGCHAIN4J = HERE / "retries" / "rust", HERE / "langchain4j"
+RUST, LANGCHAIN4J = HERE / "rust", HERE / "langchain4j"
 
 
 class Client(NamedTuple):
@@ -82,7 +82,17 @@ def _run_go(environ: dict[str, str]) -> None:
 
 
 def _run_rust(environ: dict[str, str]) -> None:
-    command = ["cargo", "run", "--locked", "--offline", "--quiet", "--", *PROMPTS]
+    command = [
+        "cargo",
+        "run",
+        "--locked",
+        "--offline",
+        "--quiet",
+        "--bin",
+        "retries",
+        "--",
+        *PROMPTS,
+    ]
     done = run_offline(command, RUST, environ)
     assert done.returncode == 0, done.stdout + done.stderr
 
