@@ -60,7 +60,7 @@ from bedtape_replayer.history.history import History
 from bedtape_replayer.overlay.candidates import LayerError
 from bedtape_replayer.overlay.faults.base import derive_seed
 from bedtape_replayer.overlay.overlay import NOTHING, Overlay
-from bedtape_replayer.overlay.rendered import RuleAnswers
+from bedtape_replayer.overlay.rule_answers import RuleAnswers
 
 # Rendered replies are cached, because tests request the same recordings again and again. The
 # cache is bounded by bytes.

@@ -13,7 +13,7 @@ from bedtape_replayer.engine.clock import Clock
 from bedtape_replayer.engine.session_state import SessionState
 from bedtape_replayer.overlay.candidates import Candidates
 from bedtape_replayer.overlay.overlay import Fault
-from bedtape_replayer.overlay.rendered import Occasion
+from bedtape_replayer.overlay.rule_answers import Occasion
 from bedtape_replayer.overlay.session_layers import AppliedFault, Layers
 
 # The reply of a call whose client leaves before the other server answers.

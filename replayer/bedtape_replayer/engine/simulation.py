@@ -11,7 +11,7 @@ from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.reply import build_response_reply
 from bedtape_replayer.overlay.candidates import LayerError
 from bedtape_replayer.overlay.faults.base import derive_seed
-from bedtape_replayer.overlay.rendered import Occasion, RuleMatch
+from bedtape_replayer.overlay.rule_answers import Occasion, RuleMatch
 from bedtape_replayer.overlay.session_layers import Layers
 from bedtape_replayer.overlay.simulation.context import Context
 from bedtape_replayer.overlay.simulation.features import Features

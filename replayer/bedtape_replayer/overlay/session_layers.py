@@ -17,8 +17,8 @@ from bedtape_replayer.overlay.candidates import CandidateFinder, Candidates, Lay
 from bedtape_replayer.overlay.explain import describe, explain
 from bedtape_replayer.overlay.faults.base import FaultContext, derive_seed, draw
 from bedtape_replayer.overlay.overlay import NOTHING, Fault, Overlay
-from bedtape_replayer.overlay.rendered import Occasion, RuleAnswers, RuleMatch
 from bedtape_replayer.overlay.rule import Rule
+from bedtape_replayer.overlay.rule_answers import Occasion, RuleAnswers, RuleMatch
 from bedtape_replayer.overlay.schedule import ALWAYS, Counter
 from bedtape_replayer.overlay.simulation.features import Features, merge_features
 

@@ -17,8 +17,8 @@ from bedtape_replayer.overlay.faults.errors import Refuse
 from bedtape_replayer.overlay.faults.latency import Delay
 from bedtape_replayer.overlay.outputs.raw import Raw
 from bedtape_replayer.overlay.overlay import NOTHING, Fault, Overlay
-from bedtape_replayer.overlay.rendered import RuleAnswers, RuleMatch
 from bedtape_replayer.overlay.rule import Computed, Rule
+from bedtape_replayer.overlay.rule_answers import RuleAnswers, RuleMatch
 from bedtape_replayer.overlay.schedule import Schedule
 from bedtape_replayer.overlay.session_layers import Layers, NameTaken
 from bedtape_replayer.overlay.when import When

@@ -16,8 +16,8 @@ from bedtape_cassettes.model import Response
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.reply import Reply
-from bedtape_replayer.overlay.rendered import Occasion, RuleAnswers, RuleMatch
 from bedtape_replayer.overlay.rule import Rule
+from bedtape_replayer.overlay.rule_answers import Occasion, RuleAnswers, RuleMatch
 from support.examples import examples
 
 TOOL = Rule(
