@@ -416,8 +416,9 @@ class Http1Connection:
 
     def count_pending(self, stream: int) -> int:  # noqa: ARG002 - HTTP/2 needs it
         """Return how many bytes wait for `take`. HTTP/1.1 leaves flow control to TCP."""
-        self._pending += sum(map(len, self._out[self._counted :]))
-        self._counted = len(self._out)
+        if self._counted != len(self._out):
+            self._pending += sum(map(len, self._out[self._counted :]))
+            self._counted = len(self._out)
         return self._pending
 
     def take(self) -> bytes:
