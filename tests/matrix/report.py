@@ -7,6 +7,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Literal
 
@@ -85,6 +86,22 @@ def pins(name: str) -> dict[str, str]:
     """Versions by package."""
     lines = (REQUIREMENTS / f"{name}.txt").read_text().splitlines()
     return dict(line.split("==") for line in lines if not line.startswith("#"))
+
+
+def batches(names: list[str]) -> Iterator[list[str]]:
+    """All pins, in as many lists as a package has versions, for pip takes one at a time."""
+    versions: dict[str, set[str]] = {}
+    for name in names:
+        for package, version in pins(name).items():
+            # pip freeze writes some names with underscores, and a list has each name once
+            canonical = re.sub(r"[-_.]+", "-", package).lower()
+            versions.setdefault(canonical, set()).add(version)
+    rows = (
+        [f"{package}=={version}" for version in sorted(numbers)]
+        for package, numbers in sorted(versions.items())
+    )
+    for batch in zip_longest(*rows):
+        yield [pin for pin in batch if pin is not None]
 
 
 def read(xml: str) -> tuple[Case, ...]:

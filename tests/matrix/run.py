@@ -13,12 +13,10 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import zip_longest
 from pathlib import Path
 
-from report import REQUIREMENTS, Result, page, pins, read, wants
+from report import REQUIREMENTS, Result, batches, page, read, wants
 
 # seconds until a command that hangs is ended; the longest takes ten minutes on a loaded machine
 _HANGS = 2400
@@ -158,33 +156,22 @@ def fetch(names: list[str]) -> None:
     for batch in batches(names):
         there = {"-".join(path.name.split("-")[:2]).lower() for path in WHEELS.iterdir()}
         if missing := [pin for pin in batch if wheel_of(pin) not in there]:
-            done = pip(
-                Path(sys.executable), "wheel", "--no-deps", "--wheel-dir", str(WHEELS), *missing
-            )
-            # one that cannot be had keeps back the others: each for itself, then
-            if done.returncode:
-                for pin in missing:
-                    pip(Path(sys.executable), "wheel", "--no-deps", "--wheel-dir", str(WHEELS), pin)
+            fetch_batch(missing)
+
+
+def fetch_batch(missing: list[str]) -> None:
+    """Fetches wheels. One that cannot be had keeps back the others, so halves are tried then."""
+    done = pip(Path(sys.executable), "wheel", "--no-deps", "--wheel-dir", str(WHEELS), *missing)
+    if done.returncode and len(missing) > 1:
+        half = len(missing) // 2
+        fetch_batch(missing[:half])
+        fetch_batch(missing[half:])
 
 
 def wheel_of(pin: str) -> str:
     """How the name of a pin's wheel begins."""
     name, _, version = pin.partition("==")
     return f"{name.replace('-', '_').replace('.', '_').lower()}-{version}"
-
-
-def batches(names: list[str]) -> Iterator[list[str]]:
-    """All pins, in as many lists as a package has versions, for pip takes one at a time."""
-    versions: dict[str, set[str]] = {}
-    for name in names:
-        for package, version in pins(name).items():
-            versions.setdefault(package, set()).add(version)
-    rows = (
-        [f"{package}=={version}" for version in sorted(numbers)]
-        for package, numbers in sorted(versions.items())
-    )
-    for batch in zip_longest(*rows):
-        yield [pin for pin in batch if pin is not None]
 
 
 # -- pins ------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from matrix.report import REQUIREMENTS, Case, Result, page, pins, read, shown
+from matrix.report import REQUIREMENTS, Case, Result, batches, page, pins, read, shown
 
 ROOT = Path(__file__).parents[2]
 WRITTEN = (ROOT / "docs" / "reference" / "compatibility.md").read_text()
@@ -118,3 +118,10 @@ def test_continuous_integration_runs_the_matrix() -> None:
     assert re.search(
         r"^test-matrix:.*\n\t.*tests/matrix/run\.py", (ROOT / "Makefile").read_text(), re.MULTILINE
     )
+
+
+def test_pip_gets_each_package_once_at_a_time() -> None:
+    """pip refuses a list with two names of one package, and then each wheel is fetched alone."""
+    for batch in batches(NAMES):
+        packages = [re.sub(r"[-_.]+", "-", pin.partition("==")[0]).lower() for pin in batch]
+        assert sorted(set(packages)) == sorted(packages)
