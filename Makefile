@@ -59,7 +59,7 @@ check: $(CHECK)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -q tests/project tests/typing
+	$(BIN)/pytest -q -n auto tests/project tests/typing
 
 fix: $(CHECK)
 	$(BIN)/ruff format .
