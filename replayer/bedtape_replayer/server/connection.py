@@ -195,6 +195,15 @@ class Connection(asyncio.Protocol):
         if self._http1 is not None:
             self._hold_back(self._http1)
 
+    def flush_event(self) -> None:
+        """Write the event of an answer that goes on by the clock. An event begins and ends nothing,
+        so that most of `flush` is not needed.
+        """
+        if self.wire is None or not self.writable or self.exchanges.blocked or self._broken:
+            self.flush()
+        elif not self._transport.is_closing():
+            self._write(self.wire)
+
     def _write(self, wire: Wire) -> None:
         if data := wire.take():
             self._transport.write(data)

@@ -106,12 +106,18 @@ class Player:
     @property
     def ready(self) -> bool:
         """Whether the next step can be played; after the last, whether all bytes were taken."""
+        return self._count_room() > 0
+
+    def _count_room(self) -> int:
+        """Return how many bytes the answer may send now. After its last step: 1 if all bytes were
+        taken.
+        """
         connection = self._connection
         assert connection.wire is not None
         pending = connection.wire.count_pending(self.stream)
         if self._finished:
-            return not pending and not self.unconfirmed
-        return connection.writable and pending < _HIGH_WATER
+            return 0 if pending or self.unconfirmed else 1
+        return _HIGH_WATER - pending if connection.writable else 0
 
     def play(self) -> None:
         """Play the steps until one waits, or the client does not read."""
@@ -123,25 +129,28 @@ class Player:
         connection = self._connection
         wire = connection.wire
         assert wire is not None
-        while self.ready:
+        room = self._count_room()
+        while room > 0:
             try:
                 step = next(self._steps, None)
             except Exception as error:  # noqa: BLE001 - this client gets an error, and the others are served
                 self._fail(error)
+                room = self._count_room()
                 continue
             match step:
                 case Send(data):
                     wire.send(self.stream, data)
+                    room -= len(data)
                     self._sent += 1
                     self._progress.times.append(time.perf_counter() - self._began)
+                case Wait(seconds):
+                    self._wait(seconds)
+                    return
                 case Await():
                     self._awaiting = True
                     if self.listens:
                         self.stalled = True
                         connection.end_stalled(self)
-                    return
-                case Wait(seconds):
-                    self._wait(seconds)
                     return
                 case Start():
                     self._started = True
@@ -153,12 +162,14 @@ class Player:
                 case Finish():
                     wire.finish(self.stream)
                     self._finished = True
+                    room = self._count_room()
                 case Stall():
                     self.stalled = True
                     connection.end_stalled(self)
                     return
                 case Close() | Reset() as last:  # after the bytes before it were taken
                     self._steps, self._last, self._finished = iter(()), last, True
+                    room = self._count_room()
                 case None:
                     self.end(self._last)
                     return
@@ -231,7 +242,10 @@ class Player:
     def _wake(self) -> None:
         self._timer = None
         self.play()
-        self._connection.flush()
+        if self._timer is None:
+            self._connection.flush()
+        else:
+            self._connection.flush_event()
 
     def end(self, how: Close | Reset | None) -> None:
         """End the answer, in order or as a fault ends it."""

@@ -8,7 +8,8 @@ import asyncio
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from types import FrameType
 from typing import Any
 
@@ -24,6 +25,7 @@ from bedtape_replayer.server.server import Server
 from support.recordings import converse, path, prompt, stream
 
 CALLS = 200
+EVENTS = 200
 _WORDS = "How is the weather in Oslo?"
 _RULES = {
     "bedtape-overlay": 1,
@@ -77,20 +79,29 @@ def _request(body: bytes, operation: str = "converse") -> bytes:
 def _count_functions(connection: Connection, requests: Iterator[bytes]) -> Counter[str]:
     """Return how many times each function of bedtape ran, for `CALLS` requests."""
     counts: Counter[str] = Counter()
+    sent = [next(requests) for _ in range(CALLS)]
+
+    def receive() -> None:
+        for request in sent:
+            connection.data_received(request)
+
+    _count(counts, receive)
+    return counts
+
+
+def _count(counts: Counter[str], run: Callable[[], object]) -> None:
+    """Count the functions of bedtape that run in `run`, by name."""
 
     def count(frame: FrameType, event: str, _: object) -> None:
         if event == "call" and "bedtape_" in frame.f_code.co_filename:
             counts[frame.f_code.co_qualname] += 1
 
-    sent = [next(requests) for _ in range(CALLS)]
     before = sys.getprofile()
     sys.setprofile(count)
     try:
-        for request in sent:
-            connection.data_received(request)
+        run()
     finally:
         sys.setprofile(before)
-    return counts
 
 
 def _repeat(operation: str) -> Iterator[bytes]:
@@ -147,3 +158,27 @@ def test_functions_of_a_call(engine: Engine, requests: Iterator[bytes], most: in
     each = counts.total() / CALLS
     functions = "\n".join(f"{n / CALLS:5.2f} {name}" for name, n in counts.most_common())
     assert each <= most, f"expected at most {most} functions for a call, found {each}:\n{functions}"
+
+
+def test_functions_of_an_event_at_the_recorded_pace() -> None:
+    texts = [f"word {n} " for n in range(EVENTS)]
+    recorded = stream(_WORDS, texts, at_ms=range(1, EVENTS + 4))
+    engine = Engine(Library([Cassette("weather", (recorded,))]))
+    loop = asyncio.new_event_loop()
+    counts: Counter[str] = Counter()
+    with closing(loop):
+        connection, transport = Connection(Server(engine, speed=1000.0), loop), _Transport()
+        connection.connection_made(transport)
+
+        def play() -> None:
+            connection.data_received(_request(prompt(_WORDS), "converse-stream"))
+            while connection.exchanges.in_flight:
+                loop.stop()
+                loop.run_forever()
+
+        play()  # fills the caches
+        _count(counts, play)
+        assert b"".join(transport.written).endswith(b"0\r\n\r\n")
+    each = counts.total() / EVENTS
+    functions = "\n".join(f"{n / EVENTS:5.2f} {name}" for name, n in counts.most_common())
+    assert each <= 15, f"expected at most 15 functions for an event, found {each}:\n{functions}"
