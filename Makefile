@@ -33,14 +33,15 @@ demo: $(BASE)
 test: $(TEST)
 	$(BIN)/pytest $(PYTEST_ARGS) -m "not slow" $(PYTHON_TESTS)
 
-# Everything: the tests above, slow tests, recorders, other languages, the browser, every page, and the matrix of
-# frameworks.
+# With `make check`, everything: the tests above, slow tests, recorders, other languages, the browser, every page, and the
+# matrix of frameworks.
 test-all: test test-rest test-matrix
 
 test-rest: export THOROUGH = 1
 test-rest: $(CHECK) $(RECORD) $(RECORD_NEWER) examples
 	$(BIN)/pytest $(PYTEST_ARGS) -m "slow or hypothesis" $(PYTHON_TESTS)
-	$(BIN)/pytest $(PYTEST_ARGS) --ignore=tests/cassettes --ignore=tests/replayer --ignore=tests/wire --deselect=tests/clients/test_boto3.py
+	$(BIN)/pytest $(PYTEST_ARGS) --ignore=tests/cassettes --ignore=tests/replayer --ignore=tests/wire \
+	  --ignore=tests/project --ignore=tests/typing --deselect=tests/clients/test_boto3.py
 
 # What the compiled build may change: the wire, and the modules that are compiled.
 test-compiled: .venv-compiled/.installed
@@ -59,7 +60,7 @@ check: $(CHECK)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -q -n auto tests/project tests/typing
+	$(BIN)/pytest -q $(PYTEST_ARGS) tests/project tests/typing
 
 fix: $(CHECK)
 	$(BIN)/ruff format .
