@@ -20,6 +20,9 @@ PIP = -m pip install --quiet --disable-pip-version-check
 # install(python, extra, lock)
 install = $(if $(LOCKED),$(1) $(PIP) --require-hashes -r .ci/locks/build.txt -r .ci/locks/$(3).txt && $(1) $(PIP) --no-deps --no-build-isolation -e .,$(1) $(PIP) -e '.$(2)')
 PYTEST_ARGS ?= -n auto
+# Containers often set it. Without bytecode, each of the processes that the tests start compiles all source again, and
+# pytest rewrites all tests in each run.
+unexport PYTHONDONTWRITEBYTECODE
 # The tests that need Python alone. `make test` leaves out those that are marked as slow, and four fifths of Hypothesis'
 # examples; `make test-rest` runs them.
 PYTHON_TESTS := tests/cassettes tests/replayer tests/wire tests/clients/test_boto3.py

@@ -38,10 +38,11 @@ with suppress(ImportError):
     settings.load_profile("bedtape")
 
 # The variables of whoever runs the tests, or of their CI or git hook, that change what a program
-# does or prints.
+# does or prints; and one that lets each process of a test compile all source again.
 _UNSET = re.compile(
     r"(AWS|GITHUB|GIT)_.*|((HTTPS?|ALL|NO)_PROXY)|CI|BUILD_NUMBER|COLUMNS|LINES"
     r"|FORCE_COLOR|NO_COLOR|PY_COLORS|TERMINAL_WIDTH|PYTEST_ADDOPTS|SOURCE_DATE_EPOCH"
+    r"|PYTHONDONTWRITEBYTECODE"
     r"|SSL_CERT_(FILE|DIR)|(REQUESTS|CURL)_CA_BUNDLE|NODE_(EXTRA_CA_CERTS|OPTIONS)",
     re.IGNORECASE,
 )
