@@ -25,8 +25,9 @@ from bedtape_replayer.answering.answer import Progress
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.answering.steps import Send
+from bedtape_replayer.api import events
 from bedtape_replayer.api.call_schemas import ENDED, GONE, RUNNING, SESSIONS
-from bedtape_replayer.api.events import _WAITING_BYTES, EventStream, render_row
+from bedtape_replayer.api.events import EventStream, render_row
 from bedtape_replayer.api.gate import Gate
 from bedtape_replayer.engine.engine import Engine
 from support import authored, folders
@@ -245,14 +246,17 @@ def test_a_slow_client_loses_its_stream_and_what_waits_for_it() -> None:
         next(feed)
 
 
-def test_a_quick_reader_gets_a_call_that_alone_is_larger_than_the_limit() -> None:
+def test_a_quick_reader_gets_a_call_that_alone_is_larger_than_the_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(events, "_WAITING_BYTES", most := 10_000)
     scene = Scene(converse("a", "1"))
     feed = EventStream(scene.engine)
     reply: Any = type("Reply", (), {"feed": feed})
     feed.open(lambda: None)
     take(reply)
     for number in range(2):
-        scene.send(authored.ask("x" * (_WAITING_BYTES + 1)), at=float(number))
+        scene.send(authored.ask("x" * (most + 1)), at=float(number))
         assert [data["number"] for name, data in take(reply) if name == "ended"] == [number + 1]
 
 
