@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from email.parser import Parser
@@ -61,6 +62,24 @@ def test_the_distributions_pass_the_checks_of_the_package_index(dist: Path) -> N
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     assert result.stdout.count("PASSED") == 2, result.stdout
+
+
+def test_the_source_distribution_contains_the_files_of_git(dist: Path) -> None:
+    """Hatchling reads the `.gitignore` of the project alone, and none of a folder below."""
+    listed = subprocess.run(
+        ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listed.returncode:
+        pytest.skip("this is no clone: clone the repository with git")
+    (built,) = dist.glob("*.tar.gz")
+    with tarfile.open(built) as archive:
+        files = {each.name.partition("/")[2] for each in archive if each.isfile()}
+    assert files == {path for path in listed.stdout.split("\n") if (ROOT / path).is_file()} | {
+        "PKG-INFO"
+    }
 
 
 def test_links_and_images_of_the_long_description_are_absolute_and_name_files_of_this_version(
