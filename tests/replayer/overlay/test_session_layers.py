@@ -148,7 +148,7 @@ def test_simulated_features_get_no_invalid_request() -> None:
 
     for refusal in (no, None):
         occasion = layers.count(asked, b"")
-        layers.answer_from_rule(occasion, RuleAnswers(), lambda _, found=refusal: found, refuse)
+        layers.answer_from_rule(occasion, RuleAnswers(), lambda _, answer=refusal: answer, refuse)
         assert len(seen) == (refusal is None)
 
 

@@ -74,7 +74,8 @@ def _compile(pattern: str) -> re.Pattern[str]:
     """A pattern whose words are ASCII, because a text in Japanese or Chinese has no space beside
     an address. It contains `\\s` in character classes only.
     """
-    return re.compile(pattern.replace(r"\s", _SPACES), re.ASCII)
+    pattern = pattern.replace(r"\s", _SPACES)
+    return re.compile(pattern, re.ASCII)
 
 
 def _after(word: str, value: str) -> re.Pattern[str]:

@@ -103,7 +103,7 @@ def test_each_kind_of_the_service_is_known() -> None:
 
 @pytest.mark.parametrize("space", [chr(n) for n in range(0x10000) if chr(n).isspace()], ids=ascii)
 def test_all_white_space_of_unicode_separates(space: str) -> None:
-    found = {
+    texts = {
         text[start:end]
         for kind, text in (
             ("PASSWORD", f"password{space}:{space}hunter22{space}x"),
@@ -112,7 +112,7 @@ def test_all_white_space_of_unicode_separates(space: str) -> None:
         )
         for start, end in find_kind(kind, text)
     }
-    assert found == {"hunter22", "1234", "https://a.example/x"}
+    assert texts == {"hunter22", "1234", "https://a.example/x"}
 
 
 @given(st.text(st.sampled_from("0129 -./:@aAZ+()")))
