@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 from typing import NamedTuple
 
+from bedtape_cassettes.text import SPACES
+
 
 def _has_luhn_digit(text: str) -> bool:
     """Whether the last digit is the check digit of ISO/IEC 7812."""
@@ -65,16 +67,11 @@ class _Form(NamedTuple):
     check: Callable[[str], bool] | None = None
 
 
-# All white space of Unicode. With re.ASCII, `\s` does not match the ideographic space of Japanese
-# texts, nor spaces that do not break a line.
-_SPACES = "\t-\r\x1c- \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-
-
 def _compile(pattern: str) -> re.Pattern[str]:
     """A pattern whose words are ASCII, because a text in Japanese or Chinese has no space beside
     an address. It contains `\\s` in character classes only.
     """
-    pattern = pattern.replace(r"\s", _SPACES)
+    pattern = pattern.replace(r"\s", SPACES)
     return re.compile(pattern, re.ASCII)
 
 
