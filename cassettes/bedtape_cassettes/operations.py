@@ -176,6 +176,8 @@ IDEMPOTENCY_TOKENS = ("clientRequestToken", "clientToken")
 # The operations of OpenAI's and Anthropic's APIs that answer with server-sent
 # events if the body says so.
 SERVER_SENT = ("ChatCompletions", "Responses", "Messages")
+# The operations whose answer is the number of tokens of the request.
+TOKEN_COUNTS = ("CountTokens", "CountMessageTokens")
 # The operations whose request is an event stream too.
 DUPLEX = frozenset(operation.name for operation in OPERATIONS if operation.duplex)
 

@@ -8,6 +8,10 @@ from typing import Literal, TypeAlias
 Style: TypeAlias = Literal["plain", "title", "role", "faint", "added", "removed", "warning"]
 Level: TypeAlias = Literal["error", "warning", "notice"]
 
+# All white space of Unicode, for a character class. With re.ASCII, `\s` does not match the
+# ideographic space of Japanese texts, nor spaces that do not break a line.
+SPACES = "\t-\r\x1c- \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+
 
 @dataclass(frozen=True, slots=True)
 class Line:

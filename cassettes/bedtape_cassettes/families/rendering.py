@@ -47,13 +47,12 @@ from bedtape_cassettes.families.shared.server_sent import write_stream
 from bedtape_cassettes.families.table import family_of
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import Body, Event, Events, Headers, JsonValue, Response, event_headers
-from bedtape_cassettes.operations import SERVER_SENT
+from bedtape_cassettes.operations import SERVER_SENT, TOKEN_COUNTS
 
 _JSON: Headers = (("content-type", "application/json"),)
 _STREAM: Headers = (("content-type", bodies.EVENT_STREAM),)
 _CHUNKS: Headers = (*_STREAM, ("x-amzn-bedrock-content-type", "application/json"))
 _PIECES: Headers = (("content-type", bodies.SERVER_SENT), ("cache-control", "no-cache"))
-_COUNTING = ("CountTokens", "CountMessageTokens")
 _RENDERED = (
     "Converse",
     "ConverseStream",
@@ -62,7 +61,7 @@ _RENDERED = (
     "ApplyGuardrail",
     "Embeddings",
     *SERVER_SENT,
-    *_COUNTING,
+    *TOKEN_COUNTS,
     *SERVICE_APIS,
 )
 # The content of answers around the models, by the word of a rule. Other words
@@ -139,7 +138,7 @@ def render(
         if reads is not None:
             reads.whole = True
         return render_service(operation, content, body, path, chance)
-    if operation in _COUNTING or operation == "ApplyGuardrail":
+    if operation in TOKEN_COUNTS or operation == "ApplyGuardrail":
         prompt = prompt_of(operation, model, body, family=family)
         if reads is not None:
             reads.whole = True

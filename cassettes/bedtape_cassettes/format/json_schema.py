@@ -2,8 +2,8 @@
 
 It implements the keywords of JSON Schema 2020-12 that bedtape's schemas use, and those of schemas
 for answers of models. A test compares it with the jsonschema library. An unknown keyword in a
-schema raises an error, so that no keyword is ignored. `$comment` beside `enum` or `pattern` is the
-fix of its problem.
+schema raises an error, so that no keyword is ignored. `$comment` beside `enum`, `pattern` or
+`format` is the fix of its problem.
 """
 
 from __future__ import annotations
@@ -380,6 +380,7 @@ def _format(value: JsonValue, wanted: str, at: _Place) -> Iterator[Problem]:
             at.path,
             {"regex": "a regular expression"}.get(wanted, wanted),
             f"{render_value(value)} ({error})",
+            at.schema.get("$comment", ""),
         )
 
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from bedtape_cassettes.text import SPACES
+
 _T = TypeVar("_T")
 
 REDACTED = "REDACTED"
@@ -245,13 +247,14 @@ _TABLE = (
     _secret(
         "a secret access key or session token",
         "secret|session|security",
-        rf"(?i)({_LABEL}\\*[\"']?\s*(?:[:=>,|]{{1,2}}|%3[AaDd]|is\b)\s*\\*[\"'`]?)(?!REDACTED){_BASE64}{{40,}}",
+        rf"(?i)({_LABEL}\\*[\"']?[{SPACES}]*(?:[:=>,|]{{1,2}}|%3[AaDd]|is\b)[{SPACES}]*\\*[\"'`]?)"
+        rf"(?!REDACTED){_BASE64}{{40,}}",
         cues=_LABEL_CUES,
     ),
     _secret(
         "a secret access key after its id",
         "akia|asia",
-        rf"(A[KS]IA[A-Z0-9]{{16}}(?:\\*[\"']|\\[nrt]|[\s,;|:=]){{1,8}})(?!REDACTED){_BASE64}{{40,}}",
+        rf"(A[KS]IA[A-Z0-9]{{16}}(?:\\*[\"']|\\[nrt]|[{SPACES},;|:=]){{1,8}})(?!REDACTED){_BASE64}{{40,}}",
         cues=[r"akia[a-z0-9]{16}", "asia[a-z0-9]{16}"],
     ),
     _secret(

@@ -243,7 +243,7 @@ func (s *Session) Verdict() []Finding {
 	return findings
 }
 
-// Simulate chooses the features of the service to simulate, in place of those before.
+// Simulate chooses the features of the service to simulate, and drops the earlier features.
 func (s *Session) Simulate(features Simulate) {
 	s.t.Helper()
 	s.send("PUT", s.path+"/simulate", features, nil)

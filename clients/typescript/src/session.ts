@@ -15,7 +15,7 @@ export type RuleOptions = Omit<Rule, "when" | "answer" | "answers" | "script">;
 export type Turn = [prompt: string, answer: string | Answer] | NonNullable<Rule["script"]>[number];
 /** Rules, faults and a seed, as an overlay file contains them. */
 export type Overlay = Omit<Schemas["Overlay"], "bedtape-overlay">;
-/** All layers of a session, also those of the server's overlay file. */
+/** The layers of a session, and the layers of the server's overlay file. */
 export type Layers = Schemas["Layers"];
 /** One request that the server received, and its answer. */
 export type Call = Schemas["Call"];
@@ -25,7 +25,7 @@ export type Finding = Schemas["Finding"];
 export type SessionState = Schemas["Session"];
 /** The conditions of `calls`. */
 export type Choice = NonNullable<operations["calls"]["parameters"]["query"]>;
-/** The conditions of an assertion: those of `when`, and the outcome of the call. */
+/** The conditions of an assertion: the conditions of `when`, and the outcome of the call. */
 export type Conditions = Schemas["Conditions"];
 /** Conditions, and how many calls meet them. */
 export type Counted = Schemas["Counted"];
@@ -53,7 +53,10 @@ export class Session {
     /** The endpoint for the code under test. */
     readonly url: string,
     ask: Ask,
-    /** Advances the virtual clock in seconds, which all sessions share. @returns its new time. */
+    /**
+     * Advances the virtual clock, which all sessions share.
+     * @returns the new time of the clock, in seconds.
+     */
     readonly advance: (seconds: number) => Promise<number>,
   ) {
     this.#ask = ask;
@@ -92,7 +95,7 @@ export class Session {
   }
 
   /**
-   * Makes calls fail, once without `times`: `fail("ThrottlingException", { times: 2 })`.
+   * Makes calls fail. Without `times`, one call fails: `fail("ThrottlingException", { times: 2 })`.
    * @returns the fault's name.
    */
   fail(error: string, fault: Omit<Fault, "error"> = {}): Promise<string> {
@@ -114,7 +117,7 @@ export class Session {
     return (await this.#ask("GET", "/overlay")) as Layers;
   }
 
-  /** Chooses the features of the service to simulate, in place of those before: `simulate({ caching: true })`. */
+  /** Chooses the features of the service to simulate, and drops the earlier features: `simulate({ caching: true })`. */
   async simulate(features: Simulate): Promise<void> {
     await this.#ask("PUT", "/simulate", features);
   }
@@ -139,7 +142,7 @@ export class Session {
     return (await this.#ask("GET", "")) as SessionState;
   }
 
-  /** The calls so far, in the order in which they ended: all calls, or the calls that meet conditions. */
+  /** The calls so far, in the order of their ends: all calls, or the calls that meet the conditions. */
   async calls(choice: Choice = {}): Promise<Call[]> {
     const query = new URLSearchParams({ limit: String(ALL) });
     for (const [name, value] of Object.entries(choice)) query.set(name, String(value));
@@ -172,7 +175,7 @@ export class Session {
     return this.#assert({ cached: { ...conditionsOf(prompt), ...conditions } });
   }
 
-  /** Throws CallsMismatch unless calls meet the steps in this order. consecutive: with no others between. */
+  /** Throws CallsMismatch unless calls meet the steps in this order. consecutive: no call is between them. */
   assertSequence(steps: Conditions[], options: { consecutive?: boolean } = {}): Promise<void> {
     return this.#assert(options.consecutive ? { consecutive: steps } : { sequence: steps });
   }

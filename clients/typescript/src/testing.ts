@@ -28,7 +28,7 @@ export async function withSession<T>(
 ): Promise<T> {
   const bedtape = new Bedtape();
   const session = bedtape.session(name);
-  await session.drop(); // what an aborted run or an earlier attempt left
+  await session.drop(); // an aborted run or an earlier attempt may have left the session
   const restore = options.concurrent ? () => undefined : pointEnvironment(bedtape.url, session.url);
   try {
     const result = await body(session);
@@ -41,11 +41,11 @@ export async function withSession<T>(
     throw error;
   } finally {
     restore();
-    await session.drop().catch(() => undefined); // the first error is the reason
+    await session.drop().catch(() => undefined); // an error here would hide the error of the test
   }
 }
 
-/** Replaces the server's address in the environment's variables. @returns a function that undoes it. */
+/** Replaces the server's address in environment variables. @returns a function that restores them. */
 function pointEnvironment(server: string, url: string): () => void {
   const before = { ...process.env };
   const changed = Object.entries(before).filter(
@@ -54,7 +54,7 @@ function pointEnvironment(server: string, url: string): () => void {
   for (const [name, value] of changed) {
     process.env[name] = url + (value ?? "").slice(server.length).replace(/^\/s\/[^/]+/, "");
   }
-  // chooses the namespace of the server
+  // The session token of AWS's credentials chooses the namespace of the server.
   const token = process.env.BEDTAPE_CONTROL_TOKEN;
   if (token) {
     changed.push(["AWS_SESSION_TOKEN", before.AWS_SESSION_TOKEN]);

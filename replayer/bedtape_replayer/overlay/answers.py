@@ -108,7 +108,7 @@ def find_answer_problems(
             try:
                 read_answer(answer, operations)
             except ValueError as error:
-                yield Problem.at((*path, kind), f"{_KINDS[kind]} that can be", str(error))
+                yield Problem.at((*path, kind), f"{_KINDS[kind]} that is valid", str(error))
     for number, block in enumerate(answer.get("blocks", [])):
         yield from _find_block_problems(block, (*path, "blocks", number))
 
@@ -131,7 +131,7 @@ def _find_block_problems(block: JsonObject, path: Place) -> Iterator[Problem]:
 def read_answer(answer: JsonObject, operations: tuple[str, ...]) -> AnswerContent:
     """Reads an answer. operations: those of the rule.
 
-    Raises ValueError for an impossible error, output or raw body.
+    Raises ValueError for an error, output, raw body or conversation that is not valid.
     """
     match answer:
         case {"output": _} | {"events": _} | {"state": _}:

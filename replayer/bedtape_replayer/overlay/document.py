@@ -50,21 +50,17 @@ class OverlayInvalid(Invalid):
     """An overlay, a rule or a fault is invalid. Problems have a path, and a line in a file."""
 
 
-def _load_nothing(name: str) -> bytes:
-    raise FileNotFoundError(2, "No such file or directory", name)
-
-
 def read(
-    data: bytes, file: str, prefix: str = "file-", load: Callable[[str], bytes] = _load_nothing
+    data: bytes, file: str, prefix: str = "file-", load: Callable[[str], bytes] | None = None
 ) -> Overlay:
     """Reads the overlay in a YAML or JSON file. load: returns the content of an audio file that a
-    conversation names.
+    conversation names. Without it, a conversation must not name a file.
 
     Raises OverlayInvalid, or CassetteInvalid if the data is not YAML.
     """
     value = yamlio.load(data, file)
     try:
-        return parse_overlay(load_audio(value, load), prefix)
+        return parse_overlay(value if load is None else load_audio(value, load), prefix)
     except Invalid as error:
         lines = yamlio.locate(data)
         located = (
@@ -268,7 +264,7 @@ def _find_fault_problems(fault: JsonObject, path: Place) -> Iterator[Problem]:
     try:
         made = KINDS[kind].make(fault)
     except ValueError as error:
-        yield Problem.at((*path, kind), "a fault that can be", str(error))
+        yield Problem.at((*path, kind), "a valid fault", str(error))
         return
     if problem := made.find_problem(_read_operations(fault.get("when", {}))):
         yield Problem.at((*path, kind), "a fault that can happen to these calls", problem)

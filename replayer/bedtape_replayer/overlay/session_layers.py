@@ -8,7 +8,7 @@ from functools import partial
 
 from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.model import Response
-from bedtape_cassettes.operations import DUPLEX
+from bedtape_cassettes.operations import DUPLEX, TOKEN_COUNTS
 from bedtape_cassettes.redaction.scrub import scrub_path
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.memory import Memory
@@ -28,8 +28,6 @@ _MOST_KEYS = 1_000_000
 # The memory of a counted key, of a layer without its JSON, and the multiple of its JSON's bytes
 # that a layer takes. Measured.
 _KEY_BYTES, _LAYER_BYTES, _JSON_FACTOR = 160, 1_500, 8
-# The operations whose answer is the number of tokens of the request.
-_COUNTING = ("CountTokens", "CountMessageTokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +55,9 @@ class Layers:
         self._candidates = CandidateFinder(shared, self._counted)
         self._made: dict[str, int] = {}
         self._counters: dict[str, Counter] = {}
-        # The rules that matched a call, but whose answer had no form for it, or
-        # whose request was invalid.
-        self._refused: set[str] = set()
+        # The rules that acted on a call without using up an answer: the call was invalid, was
+        # refused or only counted tokens, or the answer had no form for the call.
+        self._acted: set[str] = set()
         self._memory: dict[str, dict[str, object]] = {}
         self._seen: dict[bytes, int] = {}
         self._counts_keys = _varies(shared)
@@ -144,6 +142,7 @@ class Layers:
         }  # a new layer may have the name of a removed layer
         self._counters = {name: counter for name, counter in self._counters.items() if name in kept}
         self._memory = {name: memory for name, memory in self._memory.items() if name in kept}
+        self._acted &= kept
 
     @property
     def counts(self) -> dict[str, tuple[int, int]]:
@@ -166,17 +165,17 @@ class Layers:
         self._seen[key] = seen
 
     def dump_memory(self) -> tuple[dict[str, dict[str, object]], tuple[str, ...], dict[str, int]]:
-        """Returns what faults remember, the rules whose answers were refused, and
+        """Returns what faults remember, the rules that acted without using up an answer, and
         how many ids were made.
         """
         memory = {name: values for name, values in self._memory.items() if values}
-        return memory, tuple(sorted(self._refused)), self._made
+        return memory, tuple(sorted(self._acted)), self._made
 
     def load_memory(
-        self, memory: dict[str, dict[str, object]], refused: tuple[str, ...], made: dict[str, int]
+        self, memory: dict[str, dict[str, object]], acted: tuple[str, ...], made: dict[str, int]
     ) -> None:
         """Replace what `dump_memory` returns."""
-        self._memory, self._refused, self._made = memory, set(refused), made
+        self._memory, self._acted, self._made = memory, set(acted), made
 
     def clear_candidates(self) -> None:
         """Drop the kept candidates, which are found again when they are needed."""
@@ -216,12 +215,12 @@ class Layers:
         """The session's own layers that did not apply to any call, and scripts with
         turns that did not come.
 
-        A rule whose answer was refused did apply.
+        A rule whose answer was refused did apply, and so did a rule that only counted tokens.
         """
         layers = (
             layer
             for layer in self._own.layers
-            if layer.id not in self._refused or _count_needed(layer) > 1
+            if layer.id not in self._acted or _count_needed(layer) > 1
         )
         return tuple(layer for layer in layers if self.count_fired(layer.id) < _count_needed(layer))
 
@@ -323,30 +322,36 @@ class Layers:
 
         answers: renders and caches the answers. check: returns Bedrock's error for an invalid
         request; the error then replaces the rule's answer. refuse: returns the answer of simulated
-        features to a request that no model gets; a function that would answer such a request is
-        not called. A rule counts the calls that it answers. It does not count calls that it passes
-        on or that are refused, nor counts of tokens unless it names operations: frameworks ask for
-        a count before they ask for the answer.
+        features to a valid request that no model gets; a function that would answer such a request
+        is not called. A rule counts the calls that it answers. It does not count calls that it
+        passes on or that are refused. Unless the rule names operations, a call that counts tokens
+        changes none of its counters, because frameworks ask for a count before the answer.
         """
         call = occasion.call
+        counts_tokens = call.operation in TOKEN_COUNTS
         among = among or self._candidates(call)
         for rule in among.rules:
             if not among.matches(rule, call):
                 continue
             counter = self._get_counter(rule.id)
+            is_counted = not counts_tokens or rule.when.names_operations
+            matched = counter.matched
             if rule.schedule is ALWAYS:
                 counter.matched += 1
             elif not counter.match(rule.schedule, partial(self._draw, rule.id, occasion)):
+                if not is_counted:
+                    counter.matched = matched
                 continue
             # before a function is called, because the model would not get the request
             features, refused = self.features_of(rule.id), None
             if refuse is not None and features and rule.may_answer(counter.fired, call):
-                refused = refuse(features, rule.family)
+                is_valid = check is None or check(call) is None
+                refused = refuse(features, rule.family) if is_valid else None
             try:
                 match = refused or answers.answer(rule, counter.fired, occasion, self._all.seed)
             except RenderError as error:
                 counter.undo_match()
-                self._refused.add(rule.id)
+                self._acted.add(rule.id)
                 raise LayerError(
                     f"{rule.id} cannot answer {call.operation or scrub_path(call.path)}: {error}"
                 ) from None
@@ -355,16 +360,17 @@ class Layers:
                 continue
             if check is not None and (refusal := check(call)) is not None:
                 counter.undo_match()
-                self._refused.add(rule.id)
+                self._acted.add(rule.id)
                 return RuleMatch("", refusal, _build_reply(occasion, refusal))
             if refused is not None:
                 counter.undo_match()
-                self._refused.add(rule.id)
+                self._acted.add(rule.id)
                 return refused
-            if call.operation in _COUNTING and not rule.when.names_operations:
-                counter.undo_match()
-            else:
+            if is_counted:
                 counter.record_fired()
+            else:
+                counter.undo_match()
+                self._acted.add(rule.id)
             return match
         return None
 

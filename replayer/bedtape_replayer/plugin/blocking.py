@@ -201,8 +201,9 @@ class Guard(MetaPathFinder):
 
     def _hide(self, module: ModuleType) -> None:
         """Hide the SDK's frames in the traceback of a miss, because they are longer than it."""
-        module.__dict__["__tracebackhide__"] = _is_miss
-        self._lift.append(lambda: module.__dict__.pop("__tracebackhide__", None))
+        if "__tracebackhide__" not in vars(module):  # another guard may have set it
+            module.__dict__["__tracebackhide__"] = _is_miss
+            self._lift.append(lambda: module.__dict__.pop("__tracebackhide__", None))
 
     def _replace(self, owner: Any, name: str, value: object) -> None:
         original = vars(owner)[name]

@@ -15,8 +15,15 @@ from bedtape_cassettes.addresses import BEARER
 # Each of these variables is, or names, a source of credentials.
 _SOURCES = (
     *("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", BEARER),
-    *("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE"),
-    *("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
+    *("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"),
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+)
+# The files that may name a source: the variable with the path, and the name in the folder `.aws`.
+_FILES = {"AWS_CONFIG_FILE": "config", "AWS_SHARED_CREDENTIALS_FILE": "credentials"}
+# Each of these keys of the files is, or names, a source.
+_KEYS = (
+    *("aws_access_key_id", "credential_process", "credential_source", "login_session"),
+    *("role_arn", "source_profile", "sso_session", "sso_start_url", "web_identity_token_file"),
 )
 # Linux has the name of the machine's vendor here, in containers too.
 _VENDOR = Path("/sys/class/dmi/id/sys_vendor")
@@ -62,9 +69,23 @@ def lacks_credentials(environ: Mapping[str, str]) -> bool:
     if any(environ.get(name) for name in _SOURCES):
         return False
     folder = Path(environ.get("HOME") or Path.home()) / ".aws"
-    return not any((folder / name).exists() for name in ("config", "credentials")) and (
+    files = [Path(environ.get(name) or folder / file) for name, file in _FILES.items()]
+    return not any(map(_names_source, files)) and (
         environ.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true" or not _is_ec2()
     )
+
+
+def _names_source(file: Path) -> bool:
+    """Whether a profile in a file is, or names, a source. A file that exists and cannot be read
+    may name a source.
+    """
+    try:
+        text = file.expanduser().read_text("utf-8", "replace")
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return any(line.partition("=")[0].strip().lower() in _KEYS for line in text.splitlines())
 
 
 def _is_ec2() -> bool:

@@ -1,9 +1,9 @@
 """The server side of an HTTP/1.1 connection, sans-io.
 
-Bytes in, requests out; answers in, bytes out. The connection answers one request at a time, in
-order. A pipelined request waits in the buffer until the previous request is answered. The parser is
-strict wherever two lenient readers could see two different requests (RFC 9112, sections 2.2, 5.1
-and 6.3). The connection writes refusals itself. It opens no socket and reads no clock.
+The connection turns bytes into requests and answers into bytes. It answers one request at a time,
+in order. A pipelined request waits in the buffer until the previous request is answered. The parser
+is strict wherever two lenient parsers could read two different requests (RFC 9112, sections 2.2,
+5.1 and 6.3). The connection writes refusals itself. It opens no socket and reads no clock.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Http1Connection:
     max_body: the largest request body, in bytes.
     closing: whether the server must close the connection after it has written the bytes from
         `take`.
-    ending: whether the next answer is the last one, which its head says.
+    ending: whether the next answer is the last answer. Its head then has `Connection: close`.
     stream: the number of the current request on this connection, from 1.
     """
 
@@ -80,7 +80,7 @@ class Http1Connection:
         self._searched = 0
         self._state = _State.HEAD
         self._out: list[bytes] = []
-        # Most answers are taken at once, so their bytes are counted when somebody asks.
+        # Most answers are taken at once, so their bytes are counted in `count_pending` only.
         self._counted = self._pending = 0
         self._keep_alive = True
         self._chunked_answer = False
@@ -104,12 +104,14 @@ class Http1Connection:
 
     @property
     def expects_input(self) -> bool:
-        """Whether a duplex request is answered whose end has not arrived."""
+        """Whether the connection answers a duplex request before the request's end has arrived."""
         return self._state == _State.ANSWERING and self._body is not None
 
     @property
     def at_rest(self) -> bool:
-        """Whether the connection waits for the next request and no byte of it has arrived."""
+        """Whether the connection waits for the next request and no byte of the request has
+        arrived.
+        """
         return self._state == _State.HEAD and not self._buffer and not self.closing
 
     @property
@@ -123,8 +125,7 @@ class Http1Connection:
         return len(self._buffer)
 
     def receive(self, data: bytes) -> list[Received]:
-        """Return the request that is now complete, or the parts of a duplex
-        request, or an empty list.
+        """Return the complete request, or the parts of a duplex request, or an empty list.
 
         After the answer to a request, call `receive` with no data to get
         the next pipelined request.
@@ -197,8 +198,8 @@ class Http1Connection:
     def _read_at_once(self, data: bytes) -> RequestReceived | None:
         """Parse a request that arrived in one piece and has common framing.
 
-        Most requests do. Returns `None` and changes no state for any other request. For every
-        request that this method accepts, the state parsers below return the same result.
+        Most requests arrive so. Returns `None` and changes no state for any other request. For
+        every request that this method accepts, the parsers of the states return the same result.
         """
         match = COMPLETE_HEAD.match(data)
         if match is None or match.end() > MAX_HEAD:

@@ -115,6 +115,16 @@ SECRETS: dict[str, tuple[str, str, str]] = {
         f"Secret access key: {REDACTED}",
         SECRET,
     ),
+    "a secret access key after a no-break space": (
+        f"Secret access key\u00a0:\u00a0{SECRET}",
+        f"Secret access key\u00a0:\u00a0{REDACTED}",
+        SECRET,
+    ),
+    "a secret access key after an ideographic space": (
+        f"secret_key\u3000is\u3000{SECRET}",
+        f"secret_key\u3000is\u3000{REDACTED}",
+        SECRET,
+    ),
     "a session token": (
         f"AWS_SESSION_TOKEN={SECRET}{SECRET}",
         f"AWS_SESSION_TOKEN={REDACTED}",

@@ -270,7 +270,7 @@ def problems(document: Any) -> list[str]:
         ),
         ({"rules": [{"answer": {"image": "?"}}]}, "rules[0].answer.image"),
         ({"faults": [{"error": "A", "stall": {}}]}, "faults[0]: expected exactly one of error"),
-        ({"faults": [{"latency": {}}]}, "faults[0].latency: expected a fault that can be"),
+        ({"faults": [{"latency": {}}]}, "faults[0].latency: expected a valid fault, found"),
         ({"faults": [{"stall": {}, "status": 4}]}, "faults[0].status"),
         (
             {"faults": [{"stall": {}, "message": "m"}]},

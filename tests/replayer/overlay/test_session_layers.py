@@ -8,6 +8,7 @@ import pytest
 
 from bedtape_cassettes.families.content import Embeddings, Message, Text
 from bedtape_cassettes.model import Body, Response
+from bedtape_cassettes.operations import TOKEN_COUNTS
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.overlay.candidates import LayerError
 from bedtape_replayer.overlay.document import read_returned
@@ -21,8 +22,9 @@ from bedtape_replayer.overlay.rule import Computed, Rule
 from bedtape_replayer.overlay.rule_answers import RuleAnswers, RuleMatch
 from bedtape_replayer.overlay.schedule import Schedule
 from bedtape_replayer.overlay.session_layers import Layers, NameTaken
+from bedtape_replayer.overlay.simulation.features import Features, parse_features
 from bedtape_replayer.overlay.when import When
-from support.calls import call
+from support.calls import CLAUDE, call, converse_body, model_path
 
 
 def says(text: str) -> Message:
@@ -135,6 +137,21 @@ def test_what_bedrock_would_refuse_is_refused_before_a_rule_counts() -> None:
     assert len(asked) == 1
 
 
+def test_simulated_features_get_no_invalid_request() -> None:
+    """A guardrail that blocked such a request would count its tokens."""
+    layers, asked, seen = Layers(), call(), list[str | None]()
+    layers.add(Rule("a", (says("x"),), features=parse_features({"guardrails": True})))
+    no = Failure("ValidationException", "no").build_response()
+
+    def refuse(_: Features, family: str | None) -> None:
+        seen.append(family)
+
+    for refusal in (no, None):
+        occasion = layers.count(asked, b"")
+        layers.answer_from_rule(occasion, RuleAnswers(), lambda _, answer=refusal: answer, refuse)
+        assert len(seen) == (refusal is None)
+
+
 def test_what_a_rule_does_not_answer_it_does_not_count() -> None:
     """Neither what its function passes on, nor what Bedrock would refuse, nor
     what it has no form for.
@@ -152,6 +169,64 @@ def test_what_a_rule_does_not_answer_it_does_not_count() -> None:
         with pytest.raises(LayerError):
             ask(cannot, call())
     assert cannot.count_fired("a") == 0
+
+
+_COUNTS = {
+    "CountTokens": (
+        model_path("count-tokens"),
+        {"input": {"converse": json.loads(converse_body("hello"))}},
+    ),
+    "CountMessageTokens": (
+        "/anthropic/v1/messages/count_tokens",
+        {"model": CLAUDE, "messages": [{"role": "user", "content": "hello"}]},
+    ),
+}
+
+
+def count_tokens(operation: str = "CountTokens") -> Call:
+    target, body = _COUNTS[operation]
+    asked = Call("s", "POST", target, call().head, json.dumps(body).encode())
+    assert asked.operation == operation
+    return asked
+
+
+@pytest.mark.parametrize("operation", TOKEN_COUNTS)
+@pytest.mark.parametrize(
+    ("schedule", "texts"),
+    [
+        (Schedule(), ["1", "2", "2", "2", "2"]),
+        (Schedule(times=1), ["1", None, None, None, None]),
+        (Schedule(after=1), [None, "1", "2", "2", "2"]),
+        (Schedule(every=2), ["1", None, "2", None, "2"]),
+        (Schedule(times=1, after=1, every=2), [None, "1", None, None, None]),
+    ],
+    ids=str,
+)
+def test_a_count_of_tokens_changes_no_counter(
+    operation: str, schedule: Schedule, texts: list[str | None]
+) -> None:
+    """Neither if the rule answers it, nor if the schedule skips it."""
+    layers = laid(Rule("a", (says("1"), says("2")), schedule=schedule))
+    for text in texts:
+        before = layers.counts.get("a", (0, 0))
+        for _ in range(2):
+            ask(layers, count_tokens(operation))
+            assert layers.counts["a"] == before
+        assert said(layers, call()) == text
+
+
+def test_a_rule_that_only_counted_tokens_acted() -> None:
+    layers = laid(
+        Rule("a", (says("x"),)),
+        Rule("skipped", (says("y"),), schedule=Schedule(after=1)),
+        Rule("named", (says("z"),), When(operation=("CountTokens",))),
+    )
+    assert [rule.id for rule in layers.unused] == ["a", "skipped", "named"]
+    ask(layers, count_tokens())
+    assert [rule.id for rule in layers.unused] == ["skipped", "named"]
+    layers.remove("a")
+    layers.add(Rule("a", (says("another rule of the same name"),)))
+    assert "a" in [rule.id for rule in layers.unused]
 
 
 def test_a_function_that_raises_is_told() -> None:

@@ -18,10 +18,40 @@ def test_a_variable_is_a_source(tmp_path: Path, name: str) -> None:
     assert not lacks_credentials(environ | {name: "any"})
 
 
+@pytest.mark.parametrize("variable", [None, *patched_environment._FILES])
 @pytest.mark.parametrize("name", ["config", "credentials"])
-def test_a_file_is_a_source(tmp_path: Path, name: str) -> None:
-    (tmp_path / ".aws").mkdir()
-    (tmp_path / ".aws" / name).touch()
+@pytest.mark.parametrize(
+    ("text", "lacks"),
+    [
+        ("", True),
+        ("[default]\nregion = eu-central-1\n# role_arn\noutput=json\n", True),
+        ("[profile a]\nregion = eu-central-1\ncli_history = aws_access_key_id\n", True),
+        *(
+            (f"[profile a]\nregion=eu-west-1\n  {k} = x\n", False)
+            for k in patched_environment._KEYS
+        ),
+        ("[default]\nAWS_ACCESS_KEY_ID=x\n", False),
+    ],
+    ids=ascii,
+)
+def test_a_file_may_name_a_source(
+    tmp_path: Path, variable: str | None, name: str, text: str, lacks: bool
+) -> None:
+    """A file with a region alone is no source: it is the file that `aws configure` writes on a
+    machine without keys.
+    """
+    folder = tmp_path / ("elsewhere" if variable else ".aws")
+    folder.mkdir()
+    (folder / name).write_text(text)
+    environ = {"HOME": str(tmp_path), _NO_METADATA: "true"}
+    if variable is not None:
+        assert lacks_credentials(environ | {variable: str(folder / "missing")})
+        environ[variable] = str(folder / name)
+    assert lacks_credentials(environ) is lacks
+
+
+def test_a_file_that_cannot_be_read_may_name_a_source(tmp_path: Path) -> None:
+    (tmp_path / ".aws" / "config").mkdir(parents=True)
     assert not lacks_credentials({"HOME": str(tmp_path), _NO_METADATA: "true"})
 
 

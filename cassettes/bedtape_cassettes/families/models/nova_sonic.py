@@ -20,6 +20,7 @@ from bedtape_cassettes.families.content import ToolUse
 from bedtape_cassettes.families.family import JsonObject
 from bedtape_cassettes.format.bodies import compact, read_chunk
 from bedtape_cassettes.model import Events, JsonValue
+from bedtape_cassettes.text import format_count
 
 # 24 kHz, 16 bits, mono: the output that most clients ask for, in bytes for a millisecond.
 _BYTES_PER_MS = 48
@@ -65,12 +66,13 @@ def read_samples(audio: bytes) -> bytes:
             form = file.getnchannels(), file.getsampwidth() * 8, file.getframerate()
             samples = bytes(file.readframes(file.getnframes()))
     except (wave.Error, EOFError) as error:
-        raise ValueError(f"a WAV file that cannot be read ({error})") from None
+        reason = str(error) or "it ends early"
+        raise ValueError(f"a WAV file that cannot be read ({reason})") from None
     if form != _FORM:
         channels, bits, rate = form
         raise ValueError(
-            f"a WAV file with {channels} channels of {bits} bits at {rate} Hz; convert it to one"
-            " channel of 16 bits at 24000 Hz"
+            f"a WAV file with {format_count(channels, 'channel')} of {bits} bits at {rate} Hz;"
+            " convert it to 1 channel of 16 bits at 24000 Hz"
         )
     return samples
 

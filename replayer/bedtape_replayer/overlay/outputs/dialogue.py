@@ -107,6 +107,7 @@ def build_schema(tool: Schema) -> Schema:
                 " an overlay file also the path of a WAV file."
             ),
             "format": "base64",
+            "$comment": "give the audio in base64; only an overlay file names a WAV file",
         },
         silence_ms=make_count("The milliseconds of silence, after `audio`.", most=_LONGEST_SILENCE),
         tool=calls,

@@ -1,5 +1,5 @@
-"""The base of features, and what they get beside the answer: the call, the state of the session,
-the clock.
+"""The base class of features, and the context that a feature gets: the call, the state of the
+session and the time.
 """
 
 from __future__ import annotations
@@ -20,23 +20,24 @@ from bedtape_replayer.overlay.simulation.state import Caches, SimulationState, U
 
 
 class Chance(Random):
-    """Random numbers for an answer. pieces: the deltas of its text; empty if the model
-    family chooses them.
+    """Random numbers for an answer.
+
+    pieces: the deltas of the answer's text; empty if the model family chooses the deltas.
     """
 
     pieces: tuple[str, ...] = ()
 
 
 class Feature:
-    """A feature of the service. It changes nothing that it has no reason to change."""
+    """A feature of the service. Each method does nothing unless the feature overrides it."""
 
     __slots__ = ()
 
     def refuse(self, context: Context) -> Response | None:
-        """Return the answer to a request that the model does not get, or None.
+        """Return the answer to a request that the service does not give to the model, or None.
 
-        The state of the session changes only if there is an answer, because a rule may pass the
-        call on.
+        The method changes the state of the session only if it returns an answer, because a rule
+        may pass the call on.
         """
 
     def accept(self, context: Context, *, blocked: bool = False) -> None:
@@ -49,12 +50,12 @@ class Feature:
 
 @dataclass(eq=False)
 class Context:
-    """One call, while features act on it.
+    """One call, while features act on the call and on its answer.
 
-    now: seconds of the virtual clock. notes: what was simulated, in words, for the history. error:
-    Bedrock's name of the error that a feature answers with. state: what the session remembers.
-    seed: of the ids of an answer that a feature makes. source: of the answer, if there is one.
-    family: the model family, if the rule names one.
+    now: seconds of the virtual clock. notes: descriptions of the simulated effects, for the
+    history. error: Bedrock's name of the error that a feature answers with. state: the state of
+    the session's features. seed: makes the ids of a feature's answer. source: the source of the
+    answer; None before there is an answer. family: the model family, if the rule names one.
     """
 
     call: Call
@@ -89,7 +90,7 @@ class Context:
 
     @property
     def body(self) -> JsonObject:
-        """The body of the request; an empty object if the body is no object."""
+        """The body of the request; an empty object if the body is not an object."""
         body = self.call.json
         return body if isinstance(body, dict) else {}
 
@@ -100,11 +101,11 @@ class Context:
 
     @property
     def input_tokens(self) -> int:
-        """The estimated tokens of the request, with its tools."""
+        """The estimated number of tokens of the request, with its tools."""
         return count_tokens(self.parts)
 
     def refuse(self, message: str, note: str, error: str = "ValidationException") -> Response:
-        """Return an error of the service, and note why."""
+        """Return an error of the service, and keep its name and the note."""
         self.notes.append(note)
         self.error = error
         return Failure(error, message).build_response(self.call.dialect, self.call.service)

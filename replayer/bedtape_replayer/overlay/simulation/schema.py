@@ -19,7 +19,14 @@ _QUOTAS: dict[str, Schema] = {
     "output_rate": make_count("The tokens that an output token uses. Default: of the model."),
 }
 
-_LIMITS = ("requests_per_minute", "tokens_per_minute", "tokens_per_day")
+_LIMITS: list[Schema] = [
+    {"required": [name]} for name in ("requests_per_minute", "tokens_per_minute", "tokens_per_day")
+]
+# Without a limit for all models, each model needs one of its own.
+_EACH_LIMITED: Schema = {
+    "type": "object",
+    "properties": {"models": {"additionalProperties": {"anyOf": _LIMITS}}},
+}
 
 SIMULATE: Schema = {
     "type": "object",
@@ -93,7 +100,10 @@ SIMULATE: Schema = {
                             " request. Default: true.",
                         },
                     },
-                    "allOf": [{"anyOf": [{"required": [name]} for name in (*_LIMITS, "models")]}],
+                    "allOf": [
+                        {"anyOf": [*_LIMITS, {"required": ["models"]}]},
+                        {"anyOf": [*_LIMITS, _EACH_LIMITED]},
+                    ],
                     "additionalProperties": False,
                 },
             ],

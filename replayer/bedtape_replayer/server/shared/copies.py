@@ -180,9 +180,9 @@ def _is_ordered(layer: Rule | Fault) -> bool:
 
 def dump_memory(session: SessionState) -> bytes:
     """Return what the session remembers beside counts, or nothing if it remembers nothing."""
-    faults, refused, made = session.layers.dump_memory()
+    faults, acted, made = session.layers.dump_memory()
     parts = (
-        *(faults, refused, dict(made)),
+        *(faults, acted, dict(made)),
         *(session.responses.dump(), session.simulated.dump(), tuple(session.conversations.played)),
     )
     return encode(parts) if any(parts) else b""
@@ -191,8 +191,8 @@ def dump_memory(session: SessionState) -> bytes:
 def load_memory(session: SessionState, data: bytes) -> None:
     """Replace what the session remembers."""
     parts = decode(data) if data else ({}, (), {}, (), (), ())
-    faults, refused, made, responses, simulated, played = parts
-    session.layers.load_memory(faults, refused, made)
+    faults, acted, made, responses, simulated, played = parts
+    session.layers.load_memory(faults, acted, made)
     session.responses.load(responses)
     session.simulated.load(simulated)
     session.conversations.played = dict.fromkeys(played)

@@ -53,8 +53,16 @@ def test_python_takes_bytes(audio: bytes) -> None:
 
 
 WRONG = {
-    "another rate": (make_wave(16_000), r"overlay\.yaml:\d+: .*1 channels of 16 bits at 16000 Hz"),
-    "no WAV file": (b"RIFF" + bytes(100), r"overlay\.yaml:\d+: .*a WAV file that cannot be read"),
+    "another rate": (
+        make_wave(16_000),
+        r"overlay\.yaml:\d+: expected a conversation that is valid at .*, found a WAV file with"
+        r" 1 channel of 16 bits at 16000 Hz; convert it to 1 channel of 16 bits at 24000 Hz",
+    ),
+    "no WAV file": (
+        b"RIFF" + bytes(100),
+        r"overlay\.yaml:\d+: .*a WAV file that cannot be read \(not a WAVE file\)",
+    ),
+    "half a WAV file": (make_wave()[:30], r"a WAV file that cannot be read \(it ends early\)"),
     "absent": (None, r"overlay\.yaml:6: expected a WAV file at .*audio, found hello\.wav"),
 }
 
@@ -73,7 +81,7 @@ def test_a_wrong_file_is_named_with_its_line(
 
 def test_a_request_of_the_control_api_reads_no_file(tmp_path: Path) -> None:
     (tmp_path / "hello.wav").write_bytes(make_wave())
-    with Replayer(()) as bedrock, pytest.raises(Invalid, match="base64"):
+    with Replayer(()) as bedrock, pytest.raises(Invalid, match="give the audio in base64"):
         bedrock.respond(
             operation=OPERATION,
             conversation=[{"text": "Hi!", "audio": str(tmp_path / "hello.wav")}],

@@ -183,6 +183,11 @@ WRONG: list[tuple[Any, str]] = [
     ({"requests": 1}, r"quotas\.requests: expected no key"),
     ({"tokens_per_minute": 0}, "a number from 1"),
     ({"models": {}}, r"quotas\.models: expected at least 1 member"),
+    (
+        {"models": {"*a*": {"tokens_per_day": 1}, "*x*": {"output_rate": 5}}},
+        r"quotas\.models\.\*x\*: expected the key 'requests_per_minute' or the key"
+        r" 'tokens_per_minute' or the key 'tokens_per_day', found",
+    ),
     ({"models": {"*": {}}}, r"quotas\.models\.\*: expected at least 1 of requests_per_minute"),
 ]
 
@@ -191,6 +196,14 @@ WRONG: list[tuple[Any, str]] = [
 def test_quotas_need_numbers(bedrock: Replayer, value: Any, message: str) -> None:
     with pytest.raises(OverlayInvalid, match=message):
         bedrock.simulate(quotas=value)
+
+
+def test_a_model_may_have_a_rate_alone_beside_a_limit_of_all_models(bedrock: Replayer) -> None:
+    bedrock.simulate(quotas={"tokens_per_minute": 100, "models": {"*nova*": {"output_rate": 3}}})
+    ask("Converse", bedrock.url, Asked(max_tokens=1), stream=False, model=NOVA)
+    with pytest.raises(ClientError, match=TOKENS):  # 8 are used
+        ask("Converse", bedrock.url, Asked(max_tokens=91), stream=False, model=NOVA)
+    ask("Converse", bedrock.url, Asked(max_tokens=90), stream=False, model=NOVA)
 
 
 def test_counted_requests_are_bounded_and_forgotten() -> None:

@@ -78,9 +78,10 @@ class Guardrails(Feature):
             context.error = answer.error
             context.notes.append(f"guardrails: {call.operation}")
             return answer.response
-        if (mistake := find_mistake(call)) is not None:
+        request = read_request(call)
+        if (mistake := find_mistake(call, request)) is not None:
             return context.refuse(mistake, f"guardrails: {mistake}")
-        if (request := read_request(call)) is None:
+        if request is None:
             return None
         if (policy := self._find(request, context)) is None:
             known = _IDENTIFIER.fullmatch(request.identifier) is not None

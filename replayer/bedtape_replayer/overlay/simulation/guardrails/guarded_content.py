@@ -50,13 +50,14 @@ def read_request(call: Call) -> GuardrailRequest | None:
     return read_guardrail_headers(call.head.get)
 
 
-def find_mistake(call: Call) -> str | None:
+def find_mistake(call: Call, request: GuardrailRequest | None) -> str | None:
     """Return what is wrong with how a request names its guardrail, or None.
+
+    request: the guardrail that the call names.
 
     Source: docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModel.html. The texts
     of the service are not known.
     """
-    request = read_request(call)
     if request is not None and not request.version:
         return "guardrailVersion must be specified with guardrailIdentifier."
     if call.operation not in INVOKE:

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 from typing import NamedTuple
 
+from bedtape_cassettes.text import SPACES
+
 
 def _has_luhn_digit(text: str) -> bool:
     """Whether the last digit is the check digit of ISO/IEC 7812."""
@@ -29,12 +31,14 @@ def _is_iban(text: str) -> bool:
 
 
 def _is_ip(text: str) -> bool:
-    """Whether it is an address. The separator alone is none here."""
+    """Whether it is an address with a digit. `::` and `dead::beef` are also names in source
+    code.
+    """
     try:
         ip_address(text)
     except ValueError:
         return False
-    return text != "::"
+    return any(each.isdigit() for each in text)
 
 
 def _has_nhs_digit(text: str) -> bool:
@@ -65,8 +69,9 @@ class _Form(NamedTuple):
 
 def _compile(pattern: str) -> re.Pattern[str]:
     """A pattern whose words are ASCII, because a text in Japanese or Chinese has no space beside
-    an address.
+    an address. It contains `\\s` in character classes only.
     """
+    pattern = pattern.replace(r"\s", SPACES)
     return re.compile(pattern, re.ASCII)
 
 
@@ -79,7 +84,9 @@ def _after(word: str, value: str) -> re.Pattern[str]:
 
 def _after_link(word: str, value: str) -> re.Pattern[str]:
     """A value that may be any word, so that a sign or a verb must link it to the word before it."""
-    return _compile(rf"(?i:\b(?:{word})(?:\s*[:=#]\s*|\s+(?:is|was)[\s:=]+))(?P<value>{value})")
+    return _compile(
+        rf"(?i:\b(?:{word})(?:[\s]*[:=#][\s]*|[\s]+(?:is|was)[\s:=]+))(?P<value>{value})"
+    )
 
 
 _STREET = "Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Square|Way"
@@ -127,7 +134,9 @@ _FORMS: dict[str, _Form] = {
     "INTERNATIONAL_BANK_ACCOUNT_NUMBER": _Form(_compile(_IBAN), _is_iban),
     "IP_ADDRESS": _Form(
         _compile(
-            rf"(?<![\w:])(?:[0-9A-Fa-f]{{0,4}}:){{2,7}}(?:{_IPV4}|[0-9A-Fa-f]{{1,4}}|(?<=::))"
+            # after a word and a colon, if the end of the word could not belong to the address
+            r"(?:(?<![\w:])|(?<=[G-Zg-z\u0080-\U0010ffff]:)|(?<=[Vv]6:))"
+            rf"(?!:(?!:))(?:[0-9A-Fa-f]{{0,4}}:){{2,8}}(?:{_IPV4}|[0-9A-Fa-f]{{1,4}}|(?<=::))"
             rf"(?!\w|:[\w:])|(?<![\w.]){_IPV4}(?!\w|\.\w)"
         ),
         _is_ip,

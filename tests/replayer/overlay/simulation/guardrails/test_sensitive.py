@@ -34,6 +34,11 @@ FOUND = [
     ("IP_ADDRESS", "[::1], [fe80::1]%eth0, [2001:db8::1]. At [2001:db8::1]: [::ffff:192.0.2.1]"),
     ("IP_ADDRESS", "at [10.0.0.1]:80, or host=[2001:db8::7]"),
     ("IP_ADDRESS", "サーバーは[10.0.0.1]です"),
+    ("IP_ADDRESS", "[1:2:3:4:5:6:7::], [::2:3:4:5:6:7:8], [1:2:3:4:5:6:192.0.2.1] or [1::]"),
+    ("IP_ADDRESS", "IP:[fe80::1] host:[2001:db8::7] IPv6:[::1] アドレス:[fe80::1] x:[10.0.0.1]"),
+    ("PASSWORD", "password\u00a0:\u00a0[hunter22]\u00a0and password\u3000is\u3000[hunter22]\u3000"),
+    ("PIN", "the PIN\u00a0is\u202f[1234]"),
+    ("URL", "see [https://a.example/x]\u3000[www.example.com]\u00a0"),
     ("EMAIL", "メールは[a@b.org]です"),
     ("PHONE", "電話は[+81 90-1234-5678]です"),
     ("MAC_ADDRESS", "card [00:0a:95:9d:68:16]"),
@@ -65,6 +70,7 @@ OTHERS = [
     ("IP_ADDRESS", "version 1.2.3.400 or 1.2.3.4.5"),
     ("INTERNATIONAL_BANK_ACCOUNT_NUMBER", "GB82 WEST 1234 5698 7654 3 and ZZ89370400440532013000"),
     ("IP_ADDRESS", "at 12:30:45, std::vector, Foo::Bar, 00:0a:95:9d:68:16, 1::2::3 or ::"),
+    ("IP_ADDRESS", "dead::beef, a::b, std::face::, list::add, 1:2:3:4:5:6:7:8:9"),
     ("PASSWORD", "I need a password reset, a password must have 12 characters"),
     ("PHONE", "1234561666"),
     ("PIN", "1234"),
@@ -93,6 +99,20 @@ def test_each_kind_of_the_service_is_known() -> None:
     kinds = model.shape_for("GuardrailPiiEntityType").enum
     assert set(KINDS) == set(kinds) == set(get_args(keywords.PiiType))
     assert {kind for kind, _ in FOUND} | {"NAME", "LICENSE_PLATE", "DRIVER_ID"} == set(kinds)
+
+
+@pytest.mark.parametrize("space", [chr(n) for n in range(0x10000) if chr(n).isspace()], ids=ascii)
+def test_all_white_space_of_unicode_separates(space: str) -> None:
+    texts = {
+        text[start:end]
+        for kind, text in (
+            ("PASSWORD", f"password{space}:{space}hunter22{space}x"),
+            ("PIN", f"PIN{space}1234"),
+            ("URL", f"https://a.example/x{space}x"),
+        )
+        for start, end in find_kind(kind, text)
+    }
+    assert texts == {"hunter22", "1234", "https://a.example/x"}
 
 
 @given(st.text(st.sampled_from("0129 -./:@aAZ+()")))

@@ -203,7 +203,7 @@ public final class Bedrock {
         check("all_used", true);
     }
 
-    /** Chooses the features of the service to simulate, in place of those before. */
+    /** Chooses the features of the service to simulate, and drops the earlier features. */
     public void simulate(Rule.Simulate features) {
         send("PUT", "/simulate", features);
     }
