@@ -14,7 +14,6 @@ import typer
 from bedtape_cassettes.admission import Admission
 from bedtape_cassettes.cli.errors import exit_on_error, fail
 from bedtape_cassettes.cli.options import AllowHost, AnyProfile, Ignore, Placeholder, RecordedRedact
-from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.matching.rules import match_rules
 from bedtape_cassettes.storage import store
 from bedtape_replayer.answering.memory import Memory
@@ -23,9 +22,9 @@ from bedtape_replayer.cli.call_log import CallLog, LogFormat, LogLevel
 from bedtape_replayer.cli.namespace_file import (
     DEFAULT_NAMESPACE,
     NO_TEAM,
-    SHORTEST_TOKEN,
     Team,
     check_beside_teams,
+    check_control_token,
     check_name,
     read_teams,
 )
@@ -260,15 +259,11 @@ def replay(
         laid = laid.with_features(parse_names(simulate or ()))
         admission = Admission.at(host, allow_host or ())
         certificates = choose_certificates(host, tls_cert, tls_key, tls=tls)
-        if control_token is not None and not (control and len(control_token) >= SHORTEST_TOKEN):
-            raise CassetteError(
-                f"--control-token: expected at least {SHORTEST_TOKEN} characters and a control"
-                f" API, found {len(control_token)}{'' if control else ' and --no-control'}; use a"
-                " longer token, or remove one of the options"
-            )
         teams = [] if namespaces is None else read_teams(namespaces, os.environ)
         if teams:
             check_beside_teams(edit=edit, capture=capture, namespace=namespace)
+        if control_token is not None:
+            check_control_token(control_token, teams, control=control)
 
         def build(team: Team, *, shares: bool = True) -> Service:
             """Return a namespace, and what it plays."""

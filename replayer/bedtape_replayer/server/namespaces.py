@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -44,7 +44,7 @@ class Namespace:
 
     engine: Engine
     state: SharedState | None = None
-    token: str = ""
+    token: str = field(default="", repr=False)
 
 
 class Namespaces:
