@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from bedtape_cassettes.admission import Admission
@@ -18,7 +19,15 @@ from bedtape_replayer.answering.library import Library
 from bedtape_replayer.cli.call_log import CallLog
 from bedtape_replayer.cli.recordings import Service, Source, describe
 from bedtape_replayer.server.loading import prepare_checks
-from bedtape_replayer.server.monitoring.metrics import Metrics
+from bedtape_replayer.server.monitoring.metrics import (
+    Measure,
+    Metrics,
+    list_process_measures,
+    list_refusals,
+    merge_namespaces,
+    read_measures,
+    render,
+)
 from bedtape_replayer.server.server import Observer, Server
 from bedtape_replayer.server.tls_contexts import Certificates
 
@@ -53,18 +62,17 @@ class Serving:
         engine, log = self.own.namespace.engine, self.log
         served = [*self.teams] or [self.own]
         spans = self._open_spans() if self.traces else None
-        count = self._measure()
-        observers = (count, *self.observers, *([spans.add] if spans is not None else []))
         server = Server(
             engine,
             admission=self.admission,
             speed=self.speed,
-            observer=_join(observers),
             complain=log.report,
             certificates=self.certificates,
             state=self.own.namespace.state,
             teams=[each.namespace for each in self.teams],
         )
+        observers = (self._measure(server), *self.observers)
+        server.observer = _join((*observers, spans.add) if spans is not None else observers)
         stopping = _stop_on_signals()
         try:
             with exit_on_error():
@@ -87,18 +95,26 @@ class Serving:
             await asyncio.to_thread(spans.stop)
         log.flush()
 
-    def _measure(self) -> Observer:
-        """Give each namespace its metrics, and return what counts a call."""
+    def _measure(self, server: Server) -> Observer:
+        """Give each namespace its metrics, and the server those of all. Return what counts a call.
+
+        With the token of a namespace, clients read the metrics of this namespace and the process.
+        """
+        process = [*list_process_measures()]
+        own = [*process, *list_refusals(server.refusals)]
         metrics: dict[str, Metrics] = {}
-        for each in (self.own, *self.teams):
+        for each in self.teams or [self.own]:
             engine, state = each.namespace.engine, each.namespace.state
             measures = [*(state.list_measures() if state is not None else ())]
             measures += each.source.list_measures()
             metrics[engine.namespace] = Metrics(engine, measures)
-            engine.render_metrics = metrics[engine.namespace].render
+            engine.render_metrics = partial(_render_metrics, process, metrics[engine.namespace])
+        all_metrics = metrics if self.teams else metrics[self.own.namespace.engine.namespace]
+        self.own.namespace.engine.render_metrics = partial(_render_metrics, own, all_metrics)
 
         def count(outcome: Outcome) -> None:
-            metrics[outcome.answer.call.namespace].count(outcome)
+            if (counting := metrics.get(outcome.answer.call.namespace)) is not None:
+                counting.count(outcome)
 
         return count
 
@@ -127,6 +143,14 @@ class Serving:
 
         with exit_on_error():
             return CallSpans(report)
+
+
+def _render_metrics(measures: Sequence[Measure], metrics: Metrics | Mapping[str, Metrics]) -> str:
+    """Return the text of all metrics. measures: of the process. metrics: of one engine, or of all
+    namespaces by name.
+    """
+    served = metrics.list_families() if isinstance(metrics, Metrics) else merge_namespaces(metrics)
+    return render((*read_measures(measures), *served))
 
 
 def _join(observers: Sequence[Observer]) -> Observer:

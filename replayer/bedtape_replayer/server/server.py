@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from email.utils import formatdate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 try:
     import uvloop
@@ -26,7 +26,7 @@ from bedtape_replayer.server.connection import Connection
 from bedtape_replayer.server.exchanges import Observer
 from bedtape_replayer.server.intercept import CONNECT, ConnectRequest
 from bedtape_replayer.server.namespaces import Namespace, Namespaces
-from bedtape_replayer.server.player import Turns
+from bedtape_replayer.server.player import Turns, show_request
 from bedtape_replayer.server.tls import HANDSHAKE, TlsLayer
 from bedtape_replayer.server.tls_contexts import Certificates
 from bedtape_replayer.wire.http2.headers import RequestHead
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_BODY", "Observer", "Outcome", "Server", "new_event_loop"]
 
+# Why a request is refused: its Host or Origin header, or its token.
+Refusal: TypeAlias = Literal["sender", "token"]
 # Bedrock's limit for a body is 25,000,000 bytes (InvokeModel). Base64 in JSON makes other
 # bodies a little larger.
 MAX_BODY = 25 * 1024 * 1024
@@ -99,6 +101,7 @@ class Server:
         self.connections: set[Connection] = set()
         self.request_heads: dict[bytes, RequestHead] = {}
         self.turns = Turns()
+        self.refusals: dict[str, int] = dict.fromkeys(get_args(Refusal), 0)
         self.draining = False
         self.stopping = False
         self._admission = admission
@@ -210,6 +213,11 @@ class Server:
         if line not in self._reported and len(self._reported) < _MOST_REPORTED:
             self._reported.add(line)
             self.complain(line)
+
+    def count_refusal(self, reason: Refusal, what: str, problem: str) -> None:
+        """Count and report a refused request, which is in no history. what: method and path."""
+        self.refusals[reason] += 1
+        self.complain(f"{show_request(what)} was refused: {problem}")
 
     def find_problem(self, head: Head) -> str | None:
         """Return why a request is refused, or `None`. Most senders were accepted before."""

@@ -122,7 +122,7 @@ def test_a_file_that_cannot_be_used_is_refused_with_the_reason(tmp_path: Path, n
     assert reason in find_problem(tmp_path, text, SHORT="short")
 
 
-@pytest.mark.parametrize("wrong", ["", '"', "[", "=", "\n", " ", ".", "{", "x", "\\"])
+@pytest.mark.parametrize("wrong", ["", '"', "[", "="])
 def test_no_mistyped_character_shows_a_token(tmp_path: Path, wrong: str) -> None:
     for at in range(len(VALID)):
         for rest in (VALID[at:], VALID[at + 1 :]):

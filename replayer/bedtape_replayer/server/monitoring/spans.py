@@ -116,6 +116,7 @@ def list_attributes(record: Record) -> Iterator[tuple[str, _Value]]:
         "error.type": _find_error(record),
         "http.response.status_code": record.status,
         "aws.request_id": record.request_id,
+        "bedtape.namespace": record.call.namespace or None,
         "bedtape.session": _scrub(record.session),
         "bedtape.call": record.number,
         "bedtape.source": record.source,

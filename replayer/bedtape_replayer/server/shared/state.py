@@ -119,13 +119,13 @@ class SharedState:
         yield Measure(
             "bedtape_state_failures_total",
             "counter",
-            "Requests that got StateUnavailable.",
+            "Requests that were answered with StateUnavailable.",
             lambda: self._failures,
         )
         yield Measure(
             "bedtape_history_unsent_calls",
             "gauge",
-            "Calls that are not yet in a history.",
+            "Calls that wait in this process until they are sent to their histories.",
             lambda: self._histories.unsent,
         )
 

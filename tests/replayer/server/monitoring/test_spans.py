@@ -31,7 +31,8 @@ NAMES = {
     for module in (gen_ai_attributes, error_attributes, http_attributes)
     for value in vars(module).values()
     if isinstance(value, str)
-} | {"aws.request_id", "bedtape.session", "bedtape.call", "bedtape.source", "bedtape.by"}
+} | {f"bedtape.{name}" for name in ("namespace", "session", "call", "source", "by")}
+NAMES.add("aws.request_id")
 
 
 @pytest.fixture
