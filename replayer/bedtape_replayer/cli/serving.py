@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 from collections.abc import Coroutine, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -135,14 +134,8 @@ class Serving:
     def _open_spans(self) -> CallSpans:
         from bedtape_replayer.server.monitoring.spans import CallSpans
 
-        loop = asyncio.get_running_loop()
-
-        def report(line: str) -> None:  # in the thread of the exporter
-            with suppress(RuntimeError):  # the server has ended
-                loop.call_soon_threadsafe(self.log.report, line)
-
         with exit_on_error():
-            return CallSpans(report)
+            return CallSpans(self.log.report)
 
 
 def _render_metrics(measures: Sequence[Measure], metrics: Metrics | Mapping[str, Metrics]) -> str:

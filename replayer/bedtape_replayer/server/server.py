@@ -43,7 +43,7 @@ Refusal: TypeAlias = Literal["sender", "token"]
 MAX_BODY = 25 * 1024 * 1024
 # Connections that the kernel accepts before the server does.
 _BACKLOG = 1024
-# The seconds between the end of the listener and that of connections without a request.
+# The seconds that a connection gets for its request if it was accepted when the listener closed.
 _SETTLING = 0.2
 # Clients choose host names below .localhost, so the senders that are remembered have a limit.
 _MOST_SENDERS = 256
@@ -176,8 +176,10 @@ class Server:
     def join(self, connection: Connection) -> None:
         """Add a new connection."""
         self.connections.add(connection)
-        # accepted before the listener closed
-        connection.winding_down = self.stopping
+        if self.stopping:
+            # The kernel accepted it before the listener closed. Its request may be on its way.
+            connection.winding_down = True
+            connection.loop.call_later(_SETTLING, connection.wind_down)
 
     def leave(self, connection: Connection) -> None:
         """Remove a closed connection."""

@@ -8,8 +8,11 @@ OTEL_EXPORTER_OTLP_ENDPOINT, configure the exporter.
 from __future__ import annotations
 
 import logging
+import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
+from threading import Thread
 from typing import Any, Final
 
 try:
@@ -24,6 +27,7 @@ except ImportError:  # the extra `otel` is not installed
 
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.families.content import Message
+from bedtape_cassettes.redaction.kinds import REDACTED
 from bedtape_cassettes.redaction.scrub import scrub_text
 from bedtape_replayer.answering.answer import Outcome
 from bedtape_replayer.api.route import VERSION
@@ -42,6 +46,13 @@ _OPERATIONS: Final = {
 _INVOKE: Final = ("InvokeModel", "InvokeModelWithResponseStream")
 _NANOSECONDS: Final = 1_000_000_000
 _LOG: Final = logging.getLogger("opentelemetry")
+# Without a handler, Python writes to stderr, also when the exporter goes on after the end.
+_LOG.addHandler(logging.NullHandler())
+_HEADERS: Final = re.compile(r"OTEL_EXPORTER_OTLP_(?:TRACES_)?HEADERS")
+# Less is no credential, and can be a part of a word.
+_SHORTEST_HEADER: Final = 4
+# The seconds at the end of the server in which the spans that wait are sent.
+_END_SECONDS: Final = 2.0
 _Value = str | int | float | bool | list[str]
 
 
@@ -50,9 +61,11 @@ _scrub: Final = lru_cache(maxsize=1024)(scrub_text)
 
 
 class CallSpans:
-    """Sends a span for each call. Raises CassetteError if the extra is not installed.
+    """Sends a span for each call.
 
-    report: gets a line for each problem of the exporter, in any thread.
+    Raises CassetteError if the extra is not installed, or if a variable of OpenTelemetry has a
+    value with which nothing can be sent. report: gets a line for each problem of a variable and of
+    the exporter, in any thread.
     """
 
     def __init__(self, report: Callable[[str], object]) -> None:
@@ -61,13 +74,27 @@ class CallSpans:
                 "--traces needs the packages of OpenTelemetry; install them with: pip install"
                 " 'bedtape[otel]'"
             )
+        self._reporter = _Reporter(report)
+        _LOG.addHandler(self._reporter)  # before OpenTelemetry reads its variables
+        try:
+            self._open()
+        except Exception as error:  # noqa: BLE001 - each variable has its own errors
+            _LOG.removeHandler(self._reporter)
+            reason = _hide_headers(f"{type(error).__name__}: {error}")
+            raise CassetteError(
+                f"--traces: expected variables that OpenTelemetry can use, found {reason}; correct"
+                " the variables whose names begin with OTEL_"
+            ) from None
+
+    def _open(self) -> None:
         own = Resource({"service.name": "bedtape", "service.version": VERSION})
-        self._provider = TracerProvider(resource=own.merge(OTELResourceDetector().detect()))
-        self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+        resource = own.merge(OTELResourceDetector().detect())
+        # at the exit of the process, it would wait for a collector that does not answer
+        self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+        self._exporter = OTLPSpanExporter()
+        self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
         self._tracer = self._provider.get_tracer("bedtape", VERSION)
         self._parents = TraceContextTextMapPropagator()
-        self._reporter = _Reporter(report)
-        _LOG.addHandler(self._reporter)
 
     def add(self, outcome: Outcome) -> None:
         """Send the span of a call that is over. Requests to the control API have none."""
@@ -88,8 +115,16 @@ class CallSpans:
         span.end(began + int(record.seconds * _NANOSECONDS))
 
     def stop(self) -> None:
-        """Send the spans that wait, and end the exporter."""
-        self._provider.shutdown()
+        """Send the spans that wait, for at most `_END_SECONDS`, and end the exporter."""
+        ending = Thread(target=self._provider.shutdown, name="bedtape-spans", daemon=True)
+        ending.start()
+        ending.join(_END_SECONDS)
+        if ending.is_alive():
+            self._exporter.shutdown()  # type: ignore[no-untyped-call]  # it tries no more
+            self._reporter.report(
+                f"the collector did not answer for {_END_SECONDS:g} seconds; the last spans are"
+                " lost"
+            )
         _LOG.removeHandler(self._reporter)
 
 
@@ -154,11 +189,26 @@ def _find_error(record: Record) -> str | None:
 
 
 class _Reporter(logging.Handler):
-    """Passes the log of the exporter on."""
+    """Passes the log of the exporter on, with the errors, but without tracebacks and secrets."""
 
     def __init__(self, report: Callable[[str], object]) -> None:
         super().__init__(logging.WARNING)
         self._report = report
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._report(f"OpenTelemetry: {record.getMessage()}")
+        error = record.exc_info[1] if record.exc_info else None
+        message = record.getMessage()
+        self.report(message if error is None else f"{message} ({type(error).__name__}: {error})")
+
+    def report(self, message: str) -> None:
+        """Report a problem as one line."""
+        self._report(f"OpenTelemetry: {' '.join(_hide_headers(message).split())}")
+
+
+def _hide_headers(text: str) -> str:
+    """Return the text without the headers for the collector, which contain its credentials."""
+    values = [value for name, value in os.environ.items() if _HEADERS.fullmatch(name)]
+    for value in (*values, *(part.strip() for each in values for part in each.split(","))):
+        if len(value) >= _SHORTEST_HEADER:
+            text = text.replace(value, REDACTED)
+    return scrub_text(text)
