@@ -44,7 +44,7 @@ from bedtape_replayer.cli.play_options import (
     check_speed,
     choose_certificates,
 )
-from bedtape_replayer.cli.recordings import Recordings, Service, Source, choose_folders
+from bedtape_replayer.cli.recordings import Recordings, Service, Sources, choose_folders
 from bedtape_replayer.cli.serving import Serving
 from bedtape_replayer.cli.shared_server import share_sessions
 from bedtape_replayer.cli.upstream import check_upstream, open_upstream
@@ -253,8 +253,6 @@ def replay(
         check_upstream(upstream, host, capture=capture)
         rules = match_rules(ignore or (), placeholder or (), redact or (), any_profile=any_profile)
         chosen = choose_folders(context, folders, more_folders)
-        source = Source.open(chosen, rules, log.report)
-        recordings = source.recordings
         laid = (read_overlay(overlay) if overlay is not None else NOTHING).with_ids(ids.value)
         laid = laid.with_features(parse_names(simulate or ()))
         admission = Admission.at(host, allow_host or ())
@@ -265,11 +263,11 @@ def replay(
         if control_token is not None:
             check_control_token(control_token, teams, control=control)
 
+        sources = Sources(rules, log.report)
+
         def build(team: Team, *, shares: bool = True) -> Service:
             """Return a namespace, and what it plays."""
-            played = (
-                source if team.cassettes is None else Source.open(team.cassettes, rules, log.report)
-            )
+            played = sources.open(chosen if team.cassettes is None else team.cassettes)
             unused = idle if team.idle is None else team.idle
             engine = Engine(
                 played.library,
@@ -289,8 +287,10 @@ def replay(
             )
             return Service(Namespace(engine, shared, team.token), played)
 
+        if teams and all(team.cassettes is not None for team in teams):
+            chosen = []  # no namespace plays them
         own, served = build(NO_TEAM, shares=not teams), [build(team) for team in teams]
-    engine = own.namespace.engine
+    engine, recordings = own.namespace.engine, own.source.recordings
     if not teams:
         # it would show a team the files of another
         engine.elsewhere = OtherFolders(lambda: find_other_folders(chosen), rules)

@@ -104,7 +104,7 @@ def open_folders(
     """
     paths, mirrors = list[Path](), dict[str, Mirror]()
     for place in places:
-        if (address := _read_address(place)) is None:
+        if (address := read_address(place)) is None:
             paths.append(Path(place))
         elif (mirror := open_mirror(address)).name not in mirrors:
             mirrors[mirror.name] = mirror
@@ -112,7 +112,7 @@ def open_folders(
     return paths, [*mirrors.values()]
 
 
-def _read_address(place: str | Path) -> str | None:
+def read_address(place: str | Path) -> str | None:
     """Return the address of a bucket, which a path has with one slash, or `None`."""
     start, _, rest = str(place).partition(":/")
     return f"s3://{rest.removeprefix('/')}" if start == "s3" else None
