@@ -23,7 +23,7 @@ _FIX: Final = "make one with: openssl rand -hex 32"
 _SHOWN: Final = 4
 _LONG_QUOTE = re.compile(rf"['\"].{{{SHORTEST_TOKEN},}}['\"]", re.DOTALL)
 # No machine has more memory in MiB, and no server runs for more seconds.
-_LARGEST: Final = 10**9
+MOST: Final = 10**9
 # Names are parts of the keys of the state server, which contain colons.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _NAME_FORM = "a name of letters, digits, '.', '_' and '-', which begins with a letter or digit"
@@ -37,8 +37,8 @@ _SCHEMA: Schema = {
             "token": {"type": "string"},
             "token-variable": {"type": "string"},
             "cassettes": {"type": "array", "items": _FOLDER, "minItems": 1},
-            "memory": {"type": "integer", "minimum": 16, "maximum": _LARGEST},
-            "idle": {"type": "number", "minimum": 0, "maximum": _LARGEST},
+            "memory": {"type": "integer", "minimum": 16, "maximum": MOST},
+            "idle": {"type": "number", "minimum": 0, "maximum": MOST},
         },
     },
 }

@@ -97,7 +97,7 @@ class Source:
         return cls(recordings, recordings.load(report), seen, mirrors)
 
     def list_measures(self) -> Iterator[Measure]:
-        """Yield the measures of the buckets."""
+        """Yield the measures of the buckets, which differ in the label `bucket`."""
         for mirror in self._mirrors:
             yield from mirror.list_measures()
 
@@ -107,7 +107,11 @@ class Source:
         failed: Callable[[CassetteError], None],
         report: Callable[[str], object],
     ) -> None:
-        """Fetch newer versions of buckets, and read what changes, until cancelled."""
+        """Fetch newer versions of buckets, and read what changes, until cancelled.
+
+        changed: gets the new library. failed: gets the error if a change cannot be read. report:
+        gets a line for each problem of a bucket, and for each part of a file that is not played.
+        """
         read = partial(self.recordings.load, report)
         watched = self.recordings.watched
         watching = watch(watched, self.seen, read=read, changed=changed, failed=failed)

@@ -21,6 +21,7 @@ from bedtape_replayer.api.gate import Gate
 from bedtape_replayer.cli.call_log import CallLog, LogFormat, LogLevel
 from bedtape_replayer.cli.namespace_file import (
     DEFAULT_NAMESPACE,
+    MOST,
     NO_TEAM,
     Team,
     check_beside_teams,
@@ -158,8 +159,8 @@ def replay(
             max=86400,
             metavar="SECONDS",
             help=(
-                "Time after SIGTERM in which the server is not ready, but takes connections, so"
-                " that a load balancer can notice; before --grace."
+                "Time after SIGTERM or Ctrl-C in which the server is not ready and still answers,"
+                " so that a load balancer can notice. The time of --grace begins after it."
             ),
         ),
     ] = 0.0,
@@ -167,6 +168,7 @@ def replay(
         int,
         typer.Option(
             min=_LEAST_MEMORY,
+            max=MOST,
             metavar="MIB",
             help=(
                 "MiB of memory for sessions and caches. Above it, the oldest calls are dropped and"
@@ -178,6 +180,7 @@ def replay(
         float,
         typer.Option(
             min=0,
+            max=MOST,
             metavar="SECONDS",
             help="Drop a named session that was not used for this time; 0 keeps all sessions.",
         ),
@@ -187,7 +190,7 @@ def replay(
         typer.Option(
             "--cassettes",
             metavar="FOLDER",
-            help="The same as FOLDER, as bedtape run has it. Repeatable.",
+            help="Folder of cassettes, .tape file or bucket to play beside FOLDER. Repeatable.",
         ),
     ] = None,
     state: Annotated[

@@ -38,9 +38,10 @@ if TYPE_CHECKING:
 class Serving:
     """What is served, where, and how it ends.
 
-    own: what serves all requests; with `teams`, the requests without a token. grace, drain: see
-    `Server.stop`. observers: are called after each call. traces: whether each call is a span of
-    OpenTelemetry.
+    own: what serves all requests; with `teams`, the requests without a token. port: 0 for any that
+    is free. speed: a multiple of the recorded pace; `None` for as fast as possible. grace, drain:
+    seconds, see `Server.stop`. observers: are called after each call. traces: whether each call is
+    a span of OpenTelemetry. certificates: `None` for clear text alone.
     """
 
     own: Service
@@ -57,7 +58,7 @@ class Serving:
     certificates: Certificates | None
 
     async def run(self) -> None:
-        """Serve until a signal comes."""
+        """Serve until a signal comes. Ends the command with exit code 2 if it cannot listen."""
         engine, log = self.own.namespace.engine, self.log
         served = [*self.teams] or [self.own]
         spans = self._open_spans() if self.traces else None

@@ -389,7 +389,8 @@ class Exchanges:
     ) -> None:
         """Add the finished call to the history, and call the server's observer.
 
-        An error in the observer does not affect the client's answer.
+        began: by `time.perf_counter`. complete, sent, started, progress: see `Outcome`. An error in
+        the observer does not affect the client's answer.
         """
         seconds = time.perf_counter() - began
         outcome = Outcome(
@@ -421,7 +422,7 @@ class Exchanges:
         return bool(ready)
 
     def remove(self, player: Player) -> None:
-        """Forget a player that has ended."""
+        """Drop a player that has ended, and its conversation."""
         self._players.pop(player.stream, None)
         self._talks.pop(player.stream, None)
 

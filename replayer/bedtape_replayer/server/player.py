@@ -67,7 +67,11 @@ class Turns:
 
 
 class Player:
-    """Plays the steps of one answer: at once, or by the clock where a step waits."""
+    """Plays the steps of one answer: at once, or by the clock where a step waits.
+
+    stream: the number of the answer's stream in the connection. began: the time of the request, by
+    `time.perf_counter`. sent: the number of body pieces that were sent already.
+    """
 
     def __init__(
         self,

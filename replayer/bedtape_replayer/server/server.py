@@ -70,8 +70,9 @@ class Server:
 
     admission: the requests to accept. speed: a multiple of the recorded pace; `None` for as fast as
     possible. observer: is called after every call. complain: is called with one line for every
-    refused request, and for every error in bedtape or in the observer. patience: the seconds that a
-    client may take to send a complete request. certificates: for clients that begin with TLS;
+    refused request, and for every error in bedtape or in the observer. max_body: the bytes of the
+    largest body that is read. patience: the seconds that a client may take to send a complete
+    request. certificates: for clients that begin with TLS;
     `None` for clear text alone. intercept: is a proxy for connections to Bedrock's hosts. state:
     the sessions that servers share; `None` for sessions of its own. teams: the namespaces, whose
     engines then answer, and `engine` refuses the requests without a token.
@@ -217,7 +218,10 @@ class Server:
             self.complain(line)
 
     def count_refusal(self, reason: Refusal, what: str, problem: str) -> None:
-        """Count and report a refused request, which is in no history. what: method and path."""
+        """Count and report a refused request, which is in no history.
+
+        what: method and path; secrets in them are replaced. problem: why it was refused.
+        """
         self.refusals[reason] += 1
         self.complain(f"{show_request(what)} was refused: {problem}")
 

@@ -81,7 +81,7 @@ class Metrics:
         self._engine = engine
 
     def count(self, outcome: Outcome) -> None:
-        """Count a call that is over. Requests to the control API are no calls."""
+        """Count a call that has ended. Requests to the control API are not counted."""
         answer = outcome.answer
         if answer.source == "control":
             return

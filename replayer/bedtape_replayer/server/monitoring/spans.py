@@ -97,7 +97,7 @@ class CallSpans:
         self._parents = TraceContextTextMapPropagator()
 
     def add(self, outcome: Outcome) -> None:
-        """Send the span of a call that is over. Requests to the control API have none."""
+        """Queue the span of a call that has ended. Requests to the control API have no span."""
         if outcome.answer.source == "control":
             return
         record = Record(outcome)

@@ -44,13 +44,13 @@ class ValueDamaged(ValueError):
 
 
 def encode(value: object) -> bytes:
-    """Encode a value. Raises TypeError for a value of another class."""
+    """Return the value as bytes of MessagePack. Raises TypeError for a value of another class."""
     encoded: bytes = msgpack.packb(_to_plain(value))
     return encoded
 
 
 def decode(data: bytes) -> Any:
-    """Decode a value. Raises ValueDamaged."""
+    """Return the value of the bytes from `encode`. Raises ValueDamaged for any other bytes."""
     try:
         return _from_plain(msgpack.unpackb(data, strict_map_key=False))
     except (ValueError, TypeError, LookupError, msgpack.UnpackException) as error:
@@ -85,7 +85,7 @@ def _hide_secret(value: str) -> str:
 
 
 def decode_outcome(data: bytes) -> Outcome:
-    """Decode the outcome of a call. Raises ValueDamaged."""
+    """Return the outcome of the bytes from `encode_outcome`. Raises ValueDamaged for any other."""
     outcome = decode(data)
     if not isinstance(outcome, Outcome):
         raise ValueDamaged(f"expected the outcome of a call, found {type(outcome).__name__}")
