@@ -144,7 +144,7 @@ def _describe_value(value: Any) -> str:
         case str():
             return f"a string of {format_count(len(value), 'character')}"
         case list():
-            return f"a list of {format_count(len(value), 'item')}"
+            return f"a list of {format_count(len(value), 'value')}"
         case dict():
             return f"a table of {format_count(len(value), 'key')}"
     return "a date or time"

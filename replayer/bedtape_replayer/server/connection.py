@@ -274,8 +274,8 @@ class Connection(asyncio.Protocol):
     def end_with_next_answer(self) -> None:
         """Let the next answer close the connection, so that its client begins another one.
 
-        HTTP/2 ends with GOAWAY, when no other answer is sent: the SDK for JavaScript drops all
-        answers of a connection on which it receives GOAWAY.
+        HTTP/2 ends with GOAWAY, when no other answer is sent: many versions of the SDK for
+        JavaScript drop all answers of a connection on which they receive GOAWAY.
         """
         if self._http1 is not None:
             self._http1.ending = True

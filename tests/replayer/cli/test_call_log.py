@@ -18,7 +18,7 @@ from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.cli.call_log import CallLog, LogFormat, LogLevel
 from bedtape_replayer.engine.engine import Engine
-from support import folders
+from support import WAIT, folders
 from support.client import Http1
 from support.recordings import MODEL, converse, path, prompt
 from support.running import Running
@@ -160,7 +160,8 @@ def test_no_line_is_lost_when_a_thread_reports(
         def flush(self) -> None:
             if adding.ident is None:
                 adding.start()
-                adding.join(0.1)
+                if not calls._lock.locked():
+                    adding.join(WAIT)
 
     async def log() -> None:
         loop = asyncio.get_running_loop()

@@ -91,7 +91,7 @@ WRONG = {
     "too much memory": (f"[a]\n{T}\nmemory = 1e300", "up to 1000000000 at a.memory, found 1e"),
     "a date": (f"[a]\n{T}\nidle = 2026-01-01", "a number at a.idle, found a date or time"),
     "no folder": (f'[a]\n{T}\ncassettes = [""]', "at least 1 character at a.cassettes[0]"),
-    "no folders": (f"[a]\n{T}\ncassettes = []", "at a.cassettes, found a list of 0 items"),
+    "no folders": (f"[a]\n{T}\ncassettes = []", "at a.cassettes, found a list of 0 values"),
     "two problems": (f'["a:b"]\n{T}\nidle = -1', "a name of letters"),
     # where a token can stand by mistake
     "another word": (
@@ -99,8 +99,11 @@ WRONG = {
         "found a string of 32 characters; did you mean token",
     ),
     "no table": (T, "expected a table at token, found a string of 32 characters"),
-    "tables": (f"[[a]]\n{T}", "expected a table at a, found a list of 1 item"),
-    "a list": (f'[a]\ntoken = ["{TOKEN}"]', "expected a string at a.token, found a list of 1 item"),
+    "tables": (f"[[a]]\n{T}", "expected a table at a, found a list of 1 value"),
+    "a list": (
+        f'[a]\ntoken = ["{TOKEN}"]',
+        "expected a string at a.token, found a list of 1 value",
+    ),
     "a key": (f'[a]\n{TOKEN} = "token"', "expected no key '1f0c…' at a.1f0c…"),
     "a name": (f'[{TOKEN}]\ntoken = "a"', "at least 16 characters at 1f0c….token, found 1"),
     "a wrong name": (f'["{TOKEN} "]\n{T}', "begins with a letter or digit, found '1f0c…'"),
