@@ -229,7 +229,14 @@ class Connection(asyncio.Protocol):
                 self._hang_up()
                 return
         over = wire.closing and not self.exchanges.unconfirmed
-        if (self.winding_down or self._ends_now) and not self.exchanges.in_flight:
+        if self._ends_now and not (self.exchanges.in_flight or self.winding_down):
+            assert self.http2 is not None
+            self.http2.abort(ErrorCode.NO_ERROR)
+            self._write(wire)
+            # closed by the client, because a reset could overtake the answer
+            self._hang_up()
+            return
+        if self.winding_down and not self.exchanges.in_flight:
             over = True
             if self.http2 is not None:
                 self.http2.abort(ErrorCode.NO_ERROR)
