@@ -18,6 +18,7 @@ from bedtape_replayer.answering.library import Library
 from bedtape_replayer.cli.call_log import CallLog
 from bedtape_replayer.cli.recordings import Service, Source, describe
 from bedtape_replayer.server.loading import prepare_checks
+from bedtape_replayer.server.monitoring.exporter_log import ExporterLog
 from bedtape_replayer.server.monitoring.metrics import (
     Measure,
     Metrics,
@@ -133,7 +134,8 @@ class Serving:
         return source.follow(replace_library, report_failure, log.report)
 
     def _open_spans(self) -> CallSpans:
-        from bedtape_replayer.server.monitoring.spans import CallSpans
+        with ExporterLog(self.log.report):
+            from bedtape_replayer.server.monitoring.spans import CallSpans
 
         with exit_on_error():
             return CallSpans(self.log.report)

@@ -7,9 +7,6 @@ OTEL_EXPORTER_OTLP_ENDPOINT, configure the exporter.
 
 from __future__ import annotations
 
-import logging
-import os
-import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from threading import Thread
@@ -27,12 +24,12 @@ except ImportError:  # the extra `otel` is not installed
 
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.families.content import Message
-from bedtape_cassettes.redaction.kinds import REDACTED
 from bedtape_cassettes.redaction.scrub import scrub_text
 from bedtape_replayer.answering.answer import Outcome
 from bedtape_replayer.api.route import VERSION
 from bedtape_replayer.history.json_safe import make_json_safe
 from bedtape_replayer.history.record import Record
+from bedtape_replayer.server.monitoring.exporter_log import ExporterLog, show_error
 
 # The convention's names of operations. Another operation has the name that AWS gives it.
 _OPERATIONS: Final = {
@@ -45,12 +42,6 @@ _OPERATIONS: Final = {
 # Operations whose models may answer with a text or with vectors.
 _INVOKE: Final = ("InvokeModel", "InvokeModelWithResponseStream")
 _NANOSECONDS: Final = 1_000_000_000
-_LOG: Final = logging.getLogger("opentelemetry")
-# Without a handler, Python writes to stderr, also when the exporter goes on after the end.
-_LOG.addHandler(logging.NullHandler())
-_HEADERS: Final = re.compile(r"OTEL_EXPORTER_OTLP_(?:TRACES_)?HEADERS")
-# Less is no credential, and can be a part of a word.
-_SHORTEST_HEADER: Final = 4
 # The seconds at the end of the server in which the spans that wait are sent.
 _END_SECONDS: Final = 2.0
 _Value = str | int | float | bool | list[str]
@@ -74,16 +65,15 @@ class CallSpans:
                 "--traces needs the packages of OpenTelemetry; install them with: pip install"
                 " 'bedtape[otel]'"
             )
-        self._reporter = _Reporter(report)
-        _LOG.addHandler(self._reporter)  # before OpenTelemetry reads its variables
+        self._log = ExporterLog(report)
+        self._log.open()  # before OpenTelemetry reads its variables
         try:
             self._open()
         except Exception as error:  # noqa: BLE001 - each variable has its own errors
-            _LOG.removeHandler(self._reporter)
-            reason = _hide_headers(f"{type(error).__name__}: {error}")
+            self._log.close()
             raise CassetteError(
-                f"--traces: expected variables that OpenTelemetry can use, found {reason}; correct"
-                " the variables whose names begin with OTEL_"
+                "--traces: expected variables that OpenTelemetry can use, found"
+                f" {show_error(error)}; correct the variables whose names begin with OTEL_"
             ) from None
 
     def _open(self) -> None:
@@ -121,11 +111,11 @@ class CallSpans:
         ending.join(_END_SECONDS)
         if ending.is_alive():
             self._exporter.shutdown()  # type: ignore[no-untyped-call]  # it tries no more
-            self._reporter.report(
+            self._log.report(
                 f"the collector did not answer for {_END_SECONDS:g} seconds; the last spans are"
                 " lost"
             )
-        _LOG.removeHandler(self._reporter)
+        self._log.close()
 
 
 def _describe(span: Span, attributes: Mapping[str, _Value]) -> None:
@@ -186,29 +176,3 @@ def _find_error(record: Record) -> str | None:
     if record.status is None or record.cut:
         return record.error or "connection_closed"
     return record.error or (str(record.status) if record.status >= 400 else None)
-
-
-class _Reporter(logging.Handler):
-    """Passes the log of the exporter on, with the errors, but without tracebacks and secrets."""
-
-    def __init__(self, report: Callable[[str], object]) -> None:
-        super().__init__(logging.WARNING)
-        self._report = report
-
-    def emit(self, record: logging.LogRecord) -> None:
-        error = record.exc_info[1] if record.exc_info else None
-        message = record.getMessage()
-        self.report(message if error is None else f"{message} ({type(error).__name__}: {error})")
-
-    def report(self, message: str) -> None:
-        """Report a problem as one line."""
-        self._report(f"OpenTelemetry: {' '.join(_hide_headers(message).split())}")
-
-
-def _hide_headers(text: str) -> str:
-    """Return the text without the headers for the collector, which contain its credentials."""
-    values = [value for name, value in os.environ.items() if _HEADERS.fullmatch(name)]
-    for value in (*values, *(part.strip() for each in values for part in each.split(","))):
-        if len(value) >= _SHORTEST_HEADER:
-            text = text.replace(value, REDACTED)
-    return scrub_text(text)

@@ -103,6 +103,7 @@ def test_a_collector_that_is_away_is_reported_and_costs_no_call(
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", gone.url)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "3600")  # longer than a test
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "10")
+    monkeypatch.setenv("OTEL_PYTHON_CONTEXT", "none")  # is read when the packages are imported
     folders.write(tmp_path / "tapes", Cassette("suite", (converse("a", "one"),)))
     running = Running("tapes", "--traces", "--log-format", "json", cwd=tmp_path)
     try:
@@ -114,6 +115,7 @@ def test_a_collector_that_is_away_is_reported_and_costs_no_call(
         lines += running.errors()
         assert all(isinstance(json.loads(line), dict) for line in lines)
         assert any("the last spans are lost" in line for line in lines)
+        assert any("Failed to load context: none" in line for line in lines)
     finally:
         running.clean_up()
 
@@ -130,6 +132,7 @@ PROBLEMS = {
     "OTEL_EXPORTER_OTLP_TIMEOUT": ("long", "long"),
     "OTEL_EXPORTER_OTLP_COMPRESSION": ("zip", "zip"),
     "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": ("few", "few"),
+    "OTEL_PYTHON_METER_PROVIDER": ("none", "StopIteration;"),
     "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": ("0", "max_export_batch_size"),
 }
 
