@@ -11,7 +11,7 @@ MORE = {
         "replay",
         "--redact",
     ): f"the pattern also replaces text of requests, as `bedtape record --redact` did; {_REDACT}",
-    ("replay", "--control-token"): "at least 16 characters",
+    ("replay", "--control-token"): "at least 16 visible characters of ASCII, without spaces",
     ("run", "--cassettes"): "without cassettes, rules alone answer",
     ("record", "--mode"): "clients get a CA bundle",
     ("record", "--record"): "once and new answer recorded calls from cassettes",

@@ -107,7 +107,7 @@ TABLES: Mapping[str, _Options] = {
         "control-token": Option(TextKind(), variable="BEDTAPE_CONTROL_TOKEN", secret=True),
         "grace": Option(NumberKind()),
         "drain": Option(NumberKind()),
-        "memory": Option(WholeNumberKind(16)),
+        "memory": Option(WholeNumberKind(16, 1_000_000_000)),
         "idle": Option(NumberKind()),
         "state": _PERSONAL_TEXT,
         "namespace": _TEXT,

@@ -76,6 +76,18 @@ class Head:
         start = at + len(name) + 3
         return self.raw[start : self.raw.index(b"\r\n", start)].strip(b" \t").decode("latin-1")
 
+    def without(self, name: str, text: str) -> Head:
+        """Returns the head without the headers that have this lower-case name or contain the text.
+
+        text: ASCII.
+        """
+        start, part = f"{name}:".encode(), text.encode()
+        lines = self.raw.split(b"\r\n")
+        kept = [line for line in lines if part not in line and not line.lower().startswith(start)]
+        head = Head(b"\r\n".join(kept), self.version)
+        head.known_sender = self.known_sender
+        return head
+
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """All headers, in wire order."""
         lines = (line.partition(":") for line in self.raw.decode("latin-1").split("\r\n") if line)

@@ -13,9 +13,11 @@ from bedtape_replayer.answering.reply import Reply, build_own_reply
 from bedtape_replayer.api.route import ApiRequest, NoSuch, Route, RouteError
 from bedtape_replayer.api.schemas import LIVE, READY
 
-# The paths of the liveness and the readiness, and the paths that no state server is asked for.
+# The paths of the liveness and the readiness, and the paths that are answered without a session.
 PROBE: Final = re.compile(r"/_bedtape/(?:live|ready)(?:\?|$)")
 LOCAL: Final = re.compile(r"/_bedtape/(?:live|ready|metrics)(?:\?|$)")
+# The path whose answer depends on whether the state server answers now.
+CHECKED: Final = re.compile(r"/_bedtape/ready(?:\?|$)")
 # The text format of Prometheus.
 MEDIA: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -40,12 +42,19 @@ def _measure(request: ApiRequest) -> Reply:
 
 
 ROUTES = (
-    Route("GET", "/_bedtape/live", _live, "Whether the process runs.", LIVE, name="live"),
+    Route(
+        "GET",
+        "/_bedtape/live",
+        _live,
+        "Whether the process answers. It asks no state server.",
+        LIVE,
+        name="live",
+    ),
     Route(
         "GET",
         "/_bedtape/ready",
         _ready,
-        "Whether it takes calls: 503 while it ends, and while the state server is away.",
+        "Whether calls should come here: 503 while the server ends or no state server answers.",
         READY,
         name="ready",
     ),
@@ -53,7 +62,7 @@ ROUTES = (
         "GET",
         "/_bedtape/metrics",
         _measure,
-        "Its metrics in the text format of Prometheus.",
+        "The metrics of the namespace or the server, in the text format of Prometheus.",
         {"type": "string"},
         name="metrics",
         media=MEDIA,

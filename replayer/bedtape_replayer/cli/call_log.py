@@ -9,6 +9,7 @@ import time
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
+from threading import Lock
 
 import orjson
 
@@ -38,6 +39,8 @@ class LogFormat(StrEnum):
 class CallLog:
     """Writes a line for each call to stderr: at once to a terminal, otherwise in batches, because a
     write costs as much as an answer.
+
+    `add` is called in the thread of the server's loop, the other methods in any thread.
     """
 
     def __init__(self, level: LogLevel, form: LogFormat = LogFormat.text) -> None:
@@ -45,6 +48,7 @@ class CallLog:
         self._is_json = form is LogFormat.json
         self._at_once = sys.stderr.isatty()
         self._lines: list[str] = []
+        self._lock = Lock()
 
     def add(self, outcome: Outcome) -> None:
         """Write a call, if it is not below the level."""
@@ -52,10 +56,13 @@ class CallLog:
         wrong = source in ("miss", "overlay") or outcome.answer.miss is not None
         if source == "control" or (self._level is not LogLevel.info and not wrong):
             return
-        self._lines.append(render_json(outcome, wrong=wrong) if self._is_json else _line(outcome))
+        line = render_json(outcome, wrong=wrong) if self._is_json else _line(outcome)
+        with self._lock:
+            self._lines.append(line)
+            is_first = len(self._lines) == 1
         if self._at_once:
             self.flush()
-        elif len(self._lines) == 1:
+        elif is_first:
             asyncio.get_running_loop().call_later(_BATCH_SECONDS, self.flush)
 
     def inform(self, message: str) -> None:
@@ -68,17 +75,23 @@ class CallLog:
         self._write(LogLevel.warning, message)
 
     def _write(self, level: LogLevel, message: object) -> None:
-        self.flush()
-        if not self._is_json:
-            report(message)
-            return
-        now = _format_time(time.time())
-        line = {"time": now, "level": level.value, "message": str(message)}
-        sys.stderr.write(f"{_dump(line)}\n")
-        sys.stderr.flush()
+        with self._lock:
+            self._write_lines()
+            if not self._is_json:
+                report(message)
+                return
+            now = _format_time(time.time())
+            line = {"time": now, "level": level.value, "message": str(message)}
+            sys.stderr.write(f"{_dump(line)}\n")
+            sys.stderr.flush()
 
     def flush(self) -> None:
         """Write the lines that wait."""
+        with self._lock:
+            self._write_lines()
+
+    def _write_lines(self) -> None:
+        """Write the lines that wait. The lock is held, so that no thread adds or writes others."""
         if self._lines:
             sys.stderr.write("\n".join(self._lines) + "\n")
             sys.stderr.flush()
@@ -118,6 +131,8 @@ def _line(outcome: Outcome) -> str:
     line = f"{described}  {outcome.seconds * 1000:.1f} ms"
     if call.session != "default":
         line += f"  session {escape_controls(scrub_text(call.session))}"
+    if call.namespace:
+        line += f"  namespace {call.namespace}"
     if not outcome.complete:
         line += "  client hung up"
     return f"{line}\n{_indent(str(answer.miss))}" if answer.miss else line
@@ -158,7 +173,7 @@ def render_json(outcome: Outcome, *, wrong: bool) -> str:
     answer = outcome.answer
     call = answer.call
     stable = _describe_json(
-        *(wrong, call.session, call.method, call.path, call.model),
+        *(wrong, call.namespace, call.session, call.method, call.path, call.model),
         *(answer.reply.status if outcome.started else None, answer.source),
         *(answer.by, answer.faults, outcome.complete),
     )
@@ -170,6 +185,7 @@ def render_json(outcome: Outcome, *, wrong: bool) -> str:
 @lru_cache(maxsize=1024)
 def _describe_json(
     wrong: bool,
+    namespace: str,
     session: str,
     method: str,
     path: str,
@@ -184,6 +200,7 @@ def _describe_json(
     operation, shown = _find_target(method, path, model)
     members = {
         "level": LogLevel.warning.value if wrong else LogLevel.info.value,
+        **({"namespace": namespace} if namespace else {}),
         "session": scrub_text(session),
         "operation": operation,
         "model": shown,

@@ -18,7 +18,7 @@ from bedtape_cassettes.storage.foreign_files import find_foreign, list_files, pl
 from bedtape_cassettes.text import format_count
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.cli.play_options import DEFAULT_FOLDER
-from bedtape_replayer.cli.shared_server import Mirror, open_folders
+from bedtape_replayer.cli.shared_server import Mirror, open_folders, read_address
 from bedtape_replayer.server.loading import load, watch
 from bedtape_replayer.server.monitoring.metrics import Measure
 from bedtape_replayer.server.namespaces import Namespace
@@ -71,7 +71,10 @@ class Recordings:
 
 @dataclass(slots=True)
 class Source:
-    """Where recordings come from, and their library. seen: the fingerprint before it was read."""
+    """Where recordings come from, and their library. seen: the fingerprint before it was read.
+
+    A source without places has no recordings.
+    """
 
     recordings: Recordings
     library: Library
@@ -86,13 +89,15 @@ class Source:
 
         Raises CassetteError.
         """
+        if not places:
+            return cls(Recordings((), (), rules), Library((), rules), store.fingerprint(()))
         paths, mirrors = open_folders(places, report)
         recordings = Recordings.find(paths, rules)
         seen = store.fingerprint(recordings.watched)
         return cls(recordings, recordings.load(report), seen, mirrors)
 
     def list_measures(self) -> Iterator[Measure]:
-        """Yield the measures of the buckets."""
+        """Yield the measures of the buckets, which differ in the label `bucket`."""
         for mirror in self._mirrors:
             yield from mirror.list_measures()
 
@@ -102,11 +107,40 @@ class Source:
         failed: Callable[[CassetteError], None],
         report: Callable[[str], object],
     ) -> None:
-        """Fetch newer versions of buckets, and read what changes, until cancelled."""
+        """Fetch newer versions of buckets, and read what changes, until cancelled.
+
+        changed: gets the new library. failed: gets the error if a change cannot be read. report:
+        gets a line for each problem of a bucket, and for each part of a file that is not played.
+        """
         read = partial(self.recordings.load, report)
         watched = self.recordings.watched
         watching = watch(watched, self.seen, read=read, changed=changed, failed=failed)
         await asyncio.gather(watching, *(mirror.follow(report) for mirror in self._mirrors))
+
+
+class Sources:
+    """Opens sources, each once, because a server follows each and keeps its library in memory.
+
+    rules: to match requests. report: is called with a line for each part of a file that cannot be
+    played, and for a bucket that cannot be reached.
+    """
+
+    def __init__(self, rules: MatchRules, report: Callable[[str], object]) -> None:
+        self._rules = rules
+        self._report = report
+        self._sources: dict[tuple[str, ...], Source] = {}
+
+    def open(self, places: Sequence[str | Path]) -> Source:
+        """Return the source of these folders, files and addresses. Raises CassetteError."""
+        key = tuple(map(_identify, places))
+        if key not in self._sources:
+            self._sources[key] = Source.open(places, self._rules, self._report)
+        return self._sources[key]
+
+
+def _identify(place: str | Path) -> str:
+    """Return the same text for all spellings of a place."""
+    return read_address(place) or str(Path(place).resolve())
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ import typer
 from bedtape_cassettes.admission import Admission
 from bedtape_cassettes.cli.errors import exit_on_error, fail
 from bedtape_cassettes.cli.options import AllowHost, AnyProfile, Ignore, Placeholder, RecordedRedact
-from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.matching.rules import match_rules
 from bedtape_cassettes.storage import store
 from bedtape_replayer.answering.memory import Memory
@@ -22,10 +21,11 @@ from bedtape_replayer.api.gate import Gate
 from bedtape_replayer.cli.call_log import CallLog, LogFormat, LogLevel
 from bedtape_replayer.cli.namespace_file import (
     DEFAULT_NAMESPACE,
+    MOST,
     NO_TEAM,
-    SHORTEST_TOKEN,
     Team,
     check_beside_teams,
+    check_control_token,
     check_name,
     read_teams,
 )
@@ -45,7 +45,7 @@ from bedtape_replayer.cli.play_options import (
     check_speed,
     choose_certificates,
 )
-from bedtape_replayer.cli.recordings import Recordings, Service, Source, choose_folders
+from bedtape_replayer.cli.recordings import Recordings, Service, Sources, choose_folders
 from bedtape_replayer.cli.serving import Serving
 from bedtape_replayer.cli.shared_server import share_sessions
 from bedtape_replayer.cli.upstream import check_upstream, open_upstream
@@ -159,8 +159,8 @@ def replay(
             max=86400,
             metavar="SECONDS",
             help=(
-                "Time after SIGTERM in which the server is not ready, but takes connections, so"
-                " that a load balancer can notice; before --grace."
+                "Time after SIGTERM or Ctrl-C in which the server is not ready and still answers,"
+                " so that a load balancer can notice. The time of --grace begins after it."
             ),
         ),
     ] = 0.0,
@@ -168,6 +168,7 @@ def replay(
         int,
         typer.Option(
             min=_LEAST_MEMORY,
+            max=MOST,
             metavar="MIB",
             help=(
                 "MiB of memory for sessions and caches. Above it, the oldest calls are dropped and"
@@ -179,6 +180,7 @@ def replay(
         float,
         typer.Option(
             min=0,
+            max=MOST,
             metavar="SECONDS",
             help="Drop a named session that was not used for this time; 0 keeps all sessions.",
         ),
@@ -188,7 +190,7 @@ def replay(
         typer.Option(
             "--cassettes",
             metavar="FOLDER",
-            help="The same as FOLDER, as bedtape run has it. Repeatable.",
+            help="Folder of cassettes, .tape file or bucket to play beside FOLDER. Repeatable.",
         ),
     ] = None,
     state: Annotated[
@@ -254,27 +256,21 @@ def replay(
         check_upstream(upstream, host, capture=capture)
         rules = match_rules(ignore or (), placeholder or (), redact or (), any_profile=any_profile)
         chosen = choose_folders(context, folders, more_folders)
-        source = Source.open(chosen, rules, log.report)
-        recordings = source.recordings
         laid = (read_overlay(overlay) if overlay is not None else NOTHING).with_ids(ids.value)
         laid = laid.with_features(parse_names(simulate or ()))
         admission = Admission.at(host, allow_host or ())
         certificates = choose_certificates(host, tls_cert, tls_key, tls=tls)
-        if control_token is not None and not (control and len(control_token) >= SHORTEST_TOKEN):
-            raise CassetteError(
-                f"--control-token: expected at least {SHORTEST_TOKEN} characters and a control"
-                f" API, found {len(control_token)}{'' if control else ' and --no-control'}; use a"
-                " longer token, or remove one of the options"
-            )
         teams = [] if namespaces is None else read_teams(namespaces, os.environ)
         if teams:
             check_beside_teams(edit=edit, capture=capture, namespace=namespace)
+        if control_token is not None:
+            check_control_token(control_token, teams, control=control)
+
+        sources = Sources(rules, log.report)
 
         def build(team: Team, *, shares: bool = True) -> Service:
             """Return a namespace, and what it plays."""
-            played = (
-                source if team.cassettes is None else Source.open(team.cassettes, rules, log.report)
-            )
+            played = sources.open(chosen if team.cassettes is None else team.cassettes)
             unused = idle if team.idle is None else team.idle
             engine = Engine(
                 played.library,
@@ -294,8 +290,10 @@ def replay(
             )
             return Service(Namespace(engine, shared, team.token), played)
 
+        if teams and all(team.cassettes is not None for team in teams):
+            chosen = []  # no namespace plays them
         own, served = build(NO_TEAM, shares=not teams), [build(team) for team in teams]
-    engine = own.namespace.engine
+    engine, recordings = own.namespace.engine, own.source.recordings
     if not teams:
         # it would show a team the files of another
         engine.elsewhere = OtherFolders(lambda: find_other_folders(chosen), rules)

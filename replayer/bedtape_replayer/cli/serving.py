@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Coroutine, Sequence
-from contextlib import suppress
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from bedtape_cassettes.admission import Admission
@@ -18,7 +18,16 @@ from bedtape_replayer.answering.library import Library
 from bedtape_replayer.cli.call_log import CallLog
 from bedtape_replayer.cli.recordings import Service, Source, describe
 from bedtape_replayer.server.loading import prepare_checks
-from bedtape_replayer.server.monitoring.metrics import Metrics
+from bedtape_replayer.server.monitoring.exporter_log import ExporterLog
+from bedtape_replayer.server.monitoring.metrics import (
+    Measure,
+    Metrics,
+    list_process_measures,
+    list_refusals,
+    merge_namespaces,
+    read_measures,
+    render,
+)
 from bedtape_replayer.server.server import Observer, Server
 from bedtape_replayer.server.tls_contexts import Certificates
 
@@ -30,9 +39,10 @@ if TYPE_CHECKING:
 class Serving:
     """What is served, where, and how it ends.
 
-    own: what serves all requests; with `teams`, the requests without a token. grace, drain: see
-    `Server.stop`. observers: are called after each call. traces: whether each call is a span of
-    OpenTelemetry.
+    own: what serves all requests; with `teams`, the requests without a token. port: 0 for any that
+    is free. speed: a multiple of the recorded pace; `None` for as fast as possible. grace, drain:
+    seconds, see `Server.stop`. observers: are called after each call. traces: whether each call is
+    a span of OpenTelemetry. certificates: `None` for clear text alone.
     """
 
     own: Service
@@ -49,22 +59,21 @@ class Serving:
     certificates: Certificates | None
 
     async def run(self) -> None:
-        """Serve until a signal comes."""
+        """Serve until a signal comes. Ends the command with exit code 2 if it cannot listen."""
         engine, log = self.own.namespace.engine, self.log
         served = [*self.teams] or [self.own]
         spans = self._open_spans() if self.traces else None
-        count = self._measure()
-        observers = (count, *self.observers, *([spans.add] if spans is not None else []))
         server = Server(
             engine,
             admission=self.admission,
             speed=self.speed,
-            observer=_join(observers),
             complain=log.report,
             certificates=self.certificates,
             state=self.own.namespace.state,
             teams=[each.namespace for each in self.teams],
         )
+        observers = (self._measure(server), *self.observers)
+        server.observer = _join((*observers, spans.add) if spans is not None else observers)
         stopping = _stop_on_signals()
         try:
             with exit_on_error():
@@ -87,18 +96,26 @@ class Serving:
             await asyncio.to_thread(spans.stop)
         log.flush()
 
-    def _measure(self) -> Observer:
-        """Give each namespace its metrics, and return what counts a call."""
+    def _measure(self, server: Server) -> Observer:
+        """Give each namespace its metrics, and the server those of all. Return what counts a call.
+
+        With the token of a namespace, clients read the metrics of this namespace and the process.
+        """
+        process = [*list_process_measures()]
+        own = [*process, *list_refusals(server.refusals)]
         metrics: dict[str, Metrics] = {}
-        for each in (self.own, *self.teams):
+        for each in self.teams or [self.own]:
             engine, state = each.namespace.engine, each.namespace.state
             measures = [*(state.list_measures() if state is not None else ())]
             measures += each.source.list_measures()
             metrics[engine.namespace] = Metrics(engine, measures)
-            engine.render_metrics = metrics[engine.namespace].render
+            engine.render_metrics = partial(_render_metrics, process, metrics[engine.namespace])
+        all_metrics = metrics if self.teams else metrics[self.own.namespace.engine.namespace]
+        self.own.namespace.engine.render_metrics = partial(_render_metrics, own, all_metrics)
 
         def count(outcome: Outcome) -> None:
-            metrics[outcome.answer.call.namespace].count(outcome)
+            if (counting := metrics.get(outcome.answer.call.namespace)) is not None:
+                counting.count(outcome)
 
         return count
 
@@ -117,16 +134,19 @@ class Serving:
         return source.follow(replace_library, report_failure, log.report)
 
     def _open_spans(self) -> CallSpans:
-        from bedtape_replayer.server.monitoring.spans import CallSpans
-
-        loop = asyncio.get_running_loop()
-
-        def report(line: str) -> None:  # in the thread of the exporter
-            with suppress(RuntimeError):  # the server has ended
-                loop.call_soon_threadsafe(self.log.report, line)
+        with ExporterLog(self.log.report):
+            from bedtape_replayer.server.monitoring.spans import CallSpans
 
         with exit_on_error():
-            return CallSpans(report)
+            return CallSpans(self.log.report)
+
+
+def _render_metrics(measures: Sequence[Measure], metrics: Metrics | Mapping[str, Metrics]) -> str:
+    """Return the text of all metrics. measures: of the process. metrics: of one engine, or of all
+    namespaces by name.
+    """
+    served = metrics.list_families() if isinstance(metrics, Metrics) else merge_namespaces(metrics)
+    return render((*read_measures(measures), *served))
 
 
 def _join(observers: Sequence[Observer]) -> Observer:

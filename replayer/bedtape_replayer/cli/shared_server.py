@@ -37,6 +37,7 @@ class Mirror:
         from bedtape_cassettes.storage.bucket import Bucket, BucketAddress
 
         self._address = BucketAddress.parse(address)
+        self.name = str(self._address)
         self._bucket = Bucket(self._address)
         self.file = folder / f"{sha256(address.encode()).hexdigest()[:32]}{store.TAPE}"
         self._reached, self._failures = 0.0, 0
@@ -62,18 +63,21 @@ class Mirror:
         return self.file
 
     def list_measures(self) -> Iterator[Measure]:
-        """The metrics of the bucket."""
+        """Yield the metrics of the bucket, whose address is a label."""
+        labels = {"bucket": self.name}
         yield Measure(
             "bedtape_bucket_success_timestamp_seconds",
             "gauge",
-            "When the bucket was last read; 0 for never.",
+            "Unix time at which the bucket was last read; 0 if it was never read.",
             lambda: self._reached,
+            labels,
         )
         yield Measure(
             "bedtape_bucket_failures_total",
             "counter",
-            "Looks at the bucket that failed.",
+            "Attempts to read a newer version that failed.",
             lambda: self._failures,
+            labels,
         )
 
     async def follow(self, report: Callable[[str], object]) -> None:
@@ -98,17 +102,17 @@ def open_folders(
 
     Raises CassetteError.
     """
-    paths, mirrors = list[Path](), list[Mirror]()
+    paths, mirrors = list[Path](), dict[str, Mirror]()
     for place in places:
-        if (address := _read_address(place)) is None:
+        if (address := read_address(place)) is None:
             paths.append(Path(place))
-        else:
-            mirrors.append(open_mirror(address))
-            paths.append(mirrors[-1].open(report))
-    return paths, mirrors
+        elif (mirror := open_mirror(address)).name not in mirrors:
+            mirrors[mirror.name] = mirror
+            paths.append(mirror.open(report))
+    return paths, [*mirrors.values()]
 
 
-def _read_address(place: str | Path) -> str | None:
+def read_address(place: str | Path) -> str | None:
     """Return the address of a bucket, which a path has with one slash, or `None`."""
     start, _, rest = str(place).partition(":/")
     return f"s3://{rest.removeprefix('/')}" if start == "s3" else None

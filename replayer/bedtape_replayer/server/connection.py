@@ -58,6 +58,8 @@ class Connection(asyncio.Protocol):
         self._lingering = False
         self._waiting: tuple[int, float] | None = None
         self._broken: Close | Reset | None = None
+        # With HTTP/2, the stream after whose successors the connection ends; `None` for no end.
+        self._ends_after: int | None = None
         self.half_closed = False
         self._hung_up = False
         self.exchanges = Exchanges(server)
@@ -125,6 +127,8 @@ class Connection(asyncio.Protocol):
             self.wire = self.http2 = http2.Http2Connection(
                 max_body=self.server.max_body, heads=self.server.request_heads
             )
+            if self.server.draining:
+                self.end_with_next_answer()
             self._receive2(self.http2, self._first)
         elif not preface.startswith(self._first):
             self.wire = self._http1 = http1.Http1Connection(max_body=self.server.max_body)
@@ -180,7 +184,11 @@ class Connection(asyncio.Protocol):
         if self.writable:
             self._write(wire)
             if wire.at_rest and not (
-                self.exchanges.blocked or self._holding_back or self._broken or self.winding_down
+                self.exchanges.blocked
+                or self._holding_back
+                or self._broken
+                or self.winding_down
+                or self._ends_after is not None
             ):
                 return  # after most requests, none of the checks below is needed
             while not self._transport.is_closing() and self._begin_next():
@@ -230,6 +238,13 @@ class Connection(asyncio.Protocol):
                 self._hang_up()
                 return
         over = wire.closing and not self.exchanges.unconfirmed
+        if self._ends_now and not (self.exchanges.in_flight or self.winding_down):
+            assert self.http2 is not None
+            self.http2.abort(ErrorCode.NO_ERROR)
+            self._write(wire)
+            # closed by the client, because a reset could overtake the answer
+            self._hang_up()
+            return
         if self.winding_down and not self.exchanges.in_flight:
             over = True
             if self.http2 is not None:
@@ -241,6 +256,14 @@ class Connection(asyncio.Protocol):
             self._lingering = True
             # a client that reads to the end need not wait until the patience ends
             self._write_eof()
+
+    @property
+    def _ends_now(self) -> bool:
+        """Whether the last answer was the one that ends a connection with HTTP/2."""
+        wire, after = self.http2, self._ends_after
+        return (
+            wire is not None and after is not None and wire.last_stream > after and not wire.is_busy
+        )
 
     def _hold_back(self, wire: http1.Http1Connection) -> None:
         """Pause reading while too many bytes of pipelined requests wait."""
@@ -265,9 +288,15 @@ class Connection(asyncio.Protocol):
     # -- ends --------------------------------------------------------------------------------------
 
     def end_with_next_answer(self) -> None:
-        """Let the next answer close the connection, so that its client begins another one."""
+        """Let the next answer close the connection, so that its client begins another one.
+
+        HTTP/2 ends with GOAWAY, when no other answer is sent: many versions of the SDK for
+        JavaScript drop all answers of a connection on which they receive GOAWAY.
+        """
         if self._http1 is not None:
             self._http1.ending = True
+        elif self.http2 is not None:
+            self._ends_after = 0 if self.http2.is_busy else self.http2.last_stream
 
     def wind_down(self) -> None:
         """Finish the answers in flight, then close. Stalled answers end at once."""

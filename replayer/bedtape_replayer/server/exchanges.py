@@ -30,7 +30,14 @@ from bedtape_replayer.answering.steps import Finish, Step
 from bedtape_replayer.engine.live import DelayedReply, LiveReply
 from bedtape_replayer.server.conversations import Talk
 from bedtape_replayer.server.namespaces import Namespace
-from bedtape_replayer.server.player import Player, cut_steps, format_error, locate_error, start_live
+from bedtape_replayer.server.player import (
+    Player,
+    cut_steps,
+    format_error,
+    locate_error,
+    show_request,
+    start_live,
+)
 from bedtape_replayer.server.upstream import LiveSteps, Relay
 
 if TYPE_CHECKING:
@@ -92,12 +99,18 @@ class Exchanges:
         """Answer a request that has arrived. body: None if `receive` gets it later."""
         began = time.perf_counter()
         verb, path = method.decode("latin-1"), target.decode("latin-1")
-        namespace, path = self.server.namespaces.find(path, head)
+        namespaces = self.server.namespaces
+        namespace, path, head = namespaces.find(path, head)
         if (problem := self.server.find_problem(head)) is not None:
-            connection.respond(stream, verb, self._refuse(f"{verb} {path}", problem))
+            self.server.count_refusal("sender", f"{verb} {path}", problem)
+            connection.respond(stream, verb, build_refusal_reply(problem))
         elif namespace is None:
-            given = (verb, target.decode("latin-1"), head, body or b"")
-            connection.respond(stream, verb, self.server.namespaces.refuse(*given))
+            own, problem = namespaces.answer_outsider(
+                verb, target.decode("latin-1"), head, body or b""
+            )
+            if problem:
+                self.server.count_refusal("token", f"{verb} {path}", problem)
+            self._send(connection, stream, own, began)
         elif body is None or len(body) < LARGE:
             request = (namespace, stream, verb, path, head, body or b"")
             self._answer_now(connection, request, began, follows=body is None)
@@ -344,13 +357,8 @@ class Exchanges:
         player = self._players[stream] = Player(connection, stream, answer, began, steps, sent)
         player.play()
 
-    def _refuse(self, what: str, problem: str) -> Reply:
-        """Report a refused request. It is added to no history, because no test sent it."""
-        self.server.complain(f"{ascii(what)[1:-1]} was refused: {problem}")
-        return build_refusal_reply(problem)
-
     def fail(self, what: str, error: Exception, *, started: bool = False) -> Reply:
-        """Write an error in bedtape itself to stderr.
+        """Write an error in bedtape itself to the server's log.
 
         Return the answer with status 500 in Bedrock's form.
 
@@ -358,7 +366,7 @@ class Exchanges:
         """
         result = "broken off" if started else "answered with 500"
         self.server.complain(
-            f"{ascii(what)[1:-1]} was {result} because of an error in bedtape:"
+            f"{show_request(what)} was {result} because of an error in bedtape:"
             f" {format_error(error)} ({locate_error(error)})"
         )
         message = (
@@ -381,7 +389,8 @@ class Exchanges:
     ) -> None:
         """Add the finished call to the history, and call the server's observer.
 
-        An error in the observer does not affect the client's answer.
+        began: by `time.perf_counter`. complete, sent, started, progress: see `Outcome`. An error in
+        the observer does not affect the client's answer.
         """
         seconds = time.perf_counter() - began
         outcome = Outcome(
@@ -413,7 +422,7 @@ class Exchanges:
         return bool(ready)
 
     def remove(self, player: Player) -> None:
-        """Forget a player that has ended."""
+        """Drop a player that has ended, and its conversation."""
         self._players.pop(player.stream, None)
         self._talks.pop(player.stream, None)
 

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from bedtape_cassettes.addresses import DEFAULT_SESSION
 from bedtape_cassettes.errors import CassetteError
+from bedtape_replayer.answering.answer import Answer
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head
-from bedtape_replayer.answering.reply import Reply, build_error_reply, make_request_id
+from bedtape_replayer.answering.reply import build_error_reply, make_request_id
 from bedtape_replayer.api.monitor_routes import PROBE
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.engine.session_state import read_session
@@ -44,7 +45,7 @@ class Namespace:
 
     engine: Engine
     state: SharedState | None = None
-    token: str = ""
+    token: str = field(default="", repr=False)
 
 
 class Namespaces:
@@ -60,17 +61,21 @@ class Namespaces:
         self.all = tuple(self._teams.values()) or (own,)
         for each in self.all:  # one readiness, because they have one state server
             each.engine.problems = own.engine.problems
-        self._engines = {each.engine.namespace: each.engine for each in self.all}
+        self._engines = {each.engine.namespace: each.engine for each in (own, *self.all)}
 
-    def find(self, target: str, head: Head) -> tuple[Namespace | None, str]:
-        """Return the namespace, and the target without the token. `None` without a valid token."""
+    def find(self, target: str, head: Head) -> tuple[Namespace | None, str, Head]:
+        """Return the namespace, and the target and the head without the token, which then is in no
+        history and goes to no other server. `None` without a valid token.
+        """
         if not self._teams:
-            return self._own, target
+            return self._own, target, head
         token, rest = _read_token(target, head)
         namespace = self._teams.get(_digest(token)) if token else None
-        if namespace is None and PROBE.match(rest):
+        if namespace is not None:
+            head = head.without(_HEADERS[0], token)
+        elif PROBE.match(rest):
             namespace = self.all[0]  # every namespace has the same state server
-        return namespace, rest
+        return namespace, rest, head
 
     async def start(self) -> None:
         """Connect to the state server. Raises CassetteError, and then nothing is connected."""
@@ -95,20 +100,24 @@ class Namespaces:
         """Return the engine that has answered the call."""
         return self._engines[call.namespace]
 
-    def refuse(self, method: str, target: str, head: Head, body: bytes) -> Reply:
-        """Return the answer to a request without a valid token, in the form of its API."""
+    def answer_outsider(
+        self, method: str, target: str, head: Head, body: bytes
+    ) -> tuple[Answer, str]:
+        """Answer a request without the token of a namespace: from the server's own control API, or
+        with an error in the form of the request's API. Return also the reason of the error.
+        """
         token, target = _read_token(target, head)
         session, prefix, path = read_session(target, head)
-        name = session or DEFAULT_SESSION
+        call = Call(session or DEFAULT_SESSION, method, path, head, body, prefix=prefix)
         if (control := self._own.engine.control) is not None:
-            reply = control(name, method, path, head, body)
+            reply = control(call.session, method, path, head, body)
             if reply is not None:
-                return reply
-        call = Call(name, method, path, head, body, prefix=prefix)
-        actual = "another" if token else "none"
-        message = f"bedtape: expected the token of a namespace, found {actual}; {_FIX}"
+                return Answer(call, reply, "control"), ""
+        problem = f"expected the token of a namespace, found {'another' if token else 'none'}"
+        message, request_id = f"bedtape: {problem}; {_FIX}", make_request_id(body)
         status = 403 if call.dialect == "aws" else 401
-        return build_error_reply(status, _REFUSED, message, make_request_id(body), call.dialect)
+        reply = build_error_reply(status, _REFUSED, message, request_id, call.dialect)
+        return Answer(call, reply, "control"), problem
 
 
 def _digest(token: str) -> bytes:
@@ -120,11 +129,14 @@ def _read_token(target: str, head: Head) -> tuple[str, str]:
     if (match := _PREFIX.match(target)) is not None:
         rest = target[match.end() :]
         return unquote(match[1]), rest if rest.startswith("/") else f"/{rest}"
-    for name in _HEADERS:
-        value = head.get(name)
-        if value and name == "authorization":
-            bearer = _BEARER.match(value)
-            value = value[bearer.end() :] if bearer else None
-        if value:
-            return value.strip(), target
-    return "", target
+    values = (_read_value(name, head) for name in _HEADERS)
+    return next(filter(None, values), ""), target
+
+
+def _read_value(name: str, head: Head) -> str:
+    """Return the token that a header may contain; empty without one."""
+    value = head.get(name) or ""
+    if name == "authorization":
+        bearer = _BEARER.match(value)
+        value = value[bearer.end() :] if bearer else ""
+    return value.strip()

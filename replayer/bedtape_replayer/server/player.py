@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from bedtape_cassettes.redaction.scrub import scrub_text
 from bedtape_replayer.answering.answer import Answer, Progress
 from bedtape_replayer.answering.reply import MAX_PART, Reply
 from bedtape_replayer.answering.steps import (
@@ -66,7 +67,11 @@ class Turns:
 
 
 class Player:
-    """Plays the steps of one answer: at once, or by the clock where a step waits."""
+    """Plays the steps of one answer: at once, or by the clock where a step waits.
+
+    stream: the number of the answer's stream in the connection. began: the time of the request, by
+    `time.perf_counter`. sent: the number of body pieces that were sent already.
+    """
 
     def __init__(
         self,
@@ -318,6 +323,11 @@ def _cut_parts(steps: Iterator[Step]) -> Iterator[Step]:
 def format_error(error: Exception) -> str:
     """Format the error as one line without control characters, which a request may choose."""
     return ascii(f"{type(error).__name__}: {error}")[1:-1]
+
+
+def show_request(what: str) -> str:
+    """Return the method and path as one line of ASCII without secrets."""
+    return ascii(scrub_text(what))[1:-1]
 
 
 def locate_error(error: Exception) -> str:

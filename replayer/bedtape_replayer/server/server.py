@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from email.utils import formatdate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 try:
     import uvloop
@@ -26,7 +26,7 @@ from bedtape_replayer.server.connection import Connection
 from bedtape_replayer.server.exchanges import Observer
 from bedtape_replayer.server.intercept import CONNECT, ConnectRequest
 from bedtape_replayer.server.namespaces import Namespace, Namespaces
-from bedtape_replayer.server.player import Turns
+from bedtape_replayer.server.player import Turns, show_request
 from bedtape_replayer.server.tls import HANDSHAKE, TlsLayer
 from bedtape_replayer.server.tls_contexts import Certificates
 from bedtape_replayer.wire.http2.headers import RequestHead
@@ -36,12 +36,14 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_BODY", "Observer", "Outcome", "Server", "new_event_loop"]
 
+# Why a request is refused: its Host or Origin header, or its token.
+Refusal: TypeAlias = Literal["sender", "token"]
 # Bedrock's limit for a body is 25,000,000 bytes (InvokeModel). Base64 in JSON makes other
 # bodies a little larger.
 MAX_BODY = 25 * 1024 * 1024
 # Connections that the kernel accepts before the server does.
 _BACKLOG = 1024
-# The seconds between the end of the listener and that of connections without a request.
+# The seconds that a connection gets for its request if it was accepted when the listener closed.
 _SETTLING = 0.2
 # Clients choose host names below .localhost, so the senders that are remembered have a limit.
 _MOST_SENDERS = 256
@@ -68,8 +70,9 @@ class Server:
 
     admission: the requests to accept. speed: a multiple of the recorded pace; `None` for as fast as
     possible. observer: is called after every call. complain: is called with one line for every
-    refused request, and for every error in bedtape or in the observer. patience: the seconds that a
-    client may take to send a complete request. certificates: for clients that begin with TLS;
+    refused request, and for every error in bedtape or in the observer. max_body: the bytes of the
+    largest body that is read. patience: the seconds that a client may take to send a complete
+    request. certificates: for clients that begin with TLS;
     `None` for clear text alone. intercept: is a proxy for connections to Bedrock's hosts. state:
     the sessions that servers share; `None` for sessions of its own. teams: the namespaces, whose
     engines then answer, and `engine` refuses the requests without a token.
@@ -99,6 +102,7 @@ class Server:
         self.connections: set[Connection] = set()
         self.request_heads: dict[bytes, RequestHead] = {}
         self.turns = Turns()
+        self.refusals: dict[str, int] = dict.fromkeys(get_args(Refusal), 0)
         self.draining = False
         self.stopping = False
         self._admission = admission
@@ -173,8 +177,10 @@ class Server:
     def join(self, connection: Connection) -> None:
         """Add a new connection."""
         self.connections.add(connection)
-        # accepted before the listener closed
-        connection.winding_down = self.stopping
+        if self.stopping:
+            # The kernel accepted it before the listener closed. Its request may be on its way.
+            connection.winding_down = True
+            connection.loop.call_later(_SETTLING, connection.wind_down)
 
     def leave(self, connection: Connection) -> None:
         """Remove a closed connection."""
@@ -210,6 +216,14 @@ class Server:
         if line not in self._reported and len(self._reported) < _MOST_REPORTED:
             self._reported.add(line)
             self.complain(line)
+
+    def count_refusal(self, reason: Refusal, what: str, problem: str) -> None:
+        """Count and report a refused request, which is in no history.
+
+        what: method and path; secrets in them are replaced. problem: why it was refused.
+        """
+        self.refusals[reason] += 1
+        self.complain(f"{show_request(what)} was refused: {problem}")
 
     def find_problem(self, head: Head) -> str | None:
         """Return why a request is refused, or `None`. Most senders were accepted before."""

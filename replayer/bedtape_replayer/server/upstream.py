@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 
 # botocore waits an hour for an answer that thinks.
 _PATIENCE = 3600
-# Headers of one connection, and those that `http.client` sets.
+# Headers that are not sent on: of one connection, those that `http.client` sets, and those of
+# bedtape.
 _HOPS = frozenset(
     {
         "connection",
@@ -52,7 +53,7 @@ _HOPS = frozenset(
         "expect",
         "te",
     }
-    | {"x-bedtape-session"}
+    | {"x-bedtape-session", "x-bedtape-token"}  # of this server
 )
 _STREAMS = (bodies.EVENT_STREAM, bodies.SERVER_SENT)
 

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from hypothesis import given
@@ -17,7 +18,7 @@ from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.cli.call_log import CallLog, LogFormat, LogLevel
 from bedtape_replayer.engine.engine import Engine
-from support import folders
+from support import WAIT, folders
 from support.client import Http1
 from support.recordings import MODEL, converse, path, prompt
 from support.running import Running
@@ -133,6 +134,48 @@ def test_all_lines_of_a_server_are_objects(tmp_path: Path, start: Callable[..., 
     assert lines[0]["message"] == f"1 interaction in 1 cassette from {tmp_path / 'tapes'}"
     assert sorted(each["status"] for each in lines if "call" in each) == [200, 400]
     assert any("was refused" in each.get("message", "") for each in lines)
+
+
+@pytest.mark.parametrize("form", LogFormat)
+def test_a_line_names_the_namespace(form: LogFormat) -> None:
+    outcome = answer(body=prompt("Hi"))
+    outcome.answer.call.namespace = "search"
+    line, *_ = log_lines(outcome, form=form)
+    if form is LogFormat.json:
+        assert json.loads(line)["namespace"] == "search"
+    else:
+        assert line.endswith("  namespace search")
+
+
+@pytest.mark.parametrize("form", LogFormat)
+def test_no_line_is_lost_when_a_thread_reports(
+    form: LogFormat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls, outcome = CallLog(LogLevel.info, form), answer(body=prompt("Hi"))
+    adding = Thread(target=calls.add, args=(outcome,))
+
+    class Stream(io.StringIO):
+        """While a line is written, another thread adds a line, or waits for the lock."""
+
+        def flush(self) -> None:
+            if adding.ident is None:
+                adding.start()
+                if not calls._lock.locked():
+                    adding.join(WAIT)
+
+    async def log() -> None:
+        loop = asyncio.get_running_loop()
+        monkeypatch.setattr(asyncio, "get_running_loop", lambda: loop)
+        calls.add(outcome)
+        calls.report("problem")
+        adding.join()
+        calls.flush()
+
+    stream = Stream()
+    monkeypatch.setattr(sys, "stderr", stream)
+    asyncio.run(log())
+    kinds = ["problem" if "problem" in line else "call" for line in stream.getvalue().splitlines()]
+    assert kinds == ["call", "problem", "call"]
 
 
 @pytest.mark.parametrize("form", LogFormat)

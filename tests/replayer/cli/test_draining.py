@@ -1,16 +1,24 @@
 """`bedtape replay` ends without a failed call: not ready first, then answers end."""
 
+import asyncio
 import json
 import signal
+import socket
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from h2.exceptions import ProtocolError
 
 from bedtape_cassettes.model import Cassette
+from bedtape_replayer.answering.library import Library
+from bedtape_replayer.engine.engine import Engine
+from bedtape_replayer.server.connection import Connection
+from bedtape_replayer.server.server import Server
 from support import WAIT, folders
 from support.boto import boto3_client
-from support.client import Http1, until
+from support.client import Http1, Http2, until
 from support.recordings import MODEL, converse, path, prompt, stream
 from support.replicas import StateServer, needs_redis
 from support.running import Running
@@ -43,6 +51,54 @@ def test_a_server_that_ends_is_alive_and_not_ready_and_answers(tapes: str, start
             with client:
                 answer = client.request("POST", path(), (), prompt("a"))
                 assert (answer.status, answer.header("connection")) == (200, "close")
+
+
+def test_with_http2_the_next_answer_ends_a_connection_too(tapes: str, start: Start) -> None:
+    running = start(tapes, "--drain", LONG)
+    with Http2(running.url) as idle:
+        for _ in range(2):
+            assert idle.request("POST", path(), (), prompt("a")).status == 200
+        running.process.send_signal(signal.SIGTERM)
+        until(lambda: get_status(running.url, "ready") == 503)
+        for client in (idle, Http2(running.url)):  # a connection from before, and a new one
+            with client:
+                assert client.request("POST", path(), (), prompt("a")).status == 200
+                with pytest.raises((ConnectionError, ProtocolError)):  # it has received GOAWAY
+                    client.request("POST", path(), (), prompt("a"))
+
+
+def test_a_connection_that_was_accepted_late_delays_no_end() -> None:
+    """The kernel accepts connections until the listener is closed, the server a little later."""
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        server = Server(Engine(Library([])))
+        await server.start("127.0.0.1", 0)
+        _, early = await asyncio.open_connection("127.0.0.1", server.port)
+        early.write(b"POST ")
+        until_joined = asyncio.ensure_future(_until(lambda: bool(server.connections)))
+        await until_joined
+        (connection,) = server.connections
+        ours, theirs = socket.socketpair()
+        accept: Any = connection.wind_down
+
+        def wind_down() -> None:  # the last moment before the server closes what is open
+            late = loop.create_task(
+                loop.connect_accepted_socket(lambda: Connection(server, loop), ours)
+            )
+            late.add_done_callback(lambda _: accept())
+
+        connection.wind_down = wind_down  # type: ignore[method-assign]
+        await server.stop()  # without a limit
+        theirs.close()
+        early.close()
+
+    asyncio.run(run())
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await asyncio.sleep(0)
 
 
 def test_a_stream_in_flight_is_complete(tapes: str, start: Start) -> None:

@@ -287,12 +287,12 @@ def test_without_control_there_is_none(start: Start) -> None:
         ("--control-token", "short"),
         ("--control-token", TOKEN, "--no-control"),
         ("--control-token", ""),
+        ("--control-token", f"{TOKEN} {TOKEN}"),
+        ("--control-token", f"{TOKEN}\n"),
+        ("--control-token", f"{TOKEN}\u00e9"),
     ],
 )
 def test_a_token_that_cannot_be(arguments: tuple[str, ...], folder: Path) -> None:
     code, _, (error,) = run(folder, "replay", *arguments)
-    assert (
-        code,
-        error.startswith("bedtape: --control-token: expected at least 16 characters"),
-    ) == (2, True)
+    assert (code, error.startswith("bedtape: --control-token: expected ")) == (2, True)
     assert TOKEN not in error

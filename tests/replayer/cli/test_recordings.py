@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,12 @@ from bedtape_cassettes.foreign.import_formats import read
 from bedtape_cassettes.matching.key import DEFAULT
 from bedtape_cassettes.model import Cassette
 from bedtape_replayer.answering.library import Library
-from bedtape_replayer.cli.recordings import Recordings
+from bedtape_replayer.cli.recordings import Recordings, Sources
 from bedtape_replayer.server.thread import Replayer
 from support import folders, foreign
 from support.client import Http1
-from support.recordings import converse
+from support.recordings import converse, path, prompt
+from support.running import Running
 
 HOST = "https://bedrock-runtime.us-east-1.amazonaws.com"
 URL = f"{HOST}/model/us.amazon.nova-lite-v1%3A0/converse"
@@ -204,3 +206,31 @@ def test_recordings_of_other_projects_are_played_with_every_byte(
             assert (answer.status, answer.body) == (exchange.status, exchange.response_body)
             recorded = {name.lower(): value for name, value in exchange.response_headers}
             assert answer.header("x-amzn-requestid") == recorded.get("x-amzn-requestid")
+
+
+def test_places_are_opened_once_however_they_are_spelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        folders.write(tmp_path / name, Cassette("first", (converse("Hi", name),)))
+    monkeypatch.chdir(tmp_path)
+    sources = Sources(DEFAULT, pytest.fail)
+    first = sources.open(["a"])
+    for spelling in ([Path("a")], ["b/../a"], [tmp_path / "a"]):
+        assert sources.open(spelling) is first
+    assert sources.open(["b"]) is not first
+    assert len(sources.open([]).library) == 0
+
+
+def test_folders_that_no_namespace_plays_are_not_opened(
+    tmp_path: Path, start: Callable[..., Running]
+) -> None:
+    folders.write(tmp_path / "a", Cassette("first", (converse("Hi", "Hello"),)))
+    teams = ("first-token-0123456789", "other-token-0123456789")
+    text = [f'[team-{at}]\ntoken = "{each}"\ncassettes = ["a"]' for at, each in enumerate(teams)]
+    (tmp_path / "teams.toml").write_text("\n".join(text))
+    running = start("missing", "--namespaces", "teams.toml")
+    for token in teams:
+        with Http1(running.url) as client:
+            answer = client.request("POST", f"/n/{token}{path()}", (), prompt("Hi"))
+            assert answer.status == 200

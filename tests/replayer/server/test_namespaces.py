@@ -17,12 +17,10 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from bedtape_cassettes.errors import ConfigInvalid
 from bedtape_cassettes.model import Cassette
 from bedtape_replayer.api.fakecloud import ROUTES as FAKECLOUD
 from bedtape_replayer.api.inspector.call_detail import ROUTES as INSPECTOR
 from bedtape_replayer.api.session_routes import ROUTES as OWN
-from bedtape_replayer.cli.namespace_file import read_teams
 from support import WAIT, folders
 from support.client import Answer, Http1, until
 from support.recordings import converse, path, prompt
@@ -322,36 +320,3 @@ def test_a_session_ends_after_the_time_of_its_namespace(
     assert added.status == 200
     until(lambda: names(BRIEF) == [])
     assert session in names(CHECKOUT)
-
-
-TOKEN = "0123456789abcdef"
-WRONG = {
-    "no TOML": ("x", "expected TOML"),
-    "nothing": ("", "expected"),
-    "no token": ("[a]\n", "expected token or token-variable at a, found neither"),
-    "both": (f'[a]\ntoken = "{TOKEN}"\ntoken-variable = "A"', "token-variable at a, found both"),
-    "a short token": ('[a]\ntoken = "short-secret"', "at least 16 characters at a.token, found 12"),
-    "an empty variable": ('[a]\ntoken-variable = "NONE"', "found 0 in the variable NONE"),
-    "one token twice": (
-        f'[a]\ntoken = "{TOKEN}"\n[b]\ntoken = "{TOKEN}"',
-        "expected a token of its own at b.token, found that of a",
-    ),
-    "a colon": (f'["a:b"]\ntoken = "{TOKEN}"', "expected a name of letters"),
-    "another key": (f'[a]\ntoken = "{TOKEN}"\nmemry = 5', "memry"),
-    "too little memory": (f'[a]\ntoken = "{TOKEN}"\nmemory = 5', "16"),
-    "two problems": (f'["a:b"]\ntoken = "{TOKEN}"\nidle = -1', "a name of letters"),
-}
-
-
-@pytest.mark.parametrize("name", WRONG)
-def test_a_file_that_cannot_be_used_is_refused_without_its_tokens(
-    tmp_path: Path, name: str
-) -> None:
-    text, reason = WRONG[name]
-    file = tmp_path / "teams.toml"
-    file.write_text(text)
-    with pytest.raises(ConfigInvalid) as caught:
-        read_teams(file, {})
-    assert reason in str(caught.value)
-    assert "secret" not in str(caught.value)
-    assert TOKEN not in str(caught.value)

@@ -1,7 +1,8 @@
 """The metrics of a server, in the text format of Prometheus.
 
-A call costs one look-up and a few additions. Labels are words of bedtape and of AWS: clients choose
-model ids and session names, so these are no labels. Source of the format: "Exposition formats" of
+A call costs one look-up and a few additions. Labels are words of bedtape and of AWS, names of
+namespaces and addresses of buckets: clients choose model ids and session names, so these are no
+labels. Source of the format: "Exposition formats" of
 Prometheus, version 0.0.4.
 """
 
@@ -9,8 +10,9 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import accumulate
 from typing import Final, Literal, TypeAlias
 
@@ -29,7 +31,9 @@ _MOST_SERIES: Final = 1000
 _OTHER: Final = "other"
 _NO_STATUS: Final = "none"
 _Key: TypeAlias = tuple[str, str, str]
-_Sample: TypeAlias = tuple[str, Mapping[str, str], float]
+Sample: TypeAlias = tuple[str, Mapping[str, str], float]
+# The system's clock, in seconds since 1970, when the process imports the server.
+_STARTED: Final = time.time()
 
 
 @dataclass(slots=True)
@@ -42,16 +46,31 @@ class _Series:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A number that is read when it is needed. kind: a counter does not fall."""
+    """A number that is read when it is needed.
+
+    kind: a counter does not fall. read: returns the number, in the unit that the name ends with.
+    labels: tell apart measures with one name, whose kind and help are the same.
+    """
 
     name: str
     kind: Literal["counter", "gauge"]
     help: str
     read: Callable[[], float]
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """The samples of one name: the end of the name, the labels and the number of each."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    samples: Sequence[Sample]
 
 
 class Metrics:
-    """Counts the calls of a server. measures: numbers besides those of its engine."""
+    """Counts the calls of an engine. measures: numbers besides those of the engine."""
 
     def __init__(self, engine: Engine, measures: Iterable[Measure] = ()) -> None:
         self._series: dict[_Key, _Series] = {}
@@ -62,7 +81,7 @@ class Metrics:
         self._engine = engine
 
     def count(self, outcome: Outcome) -> None:
-        """Count a call that is over. Requests to the control API are no calls."""
+        """Count a call that has ended. Requests to the control API are not counted."""
         answer = outcome.answer
         if answer.source == "control":
             return
@@ -84,28 +103,21 @@ class Metrics:
         self._known[operation, status, source] = series
         return series
 
-    def render(self) -> str:
-        """Return all metrics."""
-        lines = [
-            *_render("bedtape_build_info", "gauge", "Version.", [("", {"version": VERSION}, 1)]),
-            *_render("bedtape_calls_total", "counter", "Calls that are over.", self._count_calls()),
-            *_render(
-                "bedtape_call_duration_seconds",
-                "histogram",
-                "Time from the request to the end of the answer.",
-                self._list_durations(),
-            ),
-        ]
-        for each in self._measures:
-            lines += _render(each.name, each.kind, each.help, [("", {}, each.read())])
-        return "\n".join(lines) + "\n"
+    def list_families(self) -> Iterator[Family]:
+        """Yield the metrics of the calls, of the engine, and of `measures`."""
+        text = "Calls that have ended. Requests to the control API are not counted."
+        yield Family("bedtape_calls_total", "counter", text, [*self._count_calls()])
+        text = "Seconds from the request to the end of the answer."
+        durations = [*self._list_durations()]
+        yield Family("bedtape_call_duration_seconds", "histogram", text, durations)
+        yield from read_measures(self._measures)
 
-    def _count_calls(self) -> Iterator[_Sample]:
+    def _count_calls(self) -> Iterator[Sample]:
         for (operation, status, source), series in sorted(self._series.items()):
             labels = {"operation": operation, "status": status, "source": source}
             yield "", labels, sum(series.buckets)
 
-    def _list_durations(self) -> Iterator[_Sample]:
+    def _list_durations(self) -> Iterator[Sample]:
         by_operation: dict[str, list[_Series]] = {}
         for (operation, _, _), series in sorted(self._series.items()):
             by_operation.setdefault(operation, []).append(series)
@@ -123,40 +135,105 @@ class Metrics:
         return self._loaded
 
     def _list_measures(self, engine: Engine) -> Iterator[Measure]:
-        memory, sessions, started = engine.memory, engine.sessions, time.time()
+        memory, sessions = engine.memory, engine.sessions
         counters: Mapping[str, tuple[str, Callable[[], float]]] = {
-            "faults": ("Calls that a fault changed.", lambda: self._faults),
-            "incomplete_calls": ("Calls whose client left early.", lambda: self._incomplete),
-            "dropped_sessions": ("Sessions that a limit dropped.", lambda: sessions.dropped),
-            "forgotten_calls": ("Calls that histories have dropped.", lambda: memory.forgotten),
+            "faults": ("Calls that a fault answered or changed.", lambda: self._faults),
+            "incomplete_calls": (
+                "Calls whose client left before the end of the answer.",
+                lambda: self._incomplete,
+            ),
+            "dropped_sessions": (
+                "Sessions that --memory, --idle or the limit of their number dropped.",
+                lambda: sessions.dropped,
+            ),
+            "forgotten_calls": (
+                "Calls that histories dropped because of a limit.",
+                lambda: memory.forgotten,
+            ),
         }
         gauges: Mapping[str, tuple[str, Callable[[], float]]] = {
-            "sessions": ("Sessions.", lambda: len(list(sessions))),
-            "memory_bytes": ("Bytes of histories, layers and caches.", lambda: memory.used),
-            "memory_limit_bytes": ("Bytes above which calls are dropped.", lambda: memory.limit),
-            "cassettes": ("Cassettes.", lambda: len(engine.library.cassettes)),
-            "interactions": ("Recorded interactions.", lambda: len(engine.library)),
+            "sessions": ("Names of sessions in this process.", lambda: len(list(sessions))),
+            "memory_bytes": (
+                "Estimated bytes of histories, rules, faults and caches.",
+                lambda: memory.used,
+            ),
+            "memory_limit_bytes": (
+                "Bytes of --memory, above which the oldest calls are dropped.",
+                lambda: memory.limit,
+            ),
+            "cassettes": ("Cassettes that are played.", lambda: len(engine.library.cassettes)),
+            "interactions": ("Recorded interactions that are played.", lambda: len(engine.library)),
             "cassettes_loaded_timestamp_seconds": (
-                "When cassettes were loaded.",
+                "Unix time at which the played cassettes were loaded, or first seen here.",
                 self._find_load_time,
             ),
-            "ready": ("1 if it is ready.", lambda: not engine.problems),
+            "ready": (
+                "1 if the last check found the server ready, 0 otherwise.",
+                lambda: not engine.problems,
+            ),
         }
         for name, (text, read) in counters.items():
             yield Measure(f"bedtape_{name}_total", "counter", text, read)
         for name, (text, read) in gauges.items():
             yield Measure(f"bedtape_{name}", "gauge", text, read)
-        yield Measure("process_cpu_seconds_total", "counter", "CPU time.", time.process_time)
-        start = "When the process started."
-        yield Measure("process_start_time_seconds", "gauge", start, lambda: started)
 
 
-def _render(name: str, kind: str, text: str, samples: Iterable[_Sample]) -> Iterator[str]:
-    yield f"# HELP {name} {text}"
-    yield f"# TYPE {name} {kind}"
-    for suffix, labels, value in samples:
+def read_measures(measures: Iterable[Measure]) -> Iterator[Family]:
+    """Yield a family for each name, with the numbers of now."""
+    samples: dict[tuple[str, Literal["counter", "gauge"], str], list[Sample]] = {}
+    for each in measures:
+        family = samples.setdefault((each.name, each.kind, each.help), [])
+        family.append(("", each.labels, each.read()))
+    return (Family(*key, all_samples) for key, all_samples in samples.items())
+
+
+def list_process_measures() -> Iterator[Measure]:
+    """Yield the measures of the process, whatever it serves."""
+    build = "Always 1. The label is the version of bedtape."
+    yield Measure("bedtape_build_info", "gauge", build, lambda: 1, {"version": VERSION})
+    text = "CPU time of the process, user and system, in seconds."
+    yield Measure("process_cpu_seconds_total", "counter", text, time.process_time)
+    text = "Unix time at which the process started, in seconds."
+    yield Measure("process_start_time_seconds", "gauge", text, lambda: _STARTED)
+
+
+def list_refusals(refusals: Mapping[str, int]) -> Iterator[Measure]:
+    """Yield the measures of refused requests. refusals: the number for each reason, which grows."""
+    for reason in refusals:
+        yield Measure(
+            "bedtape_refused_requests_total",
+            "counter",
+            "Requests with a wrong Host or Origin (sender), or no valid token of a namespace.",
+            partial(refusals.__getitem__, reason),
+            {"reason": reason},
+        )
+
+
+def merge_namespaces(namespaces: Mapping[str, Metrics]) -> Iterator[Family]:
+    """Yield the metrics of all namespaces, whose name is a label. namespaces: by name."""
+    merged: dict[str, Family] = {}
+    for namespace, metrics in namespaces.items():
+        for each in metrics.list_families():
+            samples = [
+                (suffix, {"namespace": namespace, **labels}, value)
+                for suffix, labels, value in each.samples
+            ]
+            before = merged[each.name].samples if each.name in merged else ()
+            merged[each.name] = replace(each, samples=(*before, *samples))
+    return iter(merged.values())
+
+
+def render(families: Iterable[Family]) -> str:
+    """Return the text of the format. families: each name once."""
+    return "".join(f"{line}\n" for each in families for line in _render_family(each))
+
+
+def _render_family(family: Family) -> Iterator[str]:
+    yield f"# HELP {family.name} {family.help}"
+    yield f"# TYPE {family.name} {family.kind}"
+    for suffix, labels, value in family.samples:
         pairs = ",".join(f'{label}="{_escape(each)}"' for label, each in labels.items())
-        yield f"{name}{suffix}{f'{{{pairs}}}' if pairs else ''} {float(value)!r}"
+        yield f"{family.name}{suffix}{f'{{{pairs}}}' if pairs else ''} {float(value)!r}"
 
 
 def _escape(text: str) -> str:

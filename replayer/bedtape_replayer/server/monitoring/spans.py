@@ -7,9 +7,9 @@ OTEL_EXPORTER_OTLP_ENDPOINT, configure the exporter.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
+from threading import Thread
 from typing import Any, Final
 
 try:
@@ -29,6 +29,7 @@ from bedtape_replayer.answering.answer import Outcome
 from bedtape_replayer.api.route import VERSION
 from bedtape_replayer.history.json_safe import make_json_safe
 from bedtape_replayer.history.record import Record
+from bedtape_replayer.server.monitoring.exporter_log import ExporterLog, show_error
 
 # The convention's names of operations. Another operation has the name that AWS gives it.
 _OPERATIONS: Final = {
@@ -41,7 +42,8 @@ _OPERATIONS: Final = {
 # Operations whose models may answer with a text or with vectors.
 _INVOKE: Final = ("InvokeModel", "InvokeModelWithResponseStream")
 _NANOSECONDS: Final = 1_000_000_000
-_LOG: Final = logging.getLogger("opentelemetry")
+# The seconds at the end of the server in which the spans that wait are sent.
+_END_SECONDS: Final = 2.0
 _Value = str | int | float | bool | list[str]
 
 
@@ -50,9 +52,11 @@ _scrub: Final = lru_cache(maxsize=1024)(scrub_text)
 
 
 class CallSpans:
-    """Sends a span for each call. Raises CassetteError if the extra is not installed.
+    """Sends a span for each call.
 
-    report: gets a line for each problem of the exporter, in any thread.
+    Raises CassetteError if the extra is not installed, or if a variable of OpenTelemetry has a
+    value with which nothing can be sent. report: gets a line for each problem of a variable and of
+    the exporter, in any thread.
     """
 
     def __init__(self, report: Callable[[str], object]) -> None:
@@ -61,16 +65,29 @@ class CallSpans:
                 "--traces needs the packages of OpenTelemetry; install them with: pip install"
                 " 'bedtape[otel]'"
             )
+        self._log = ExporterLog(report)
+        self._log.open()  # before OpenTelemetry reads its variables
+        try:
+            self._open()
+        except Exception as error:  # noqa: BLE001 - each variable has its own errors
+            self._log.close()
+            raise CassetteError(
+                "--traces: expected variables that OpenTelemetry can use, found"
+                f" {show_error(error)}; correct the variables whose names begin with OTEL_"
+            ) from None
+
+    def _open(self) -> None:
         own = Resource({"service.name": "bedtape", "service.version": VERSION})
-        self._provider = TracerProvider(resource=own.merge(OTELResourceDetector().detect()))
-        self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+        resource = own.merge(OTELResourceDetector().detect())
+        # at the exit of the process, it would wait for a collector that does not answer
+        self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+        self._exporter = OTLPSpanExporter()
+        self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
         self._tracer = self._provider.get_tracer("bedtape", VERSION)
         self._parents = TraceContextTextMapPropagator()
-        self._reporter = _Reporter(report)
-        _LOG.addHandler(self._reporter)
 
     def add(self, outcome: Outcome) -> None:
-        """Send the span of a call that is over. Requests to the control API have none."""
+        """Queue the span of a call that has ended. Requests to the control API have no span."""
         if outcome.answer.source == "control":
             return
         record = Record(outcome)
@@ -88,9 +105,17 @@ class CallSpans:
         span.end(began + int(record.seconds * _NANOSECONDS))
 
     def stop(self) -> None:
-        """Send the spans that wait, and end the exporter."""
-        self._provider.shutdown()
-        _LOG.removeHandler(self._reporter)
+        """Send the spans that wait, for at most `_END_SECONDS`, and end the exporter."""
+        ending = Thread(target=self._provider.shutdown, name="bedtape-spans", daemon=True)
+        ending.start()
+        ending.join(_END_SECONDS)
+        if ending.is_alive():
+            self._exporter.shutdown()  # type: ignore[no-untyped-call]  # it tries no more
+            self._log.report(
+                f"the collector did not answer for {_END_SECONDS:g} seconds; the last spans are"
+                " lost"
+            )
+        self._log.close()
 
 
 def _describe(span: Span, attributes: Mapping[str, _Value]) -> None:
@@ -116,6 +141,7 @@ def list_attributes(record: Record) -> Iterator[tuple[str, _Value]]:
         "error.type": _find_error(record),
         "http.response.status_code": record.status,
         "aws.request_id": record.request_id,
+        "bedtape.namespace": record.call.namespace or None,
         "bedtape.session": _scrub(record.session),
         "bedtape.call": record.number,
         "bedtape.source": record.source,
@@ -150,14 +176,3 @@ def _find_error(record: Record) -> str | None:
     if record.status is None or record.cut:
         return record.error or "connection_closed"
     return record.error or (str(record.status) if record.status >= 400 else None)
-
-
-class _Reporter(logging.Handler):
-    """Passes the log of the exporter on."""
-
-    def __init__(self, report: Callable[[str], object]) -> None:
-        super().__init__(logging.WARNING)
-        self._report = report
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._report(f"OpenTelemetry: {record.getMessage()}")

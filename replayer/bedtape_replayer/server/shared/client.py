@@ -70,13 +70,16 @@ class StateClient:
         return number
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections. A command that waits gets no answer."""
         if self._sender is not None:
             self._sender.cancel()
         await self._redis.aclose()
 
     async def run(self, script: str, keys: Sequence[bytes], *arguments: bytes) -> Any:
-        """Run a script. Raises StateUnavailable."""
+        """Run a script, and return its answer as the client library decodes it.
+
+        keys, arguments: of the script. Raises StateUnavailable.
+        """
         digest = self._digests.get(script)
         if digest is None:
             digest = self._digests[script] = await self.send("SCRIPT LOAD", script.encode())
@@ -87,11 +90,18 @@ class StateClient:
             return await self._send(("EVAL", script, len(keys), *keys, *arguments))
 
     async def send(self, *command: Any) -> Any:
-        """Send a command, together with others that wait. Raises StateUnavailable."""
+        """Send a command, together with others that wait, and return its answer.
+
+        command: the name and the arguments. Raises StateUnavailable, also for an error that the
+        state server answers, and if no answer comes in `TIMEOUT` seconds.
+        """
         return await self._send(command)
 
     async def pop(self, key: bytes, seconds: float) -> bool:
-        """Wait for an item of a list, on a connection of its own. Raises StateUnavailable."""
+        """Wait for an item of a list, on a connection of its own, and remove the item.
+
+        Return whether an item came within these seconds. Raises StateUnavailable.
+        """
         try:
             return await self._redis.blpop([key], timeout=seconds) is not None
         except self._errors as error:

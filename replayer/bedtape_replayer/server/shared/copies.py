@@ -138,7 +138,10 @@ class SessionCopy:
             self._set(name, count)
 
     def replace(self, fields: Mapping[bytes, bytes]) -> None:
-        """Replace the copy by the session of the state server."""
+        """Replace the copy by the session of the state server.
+
+        fields: of the session's hash; see the module `scripts`. Raises ValueDamaged.
+        """
         self.epoch += 1
         self._corrected.clear()
         session, same = self.session, self.generation == fields.get(b"g", b"")
@@ -189,7 +192,7 @@ def dump_memory(session: SessionState) -> bytes:
 
 
 def load_memory(session: SessionState, data: bytes) -> None:
-    """Replace what the session remembers."""
+    """Replace what the session remembers. data: of `dump_memory`. Raises ValueDamaged."""
     parts = decode(data) if data else ({}, (), {}, (), (), ())
     faults, acted, made, responses, simulated, played = parts
     session.layers.load_memory(faults, acted, made)

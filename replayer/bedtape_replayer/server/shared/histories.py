@@ -59,7 +59,8 @@ class Keys:
 class SharedHistories:
     """The histories of all sessions.
 
-    limit: the number of calls that each keeps. budget: the bytes that all keep at the state server.
+    limit: the number of calls that each keeps. budget: the bytes that all together keep at the
+    state server. The methods are called in the thread of one event loop.
     """
 
     def __init__(self, client: StateClient, keys: Keys, limit: int, budget: int) -> None:
@@ -79,7 +80,7 @@ class SharedHistories:
         return len(self._unsent)
 
     async def start(self) -> None:
-        """Listen to the servers that read."""
+        """Listen to the servers that read. Returns when this server is subscribed."""
         listening = asyncio.Event()
         self._listener = asyncio.create_task(self._answer_readers(listening))
         await listening.wait()
@@ -110,7 +111,11 @@ class SharedHistories:
                 break  # a server that ends loses the calls of its last batch
 
     async def read(self, copy: SessionCopy, fields: Mapping[bytes, bytes]) -> None:
-        """Add the calls of all servers that the copy does not have. fields: of the session."""
+        """Add the calls of all servers that the copy does not have.
+
+        fields: of the session's hash at the state server. Raises StateUnavailable, and ValueDamaged
+        for a call that another version has written.
+        """
         history = copy.session.history
         key = self._keys.find_history(copy.session.name, fields)
         if copy.history != key:

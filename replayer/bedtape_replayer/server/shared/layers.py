@@ -25,7 +25,9 @@ _FAKECLOUD: Final = "fakecloud"
 
 
 def build_document(session: SessionState) -> bytes:
-    """Return a session's own layers and settings as JSON."""
+    """Return a session's own layers and settings as JSON: an object with `overlay`, `cassette` and
+    `strict`, for `read_document`.
+    """
     own = session.layers.own
     overlay: dict[str, JsonValue] = {
         "bedtape-overlay": 1,

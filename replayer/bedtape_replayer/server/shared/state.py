@@ -22,7 +22,7 @@ from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.memory import Memory
 from bedtape_replayer.answering.reply import build_error_reply, make_request_id
-from bedtape_replayer.api.monitor_routes import LOCAL
+from bedtape_replayer.api.monitor_routes import CHECKED, LOCAL
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.engine.session_state import SessionState, read_session
 from bedtape_replayer.server.monitoring.metrics import Measure
@@ -74,6 +74,7 @@ class SharedState:
         self._clock = b"0"
         self._server, self._named = uuid4().hex.encode(), 0
         self._failures = 0
+        self._checking: asyncio.Task[None] | None = None
         engine.share_outcome = self._keep
 
     async def start(self) -> None:
@@ -111,6 +112,8 @@ class SharedState:
 
     async def stop(self) -> None:
         """Send the outcomes that wait, and disconnect."""
+        if self._checking is not None:
+            self._checking.cancel()
         await self._histories.stop()
         await self._client.close()
 
@@ -119,13 +122,13 @@ class SharedState:
         yield Measure(
             "bedtape_state_failures_total",
             "counter",
-            "Requests that got StateUnavailable.",
+            "Requests that were answered with StateUnavailable.",
             lambda: self._failures,
         )
         yield Measure(
             "bedtape_history_unsent_calls",
             "gauge",
-            "Calls that are not yet in a history.",
+            "Calls that wait in this process until they are sent to their histories.",
             lambda: self._histories.unsent,
         )
 
@@ -140,8 +143,11 @@ class SharedState:
         try:
             control = self._engine.control
             if control is not None and control.owns(path):
-                if LOCAL.match(path):
+                if CHECKED.match(path):
                     await self._check()
+                elif LOCAL.match(path):
+                    self._start_check()
+                if LOCAL.match(path):
                     return self._engine.answer(method, target, head, body)
                 return await self._control(name, method, target, path, head, body)
             for _ in range(_MOST_TRIES):
@@ -158,6 +164,11 @@ class SharedState:
             message, request_id = f"bedtape: {error}; send the call again", make_request_id(body)
             reply = build_error_reply(503, UNAVAILABLE, message, request_id, call.dialect)
             return Answer(call, reply, "overlay", str(error))
+
+    def _start_check(self) -> None:
+        """Check without waiting, for the next request that reads the result."""
+        if self._checking is None or self._checking.done():
+            self._checking = asyncio.create_task(self._check())
 
     async def _check(self) -> None:
         """Find out whether the state server answers, for the readiness."""

@@ -6,6 +6,7 @@ because another program could have written the bytes. Pure.
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections import deque
 from dataclasses import fields, replace
@@ -15,6 +16,7 @@ import msgpack
 
 from bedtape_cassettes.families.content import Prompt, ToolResult, ToolUse, Turn
 from bedtape_cassettes.model import Body, Event, Events, Response
+from bedtape_cassettes.redaction.kinds import REDACTED, is_secret_header
 from bedtape_replayer.answering.answer import Answer, Outcome, Progress
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.causes import Cause
@@ -33,6 +35,8 @@ _CLASSES: tuple[type, ...] = (
 _LOCAL: dict[type, tuple[str, ...]] = {Answer: ("edits", "forward", "conversation")}
 _NUMBERS: dict[type, int | None] = {}
 _LARGEST_INTEGER = 2**63
+# The beginning of an Authorization header of AWS: access key id and scope, which are no secrets.
+_SIGNED = re.compile(r"AWS4-[A-Z0-9-]+ Credential=[^,\s]+")
 
 
 class ValueDamaged(ValueError):
@@ -40,13 +44,13 @@ class ValueDamaged(ValueError):
 
 
 def encode(value: object) -> bytes:
-    """Encode a value. Raises TypeError for a value of another class."""
+    """Return the value as bytes of MessagePack. Raises TypeError for a value of another class."""
     encoded: bytes = msgpack.packb(_to_plain(value))
     return encoded
 
 
 def decode(data: bytes) -> Any:
-    """Decode a value. Raises ValueDamaged."""
+    """Return the value of the bytes from `encode`. Raises ValueDamaged for any other bytes."""
     try:
         return _from_plain(msgpack.unpackb(data, strict_map_key=False))
     except (ValueError, TypeError, LookupError, msgpack.UnpackException) as error:
@@ -54,16 +58,34 @@ def decode(data: bytes) -> Any:
 
 
 def encode_outcome(outcome: Outcome) -> bytes:
-    """Encode the outcome of a call, with the body as faults left it."""
+    """Encode the outcome of a call, with the body as faults left it.
+
+    Headers that contain secrets have placeholders, because other programs can read the bytes.
+    """
     answer = outcome.answer
+    answer = replace(answer, call=replace(answer.call, head=_hide_secrets(answer.call.head)))
     if answer.edits:
         pieces = tuple(Piece(0, data) for data in read_sent_pieces(outcome))
         answer = replace(answer, reply=replace(answer.reply, pieces=pieces))
     return encode(replace(outcome, answer=answer))
 
 
+def _hide_secrets(head: Head) -> Head:
+    """Return the head without secrets. The access key id and the region of a signature stay."""
+    lines = [
+        f"{name}: {_hide_secret(value) if is_secret_header(name, value) else value}\r\n"
+        for name, value in head.pairs()
+    ]
+    return Head(f"\r\n{''.join(lines)}".encode("latin-1"), head.version)
+
+
+def _hide_secret(value: str) -> str:
+    signed = _SIGNED.match(value)
+    return REDACTED if signed is None else f"{signed[0]}, Signature={REDACTED}"
+
+
 def decode_outcome(data: bytes) -> Outcome:
-    """Decode the outcome of a call. Raises ValueDamaged."""
+    """Return the outcome of the bytes from `encode_outcome`. Raises ValueDamaged for any other."""
     outcome = decode(data)
     if not isinstance(outcome, Outcome):
         raise ValueDamaged(f"expected the outcome of a call, found {type(outcome).__name__}")

@@ -71,6 +71,16 @@ class Http2Connection(Http2Requests):
         """Whether neither end has sent GOAWAY."""
         return not (self._aborted or self._client_leaving)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request is being received, or an answer is being made or sent."""
+        return bool(self._streams or self._writer)
+
+    @property
+    def last_stream(self) -> int:
+        """The highest number of a stream that the client has opened; 0 before the first stream."""
+        return self._last
+
     def abort(self, error: int, debug: bytes = b"") -> None:
         """End the connection and all streams with GOAWAY. debug: a text for the client's log."""
         if self._aborted:

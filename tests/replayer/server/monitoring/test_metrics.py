@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,15 @@ from bedtape_replayer.answering.library import Library
 from bedtape_replayer.cli.shared_server import open_mirror
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.history.record import Record
-from bedtape_replayer.server.monitoring.metrics import BOUNDS, Measure, Metrics
+from bedtape_replayer.server.monitoring.metrics import (
+    BOUNDS,
+    Measure,
+    Metrics,
+    list_process_measures,
+    list_refusals,
+    merge_namespaces,
+    render,
+)
 from bedtape_replayer.server.shared.state import SharedState
 from bedtape_replayer.server.thread import Replayer
 from support.client import Http1
@@ -28,16 +37,22 @@ Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
 def read(metrics: Metrics) -> Samples:
-    """All samples. The parser refuses a text that is not in the format."""
-    families = list(text_string_to_metric_families(metrics.render()))
+    return parse(render(metrics.list_families()))
+
+
+def parse(text: str) -> Samples:
+    """All samples, each once. The parser refuses a text that is not in the format."""
+    families = list(text_string_to_metric_families(text))
     names = [family.name for family in families]
     assert len(names) == len(set(names))
     assert all(family.documentation and family.type != "unknown" for family in families)
-    return {
-        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+    samples = [
+        ((sample.name, tuple(sorted(sample.labels.items()))), sample.value)
         for family in families
         for sample in family.samples
-    }
+    ]
+    assert len(dict(samples)) == len(samples)
+    return dict(samples)
 
 
 def count(outcomes: Iterable[Outcome], engine: Engine | None = None) -> Samples:
@@ -133,6 +148,29 @@ def test_the_number_of_series_has_a_limit() -> None:
     assert samples["bedtape_calls_total", other] == 1
 
 
+def test_namespaces_are_labels_and_each_series_is_there_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("BEDTAPE_STATE_DIR", str(tmp_path))
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    addresses = ("s3://bucket/a", "s3://bucket/b")
+    namespaces = {}
+    for name in ("search", "checkout"):
+        scene = Scene(converse("a", "one"))
+        measures = [open_mirror(each).list_measures() for each in addresses]
+        namespaces[name] = Metrics(scene.engine, chain.from_iterable(measures))
+        for _ in name:
+            namespaces[name].count(send(scene, "a").outcome)
+    samples = parse(render(merge_namespaces(namespaces)))
+    assert all("namespace" in dict(labels) for _, labels in samples)
+    for name in namespaces:
+        calls = label(namespace=name, operation="Converse", status="200", source="cassette")
+        assert samples["bedtape_calls_total", calls] == len(name)
+        for each in addresses:
+            labels = label(namespace=name, bucket=each)
+            assert samples["bedtape_bucket_success_timestamp_seconds", labels] == 0
+
+
 def test_cassettes_that_are_loaded_again_have_another_time() -> None:
     engine = Engine(Library([]))
     metrics = Metrics(engine, [Measure("more", "gauge", "More.", lambda: 2)])
@@ -150,7 +188,7 @@ def test_a_scrape_over_http_names_the_format() -> None:
     with Replayer([]) as server:
         running = server._server_running()
         metrics = Metrics(running.engine)
-        running.engine.render_metrics = metrics.render
+        running.engine.render_metrics = lambda: render(metrics.list_families())
         running.observer = metrics.count
         with Http1(server.url) as client:
             assert client.request("POST", path(model=MODEL), (), prompt("a")).status == 400
@@ -167,8 +205,11 @@ def test_the_page_lists_all_metrics(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     engine = Engine(Library([]))
     state = SharedState(engine, "valkey://127.0.0.1", "1")
     mirror = open_mirror("s3://bucket/prefix")
-    metrics = Metrics(engine, [*state.list_measures(), *mirror.list_measures()])
-    names = set(re.findall(r"^# TYPE (\w+)", metrics.render(), re.MULTILINE))
+    more = (list_process_measures(), list_refusals({"token": 0, "sender": 0}))
+    all_measures = (state.list_measures(), mirror.list_measures(), *more)
+    metrics = Metrics(engine, chain.from_iterable(all_measures))
+    text = render(metrics.list_families())
+    names = set(re.findall(r"^# TYPE (\w+)", text, re.MULTILINE))
     page = Path(__file__).parents[4] / "docs" / "how-to" / "team-server.md"
     table = page.read_text().partition("| metric |")[2].partition("\n\n")[0]
     assert set(re.findall(r"`((?:bedtape|process)_\w+)`", table)) == names

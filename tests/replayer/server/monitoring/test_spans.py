@@ -12,6 +12,7 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
 from opentelemetry.semconv.attributes import error_attributes, http_attributes
 
+from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.model import Cassette
 from bedtape_replayer.server.monitoring import spans
 from bedtape_replayer.server.monitoring.spans import CallSpans, list_attributes
@@ -31,7 +32,8 @@ NAMES = {
     for module in (gen_ai_attributes, error_attributes, http_attributes)
     for value in vars(module).values()
     if isinstance(value, str)
-} | {"aws.request_id", "bedtape.session", "bedtape.call", "bedtape.source", "bedtape.by"}
+} | {f"bedtape.{name}" for name in ("namespace", "session", "call", "source", "by")}
+NAMES.add("aws.request_id")
 
 
 @pytest.fixture
@@ -99,7 +101,9 @@ def test_a_collector_that_is_away_is_reported_and_costs_no_call(
 ) -> None:
     with Collector() as gone:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", gone.url)
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "3600")  # longer than a test
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "10")
+    monkeypatch.setenv("OTEL_PYTHON_CONTEXT", "none")  # is read when the packages are imported
     folders.write(tmp_path / "tapes", Cassette("suite", (converse("a", "one"),)))
     running = Running("tapes", "--traces", "--log-format", "json", cwd=tmp_path)
     try:
@@ -107,10 +111,50 @@ def test_a_collector_that_is_away_is_reported_and_costs_no_call(
             assert client.request("POST", path(), (), prompt("a")).status == 200
         lines: list[str] = []
         until(lambda: "OpenTelemetry" in (lines.append(running.line()) or lines[-1]))
-        assert all(isinstance(json.loads(line), dict) for line in lines)
         assert running.stop() == 0
+        lines += running.errors()
+        assert all(isinstance(json.loads(line), dict) for line in lines)
+        assert any("the last spans are lost" in line for line in lines)
+        assert any("Failed to load context: none" in line for line in lines)
     finally:
         running.clean_up()
+
+
+SECRET = "collector-token-1"
+PROBLEMS = {
+    "OTEL_BSP_MAX_QUEUE_SIZE": ("many", "many"),
+    "OTEL_BSP_SCHEDULE_DELAY": ("soon", "soon"),
+    "OTEL_TRACES_SAMPLER": ("sometimes", "sometimes"),
+    "OTEL_TRACES_SAMPLER_ARG": ("often", "SAMPLER_ARG"),
+    "OTEL_EXPORTER_OTLP_HEADERS": (f"authorization: Bearer {SECRET}", "eader"),
+    "OTEL_EXPORTER_OTLP_TRACES_HEADERS": (f"{SECRET},{SECRET}", "eader"),
+    "OTEL_RESOURCE_ATTRIBUTES": ("nothing", "nothing"),
+    "OTEL_EXPORTER_OTLP_TIMEOUT": ("long", "long"),
+    "OTEL_EXPORTER_OTLP_COMPRESSION": ("zip", "zip"),
+    "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": ("few", "few"),
+    "OTEL_PYTHON_METER_PROVIDER": ("none", "StopIteration;"),
+    "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": ("0", "max_export_batch_size"),
+}
+
+
+@pytest.mark.parametrize("variable", PROBLEMS)
+def test_a_wrong_variable_is_in_the_log_or_in_the_error(
+    variable: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    value, reason = PROBLEMS[variable]
+    if variable.endswith("ARG"):
+        monkeypatch.setenv("OTEL_TRACES_SAMPLER", "traceidratio")
+    monkeypatch.setenv(variable, value)
+    lines: list[str] = []
+    try:
+        CallSpans(lines.append).stop()
+    except CassetteError as error:
+        lines.append(str(error))
+    starts = ("OpenTelemetry: ", "--traces: expected variables that OpenTelemetry can use")
+    assert any(reason in line for line in lines), lines
+    assert all(line.startswith(starts) for line in lines)
+    assert not [line for line in lines if SECRET in line or "\n" in line]
+    assert capfd.readouterr() == ("", "")
 
 
 CALLS = st.tuples(

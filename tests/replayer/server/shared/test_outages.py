@@ -1,5 +1,6 @@
 """What servers do while their state server is slow or away, and afterwards."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -9,7 +10,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from bedtape_cassettes.addresses import DEFAULT_SESSION
+from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.library import Library
+from bedtape_replayer.api.gate import Gate
+from bedtape_replayer.engine.engine import Engine
+from bedtape_replayer.server.shared.state import SharedState
 from support.boto import boto3_client
 from support.client import Http1, until
 from support.recordings import MODEL, path, prompt
@@ -68,6 +73,22 @@ def test_a_server_is_not_ready_while_the_state_server_hangs(
     assert get(replicas[0], "live")[0] == 200
     server.resume()
     until(lambda: get(replicas[0], "ready")[0] == 200)
+
+
+@pytest.mark.parametrize("route", ["live", "metrics"])
+def test_liveness_and_metrics_wait_for_no_state_server(route: str) -> None:
+    engine = Engine(LIBRARY)
+    engine.control, engine.render_metrics = Gate(engine), lambda: "metrics 1"
+
+    async def answer() -> None:
+        state = SharedState(engine, "valkey://127.0.0.1:1", "1")
+        answering = state.answer("GET", f"/_bedtape/{route}", Head.of(()), b"")
+        with pytest.raises(StopIteration) as returned:
+            answering.send(None)  # a coroutine that waits would yield
+        assert returned.value.value.reply.status == 200
+        await state.stop()
+
+    asyncio.run(answer())
 
 
 def test_an_sdk_gets_503_and_its_retry_an_answer(
