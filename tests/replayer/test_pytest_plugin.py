@@ -896,6 +896,7 @@ def _write_loop(folder: Path) -> None:
     _write(folder, "test_it/test_other", converse("Be kind. apart", "apart"))
 
 
+@pytest.mark.slow
 def test_accepting_later_keeps_the_answers_of_the_requests_that_missed(
     run: Run, pytester: pytest.Pytester
 ) -> None:
@@ -940,6 +941,7 @@ OTHER_WORDS = """
     """
 
 
+@pytest.mark.slow
 def test_each_turn_may_have_changes_of_its_own(run: Run, pytester: pytest.Pytester) -> None:
     """`--bedtape=accept` takes all of them in one run, `cassette accept` a turn after each run."""
     _write_loop(pytester.path)
@@ -968,6 +970,7 @@ SYSTEM_LOOP = """
     """
 
 
+@pytest.mark.slow
 def test_accepting_later_changes_all_turns_of_a_conversation(
     run: Run, pytester: pytest.Pytester
 ) -> None:
@@ -989,6 +992,7 @@ def test_accepting_later_changes_all_turns_of_a_conversation(
     run(code).assert_outcomes(passed=1)
 
 
+@pytest.mark.slow
 def test_requests_that_missed_are_forgotten_when_they_no_longer_miss(
     run: Run, pytester: pytest.Pytester
 ) -> None:

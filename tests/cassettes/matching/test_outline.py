@@ -68,6 +68,7 @@ def key(body: Any) -> bytes:
 
 @settings(max_examples=examples(60))
 @given(BODIES)
+@pytest.mark.slow
 def test_the_key_of_an_outline_is_the_key_of_its_body(body: bytes) -> None:
     outline = read_outline(body)
     assert b"".join(outline.split(outline.data)) == body

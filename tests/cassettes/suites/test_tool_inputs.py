@@ -98,6 +98,7 @@ def test_the_pieces_of_responses_are_the_input(number: int) -> None:
 
 @pytest.mark.corpus
 @needs_corpus
+@pytest.mark.slow
 def test_recorded_tool_calls_change_or_are_refused() -> None:
     """Most can be set. What cannot be set consistently is refused."""
     done, refused = 0, 0

@@ -134,6 +134,7 @@ _MESSAGE = {
         pytest.param("bedrock-runtime.us-east-1.amazonaws.com", marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.slow
 def test_clients_of_several_hosts_are_redirected_if_they_call_bedrock(
     run: Run, tmp_path: Path, host: str
 ) -> None:

@@ -22,6 +22,9 @@ from bedtape_replayer.engine.session_state import Sessions
 from bedtape_replayer.overlay.document import parse_fault, parse_overlay, parse_rule
 from support.recordings import converse, path
 
+# Each test traces the memory of Python.
+pytestmark = pytest.mark.slow
+
 # About as many headers as boto3 sends.
 HEAD = b"\r\nauthorization: %b\r\nuser-agent: %b\r\namz-sdk-invocation-id: " % (
     b"a" * 180,

@@ -53,6 +53,7 @@ _CODE = """
 """
 
 
+@pytest.mark.slow
 def test_no_client_waits_and_every_attempt_is_a_call(run: Run) -> None:
     """Waits of all retry modes of boto3, and of the clients of OpenAI and Anthropic, also
     after a retry-after header.

@@ -17,6 +17,9 @@ from support import folders
 from support.recordings import converse
 from support.runs import Run, runs
 
+# Each test runs pytest.
+pytestmark = pytest.mark.slow
+
 pytest_plugins = ["pytester"]
 
 PASSED = "def test_it(): pass"
@@ -62,8 +65,8 @@ STRICT = """
     ("file", "variable", "silent"),
     [
         ("true", "0", "not"),
-        pytest.param("true", None, "strict", marks=pytest.mark.slow),
-        pytest.param("false", "1", "strict", marks=pytest.mark.slow),
+        ("true", None, "strict"),
+        ("false", "1", "strict"),
     ],
 )
 def test_a_mark_before_a_variable_before_the_file(
@@ -256,7 +259,6 @@ def test_a_test_has_tls_as_it_is_set(
     assert "expected bedtape's certificate authority, found another content" in _said(result)
 
 
-@pytest.mark.slow
 def test_workers_have_the_same_settings(run: Run, pytester: pytest.Pytester) -> None:
     pytest.importorskip("xdist")
     _write(pytester.path / "tests", "test_it/test_silent", converse("hi", "one"))
@@ -270,7 +272,6 @@ def test_workers_have_the_same_settings(run: Run, pytester: pytest.Pytester) -> 
 # -- which file ------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_the_file_is_looked_for_from_the_tests_upwards(run: Run, pytester: pytest.Pytester) -> None:
     for name, strict in (("a", "false"), ("b", "true")):
         _write(pytester.path / name, f"test_{name}/test_it", converse("hi", "one"))

@@ -332,6 +332,7 @@ def test_a_miss_names_the_cassette_of_another_test(run: Run, pytester: pytest.Py
     )
 
 
+@pytest.mark.slow
 def test_a_miss_of_a_changed_prompt_offers_to_keep_the_answer(
     run: Run, pytester: pytest.Pytester
 ) -> None:
