@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Thread
 from types import TracebackType
 from typing import Self
+from unittest.mock import patch
 
 import pytest
 
@@ -22,6 +23,9 @@ from bedtape_replayer.server.server import Server, new_event_loop
 from bedtape_replayer.server.shared.state import SharedState
 from support import WAIT
 from support.waits import until
+
+# The seconds after which a state server counts as away.
+TIMEOUT = "bedtape_replayer.server.shared.client.TIMEOUT"
 
 needs_redis = pytest.mark.skipif(
     shutil.which("redis-server") is None,
@@ -153,12 +157,15 @@ class Replica:
 def open_replicas(
     count: int, library: Library, state: str | None, *, strict: bool = False
 ) -> Iterator[Sequence[Replica]]:
-    """So many servers that share their sessions."""
+    """So many servers that share their sessions. They wait long for the state server, which a
+    loaded machine can keep from answering.
+    """
     replicas: list[Replica] = []
-    try:
-        for _ in range(count):
-            replicas.append(Replica(library, state, strict=strict))
-        yield replicas
-    finally:
-        for replica in replicas:
-            replica.stop()
+    with patch(TIMEOUT, WAIT / 5):
+        try:
+            for _ in range(count):
+                replicas.append(Replica(library, state, strict=strict))
+            yield replicas
+        finally:
+            for replica in replicas:
+                replica.stop()

@@ -63,11 +63,7 @@ STRICT = """
 
 @pytest.mark.parametrize(
     ("file", "variable", "silent"),
-    [
-        ("true", "0", "not"),
-        ("true", None, "strict"),
-        ("false", "1", "strict"),
-    ],
+    [("true", "0", "not"), ("true", None, "strict"), ("false", "1", "strict")],
 )
 def test_a_mark_before_a_variable_before_the_file(
     run: Run,

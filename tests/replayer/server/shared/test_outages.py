@@ -18,7 +18,7 @@ from bedtape_replayer.server.shared.state import SharedState
 from support.boto import boto3_client
 from support.client import Http1, until
 from support.recordings import MODEL, path, prompt
-from support.replicas import Replica, StateServer, needs_redis, open_replicas
+from support.replicas import TIMEOUT, Replica, StateServer, needs_redis, open_replicas
 
 pytestmark = needs_redis
 
@@ -66,8 +66,9 @@ def test_a_server_is_not_ready_while_the_state_server_is_away(
 
 
 def test_a_server_is_not_ready_while_the_state_server_hangs(
-    server: StateServer, replicas: tuple[Replica, ...]
+    server: StateServer, replicas: tuple[Replica, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(TIMEOUT, 0.2)
     server.pause()
     assert get(replicas[0], "ready")[0] == 503
     assert get(replicas[0], "live")[0] == 200
@@ -124,7 +125,6 @@ def test_an_outcome_that_is_sent_again_is_in_the_history_once(
     server: StateServer, replicas: tuple[Replica, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The state server hangs, and appends afterwards what a server sends again."""
-    monkeypatch.setattr("bedtape_replayer.server.shared.client.TIMEOUT", 0.2)
     monkeypatch.setattr("bedtape_replayer.server.shared.histories._BATCH_SECONDS", 3600)
     add_rule(replicas[0])
     with Http1(replicas[0].url) as client:
@@ -132,6 +132,7 @@ def test_an_outcome_that_is_sent_again_is_in_the_history_once(
         assert client.request("GET", f"{S}/calls").status == 200  # the script is loaded
         for _ in range(2):
             assert client.request("POST", path(), (), prompt("Hi")).status == 200
+        monkeypatch.setattr(TIMEOUT, 0.2)
         server.pause()
         assert client.request("GET", f"{S}/calls").status == 503  # sends the outcomes
         server.resume()
