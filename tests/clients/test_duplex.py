@@ -61,7 +61,7 @@ def test_the_sdk_has_a_conversation_with_a_rule(bedrock: Session, handler: str) 
         conversation=[
             {"hears": "Hello?", "text": "Hi!", "silence_ms": 100},
             {"tool": weather},
-            {"text": "It rains."},
+            {"pieces": ["It rains. ", "Take an umbrella."]},
         ],
     )
     said = [
@@ -82,7 +82,7 @@ def test_the_sdk_has_a_conversation_with_a_rule(bedrock: Session, handler: str) 
     texts = [
         each["event"]["textOutput"]["content"] for each in events if "textOutput" in each["event"]
     ]
-    assert texts == ["Hello?", "Hi!", "Hi!", "It rains.", "It rains."]
+    assert texts == ["Hello?", "Hi!", "Hi!", *["It rains. ", "Take an umbrella."] * 2]
     assert "completionEnd" in events[-1]["event"]
     (call,) = bedrock.calls
     assert (call.operation, call.hung_up, len(call.json["events"])) == (OPERATION, False, 13)

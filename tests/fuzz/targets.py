@@ -103,7 +103,7 @@ def _conversation(data: bytes) -> None:
         [data],
         [eventstream.encode_strings(event_headers("chunk"), line) for line in data.splitlines()],
     ):
-        conversation = Conversation(RuleScript((RuleTurn(Cue(), Speech(text="a")),), b""))
+        conversation = Conversation(RuleScript((RuleTurn(Cue(), Speech(pieces=("a",))),), b""))
         for piece in pieces:
             conversation.receive(piece)
         conversation.end()

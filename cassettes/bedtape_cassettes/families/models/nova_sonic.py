@@ -37,13 +37,13 @@ _INTERRUPTED = '{ "interrupted" : true }'
 class Speech:
     """What the model says in one turn of a rule.
 
-    hears: the transcript of the user's speech. text: the transcript of the model's speech. audio:
-    16-bit samples. tools: the tools that it calls instead of an end of the turn. interrupted:
-    whether the user has interrupted it.
+    hears: the transcript of the user's speech. pieces: the parts of the transcript of the model's
+    speech, in order. audio: 16-bit samples. tools: the tools that it calls instead of an end of the
+    turn. interrupted: whether the user has interrupted it.
     """
 
     hears: str = ""
-    text: str = ""
+    pieces: tuple[str, ...] = ()
     audio: bytes = b""
     tools: tuple[ToolUse, ...] = ()
     interrupted: bool = False
@@ -244,18 +244,22 @@ class Speaker:
             yield self._event("completionStart", {})
 
     def speak(self, spoken: Speech) -> Iterator[JsonValue]:
-        """Yield the events of a turn."""
+        """Yield the events of a turn. Each piece of the transcript is a content of its own, because
+        the service sends one event of text for each content.
+        """
         if spoken.interrupted:
             yield from self._write("ASSISTANT", "FINAL", _INTERRUPTED, "INTERRUPTED")
         if spoken.hears:
             yield from self._write("USER", "FINAL", spoken.hears, "END_TURN")
-        if spoken.text:
-            yield from self._write("ASSISTANT", "SPECULATIVE", spoken.text, "PARTIAL_TURN")
+        for piece in spoken.pieces:
+            yield from self._write("ASSISTANT", "SPECULATIVE", piece, "PARTIAL_TURN")
         if spoken.audio:
             yield from self._play(spoken.audio)
-        if spoken.text:
-            stop = "PARTIAL_TURN" if spoken.tools else "END_TURN"
-            yield from self._write("ASSISTANT", "FINAL", spoken.text, stop)
+        for number, piece in enumerate(spoken.pieces, 1):
+            last = number == len(spoken.pieces) and not spoken.tools
+            yield from self._write(
+                "ASSISTANT", "FINAL", piece, "END_TURN" if last else "PARTIAL_TURN"
+            )
         for tool in spoken.tools:
             yield from self._use(tool)
 

@@ -1,6 +1,9 @@
-"""The audio of a conversation in a rule: samples, a WAV file, or the path of a WAV file."""
+"""What a turn of a conversation says: its text or pieces, and its audio as samples, a WAV file, or
+the path of a WAV file.
+"""
 
 import io
+import json
 import wave
 from pathlib import Path
 
@@ -8,6 +11,7 @@ import pytest
 
 from bedtape_cassettes.errors import Invalid
 from bedtape_replayer import Replayer
+from bedtape_replayer.overlay.keywords import SpeechDict
 from bedtape_replayer.server.loading import read_overlay
 from support.duplex import OPERATION, SETUP, Duplex, audio_content
 
@@ -78,3 +82,43 @@ def test_a_request_of_the_control_api_reads_no_file(tmp_path: Path) -> None:
             operation=OPERATION,
             conversation=[{"text": "Hi!", "audio": str(tmp_path / "hello.wav")}],
         )
+
+
+def read_contents(bedrock: Replayer) -> list[tuple[str, str, str]]:
+    """Hold a conversation. Return the stage, the text and the stop reason of each text."""
+    with Duplex(bedrock.port) as client:
+        client.send(*SETUP, *audio_content(3))
+        client.end()
+        events = [each["event"] for each in client.read_all()]
+    starts = [
+        json.loads(each["contentStart"]["additionalModelFields"])["generationStage"]
+        for each in events
+        if each.get("contentStart", {}).get("type") == "TEXT"
+    ]
+    texts = [each["textOutput"]["content"] for each in events if "textOutput" in each]
+    stops = [
+        each["contentEnd"]["stopReason"]
+        for each in events
+        if each.get("contentEnd", {}).get("type") == "TEXT"
+    ]
+    return list(zip(starts, texts, stops, strict=True))
+
+
+@pytest.mark.parametrize("tool", [False, True], ids=["without a tool", "with a tool"])
+def test_each_piece_is_a_content_of_both_transcripts(*, tool: bool) -> None:
+    turn: SpeechDict = {"pieces": ["One. ", "Two."], "silence_ms": 10}
+    if tool:
+        turn["tool"] = {"name": "weather"}
+    with Replayer(()) as bedrock:
+        bedrock.respond(operation=OPERATION, conversation=[turn])
+        assert read_contents(bedrock) == [
+            ("SPECULATIVE", "One. ", "PARTIAL_TURN"),
+            ("SPECULATIVE", "Two.", "PARTIAL_TURN"),
+            ("FINAL", "One. ", "PARTIAL_TURN"),
+            ("FINAL", "Two.", "PARTIAL_TURN" if tool else "END_TURN"),
+        ]
+
+
+def test_a_turn_has_text_or_pieces() -> None:
+    with Replayer(()) as bedrock, pytest.raises(Invalid, match="a turn with text and pieces"):
+        bedrock.respond(operation=OPERATION, conversation=[{"text": "a", "pieces": ["b"]}])
