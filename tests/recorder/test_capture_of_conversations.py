@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from bedtape_cassettes.format.bodies import read_chunk
 from bedtape_cassettes.model import Cassette, Interaction
 from bedtape_cassettes.storage import store

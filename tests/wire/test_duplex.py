@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from bedtape_cassettes.families.models.nova_sonic import Speech
 from bedtape_cassettes.format.eventstream import FrameError
 from bedtape_replayer import Replayer
-from bedtape_replayer.answering.duplex.conversation import Conversation
+from bedtape_replayer.answering.duplex.conversation import MOST_BYTES, Conversation
 from bedtape_replayer.answering.duplex.inputs import InputReader
 from bedtape_replayer.answering.duplex.turns import Cue, RuleScript, RuleTurn
 from bedtape_replayer.answering.steps import Finish, Send, Start
@@ -363,6 +363,22 @@ def test_any_bytes_of_a_client_end_a_conversation_in_order(pieces: list[bytes]) 
     assert isinstance(steps[0], Start)
     assert isinstance(steps[-1], Finish)
     assert all(isinstance(step, Send) for step in steps[1:-1])
+
+
+@pytest.mark.slow
+def test_events_that_fill_the_memory_end_a_conversation() -> None:
+    """The history keeps the client's events, so their size is limited. Audio is not kept."""
+    audio, text = audio_content(1)[1]["audioInput"], "x" * 1_000_000
+    sound = sign(wrap({"event": {"audioInput": {**audio, "content": text}}}))
+    events = sign(wrap({"event": {"textInput": {"content": text}}}))
+    conversation = Conversation(RuleScript((), b""))
+    for _ in range(MOST_BYTES // len(text) + 1):
+        conversation.receive(sound)
+    assert not conversation.problem
+    for _ in range(MOST_BYTES // len(text) + 1):
+        conversation.receive(events)
+    assert f"larger than {MOST_BYTES} bytes" in conversation.problem
+    assert isinstance(list(conversation.play())[-1], Finish)
 
 
 @both_versions
