@@ -225,6 +225,19 @@ def digest_inputs(events: Events | None) -> bytes:
     return digest.digest()
 
 
+def _split_audio(audio: bytes, pieces: tuple[str, ...]) -> list[bytes]:
+    """Return the part of 16-bit samples for each piece of the text, by its length; without pieces,
+    all of the audio.
+    """
+    total, said, parts, at = sum(map(len, pieces)), 0, list[bytes](), 0
+    for piece in pieces[:-1]:
+        said += len(piece)
+        end = len(audio) // 2 * said // total * 2
+        parts.append(audio[at:end])
+        at = end
+    return [*parts, audio[at:]]
+
+
 # -- output ----------------------------------------------------------------------------------------
 
 
@@ -244,19 +257,22 @@ class Speaker:
             yield self._event("completionStart", {})
 
     def speak(self, spoken: Speech) -> Iterator[JsonValue]:
-        """Yield the events of a turn. Each piece of the transcript is a content of its own, because
-        the service sends one event of text for each content.
+        """Yield the events of a turn. Each piece of the transcript is a content of its own, and its
+        part of the audio follows it, because the service sends sentences so.
         """
         if spoken.interrupted:
             yield from self._write("ASSISTANT", "FINAL", _INTERRUPTED, "INTERRUPTED")
         if spoken.hears:
             yield from self._write("USER", "FINAL", spoken.hears, "END_TURN")
-        for piece in spoken.pieces:
-            yield from self._write("ASSISTANT", "SPECULATIVE", piece, "PARTIAL_TURN")
-        if spoken.audio:
-            yield from self._play(spoken.audio)
-        for number, piece in enumerate(spoken.pieces, 1):
-            last = number == len(spoken.pieces) and not spoken.tools
+        pieces, sounds = spoken.pieces, _split_audio(spoken.audio, spoken.pieces)
+        for number, audio in enumerate(sounds):
+            if pieces:
+                yield from self._write("ASSISTANT", "SPECULATIVE", pieces[number], "PARTIAL_TURN")
+            if audio:
+                last = not any(sounds[number + 1 :])
+                yield from self._play(audio, "END_TURN" if last else "PARTIAL_TURN")
+        for number, piece in enumerate(pieces, 1):
+            last = number == len(pieces) and not spoken.tools
             yield from self._write(
                 "ASSISTANT", "FINAL", piece, "END_TURN" if last else "PARTIAL_TURN"
             )
@@ -274,7 +290,7 @@ class Speaker:
         start["textOutputConfiguration"] = {"mediaType": "text/plain"}
         yield from self._content(start, [("textOutput", {"content": text, "role": role})], stop)
 
-    def _play(self, audio: bytes) -> Iterator[JsonValue]:
+    def _play(self, audio: bytes, stop: str) -> Iterator[JsonValue]:
         start: JsonObject = {"role": "ASSISTANT", "type": "AUDIO"}
         start["audioOutputConfiguration"] = {
             "mediaType": "audio/lpcm",
@@ -287,7 +303,7 @@ class Speaker:
         yield from self._content(
             start,
             [("audioOutput", {"content": b64encode(piece).decode()}) for piece in pieces],
-            "END_TURN",
+            stop,
         )
 
     def _use(self, tool: ToolUse) -> Iterator[JsonValue]:

@@ -5,6 +5,7 @@ the path of a WAV file.
 import io
 import json
 import wave
+from base64 import b64decode
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,30 @@ def test_each_piece_is_a_content_of_both_transcripts(*, tool: bool) -> None:
             ("FINAL", "One. ", "PARTIAL_TURN"),
             ("FINAL", "Two.", "PARTIAL_TURN" if tool else "END_TURN"),
         ]
+
+
+def test_each_piece_is_followed_by_its_part_of_the_audio() -> None:
+    """By the length of the text. The last audio ends the turn."""
+    pieces = ["Yes, it is so. ", "No.", "It rains, as it did yesterday."]
+    with Replayer(()) as bedrock:
+        turn: SpeechDict = {"pieces": pieces, "audio": SAMPLES[:-2]}
+        bedrock.respond(operation=OPERATION, conversation=[turn])
+        with Duplex(bedrock.port) as client:
+            client.send(*SETUP, *audio_content(3))
+            client.end()
+            events = [each["event"] for each in client.read_all()]
+    said, ends = list[str | int](), list[str]()
+    for event in events:
+        if "textOutput" in event:
+            said.append(event["textOutput"]["content"])
+        elif "audioOutput" in event:
+            said.append(len(b64decode(event["audioOutput"]["content"])))
+        elif event.get("contentEnd", {}).get("type") == "AUDIO":
+            ends.append(event["contentEnd"]["stopReason"])
+    first, second, third = 1498, 300, 3000
+    assert said == [pieces[0], first, pieces[1], second, pieces[2], third, *pieces]
+    assert ends == ["PARTIAL_TURN", "PARTIAL_TURN", "END_TURN"]
+    assert first + second + third == len(SAMPLES) - 2
 
 
 def test_a_turn_has_text_or_pieces() -> None:
