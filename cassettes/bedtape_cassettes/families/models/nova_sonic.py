@@ -229,10 +229,10 @@ def _split_audio(audio: bytes, pieces: tuple[str, ...]) -> list[bytes]:
     """Return the part of 16-bit samples for each piece of the text, by its length; without pieces,
     all of the audio.
     """
-    total, said, parts, at = sum(map(len, pieces)), 0, list[bytes](), 0
+    total, length, parts, at = sum(map(len, pieces)), 0, list[bytes](), 0
     for piece in pieces[:-1]:
-        said += len(piece)
-        end = len(audio) // 2 * said // total * 2
+        length += len(piece)
+        end = len(audio) // 2 * length // total * 2
         parts.append(audio[at:end])
         at = end
     return [*parts, audio[at:]]
