@@ -10,6 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
+from bedtape_cassettes.format.bodies import read_chunk
+from bedtape_cassettes.model import Events
+from bedtape_cassettes.storage import store
+from bedtape_replayer import Replayer
 from bedtape_replayer.engine.session import Session
 from support.duplex import MODEL, OPERATION, SETUP, audio_content, chunk, text_content, tool_result
 from support.javascript import run_script
@@ -61,7 +65,7 @@ def test_the_sdk_has_a_conversation_with_a_rule(bedrock: Session, handler: str) 
         conversation=[
             {"hears": "Hello?", "text": "Hi!", "silence_ms": 100},
             {"tool": weather},
-            {"text": "It rains."},
+            {"pieces": ["It rains. ", "Take an umbrella."]},
         ],
     )
     said = [
@@ -82,10 +86,33 @@ def test_the_sdk_has_a_conversation_with_a_rule(bedrock: Session, handler: str) 
     texts = [
         each["event"]["textOutput"]["content"] for each in events if "textOutput" in each["event"]
     ]
-    assert texts == ["Hello?", "Hi!", "Hi!", "It rains.", "It rains."]
+    assert texts == ["Hello?", "Hi!", "Hi!", *["It rains. ", "Take an umbrella."] * 2]
     assert "completionEnd" in events[-1]["event"]
     (call,) = bedrock.calls
     assert (call.operation, call.hung_up, len(call.json["events"])) == (OPERATION, False, 13)
+
+
+@both_handlers
+def test_the_sdk_plays_the_sample(handler: str) -> None:
+    cassettes = {cassette.name: cassette.interactions for cassette in store.read([store.samples()])}
+    (sample,) = cassettes["sonic"]
+    assert sample.request.events is not None
+    assert isinstance(sample.response.body, Events)
+    timeline = [(event.at_ms, 0, event) for event in sample.request.events.events]
+    timeline += [(event.at_ms, 1, event) for event in sample.response.body.events]
+    values: list[tuple[int, Any]] = [
+        (side, read_chunk(event.payload))
+        for _, side, event in sorted(timeline, key=lambda each: each[:2])
+    ]
+    steps = [
+        {"await": next(iter(value["event"]))} if side else {"send": value} for side, value in values
+    ]
+    with Replayer(store.samples()) as bedrock:
+        # the last event of the model follows the end of the input
+        events = converse(bedrock, handler, *steps[:-1], {"end": True})
+        (call,) = bedrock.calls
+        assert (call.source, call.by, call.hung_up) == ("cassette", sample.file, False)
+    assert events == [value for side, value in values if side]
 
 
 # -- every SDK, as `bedtape run` starts it, with a user who interrupts -----------------------------

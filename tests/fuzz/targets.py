@@ -4,8 +4,10 @@ recordings of other tools.
 Each target takes any bytes, and raises only the errors that its reader documents.
 """
 
+import itertools
 import json
 from collections.abc import Callable, Iterator
+from functools import cache
 from random import Random
 
 import yaml
@@ -16,17 +18,22 @@ from bedtape_cassettes.families.reading import content_of, prompt_of
 from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.foreign.import_file import import_file
 from bedtape_cassettes.format import bodies, document, eventstream, journal, tape
+from bedtape_cassettes.format.eventstream import Frame
 from bedtape_cassettes.matching.key import compute_key
-from bedtape_cassettes.model import Response, event_headers
+from bedtape_cassettes.model import Interaction, Response, event_headers
 from bedtape_cassettes.operations import OPERATIONS, identify
 from bedtape_cassettes.redaction.scrub import scrub
 from bedtape_cassettes.storage import store
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.duplex.conversation import Conversation
-from bedtape_replayer.answering.duplex.turns import Cue, RuleScript, RuleTurn
+from bedtape_replayer.answering.duplex.turns import Cue, RecordedScript, RuleScript, RuleTurn
 from bedtape_replayer.answering.head import Head
+from bedtape_replayer.answering.reply import Reply
+from bedtape_replayer.answering.steps import Await
 from bedtape_replayer.engine.checks import find_refusal
 from bedtape_replayer.overlay import document as overlay
+from bedtape_replayer.overlay.faults.base import FaultContext
+from bedtape_replayer.overlay.faults.kinds import KINDS
 from bedtape_replayer.wire.http1 import Http1Connection
 from bedtape_replayer.wire.http2.connection import Http2Connection
 
@@ -97,18 +104,76 @@ def _journal(data: bytes) -> None:
     list(journal.read(data, "journal"))
 
 
+_INPUT_FAULTS = (
+    {"corrupt": {"what": "json", "event": 3}},
+    {"drop": {"types": ["audioInput", "contentEnd"]}},
+    {"repeat": {"numbers": [1, 6]}},
+    {"swap": {"first": 2, "second": 5}},
+    {"insert": {"type": "chunk", "payload": {"bytes": "bm9uZQ=="}, "after_events": 4}},
+    {"truncate": {"after_events": 9}},
+)
+
+
 def _conversation(data: bytes) -> None:
-    """Bytes of a client that are no frames, and frames with any payload: one for each line."""
-    for pieces in (
-        [data],
-        [eventstream.encode_strings(event_headers("chunk"), line) for line in data.splitlines()],
-    ):
-        conversation = Conversation(RuleScript((RuleTurn(Cue(), Speech(text="a")),), b""))
-        for piece in pieces:
-            conversation.receive(piece)
+    """Bytes of a client that are no frames, or frames with any payload, one for each line. The
+    frames come in order, in another order, in envelopes, or in pieces that are cut anywhere. The
+    model is a rule or a recording.
+    """
+    chance = Random(data)
+    frames = [
+        eventstream.encode_strings(event_headers("chunk"), line) for line in data.splitlines()
+    ]
+    signed = [eventstream.encode(Frame((), frame)) for frame in (*frames, b"", *frames[:1])]
+    whole = b"".join(signed)
+    cuts = sorted(chance.choices(range(len(whole)), k=9))
+    pieces = chance.choice(
+        (
+            [data],
+            frames,
+            chance.sample(frames, len(frames)),
+            signed,
+            [whole[at:end] for at, end in itertools.pairwise((0, *cuts, len(whole)))],
+        )
+    )
+    rule = RuleScript((RuleTurn(Cue(), Speech(pieces=("a",))),), b"")
+    _hold(Conversation(chance.choice((rule, _play_sample()))), pieces, chance)
+
+
+@cache
+def _list_samples() -> list[Interaction]:
+    cassettes = store.read([store.samples()])
+    return [interaction for cassette in cassettes for interaction in cassette.interactions]
+
+
+def _play_sample() -> RecordedScript:
+    return RecordedScript([each for each in _list_samples() if each.request.events is not None])
+
+
+def _hold(conversation: Conversation, pieces: list[bytes], chance: Random) -> None:
+    """Play a conversation while its pieces arrive, as a server does. Some clients end twice, send
+    after the end, or leave.
+    """
+    conversation.speed = chance.choice((None, 1.0))
+    if chance.random() < 0.5:
+        fault = chance.choice(_INPUT_FAULTS)
+        kind = KINDS[next(iter(fault))].make(fault)
+        call = Call("fuzz", "POST", "/model/a/invoke-with-bidirectional-stream", Head(b"\r\n"), b"")
+        reply = Reply(200, ((b"content-type", bodies.EVENT_STREAM.encode()),), (), streamed=True)
+        edit = kind.on_arriving(reply, call, FaultContext(b"", 0, {}))
+        assert edit is not None
+        conversation.change_input([edit])
+    steps = conversation.play()
+    for piece in pieces:
+        conversation.receive(piece, chance.randrange(1000))
+        for step in itertools.islice(steps, chance.randrange(9)):
+            if isinstance(step, Await):
+                break
+        if chance.random() < 0.01:
+            conversation.end()
+    if chance.random() < 0.9:
         conversation.end()
-        list(conversation.play())
-        json.loads(conversation.describe())
+        list(steps)
+    json.loads(conversation.describe())
 
 
 TARGETS: dict[str, Callable[[bytes], object]] = {
@@ -143,7 +208,7 @@ def seeds(target: str) -> list[bytes]:
     """Valid inputs to begin with."""
     files = sorted(store.samples().rglob("*.yaml"))
     cassettes = store.read([store.samples()])
-    interactions = [interaction for cassette in cassettes for interaction in cassette.interactions]
+    interactions = _list_samples()
     match target:
         case "cassettes" | "redaction":
             return [file.read_bytes() for file in files]
@@ -180,7 +245,15 @@ def seeds(target: str) -> list[bytes]:
                 {"audioInput": {"contentName": "a", "content": "AAAA"}},
                 {"contentEnd": {"contentName": "c"}},
             )
-            return [b"\n".join(json.dumps({"event": event}).encode() for event in events)]
+            recorded = [
+                b"\n".join(event.payload for event in each.request.events.events)
+                for each in interactions
+                if each.request.events is not None
+            ]
+            return [
+                b"\n".join(json.dumps({"event": event}).encode() for event in events),
+                *recorded,
+            ]
         case "addresses":
             return [operation.path.encode() for operation in OPERATIONS]
         case "event streams" | "answers":

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from bedtape_cassettes.families.models.nova_sonic import Speech
 from bedtape_cassettes.format.eventstream import FrameError
 from bedtape_replayer import Replayer
-from bedtape_replayer.answering.duplex.conversation import Conversation
+from bedtape_replayer.answering.duplex.conversation import MOST_BYTES, Conversation
 from bedtape_replayer.answering.duplex.inputs import InputReader
 from bedtape_replayer.answering.duplex.turns import Cue, RuleScript, RuleTurn
 from bedtape_replayer.answering.steps import Finish, Send, Start
@@ -265,41 +265,6 @@ def test_a_client_that_dies_in_a_conversation_is_in_the_history(bedrock: Replaye
     assert not bedrock.engine.running
 
 
-FAULTS: dict[str, tuple[dict[str, Any], int, list[str]]] = {
-    "an error in the stream": (
-        {"error": "ModelStreamErrorException", "after_events": 2},
-        3,
-        ["modelStreamErrorException"],
-    ),
-    "a frame of an error": ({"error_frame": {"code": "Broken", "after_events": 2}}, 3, ["Broken"]),
-    "a missing event": ({"drop": {"numbers": [2]}}, 7, []),
-    "a repeated event": ({"repeat": {"numbers": [2]}}, 9, []),
-    "an unknown event": (
-        {"insert": {"type": "chunk", "payload": {"bytes": "e30="}, "after_events": 1}},
-        9,
-        [],
-    ),
-    "a cut": ({"truncate": {"after_events": 3}}, 3, []),
-    "a reset": ({"reset": {"after_events": 1}}, 1, []),
-    "a latency": ({"latency": {"first_byte_ms": 1, "between_ms": 1}}, 8, []),
-    "swapped events": ({"swap": {"first": 2, "second": 4}}, 8, []),
-}
-
-
-@pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_changes_a_conversation(bedrock: Replayer, name: str) -> None:
-    fault, events, errors = FAULTS[name]
-    bedrock.fault(**fault)
-    bedrock.respond(operation=OPERATION, conversation=[{"text": "Hi!"}])
-    with Duplex(bedrock.port) as client:
-        client.send(*SETUP, *text_content("USER", "Hello?"))
-        client.end()
-        client.read_all()
-    assert [error for error, _ in client.errors] == errors
-    until(lambda: len(bedrock.calls) == 1)
-    assert (bedrock.calls[0].faults, bedrock.calls[0].events) == (("fault-1",), events)
-
-
 def test_an_event_of_a_conversation_is_corrupt(bedrock: Replayer) -> None:
     bedrock.fault(corrupt={"what": "message_crc", "event": 3})
     bedrock.respond(operation=OPERATION, conversation=[{"text": "Hi!"}])
@@ -311,16 +276,6 @@ def test_an_event_of_a_conversation_is_corrupt(bedrock: Replayer) -> None:
         assert len(client.events) <= 2
     until(lambda: len(bedrock.calls) == 1)
     assert bedrock.calls[0].faults == ("fault-1",)
-
-
-def test_events_of_a_conversation_are_swapped(bedrock: Replayer) -> None:
-    bedrock.fault(swap={"first": 2, "second": 4})
-    bedrock.respond(operation=OPERATION, conversation=[{"text": "Hi!"}])
-    with Duplex(bedrock.port) as client:
-        client.send(*SETUP, *text_content("USER", "Hello?"))
-        client.end()
-        names = read_names(client.read_all())
-    assert names[:4] == ["completionStart", "contentEnd", "textOutput", "contentStart"]
 
 
 def test_a_fault_that_needs_the_complete_answer_does_not_count_a_conversation(
@@ -400,7 +355,7 @@ def test_every_split_of_the_input_gives_the_same_events(sizes: list[int], signed
 @given(st.lists(st.binary(max_size=300), max_size=10))
 def test_any_bytes_of_a_client_end_a_conversation_in_order(pieces: list[bytes]) -> None:
     """Bytes that are no frames are an exception in the stream, and never an error of the server."""
-    conversation = Conversation(RuleScript((RuleTurn(Cue(), Speech(text="Hi!")),), b""))
+    conversation = Conversation(RuleScript((RuleTurn(Cue(), Speech(pieces=("Hi!",))),), b""))
     for piece in pieces:
         conversation.receive(piece)
     conversation.end()
@@ -408,6 +363,22 @@ def test_any_bytes_of_a_client_end_a_conversation_in_order(pieces: list[bytes]) 
     assert isinstance(steps[0], Start)
     assert isinstance(steps[-1], Finish)
     assert all(isinstance(step, Send) for step in steps[1:-1])
+
+
+@pytest.mark.slow
+def test_events_that_fill_the_memory_end_a_conversation() -> None:
+    """The history keeps the client's events, so their size is limited. Audio is not kept."""
+    audio, text = audio_content(1)[1]["audioInput"], "x" * 1_000_000
+    sound = sign(wrap({"event": {"audioInput": {**audio, "content": text}}}))
+    events = sign(wrap({"event": {"textInput": {"content": text}}}))
+    conversation = Conversation(RuleScript((), b""))
+    for _ in range(MOST_BYTES // len(text) + 1):
+        conversation.receive(sound)
+    assert not conversation.problem
+    for _ in range(MOST_BYTES // len(text) + 1):
+        conversation.receive(events)
+    assert f"larger than {MOST_BYTES} bytes" in conversation.problem
+    assert isinstance(list(conversation.play())[-1], Finish)
 
 
 @both_versions

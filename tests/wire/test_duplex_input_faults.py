@@ -176,7 +176,7 @@ def test_events_of_the_client_are_late(bedrock: Replayer) -> None:
 
 
 def test_a_turn_waits_for_the_delays_of_the_events_before_it() -> None:
-    turn = RuleTurn(Cue("audioInput", nth=3), Speech(text="third"))
+    turn = RuleTurn(Cue("audioInput", nth=3), Speech(pieces=("third",)))
     conversation = Conversation(RuleScript([turn], b""))
     conversation.change_input([AddWaits(0.5, repeat(0.25))])
     conversation.receive(b"".join(sign(wrap({"event": event})) for event in SENT[:9]))
@@ -214,7 +214,8 @@ def test_a_fault_of_the_input_does_not_act_on_other_calls(bedrock: Replayer) -> 
         ({"error": "ThrottlingException"}, "direction: expected input beside error with after_"),
         ({"http": {"status": 500}}, "found input beside http"),
         ({"quota": {"requests_per_minute": 1}}, "found input beside quota"),
-        ({"corrupt": {"what": "message_crc"}}, "found input beside corrupt"),
+        ({"corrupt": {"what": "message_crc"}}, "corrupt.what: expected json beside input, found m"),
+        ({"corrupt": {"what": "prelude_crc"}}, "corrupt.what: expected json beside input, found p"),
         ({"misanswer": "empty"}, "found input beside misanswer"),
         ({"reset": {"after_events": 1, "bytes_more": 2}}, "reset.bytes_more: expected no bytes_"),
         (

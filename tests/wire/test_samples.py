@@ -3,16 +3,21 @@ both HTTPs as its file says.
 """
 
 import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from botocore.eventstream import EventStreamBuffer
 
 from bedtape_cassettes.format import document
+from bedtape_cassettes.format.bodies import read_chunk
 from bedtape_cassettes.model import Body, Event, Events, Interaction
+from bedtape_cassettes.operations import DUPLEX
 from bedtape_cassettes.storage import file_names, store
 from bedtape_replayer import Replayer
-from support.client import Answer, Http1, Http2
+from support.client import Answer, Http1, Http2, until
+from support.duplex import Duplex
 
 SAMPLES = [i for cassette in store.read([store.samples()]) for i in cassette.interactions]
 # What real recordings hold: every operation of the corpus.
@@ -34,7 +39,10 @@ OPERATIONS = {
     "ChatCompletions",
     "Responses",
     "Messages",
+    *DUPLEX,
 }
+ONE_WAY = [sample for sample in SAMPLES if sample.request.events is None]
+CONVERSATIONS = [sample for sample in SAMPLES if sample.request.events is not None]
 
 
 @pytest.fixture(scope="module")
@@ -82,13 +90,37 @@ def test_every_operation_of_the_corpus_has_a_sample() -> None:
     assert {sample.operation for sample in SAMPLES} >= OPERATIONS
 
 
+def test_the_page_lists_every_sample() -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/cassettes.md").read_text()
+    rows = re.findall(r"^\| `([a-z-]+)` \|", page.partition("## Samples")[2], re.MULTILINE)
+    assert sorted(rows) == sorted({_cassette(sample) for sample in SAMPLES})
+
+
 @pytest.mark.parametrize("client", [Http1, Http2])
 def test_every_sample_is_answered_as_its_file_says(client: type[Http1 | Http2]) -> None:
     with Replayer(store.samples()) as bedrock, client(bedrock.url) as connection:
-        for sample in SAMPLES:
+        for sample in ONE_WAY:
             answer = _ask(connection, sample)
             assert answer.status == sample.response.status, sample.file
             assert _says(answer, sample), sample.file
+
+
+@pytest.mark.parametrize("http2", [True, False], ids=["http2", "http1"])
+@pytest.mark.parametrize("sample", CONVERSATIONS, ids=lambda sample: sample.file)
+def test_every_conversation_is_played_as_its_file_says(sample: Interaction, http2: bool) -> None:
+    """The client sends each event when it has all events of the model before it."""
+    sent, answered = sample.request.events, sample.response.body
+    assert sent is not None
+    assert isinstance(answered, Events)
+    with Replayer(store.samples()) as bedrock:
+        with Duplex(bedrock.port, http2=http2, path=sample.request.path) as client:
+            for event in sent.events:
+                client.read_until(sum(each.at_ms < event.at_ms for each in answered.events))
+                client.send(read_chunk(event.payload)["event"])  # type: ignore[call-overload, index]
+            client.end()
+            assert client.read_all() == [read_chunk(event.payload) for event in answered.events]
+        until(lambda: len(bedrock.calls) == 1)
+        assert bedrock.calls[0].by == sample.file
 
 
 def test_each_is_the_only_one_its_session_needs(url: str) -> None:
@@ -96,7 +128,7 @@ def test_each_is_the_only_one_its_session_needs(url: str) -> None:
     each other but on purpose.
     """
     with Http1(url) as connection:
-        for sample in SAMPLES:
+        for sample in ONE_WAY:
             request = sample.request
             if sample.file != "errors/0005-converse-a2a800c3.yaml":
                 answer = connection.request(

@@ -146,7 +146,8 @@ def export(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write cassettes as recordings of other tools. Partial interactions are written to jsonl only.
+    """Write cassettes as recordings of other tools. Partial interactions and conversations are
+    written to jsonl only.
 
     \b
     Examples:
@@ -172,16 +173,25 @@ def export(
             for cassette in suite:
                 _replace_file(places[cassette.name], form.export(cassette, region))
                 tick(cassette.name)
-    cut = (
-        sum(i.partial for cassette in suite for i in cassette.interactions) if to != "jsonl" else 0
-    )
+    partial, conversations = (0, 0) if to == "jsonl" else _count_left_out(suite)
     if as_json:
-        print_json({"files": [*map(str, places.values())], "partial_left_out": cut})
+        left_out = {"partial_left_out": partial, "conversations_left_out": conversations}
+        print_json({"files": [*map(str, places.values())], **left_out})
         return
+    counts = ((partial, "partial interaction"), (conversations, "conversation"))
+    parts = [format_count(count, noun) for count, noun in counts if count]
     typer.echo(
         f"{into}: {format_count(len(suite), 'file')}"
-        + (f"; {format_count(cut, 'partial interaction')} left out" if cut else "")
+        + (f"; {' and '.join(parts)} left out" if parts else "")
     )
+
+
+def _count_left_out(suite: Suite) -> tuple[int, int]:
+    """Returns the numbers of partial interactions and of whole conversations."""
+    interactions = [each for cassette in suite for each in cassette.interactions]
+    whole = [each for each in interactions if not each.partial]
+    conversations = sum(each.request.events is not None for each in whole)
+    return len(interactions) - len(whole), conversations
 
 
 # -- files and cassette names ---------------------------------------------------------------------

@@ -28,11 +28,13 @@ class WireExchange:
 
 
 def render_exchanges(cassette: Cassette, region: str) -> list[WireExchange]:
-    """Renders every exchange of the cassette, except partial ones, which lack an end."""
+    """Renders every exchange of the cassette, except partial ones, which lack an end, and
+    conversations, whose requests are events without the audio.
+    """
     return [
         _render_exchange(i, region, f"{cassette.name} {n}")
         for n, i in enumerate(cassette.interactions)
-        if not i.partial
+        if not i.partial and i.request.events is None
     ]
 
 

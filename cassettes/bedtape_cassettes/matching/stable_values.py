@@ -79,6 +79,8 @@ def stabilise(cassette: Cassette, rules: MatchRules = DEFAULT) -> Cassette:
         response = stable.replace_in_response(
             interaction.response, identify(request.method, request.path)
         )
+        if request.events is not None:  # the client sends back ids of this answer
+            request = stable.replace_in_request(request)
         changed.append(replace(interaction, request=request, response=response))
     return Cassette(cassette.name, tuple(changed))
 
@@ -90,20 +92,20 @@ class _StableIds:
         self._forms: dict[bytes, bytes] = {}
 
     def learn(self, request: Request, response: Response, seed: bytes) -> None:
-        """Gives a form to each id that the answer contains and its request does not."""
-        sent: set[bytes] | None = None
+        """Gives a form to each id that the answer contains and its request does not.
+
+        The client of a conversation sends an id back after the event with the id.
+        """
+        sent: dict[bytes, int] | None = None
         number = 0
-        for text in _list_texts(response.body):
+        for at_ms, text in _list_texts(response.body):
             for match in _IDS.finditer(text):
                 original = next(filter(None, map(match.group, ("id", "uuid", "call", "job"))))
                 if original in self._forms:
                     continue
                 if sent is None:
-                    sent = {
-                        *_TOKEN.findall(request.body.data),
-                        *_TOKEN.findall(request.path.encode()),
-                    }
-                if original not in sent:
+                    sent = _list_sent(request)
+                if sent.get(original, at_ms + 1) > at_ms:
                     self._forms[original] = _make_form(
                         original, match["fixed"] or b"", b"%b/%d" % (seed, number)
                     )
@@ -117,9 +119,12 @@ class _StableIds:
         # a percent-encoded path is not a sequence of tokens
         for original, form in self._forms.items():
             path = path.replace(original, form)
-        if data is request.body.data and path == request.path.encode():
+        body = request.body if data is request.body.data else Body(request.body.form, data)
+        events = request.events and _map_texts(request.events, self._replace)
+        if (body, events) == (request.body, request.events) and path == request.path.encode():
             return request
-        return replace(request, path=path.decode(), body=Body(request.body.form, data))
+        assert not isinstance(events, Body)
+        return replace(request, path=path.decode(), body=body, events=events)
 
     def replace_in_response(self, response: Response, target: Target) -> Response:
         """Returns the response with stable ids and times."""
@@ -170,13 +175,24 @@ def _open(form: str, data: bytes) -> bytes:
     return b64decode(data[len(_BEGIN) : -len(_END)]) if form == "bytes" else data
 
 
-def _list_texts(body: Body | Events) -> Iterator[bytes]:
+def _list_texts(body: Body | Events) -> Iterator[tuple[int, bytes]]:
+    """Yields the texts, with the milliseconds of each."""
     parts = (
-        [(body.form, body.data)]
+        [(0, body.form, body.data)]
         if isinstance(body, Body)
-        else [(e.form, e.payload) for e in body.events]
+        else [(e.at_ms, e.form, e.payload) for e in body.events]
     )
-    return (_open(form, data) for form, data in parts if form != "base64")
+    return ((at_ms, _open(form, data)) for at_ms, form, data in parts if form != "base64")
+
+
+def _list_sent(request: Request) -> dict[bytes, int]:
+    """Returns what can be an id in a request, with the milliseconds at which it was sent first."""
+    tokens = [*_TOKEN.findall(request.body.data), *_TOKEN.findall(request.path.encode())]
+    sent = dict.fromkeys(tokens, 0)
+    for at_ms, text in _list_texts(request.events) if request.events else ():
+        for token in _TOKEN.findall(text):
+            sent.setdefault(token, at_ms)
+    return sent
 
 
 def _map_texts(body: Body | Events, change: Callable[[bytes], bytes]) -> Body | Events:

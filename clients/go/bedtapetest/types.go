@@ -226,6 +226,8 @@ type SpokenTurn struct {
 	Hears string `json:"hears,omitzero"`
 	// The transcript of what the model says.
 	Text string `json:"text,omitzero"`
+	// The transcript in parts, in place of `text`; each part is one event.
+	Pieces []string `json:"pieces,omitzero"`
 	// The audio of the model: samples of 16 bits at 24 kHz or a WAV file, in base64; in an overlay
 	// file also the path of a WAV file.
 	Audio string `json:"audio,omitzero"`

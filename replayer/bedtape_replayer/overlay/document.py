@@ -25,6 +25,7 @@ from bedtape_cassettes.operations import DUPLEX
 from bedtape_replayer.overlay.answers import find_answer_problems, read_answer
 from bedtape_replayer.overlay.expressions import TemplatedAnswer, find_expression_problems
 from bedtape_replayer.overlay.faults.base import FaultKind
+from bedtape_replayer.overlay.faults.corruption import Corrupt
 from bedtape_replayer.overlay.faults.error_response import Failure
 from bedtape_replayer.overlay.faults.kinds import BESIDE_ERROR, KINDS
 from bedtape_replayer.overlay.outputs.dialogue import load_audio
@@ -277,8 +278,8 @@ def _find_fault_problems(fault: JsonObject, path: Place) -> Iterator[Problem]:
 
 # The faults that change what a client sends.
 _HEARING = (
-    "error with after_events, error_frame, latency, stall, truncate, drop, repeat, swap, insert or"
-    " reset"
+    "error with after_events, error_frame, latency, stall, truncate, corrupt, drop, repeat, swap,"
+    " insert or reset"
 )
 
 
@@ -292,6 +293,9 @@ def _find_input_problems(
     elif isinstance(fault[name], dict) and fault[name].get("bytes_more"):
         fix = "the events of a client are passed on as a whole"
         yield Problem.at((*path, name, "bytes_more"), "no bytes_more beside input", "it", fix)
+    elif isinstance(kind, Corrupt) and kind.what != "json":
+        fix = "no client or recording shows how Bedrock answers a wrong checksum"
+        yield Problem.at((*path, name, "what"), "json beside input", kind.what, fix)
     operations = _read_operations(fault.get("when", {}))
     if operations and not DUPLEX.intersection(operations):
         named = ", ".join(operations)

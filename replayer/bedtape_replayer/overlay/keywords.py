@@ -196,6 +196,7 @@ class SpeechDict(TypedDict, total=False):
     when: CueDict
     hears: str
     text: str
+    pieces: Sequence[str]
     audio: Base64
     silence_ms: int
     tool: ToolDict | Sequence[ToolDict]

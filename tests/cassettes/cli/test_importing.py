@@ -122,6 +122,16 @@ def test_rules_become_an_overlay(bedtape: Bedtape, tmp_path: Path) -> None:
     bedtape("import", "chat.json", "--force")
 
 
+def test_an_export_counts_the_conversations_that_it_leaves_out(
+    bedtape: Bedtape, tmp_path: Path
+) -> None:
+    shutil.copytree(store.samples() / "sonic", tmp_path / "cassettes/sonic")
+    said, _ = bedtape("export", "--to", "har")
+    assert said == "exported: 1 file; 1 conversation left out\n"
+    said, _ = bedtape("export", "--to", "jsonl")
+    assert said == "exported: 1 file\n"
+
+
 def test_json_of_an_import_and_an_export(bedtape: Bedtape, tmp_path: Path) -> None:
     one = recording(tmp_path / "one.yaml", entry(1), entry(2))
     (tmp_path / "other.yaml").write_text("no: recording")
@@ -136,7 +146,11 @@ def test_json_of_an_import_and_an_export(bedtape: Bedtape, tmp_path: Path) -> No
     assert not refused["imported"]
     assert "not imported" in refused["remarks"][0]
     said, _ = bedtape("export", "--to", "vcrpy", "--json")
-    assert json.loads(said) == {"files": ["exported/one.yaml"], "partial_left_out": 0}
+    assert json.loads(said) == {
+        "files": ["exported/one.yaml"],
+        "partial_left_out": 0,
+        "conversations_left_out": 0,
+    }
 
 
 def test_what_cannot_be_taken_is_named_and_the_rest_imported(

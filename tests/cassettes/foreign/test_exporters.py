@@ -148,15 +148,23 @@ def test_what_was_cut_is_left_out(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["vcrpy", "har"])
 def test_the_samples_come_back(name: str) -> None:
+    """Except conversations, for whose requests the formats have no place."""
     for cassette in store.read([store.samples()]):
         imported = import_file(export(name, cassette))
         sound = [
             replace(i, response=replace(i.response, after_ms=0))
             for i in cassette.interactions
-            if not i.partial
+            if not i.partial and i.request.events is None
         ]
         back = [replace(i, response=replace(i.response, after_ms=0)) for i in imported.interactions]
         assert list(map(_untimed, back)) == list(map(_untimed, sound)), cassette.name
+
+
+def test_the_samples_come_back_from_jsonl() -> None:
+    for cassette in store.read([store.samples()]):
+        imported = import_file(export("jsonl", cassette))
+        back = [replace(each, file="") for each in imported.interactions]
+        assert back == [replace(each, file="") for each in cassette.interactions]
 
 
 def _untimed(interaction: Interaction) -> Interaction:

@@ -38,13 +38,13 @@ _INTERRUPTED = '{ "interrupted" : true }'
 class Speech:
     """What the model says in one turn of a rule.
 
-    hears: the transcript of the user's speech. text: the transcript of the model's speech. audio:
-    16-bit samples. tools: the tools that it calls instead of an end of the turn. interrupted:
-    whether the user has interrupted it.
+    hears: the transcript of the user's speech. pieces: the parts of the transcript of the model's
+    speech, in order. audio: 16-bit samples. tools: the tools that it calls instead of an end of the
+    turn. interrupted: whether the user has interrupted it.
     """
 
     hears: str = ""
-    text: str = ""
+    pieces: tuple[str, ...] = ()
     audio: bytes = b""
     tools: tuple[ToolUse, ...] = ()
     interrupted: bool = False
@@ -227,6 +227,19 @@ def digest_inputs(events: Events | None) -> bytes:
     return digest.digest()
 
 
+def _split_audio(audio: bytes, pieces: tuple[str, ...]) -> list[bytes]:
+    """Return the part of 16-bit samples for each piece of the text, by its length; without pieces,
+    all of the audio.
+    """
+    total, length, parts, at = sum(map(len, pieces)), 0, list[bytes](), 0
+    for piece in pieces[:-1]:
+        length += len(piece)
+        end = len(audio) // 2 * length // total * 2
+        parts.append(audio[at:end])
+        at = end
+    return [*parts, audio[at:]]
+
+
 # -- output ----------------------------------------------------------------------------------------
 
 
@@ -246,18 +259,25 @@ class Speaker:
             yield self._event("completionStart", {})
 
     def speak(self, spoken: Speech) -> Iterator[JsonValue]:
-        """Yield the events of a turn."""
+        """Yield the events of a turn. Each piece of the transcript is a content of its own, and its
+        part of the audio follows it, because the service sends sentences so.
+        """
         if spoken.interrupted:
             yield from self._write("ASSISTANT", "FINAL", _INTERRUPTED, "INTERRUPTED")
         if spoken.hears:
             yield from self._write("USER", "FINAL", spoken.hears, "END_TURN")
-        if spoken.text:
-            yield from self._write("ASSISTANT", "SPECULATIVE", spoken.text, "PARTIAL_TURN")
-        if spoken.audio:
-            yield from self._play(spoken.audio)
-        if spoken.text:
-            stop = "PARTIAL_TURN" if spoken.tools else "END_TURN"
-            yield from self._write("ASSISTANT", "FINAL", spoken.text, stop)
+        pieces, sounds = spoken.pieces, _split_audio(spoken.audio, spoken.pieces)
+        for number, audio in enumerate(sounds):
+            if pieces:
+                yield from self._write("ASSISTANT", "SPECULATIVE", pieces[number], "PARTIAL_TURN")
+            if audio:
+                last = not any(sounds[number + 1 :])
+                yield from self._play(audio, "END_TURN" if last else "PARTIAL_TURN")
+        for number, piece in enumerate(pieces, 1):
+            last = number == len(pieces) and not spoken.tools
+            yield from self._write(
+                "ASSISTANT", "FINAL", piece, "END_TURN" if last else "PARTIAL_TURN"
+            )
         for tool in spoken.tools:
             yield from self._use(tool)
 
@@ -272,7 +292,7 @@ class Speaker:
         start["textOutputConfiguration"] = {"mediaType": "text/plain"}
         yield from self._content(start, [("textOutput", {"content": text, "role": role})], stop)
 
-    def _play(self, audio: bytes) -> Iterator[JsonValue]:
+    def _play(self, audio: bytes, stop: str) -> Iterator[JsonValue]:
         start: JsonObject = {"role": "ASSISTANT", "type": "AUDIO"}
         start["audioOutputConfiguration"] = {
             "mediaType": "audio/lpcm",
@@ -285,7 +305,7 @@ class Speaker:
         yield from self._content(
             start,
             [("audioOutput", {"content": b64encode(piece).decode()}) for piece in pieces],
-            "END_TURN",
+            stop,
         )
 
     def _use(self, tool: ToolUse) -> Iterator[JsonValue]:

@@ -29,12 +29,13 @@ class Corrupt(FaultKind):
     or of the body is missing.
 
     event: the number of the event, from 1; the last event if there are fewer. A body that is
-    not a stream is one event.
+    not a stream is one event. Of the client's events in a conversation, only JSON is damaged.
     """
 
     what: Damage
     event: int = 1
     converses = True
+    hears = True
 
     def __post_init__(self) -> None:
         check_minimum(1, event=self.event)

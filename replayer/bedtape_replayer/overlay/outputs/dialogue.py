@@ -34,20 +34,22 @@ class Dialogue:
 
 
 def read_dialogue(turns: list[dict[str, Any]]) -> Dialogue:
-    """Read turns that match the schema. Raises ValueError for audio that is not base64, or a WAV
-    file in another form.
+    """Read turns that match the schema. Raises ValueError for audio that is not base64, a WAV file
+    in another form, or a turn with two texts.
     """
     return Dialogue(tuple(map(_read_turn, turns)))
 
 
 def _read_turn(turn: dict[str, Any]) -> RuleTurn:
+    if "text" in turn and "pieces" in turn:
+        raise ValueError("a turn with text and pieces; write one of them")
     tools = turn.get("tool", [])
     calls = [tools] if isinstance(tools, dict) else tools
     audio = sonic.read_samples(b64decode(turn.get("audio", ""), validate=True))
     audio += sonic.make_silence(turn.get("silence_ms", 0))
     spoken = sonic.Speech(
         turn.get("hears", ""),
-        turn.get("text", ""),
+        tuple(turn.get("pieces", filter(None, [turn.get("text")]))),
         audio,
         tuple(ToolUse(each["name"], each.get("input", {}), each.get("id")) for each in calls),
         turn.get("interrupted", False),
@@ -101,6 +103,12 @@ def build_schema(tool: Schema) -> Schema:
         when=cue,
         hears=_text("The transcript of what the user said."),
         text=_text("The transcript of what the model says."),
+        pieces={
+            "type": "array",
+            "items": {"type": "string", "minLength": 1},
+            "minItems": 1,
+            "description": "The transcript in parts, in place of `text`; each part is one event.",
+        },
         audio={
             **_text(
                 "The audio of the model: samples of 16 bits at 24 kHz or a WAV file, in base64; in"

@@ -62,7 +62,7 @@ def test_bedtape_says_what_it_plays() -> None:
         listener = listener_at(Address("127.0.0.1", bedrock.port))
         assert not bedrock.calls
     assert listener.kind == "bedtape"
-    assert listener.summary.endswith("39 interactions in 11 cassettes")
+    assert listener.summary.endswith("40 interactions in 12 cassettes")
 
 
 def test_other_servers_are_told_apart() -> None:

@@ -558,6 +558,14 @@ public final class Answer {
             return this;
         }
 
+        public List<String> pieces;
+
+        /** The transcript in parts, in place of `text`; each part is one event. */
+        public SpokenTurn pieces(String... value) {
+            pieces = List.of(value);
+            return this;
+        }
+
         public String audio;
 
         /**
