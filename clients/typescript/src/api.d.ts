@@ -28,7 +28,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether the process runs. */
+        /** Whether the process answers. It asks no state server. */
         get: operations["live"];
         put?: never;
         post?: never;
@@ -45,7 +45,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether it takes calls: 503 while it ends, and while the state server is away. */
+        /** Whether calls should come here: 503 while the server ends or no state server answers. */
         get: operations["ready"];
         put?: never;
         post?: never;
@@ -62,7 +62,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Its metrics in the text format of Prometheus. */
+        /** The metrics of the namespace or the server, in the text format of Prometheus. */
         get: operations["metrics"];
         put?: never;
         post?: never;
@@ -702,6 +702,8 @@ export interface components {
                 hears?: string;
                 /** @description The transcript of what the model says. */
                 text?: string;
+                /** @description The transcript in parts, in place of `text`; each part is one event. */
+                pieces?: string[];
                 /**
                  * Format: base64
                  * @description The audio of the model: samples of 16 bits at 24 kHz or a WAV file, in base64; in an overlay file also the path of a WAV file.
@@ -2241,7 +2243,11 @@ export interface components {
                     };
                     /** @description Whether a prompt that a guardrail blocks counts as a request. Default: true. */
                     count_blocked?: boolean;
-                } & (unknown | unknown | unknown | unknown));
+                } & ((unknown | unknown | unknown | unknown) & (unknown | unknown | unknown | {
+                    models?: {
+                        [key: string]: unknown | unknown | unknown;
+                    };
+                })));
                 /** @description Errors for schemas that the service refuses, and for answers that match no schema. */
                 structured_output?: boolean | {
                     /** @description Whether answers of rules must match. Default: true. */
@@ -2452,7 +2458,11 @@ export interface components {
                     };
                     /** @description Whether a prompt that a guardrail blocks counts as a request. Default: true. */
                     count_blocked?: boolean;
-                } & (unknown | unknown | unknown | unknown));
+                } & ((unknown | unknown | unknown | unknown) & (unknown | unknown | unknown | {
+                    models?: {
+                        [key: string]: unknown | unknown | unknown;
+                    };
+                })));
                 /** @description Errors for schemas that the service refuses, and for answers that match no schema. */
                 structured_output?: boolean | {
                     /** @description Whether answers of rules must match. Default: true. */
@@ -2664,7 +2674,11 @@ export interface components {
                     };
                     /** @description Whether a prompt that a guardrail blocks counts as a request. Default: true. */
                     count_blocked?: boolean;
-                } & (unknown | unknown | unknown | unknown));
+                } & ((unknown | unknown | unknown | unknown) & (unknown | unknown | unknown | {
+                    models?: {
+                        [key: string]: unknown | unknown | unknown;
+                    };
+                })));
                 /** @description Errors for schemas that the service refuses, and for answers that match no schema. */
                 structured_output?: boolean | {
                     /** @description Whether answers of rules must match. Default: true. */
@@ -2895,7 +2909,11 @@ export interface components {
                     };
                     /** @description Whether a prompt that a guardrail blocks counts as a request. Default: true. */
                     count_blocked?: boolean;
-                } & (unknown | unknown | unknown | unknown));
+                } & ((unknown | unknown | unknown | unknown) & (unknown | unknown | unknown | {
+                    models?: {
+                        [key: string]: unknown | unknown | unknown;
+                    };
+                })));
                 /** @description Errors for schemas that the service refuses, and for answers that match no schema. */
                 structured_output?: boolean | {
                     /** @description Whether answers of rules must match. Default: true. */
@@ -4097,7 +4115,11 @@ export interface operations {
                         };
                         /** @description Whether a prompt that a guardrail blocks counts as a request. Default: true. */
                         count_blocked?: boolean;
-                    } & (unknown | unknown | unknown | unknown));
+                    } & ((unknown | unknown | unknown | unknown) & (unknown | unknown | unknown | {
+                        models?: {
+                            [key: string]: unknown | unknown | unknown;
+                        };
+                    })));
                     /** @description Errors for schemas that the service refuses, and for answers that match no schema. */
                     structured_output?: boolean | {
                         /** @description Whether answers of rules must match. Default: true. */
