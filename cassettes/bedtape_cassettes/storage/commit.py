@@ -289,6 +289,7 @@ def _render_all(
     by_file = {(c.name, i.file): i for c in before for i in c.interactions}
     contents: dict[str, Contents] = {}
     changed: list[tuple[str, Path, Interaction]] = []
+    scrubbed: list[tuple[Path, Interaction]] = []
     for cassette in cassettes:
         contents[cassette.name] = {}
         for interaction in cassette.interactions:
@@ -301,8 +302,11 @@ def _render_all(
                     source, interaction, moved=source != path
                 )
             else:
-                changed.append((cassette.name, path, scrub_interaction(interaction, redaction)))
-    _refuse_secrets(((path, interaction) for _, path, interaction in changed), redaction)
+                clean = scrub_interaction(interaction, redaction)
+                changed.append((cassette.name, path, clean))
+                if clean != interaction:  # otherwise, the search for secrets had no finds
+                    scrubbed.append((path, clean))
+    _refuse_secrets(scrubbed, redaction)
     for name, path, interaction in changed:
         contents[name] |= _render(path, interaction)
     return contents

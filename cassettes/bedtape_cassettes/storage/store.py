@@ -56,6 +56,11 @@ def is_inside(root: Path, path: Path) -> bool:
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
 
 
+def is_cassette_file(path: Path) -> bool:
+    """Whether a file in a folder of cassettes is read as an interaction, by its name."""
+    return path.name.endswith(_SUFFIXES) and not path.name.startswith(".")
+
+
 def _walk(root: Path, report: Callable[[Problem], object]) -> Iterator[tuple[Path, list[str]]]:
     """Yields each folder and the names of its files.
 
@@ -309,7 +314,8 @@ class _Cache:
     def read(self, file: _File) -> Interaction:
         data = _read_file(file.path, yamlio.MAX_BYTES)
         load = partial(_load_binary, file.path.parent)
-        if _NAMES_FILES in data:  # a file may be missing now
+        # a binary file may be missing now
+        if self.path is None or _NAMES_FILES in data:
             return replace(document.read(data, str(file.path), load), file=file.name)
         digest = blake2b(data, digest_size=16, person=_GENERATION).digest()
         if (row := self.rows.get(digest)) is not None:

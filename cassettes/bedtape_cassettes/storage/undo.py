@@ -139,16 +139,33 @@ def _discard(state: SavedState) -> None:
 def _is_unchanged(place: Path, state: SavedState) -> bool:
     """Whether each file has the bytes of its copy."""
     root = place if place.is_dir() else place.parent
-    files = list_files(place, _read_changed(place, state.names), state.names)
-    now = {path.relative_to(root) for path in files}
     copies = [
         path for path in state.folder.rglob("*") if path.is_file() and path != state.folder / _LIST
     ]
     old = {
         path.relative_to(state.folder) for path in copies if path.parent != state.folder / _OVERLAYS
     }
-    pairs = [*_pair_overlays(place, state), *((state.folder / path, root / path) for path in now)]
+    pairs = [*_pair_overlays(place, state), *((state.folder / path, root / path) for path in old)]
+    # Only these files name binary files, so the others are equal if these are.
+    now = {path for path in old if not store.is_cassette_file(path)}
+    now |= {path.relative_to(root) for path in _list_now(place, state.names)}
     return now == old and all(_read_bytes(copy) == _read_bytes(path) for copy, path in pairs)
+
+
+def _list_now(place: Path, names: Sequence[str]) -> list[Path]:
+    """Returns the `.tape` file, or the files of the interactions of these cassettes, unread."""
+    if not place.is_dir():
+        return [place] if place.exists() else []
+    folders = [place / name for name in names]
+    if _is_direct(place, names):
+        folders.append(place)
+    return [
+        path
+        for folder in folders
+        if folder.is_dir()
+        for path in folder.iterdir()
+        if path.is_file() and store.is_cassette_file(path)
+    ]
 
 
 def _is_alone(place: Path, state: SavedState) -> bool:
@@ -212,12 +229,17 @@ def _restore_file(old: Path, path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def _is_direct(folder: Path, names: Sequence[str]) -> bool:
+    """Whether the files of one of the cassettes may be directly in the folder."""
+    own = folder.resolve().name
+    return own in names and not (folder / own).is_dir()
+
+
 def _read_changed(folder: Path, names: Sequence[str]) -> Suite:
     """Reads the cassettes of these names, and no other files, which may be of other tools."""
     if not folder.is_dir():
         return ()
-    own = folder.resolve().name
-    if own in names and not (folder / own).is_dir():  # its files may be directly in the folder
+    if _is_direct(folder, names):
         return tuple(cassette for cassette in store.read([folder]) if cassette.name in names)
     return store.read_named(folder, names)
 
