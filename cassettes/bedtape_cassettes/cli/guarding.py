@@ -188,7 +188,9 @@ def redact(
     names = secrets.Names(fixed)
 
     def alter(suite: Suite) -> Suite:
-        return secrets.redact_suite(suite, pick(suite, selectors or ["*"]), search, names)
+        picked = pick(suite, selectors or ["*"])
+        with progress(2 * sum(map(len, picked.values())), "redacting") as tick:
+            return secrets.redact_suite(suite, picked, search, names, tick)
 
     change(folder, alter, dry_run=dry_run, as_json=as_json)
 

@@ -160,15 +160,20 @@ def read(
     return tuple(sorted(cassettes, key=lambda cassette: cassette.name))
 
 
-def read_named(folder: Path, names: Sequence[str]) -> Suite:
-    """Reads the cassettes of these names, and no other files, which may be of other tools."""
+def read_named(
+    folder: Path, names: Sequence[str], report: Callable[[str], object] = lambda _: None
+) -> Suite:
+    """Reads the cassettes of these names, and no other files, which may be of other tools.
+
+    report: as in `read`.
+    """
     return tuple(
         Cassette(
             name, tuple(replace(each, file=f"{name}/{each.file}") for each in cassette.interactions)
         )
         for name in names
         if (folder / name).is_dir()
-        for cassette in read([folder / name])
+        for cassette in read([folder / name], report=report)
         if cassette.name == (folder / name).resolve().name
     )
 

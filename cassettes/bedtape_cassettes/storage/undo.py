@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -188,12 +188,15 @@ def _read_bytes(path: Path) -> bytes | None:
     return path.read_bytes() if path.is_file() else None
 
 
-def undo(place: Path) -> tuple[tuple[str, ...], Path | None]:
+def undo(
+    place: Path, begin: Callable[[int], Callable[[str], object]] = lambda _: lambda _: None
+) -> tuple[tuple[str, ...], Path | None]:
     """Restores the files of the last saved state of the folder or `.tape` file.
 
     Returns the names of its cassettes and the paths of its overlays, and a folder with copies of
     the files that were replaced, because they may contain later recordings; `None` if git holds
-    these files. The next call restores the state before. The caller holds the folder's lock. Raises
+    these files. The next call restores the state before. begin: called with the number of steps;
+    returns a function to call after each step. The caller holds the folder's lock. Raises
     CassetteError if there is no saved state.
     """
     root, tape = (place, None) if place.is_dir() else (place.parent, place.name)
@@ -201,7 +204,8 @@ def undo(place: Path) -> tuple[tuple[str, ...], Path | None]:
     state = next((state for state in states if state.tape == tape), None)
     if state is None:
         raise CassetteError(f"{place}: expected a change that can be undone, found none")
-    now = _read_changed(place, state.names) if tape is None else ()
+    tick = begin(len(_list_now(place, state.names)) + len(store.fingerprint([state.folder])))
+    now = _read_changed(place, state.names, tick) if tape is None else ()
     files = list_files(place, now, state.names)
     overlays = _pair_overlays(place, state)
     in_git = git.contains([*files, *(path for _, path in overlays if path.exists())])
@@ -209,7 +213,7 @@ def undo(place: Path) -> tuple[tuple[str, ...], Path | None]:
     if copies is not None:
         _copy_overlays(_find_root(place), state.overlays, copies)
     if tape is None:
-        _restore_folder(place, state, now)
+        _restore_folder(place, state, now, tick)
     elif (state.folder / tape).is_file():
         store.replace_file(place, (state.folder / tape).read_bytes())
     else:
@@ -235,17 +239,22 @@ def _is_direct(folder: Path, names: Sequence[str]) -> bool:
     return own in names and not (folder / own).is_dir()
 
 
-def _read_changed(folder: Path, names: Sequence[str]) -> Suite:
+def _read_changed(folder: Path, names: Sequence[str], tick: Callable[[str], object]) -> Suite:
     """Reads the cassettes of these names, and no other files, which may be of other tools."""
     if not folder.is_dir():
         return ()
     if _is_direct(folder, names):
-        return tuple(cassette for cassette in store.read([folder]) if cassette.name in names)
-    return store.read_named(folder, names)
+        suite = store.read([folder], report=tick)
+        return tuple(cassette for cassette in suite if cassette.name in names)
+    return store.read_named(folder, names, report=tick)
 
 
-def _restore_folder(folder: Path, state: SavedState, now: Suite) -> None:
-    saved = tuple(_name_as_in(folder, cassette) for cassette in store.read([state.folder]))
+def _restore_folder(
+    folder: Path, state: SavedState, now: Suite, tick: Callable[[str], object]
+) -> None:
+    saved = tuple(
+        _name_as_in(folder, cassette) for cassette in store.read([state.folder], report=tick)
+    )
     commit(
         folder,
         now,

@@ -76,10 +76,17 @@ def redact(interaction: Interaction, search: Search, names: Names) -> Interactio
     return interaction if changed == interaction else with_length(changed)
 
 
-def redact_suite(suite: Suite, picked: Picked, search: Search, names: Names) -> Suite:
+def redact_suite(
+    suite: Suite,
+    picked: Picked,
+    search: Search,
+    names: Names,
+    tick: Callable[[str], None] = lambda _: None,
+) -> Suite:
     """Replaces every value that the search finds in the picked interactions.
 
-    A value that is found in one interaction is replaced in all picked interactions.
+    A value that is found in one interaction is replaced in all picked interactions. tick: called
+    twice for each of them.
     """
 
     def learn(find: Find, _where: str) -> str:
@@ -91,10 +98,16 @@ def redact_suite(suite: Suite, picked: Picked, search: Search, names: Names) -> 
     ):
         _reserve_all(interaction, names)
         rewrite(interaction, search, learn)
-    everywhere = replace(search, looks=(*search.looks, find_words(names.kinds)))
-    return bulk.change_each(
-        suite, picked, lambda interaction: redact(interaction, everywhere, names)
-    )
+        tick(interaction.file)
+    words = (find_words(names.kinds),) if names.kinds else ()
+    everywhere = replace(search, looks=(*search.looks, *words))
+
+    def redact_and_tick(interaction: Interaction) -> Interaction:
+        changed = redact(interaction, everywhere, names)
+        tick(interaction.file)
+        return changed
+
+    return bulk.change_each(suite, picked, redact_and_tick)
 
 
 def _reserve_all(interaction: Interaction, names: Names) -> None:
