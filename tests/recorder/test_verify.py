@@ -8,11 +8,11 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Barrier, Lock, Thread
 from typing import Any
 
 import pytest
@@ -51,6 +51,7 @@ class Service:
         self.status = 200
         self.headers: Headers = (("Content-Type", "application/json"),)
         self.body = bodies.compact(answer("Now"))
+        self.wait: Callable[[], object] = lambda: None
         service = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -61,6 +62,7 @@ class Service:
                 )
                 named = {name.lower(): value for name, value in self.headers.items()}
                 service.asked.append((self.command, self.path, named, body))
+                service.wait()
                 self.send_response(service.status)
                 for name, value in service.headers:
                     self.send_header(name, value)
@@ -428,6 +430,34 @@ def test_sending_stops_at_the_budget(service: Service, tmp_path: Path) -> None:
     assert (len(service.asked), skipped) == (2, ["the budget of 5 tokens is used up"] * 3)
 
 
+def test_as_many_requests_as_allowed_are_under_way(service: Service, tmp_path: Path) -> None:
+    """Three at a time: a fourth would be counted, and fewer would wait for each other forever."""
+    barrier, lock, counts = Barrier(3), Lock(), [0, 0]
+
+    def wait() -> None:
+        with lock:
+            counts[0] += 1
+            counts[1] = max(counts)
+        barrier.wait(300)
+        with lock:
+            counts[0] -= 1
+
+    service.wait = wait
+    folder = written(tmp_path, *(converse(text, "b") for text in "abcdef"))
+    report = verify(Settings(folder, upstream=service.upstream), KEYS, plan=Plan(concurrency=3))
+    assert [verdict.skipped for verdict in report] == [None] * 6
+    assert counts == [0, 3]
+
+
+def test_fips_is_asked_again_at_fips_endpoints(service: Service, tmp_path: Path) -> None:
+    folder = written(tmp_path, replace(converse("a", "b"), region="us-west-2"))
+    settings = Settings(folder, upstream=service.upstream)
+    (verdict,) = verify(settings, {**KEYS, "AWS_USE_FIPS_ENDPOINT": "true"})
+    assert verdict.skipped is None
+    ((_, _, named, _),) = service.asked
+    assert named["host"] == f"{RUNTIME}-fips.us-west-2.amazonaws.com"
+
+
 def test_accept_writes_the_new_answers_and_the_next_run_finds_nothing(
     service: Service, tmp_path: Path
 ) -> None:
@@ -459,3 +489,22 @@ def test_an_allow_list_ends_with_0_and_a_report_is_json(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stderr
     (finding,) = json.loads(ended.stdout)["findings"]
     assert (finding["kind"], finding["allowed"]) == ("field gained", True)
+
+
+def test_the_options_of_the_command_choose_what_is_sent_and_how_it_is_printed(
+    tmp_path: Path,
+) -> None:
+    """One of two models, an operation by its name, a budget and JUnit XML."""
+    flow = record_interaction(b"{}", b"{}", url="/flows/a/aliases/b")
+    folder = written(tmp_path / "recorded", converse("a", "b"), converse("c", "d"), flow)
+    with Replayer(folder) as upstream:
+        sample = command(folder, upstream.url, "--sample", "1")
+        named = command(folder, upstream.url, "--select", "a:3", "--operation", "InvokeFlow")
+        spent = command(
+            folder, upstream.url, "--budget", "2", "--concurrency", "1", "--format", "junit"
+        )
+    assert sample.stderr.splitlines()[-1].startswith("bedtape: sent 1 again")
+    assert named.stderr.splitlines()[-1].startswith("bedtape: sent 1 again")
+    assert [each.returncode for each in (sample, named, spent)] == [0, 0, 0]
+    assert "the budget of 2 tokens is used up" in spent.stdout
+    assert spent.stdout.lstrip().startswith("<")

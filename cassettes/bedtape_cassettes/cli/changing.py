@@ -7,6 +7,7 @@ and writes the new ones.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -18,7 +19,7 @@ from bedtape_cassettes.cli.errors import exit_on_error, report
 from bedtape_cassettes.cli.options import CASSETTES, AsJson, DryRun, Folder, Names, Selectors
 from bedtape_cassettes.cli.output import load, print_json, print_lines, progress
 from bedtape_cassettes.errors import CassetteError
-from bedtape_cassettes.model import Suite
+from bedtape_cassettes.model import Interaction, Suite
 from bedtape_cassettes.storage import undo as undoing
 from bedtape_cassettes.storage.commit import commit, list_changed, lock
 from bedtape_cassettes.suites import bulk, preview
@@ -71,6 +72,20 @@ def _print_change(plan: preview.Plan, kept: Path | None, *, dry_run: bool, as_js
     )
     if kept is not None:
         print_lines(lines(f"git does not hold the old files; backup: {kept}", "faint"))
+
+
+def change_each(
+    suite: Suite, picked: Picked, change_one: Callable[[Interaction], Interaction]
+) -> Suite:
+    """Returns the suite with a change of each picked interaction. Shows a progress bar."""
+    with progress(sum(map(len, picked.values())), "changing") as tick:
+
+        def change_and_tick(interaction: Interaction) -> Interaction:
+            changed = change_one(interaction)
+            tick(interaction.file)
+            return changed
+
+        return bulk.change_each(suite, picked, change_and_tick)
 
 
 def _on_selected(
@@ -265,7 +280,7 @@ def retime(
         retiming = _parse_retiming(scale, cap, zero=zero)
     alter = _on_selected(
         selectors,
-        lambda suite, p: bulk.change_each(suite, p, lambda one: retime_interaction(one, retiming)),
+        lambda suite, p: change_each(suite, p, lambda one: retime_interaction(one, retiming)),
     )
     change(folder, alter, dry_run=dry_run, as_json=as_json)
 
@@ -301,7 +316,7 @@ def trim(
       bedtape cassette trim weather:2 --events 5
     """
     alter = _on_selected(
-        selectors, lambda suite, p: bulk.change_each(suite, p, lambda one: bulk.trim(one, events))
+        selectors, lambda suite, p: change_each(suite, p, lambda one: bulk.trim(one, events))
     )
     change(folder, alter, dry_run=dry_run, as_json=as_json)
 
@@ -326,8 +341,10 @@ def undo(folder: Folder = CASSETTES, as_json: AsJson = False) -> None:
       bedtape cassette undo --in tests/cassettes
       bedtape cassette undo --in checkout.tape
     """
-    with exit_on_error(), lock(folder):
-        names, copies = undoing.undo(folder)
+    with exit_on_error(), lock(folder), ExitStack() as stack:
+        names, copies = undoing.undo(
+            folder, lambda steps: stack.enter_context(progress(steps, "restoring"))
+        )
     if as_json:
         print_json({"restored": list(names), "backup": copies and str(copies)})
         return

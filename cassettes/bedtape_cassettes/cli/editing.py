@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from bedtape_cassettes.cli.changing import change
+from bedtape_cassettes.cli.changing import change, change_each
 from bedtape_cassettes.cli.errors import exit_on_error, report
 from bedtape_cassettes.cli.options import CASSETTES, AsJson, DryRun, Folder
 from bedtape_cassettes.cli.output import load
@@ -86,7 +86,7 @@ def _change_each(
 
     change(
         folder,
-        lambda s: bulk.change_each(s, pick(s, [selector]), change_one),
+        lambda s: change_each(s, pick(s, [selector]), change_one),
         dry_run=dry_run,
         as_json=as_json,
     )

@@ -26,7 +26,7 @@ from bedtape_cassettes.format.cassette_schema import CASSETTE
 from bedtape_cassettes.format.json_values import leaves, parse_path
 from bedtape_cassettes.format.patterns import compile_pattern
 from bedtape_cassettes.model import JsonValue, Suite
-from bedtape_cassettes.redaction.engine import Search, find_pattern
+from bedtape_cassettes.redaction.engine import Look, Search, find_pattern
 from bedtape_cassettes.redaction.kinds import KINDS, NAMES
 from bedtape_cassettes.storage import git
 from bedtape_cassettes.suites import checks, secrets
@@ -70,7 +70,8 @@ def _add_all_kinds(search: Search) -> Search:
             "detect-secrets is not installed, so its detectors are not used; to install it: pip"
             " install 'bedtape[scan]'"
         )
-    looks = search.looks if detectors is None else (*search.looks, detectors)
+    more: tuple[Look, ...] = () if detectors is None else (detectors,)
+    looks = (*search.looks, *more)
     return replace(search, kinds=tuple(KINDS[name] for name in NAMES), looks=looks)
 
 
@@ -187,7 +188,9 @@ def redact(
     names = secrets.Names(fixed)
 
     def alter(suite: Suite) -> Suite:
-        return secrets.redact_suite(suite, pick(suite, selectors or ["*"]), search, names)
+        picked = pick(suite, selectors or ["*"])
+        with progress(2 * sum(map(len, picked.values())), "redacting") as tick:
+            return secrets.redact_suite(suite, picked, search, names, tick)
 
     change(folder, alter, dry_run=dry_run, as_json=as_json)
 

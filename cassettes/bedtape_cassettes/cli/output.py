@@ -79,11 +79,16 @@ def _is_terminal() -> bool:
 # -- reading ---------------------------------------------------------------------------------------
 
 
-def load(folder: Path) -> Suite:
-    """Returns every cassette of the folder or `.tape` file. Raises CassetteError if none exists."""
+def read(folder: Path) -> Suite:
+    """Returns every cassette of the folder or `.tape` file, which may be none."""
     files = len(store.fingerprint([folder])) if _is_terminal() else 0
     with progress(files, "reading") as tick:
-        suite = store.read([folder], cache=store.cache_folder(os.environ), report=tick)
+        return store.read([folder], cache=store.cache_folder(os.environ), report=tick)
+
+
+def load(folder: Path) -> Suite:
+    """Returns every cassette of the folder or `.tape` file. Raises CassetteError if none exists."""
+    suite = read(folder)
     if not suite:
         raise CassetteMissing(
             f"{folder}: expected cassettes, found none; name their folder with --in"

@@ -14,7 +14,7 @@ import typer
 from bedtape_cassettes.cli.backup import make_room, print_backup
 from bedtape_cassettes.cli.errors import exit_on_error
 from bedtape_cassettes.cli.options import CASSETTES, AsJson, Folder
-from bedtape_cassettes.cli.output import load, print_json, progress
+from bedtape_cassettes.cli.output import load, print_json, progress, read
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.model import Suite
 from bedtape_cassettes.storage import store
@@ -151,7 +151,7 @@ def pull(
 def _write(to: Path, suite: Suite, *, force: bool) -> Path | None:
     """Write cassettes into a folder. Return the backup of what they replace."""
     with lock(to, create=True):
-        before = store.read([to])
+        before = read(to)
         names = [cassette.name for cassette in suite]
         old = tuple(cassette for cassette in before if cassette.name in names)
         with (

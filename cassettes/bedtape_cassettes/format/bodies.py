@@ -69,12 +69,15 @@ def levels(value: JsonValue, most: int = MAX_LEVELS) -> int:
     return deepest
 
 
+_decode = json.JSONDecoder(
+    object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant
+).decode
+
+
 def parse(data: bytes) -> JsonValue:
     """Parses strict JSON: UTF-8, unique keys, no NaN, at most MAX_LEVELS. Raises ValueError."""
     try:
-        value: JsonValue = json.loads(
-            data.decode(), object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant
-        )
+        value: JsonValue = _decode(data.decode())
     except RecursionError:
         raise ValueError("nested too deeply") from None
     if not is_shallow(data) and levels(value) > MAX_LEVELS:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from bedtape_cassettes.addresses import MANTLE, RUNTIME, is_region
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.format.binary_files import Load, has_content, is_binary_name, put_back
-from bedtape_cassettes.format.eventstream import FrameError, encode_strings
+from bedtape_cassettes.format.eventstream import FrameError, check_strings
 from bedtape_cassettes.format.value_reader import Document, ValueReader, describe
 from bedtape_cassettes.model import (
     EMPTY,
@@ -75,6 +75,7 @@ EVENT_KEYS = (
 )
 BODY_FORMS: tuple[BodyForm, ...] = ("json", "text", "base64")
 PAYLOAD_FORMS: tuple[PayloadForm, ...] = ("json", "bytes", "data", "text", "base64")
+_NAMING_KEYS = ("type", "exception", "headers")
 
 
 class DocumentReader(ValueReader):
@@ -309,7 +310,7 @@ class DocumentReader(ValueReader):
         if payload is None:
             return None
         try:
-            encode_strings(headers, payload)
+            check_strings(headers, payload)
         except FrameError as error:
             self.problem(
                 path,
@@ -321,16 +322,15 @@ class DocumentReader(ValueReader):
         return Event(at_ms, headers, payload, forms[0], bare)
 
     def event_headers(self, path: Place, document: Document) -> Headers:
-        named = [key for key in ("type", "exception", "headers") if key in document]
+        named = [key for key in _NAMING_KEYS if key in document]
         if len(named) > 1:
             self.one_of(path, named)
         if "headers" in document:
             return self.headers((*path, "headers"), document["headers"], framed=True)
-        for key, make in (("type", event_headers), ("exception", exception_headers)):
-            if key in document:
-                name = self.text((*path, key), document[key], "the event's name")
-                return make(name or "")
-        return ()
+        if not named:
+            return ()
+        name = self.text((*path, named[0]), document[named[0]], "the event's name") or ""
+        return event_headers(name) if named[0] == "type" else exception_headers(name)
 
     def body(self, path: Place, document: Document) -> Body | None:
         forms = [form for form in BODY_FORMS if form in document]

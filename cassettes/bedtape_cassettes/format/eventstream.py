@@ -131,11 +131,15 @@ def _encode_headers(headers: Iterable[tuple[str, HeaderValue]]) -> bytes:
     return encoded
 
 
-def _seal(headers: bytes, payload: bytes) -> bytes:
+def _check_payload(payload: bytes) -> None:
     if len(payload) > MAX_PAYLOAD:
         raise FrameError(
             f"a payload of {len(payload)} bytes is too long: at most {MAX_PAYLOAD} may be sent"
         )
+
+
+def _seal(headers: bytes, payload: bytes) -> bytes:
+    _check_payload(payload)
     lengths = _LENGTHS.pack(len(headers) + len(payload) + 16, len(headers))
     message = lengths + _CRC.pack(crc32(lengths)) + headers + payload
     return message + _CRC.pack(crc32(message))
@@ -154,6 +158,12 @@ def _encode_string_headers(headers: Headers) -> bytes:
 def encode_strings(headers: Headers, payload: bytes) -> bytes:
     """Returns a frame with string headers, as all frames of Bedrock have. Raises FrameError."""
     return _seal(_encode_string_headers(headers), payload)
+
+
+def check_strings(headers: Headers, payload: bytes) -> None:
+    """Raises FrameError if `encode_strings` would, without the bytes and their checksums."""
+    _encode_string_headers(headers)
+    _check_payload(payload)
 
 
 def _decode_value(data: bytes, at: int) -> tuple[HeaderValue, int]:

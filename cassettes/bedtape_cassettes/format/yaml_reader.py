@@ -234,15 +234,16 @@ class _Pass:
         )
 
     def _read_node(self, event: Any) -> JsonValue:
-        if isinstance(event, ScalarEvent):
+        kind = type(event)
+        if kind is ScalarEvent:
             if event.tag is not None or event.anchor is not None:
                 self._refuse_decoration(event)
             value: str = event.value
             # PyYAML's two parsers give '' and None as the style of a plain scalar.
             return value if event.style else self._read_plain(value, event)
-        if isinstance(event, MappingStartEvent):
+        if kind is MappingStartEvent:
             return self._read_mapping(event)
-        if isinstance(event, SequenceStartEvent):
+        if kind is SequenceStartEvent:
             return self._read_sequence(event)
         self._refuse_decoration(event)
         return None
@@ -251,9 +252,15 @@ class _Pass:
         outer = self._enter(start)
         next_event, node = self.next_event, self._read_node
         mapping: dict[str, JsonValue] = {}
-        while not isinstance(event := next_event(), MappingEndEvent):
-            key = self._read_key(event, mapping)
-            mapping[key] = node(next_event())
+        while type(event := next_event()) is not MappingEndEvent:
+            # Nearly all keys are plain words, and a text in quotes needs no check.
+            plain = type(event) is ScalarEvent and event.tag is event.anchor is None
+            name = event.value if plain else ""
+            word = name.isidentifier() and name not in mapping and name not in _JSON_WORDS
+            key = name if word else self._read_key(event, mapping)
+            value = next_event()
+            quoted = type(value) is ScalarEvent and value.tag is value.anchor is None
+            mapping[key] = value.value if quoted and value.style else node(value)
         self.depth -= 1
         self.in_flow = outer
         return mapping
@@ -262,7 +269,7 @@ class _Pass:
         outer = self._enter(start)
         next_event, node = self.next_event, self._read_node
         sequence: list[JsonValue] = []
-        while not isinstance(event := next_event(), SequenceEndEvent):
+        while type(event := next_event()) is not SequenceEndEvent:
             sequence.append(node(event))
         self.depth -= 1
         self.in_flow = outer

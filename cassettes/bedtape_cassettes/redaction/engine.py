@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from string import ascii_lowercase, digits
 from typing import NamedTuple, TypeAlias, TypeVar
 from urllib.parse import quote, unquote, unquote_to_bytes
 
@@ -50,8 +51,38 @@ class Find:
 
 
 Look: TypeAlias = Callable[[str], Iterable[Span]]
+
+
+@dataclass(frozen=True, slots=True)
+class HintedLook:
+    """A look that finds nothing in texts without hints.
+
+    has_hint: whether a document, which may be JSON, has a hint in one of its texts.
+    """
+
+    look: Look
+    has_hint: Callable[[bytes], bool]
+
+    def __call__(self, text: str) -> Iterable[Span]:
+        return self.look(text)
+
+
 Writer: TypeAlias = Callable[[Find], str]
 """Returns what replaces a find."""
+
+
+class _Cues(NamedTuple):
+    """The cues of one kind. See `SecretKind`."""
+
+    outlines: Sequence[bytes]
+    patterns: Sequence[re.Pattern[bytes]]
+
+    def match(self, lowered: bytes) -> bool:
+        if self.outlines:
+            outline = lowered.translate(_OUTLINE)
+            if not any(text in outline for text in self.outlines):
+                return False
+        return any(pattern.search(lowered) is not None for pattern in self.patterns)
 
 
 @dataclass(frozen=True)
@@ -89,15 +120,20 @@ class Search:
     @cached_property
     def _shortest_word(self) -> int:
         """In base64, personal data may have 8 characters, and in a text 12."""
-        return _SHORTEST_BASE64 if any(kind.personal for kind in self.kinds) else LONG
+        short = self.looks or any(kind.personal for kind in self.kinds)
+        return _SHORTEST_BASE64 if short else LONG
 
     @cached_property
-    def _cues(self) -> tuple[list[re.Pattern[bytes]], list[re.Pattern[bytes]]]:
-        """The cues of kinds that a text without long words may contain, and of the others."""
-        pairs = [
-            (kind.short, re.compile(cue, re.DOTALL)) for kind in self.kinds for cue in kind.cues
+    def _cues(self) -> tuple[HintIndex[_Cues], ...]:
+        """The cues by their kinds' hints: of kinds that a text without long words may contain, and
+        of all kinds.
+        """
+        rows = [
+            (kind, _Cues(kind.outlines, [re.compile(cue, re.DOTALL) for cue in kind.cues]))
+            for kind in self.kinds
         ]
-        return [cue for short, cue in pairs if short], [cue for short, cue in pairs if not short]
+        short = HintIndex((cues, kind.hints or ("",)) for kind, cues in rows if kind.short)
+        return short, HintIndex((cues, kind.hints or ("",)) for kind, cues in rows)
 
     @cached_property
     def is_hinted(self) -> bool:
@@ -105,7 +141,7 @@ class Search:
         return (
             bool(self.kinds)
             and all(kind.hints for kind in self.kinds)
-            and not self.looks
+            and all(isinstance(look, HintedLook) for look in self.looks)
             and not self.paths
         )
 
@@ -119,11 +155,13 @@ class Search:
         For a search that `is_hinted`.
         """
         words = _long_words(data, self._shortest_word)
-        lowered, (short, long) = data.lower(), self._cues
-        for cue in (*short, *long) if words else short:
-            if cue.search(lowered) is not None:
+        lowered, (short, every) = data.lower(), self._cues
+        for cues in (every if words else short).find(lowered.decode(errors="surrogateescape")):
+            if cues.match(lowered):
                 return True
         if b"\\" in data and _ESCAPED.search(data) is not None:
+            return True
+        if any(look.has_hint(data) for look in self.looks if isinstance(look, HintedLook)):
             return True
         if depth == _DEEPEST:
             return False
@@ -150,6 +188,7 @@ class Search:
 _ESCAPED = re.compile(rb"\\(?:/|u00)")
 _ESCAPE_LETTERS = re.compile(rb"[bfnrt]|u[0-9A-Fa-f]{4}")
 _ESCAPED_BYTE = re.compile(rb"%[0-9A-Fa-f]{2}")
+_OUTLINE = bytes.maketrans(ascii_lowercase.encode() + digits.encode(), b"a" * 26 + b"0" * 10)
 _STANDARD = bytes.maketrans(b"-_", b"+/")
 _ROUNDS = 32  # replacing a find may make another: a placeholder ends where a longer word went on
 _DEEPEST = 8
@@ -187,7 +226,7 @@ _PERCENT = re.compile(
 )
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{12,}={0,2}(?![A-Za-z0-9+/_=-])")
 # Members that hold base64 in Bedrock's JSON. A word this long does not decode to text by chance.
-_BINARY_NAMES = frozenset({"bytes", "body", "data"})
+BINARY_NAMES = frozenset({"bytes", "body", "data"})
 _SURELY_BASE64 = 24
 
 
@@ -259,7 +298,7 @@ class _Reader:
         return edits
 
     def _read_new(self, text: str, label: str, at: _At) -> list[Edit]:
-        binary = label in _BINARY_NAMES
+        binary = label in BINARY_NAMES
         hinted = self.search.is_hinted and not (binary and len(text) < _SHORTEST_BASE64)
         if hinted and not self.search.may_find(f"{label} {text}".encode(errors="surrogatepass")):
             return []
@@ -364,7 +403,7 @@ def _breaks(edit: Edit, text: str, leaves: Iterable[Leaf]) -> bool:
         _OPEN_ESCAPE.search(text[max(0, at - _LONGEST_ESCAPES) : at])
         for at in (edit.start, edit.end)
     ) or any(
-        leaf.label in _BINARY_NAMES
+        leaf.label in BINARY_NAMES
         and edit.start < leaf.end
         and leaf.start < edit.end
         and decode_base64(leaf.text)

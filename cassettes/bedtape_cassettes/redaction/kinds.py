@@ -6,6 +6,7 @@ import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Generic, TypeVar
 
 from bedtape_cassettes.text import SPACES
@@ -50,7 +51,9 @@ class SecretKind:
     decoded texts, preceded by `"NAME":"` where the text is a member of a JSON object, and against
     JSON and URLs that could not be decoded, so it accepts their escapes. placeholder: replaces the
     secret whenever anything is written. accepts: whether a match is the value that it looks like.
-    personal: only commands and options search for it.
+    personal: only commands and options search for it. outlines: texts, one of which a document
+    contains if a cue matches it, once its ASCII letters are `a` and its digits are `0`; empty for
+    cues that begin with literal text.
     """
 
     name: str
@@ -62,6 +65,7 @@ class SecretKind:
     accepts: Callable[[str], bool] | None = None
     personal: bool = False
     short: bool = False
+    outlines: tuple[bytes, ...] = ()
 
 
 # Characters that prose seldom contains, the rarest first.
@@ -95,6 +99,15 @@ class HintIndex(Generic[_T]):
             if hint in text
         }
         return [self._values[number] for number in sorted(numbers)]
+
+    def has(self, text: str) -> bool:
+        """Returns whether the text contains a hint."""
+        for rare, hints in self._groups.items():
+            if rare in text:
+                for hint, _ in hints:
+                    if hint in text:
+                        return True
+        return False
 
 
 # Where a secret may begin. In JSON and in URLs, a letter or digit may be the
@@ -142,11 +155,19 @@ def _personal(
     cues: Sequence[str],
     pattern: str,
     accepts: Callable[[str], bool] | None = None,
+    outlines: Sequence[bytes] = (),
 ) -> SecretKind:
     """hints: characters."""
-    encoded, compiled = tuple(cue.encode() for cue in cues), re.compile(pattern)
     return SecretKind(
-        name, name, tuple(hints), encoded, compiled, accepts=accepts, personal=True, short=True
+        name,
+        name,
+        tuple(hints),
+        tuple(cue.encode() for cue in cues),
+        re.compile(pattern),
+        accepts=accepts,
+        personal=True,
+        short=True,
+        outlines=tuple(outlines),
     )
 
 
@@ -335,6 +356,7 @@ _TABLE = (
         ["[3-6][0-9]{3}[ -]?[0-9]{2}"],
         r"(?<![\w.-])[3-6][0-9]{3}(?:[ -]?[0-9]{2,6}){2,4}(?![\w-])",
         _is_card,
+        outlines=[b"0000"],
     ),
     _personal(
         "iban",
@@ -342,12 +364,14 @@ _TABLE = (
         ["[a-z]{2}[0-9]{2}(?: ?[a-z0-9]{4}){2}"],
         r"(?<!\w)[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)",
         _is_iban,
+        outlines=[b"aa00"],
     ),
     _personal(
         "us-ssn",
         "-",
         ["-[0-9]{2}-[0-9]{4}"],
         r"(?<![\w-])(?!000|666|9)[0-9]{3}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}(?![\w-])",
+        outlines=[b"-00-0000"],
     ),
     _personal(
         "phone",
@@ -359,6 +383,7 @@ _TABLE = (
         ],
         rf"(?<![\w+.-])(?!{_FICTION})(?:\+[1-9][0-9]{{0,2}}(?:[ .()-]{{0,2}}[0-9]){{7,12}}"
         r"|(?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}[-.])[2-9][0-9]{2}[-.][0-9]{4})(?![\w-])",
+        outlines=[b"+0", b"(000)", *(b"%c000%c0000" % pair for pair in product(b"-.", b"-."))],
     ),
 )
 SECRET_HEADER = "secret-header"  # noqa: S105 -- the kind of a header that is secret by its name or its value

@@ -7,7 +7,6 @@ model cuts a value in two.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
@@ -26,6 +25,7 @@ from bedtape_cassettes.redaction.engine import (
     find_edits_in,
     settle,
 )
+from bedtape_cassettes.redaction.joined_texts import SINGLE, may_find_in_events, unwrap
 from bedtape_cassettes.redaction.kinds import KINDS, REDACTED, SECRET_HEADER, is_secret_header
 from bedtape_cassettes.redaction.leaves import (
     Edit,
@@ -156,6 +156,8 @@ class _Walk:
 
     def rewrite_events(self, body: Events, where: str) -> Events:
         """First the texts that events make together, because joining may hide where a word ends."""
+        if self.search.is_hinted and not may_find_in_events(body, self.search):
+            return body
         documents = [
             _Document(event.payload.decode(errors="surrogateescape")) for event in body.events
         ]
@@ -171,7 +173,7 @@ class _Walk:
     def _rewrite_run(self, run: Sequence[_Piece], part: str) -> None:
         first, last = run[0].number, run[-1].number
         where = f"{part}[{first}]" if first == last else f"{part}[{first}-{last}]"
-        wrapped = [_unwrap(piece.document.texts[piece.at]) for piece in run]
+        wrapped = [unwrap(piece.document.texts[piece.at]) for piece in run]
         texts = [text for _, text, _ in wrapped]
         edits = find_edits_in(
             run[0].leaf, "".join(texts), run[0].place, self.search, self._writer(where)
@@ -206,21 +208,6 @@ class _Walk:
 
 
 # -- texts that stand in several events ------------------------------------------------------------
-
-# Members of events that hold words of their own, not pieces of one text.
-_SINGLE = frozenset(
-    {"id", "type", "role", "model", "object", "name", "p", "stop_reason", "toolUseId"}
-)
-
-
-# On bedrock-runtime, gpt-oss wraps each delta of its reasoning in tags by itself.
-_WRAPPED = re.compile(r"(<([a-z]+)>)(.*)(</\2>)", re.DOTALL)
-
-
-def _unwrap(text: str) -> tuple[str, str, str]:
-    """The tag before a delta, the delta, and the tag after it."""
-    wrapped = _WRAPPED.fullmatch(text)
-    return ("", text, "") if wrapped is None else (wrapped[1], wrapped[3], wrapped[4])
 
 
 class _Document:
@@ -304,7 +291,7 @@ def _join(documents: Mapping[int, _Document]) -> Iterable[list[_Piece]]:
     pieces_by_key: dict[tuple[object, ...], list[_Piece]] = {}
     for number, document in documents.items():
         for piece in document.pieces(number):
-            alone = piece.leaf.form == "number" or (piece.place and piece.place[-1] in _SINGLE)
+            alone = piece.leaf.form == "number" or (piece.place and piece.place[-1] in SINGLE)
             key = (
                 (piece.place, number, piece.at) if alone else piece.document.name_text(piece.place)
             )

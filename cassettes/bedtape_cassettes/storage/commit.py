@@ -207,9 +207,9 @@ def commit(
     A folder may hold other cassettes as well; they do not change. Each interaction of `after` has a
     file name. What is written is scrubbed, and checked for secrets before the first change. An
     interaction that `before` contains keeps the bytes of its file, comments included. report:
-    called with the name of each written cassette. copies: a folder with copies of the files of
-    `after`, whose bytes are written. Raises SecretFound or CassetteError; each cassette is then
-    either old or new.
+    called with the name of each changed cassette when its files are ready, which takes nearly all
+    of the time. copies: a folder with copies of the files of `after`, whose bytes are written.
+    Raises SecretFound or CassetteError; each cassette is then either old or new.
     """
     if place.suffix == TAPE and not place.is_dir():
         _commit_tape(place, after, redaction, report)
@@ -221,7 +221,7 @@ def commit(
         i: (copies or place) / i.file for c in (after if copies else before) for i in c.interactions
     }
     contents = _render_all(
-        place, before, [new[name] for name in names if name in new], redaction, sources
+        place, before, [new[name] for name in names if name in new], redaction, sources, report
     )
     for name in names:
         try:
@@ -229,7 +229,7 @@ def commit(
             replace_folder(folder, contents.get(name, {}), _list_old_names(place, name, before))
         except OSError as error:
             raise make_error(place / name, error) from None
-        if report:
+        if report and name not in new:
             report(name)
 
 
@@ -284,13 +284,16 @@ def _render_all(
     cassettes: Sequence[Cassette],
     redaction: Redaction,
     sources: Mapping[Interaction, Path],
+    report: Callable[[str], object] | None,
 ) -> dict[str, Contents]:
     """Returns each cassette's new contents. Interactions of `sources` keep their file's bytes."""
     by_file = {(c.name, i.file): i for c in before for i in c.interactions}
     contents: dict[str, Contents] = {}
-    changed: list[tuple[str, Path, Interaction]] = []
+    changed: dict[str, list[tuple[Path, Interaction]]] = {}
+    scrubbed: list[tuple[Path, Interaction]] = []
     for cassette in cassettes:
         contents[cassette.name] = {}
+        changed[cassette.name] = []
         for interaction in cassette.interactions:
             path = place / interaction.file
             same = by_file.get((cassette.name, interaction.file)) == interaction
@@ -301,10 +304,16 @@ def _render_all(
                     source, interaction, moved=source != path
                 )
             else:
-                changed.append((cassette.name, path, scrub_interaction(interaction, redaction)))
-    _refuse_secrets(((path, interaction) for _, path, interaction in changed), redaction)
-    for name, path, interaction in changed:
-        contents[name] |= _render(path, interaction)
+                clean = scrub_interaction(interaction, redaction)
+                changed[cassette.name].append((path, clean))
+                if clean != interaction:  # otherwise, the search for secrets had no finds
+                    scrubbed.append((path, clean))
+    _refuse_secrets(scrubbed, redaction)
+    for name, interactions in changed.items():
+        for path, interaction in interactions:
+            contents[name] |= _render(path, interaction)
+        if report:
+            report(name)
     return contents
 
 

@@ -56,6 +56,11 @@ def is_inside(root: Path, path: Path) -> bool:
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
 
 
+def is_cassette_file(path: Path) -> bool:
+    """Whether a file in a folder of cassettes is read as an interaction, by its name."""
+    return path.name.endswith(_SUFFIXES) and not path.name.startswith(".")
+
+
 def _walk(root: Path, report: Callable[[Problem], object]) -> Iterator[tuple[Path, list[str]]]:
     """Yields each folder and the names of its files.
 
@@ -155,15 +160,20 @@ def read(
     return tuple(sorted(cassettes, key=lambda cassette: cassette.name))
 
 
-def read_named(folder: Path, names: Sequence[str]) -> Suite:
-    """Reads the cassettes of these names, and no other files, which may be of other tools."""
+def read_named(
+    folder: Path, names: Sequence[str], report: Callable[[str], object] = lambda _: None
+) -> Suite:
+    """Reads the cassettes of these names, and no other files, which may be of other tools.
+
+    report: as in `read`.
+    """
     return tuple(
         Cassette(
             name, tuple(replace(each, file=f"{name}/{each.file}") for each in cassette.interactions)
         )
         for name in names
         if (folder / name).is_dir()
-        for cassette in read([folder / name])
+        for cassette in read([folder / name], report=report)
         if cassette.name == (folder / name).resolve().name
     )
 
@@ -309,7 +319,8 @@ class _Cache:
     def read(self, file: _File) -> Interaction:
         data = _read_file(file.path, yamlio.MAX_BYTES)
         load = partial(_load_binary, file.path.parent)
-        if _NAMES_FILES in data:  # a file may be missing now
+        # a binary file may be missing now
+        if self.path is None or _NAMES_FILES in data:
             return replace(document.read(data, str(file.path), load), file=file.name)
         digest = blake2b(data, digest_size=16, person=_GENERATION).digest()
         if (row := self.rows.get(digest)) is not None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -139,16 +139,33 @@ def _discard(state: SavedState) -> None:
 def _is_unchanged(place: Path, state: SavedState) -> bool:
     """Whether each file has the bytes of its copy."""
     root = place if place.is_dir() else place.parent
-    files = list_files(place, _read_changed(place, state.names), state.names)
-    now = {path.relative_to(root) for path in files}
     copies = [
         path for path in state.folder.rglob("*") if path.is_file() and path != state.folder / _LIST
     ]
     old = {
         path.relative_to(state.folder) for path in copies if path.parent != state.folder / _OVERLAYS
     }
-    pairs = [*_pair_overlays(place, state), *((state.folder / path, root / path) for path in now)]
+    pairs = [*_pair_overlays(place, state), *((state.folder / path, root / path) for path in old)]
+    # Only these files name binary files, so the others are equal if these are.
+    now = {path for path in old if not store.is_cassette_file(path)}
+    now |= {path.relative_to(root) for path in _list_now(place, state.names)}
     return now == old and all(_read_bytes(copy) == _read_bytes(path) for copy, path in pairs)
+
+
+def _list_now(place: Path, names: Sequence[str]) -> list[Path]:
+    """Returns the `.tape` file, or the files of the interactions of these cassettes, unread."""
+    if not place.is_dir():
+        return [place] if place.exists() else []
+    folders = [place / name for name in names]
+    if _is_direct(place, names):
+        folders.append(place)
+    return [
+        path
+        for folder in folders
+        if folder.is_dir()
+        for path in folder.iterdir()
+        if path.is_file() and store.is_cassette_file(path)
+    ]
 
 
 def _is_alone(place: Path, state: SavedState) -> bool:
@@ -171,12 +188,15 @@ def _read_bytes(path: Path) -> bytes | None:
     return path.read_bytes() if path.is_file() else None
 
 
-def undo(place: Path) -> tuple[tuple[str, ...], Path | None]:
+def undo(
+    place: Path, begin: Callable[[int], Callable[[str], object]] = lambda _: lambda _: None
+) -> tuple[tuple[str, ...], Path | None]:
     """Restores the files of the last saved state of the folder or `.tape` file.
 
     Returns the names of its cassettes and the paths of its overlays, and a folder with copies of
     the files that were replaced, because they may contain later recordings; `None` if git holds
-    these files. The next call restores the state before. The caller holds the folder's lock. Raises
+    these files. The next call restores the state before. begin: called with the number of steps;
+    returns a function to call after each step. The caller holds the folder's lock. Raises
     CassetteError if there is no saved state.
     """
     root, tape = (place, None) if place.is_dir() else (place.parent, place.name)
@@ -184,7 +204,8 @@ def undo(place: Path) -> tuple[tuple[str, ...], Path | None]:
     state = next((state for state in states if state.tape == tape), None)
     if state is None:
         raise CassetteError(f"{place}: expected a change that can be undone, found none")
-    now = _read_changed(place, state.names) if tape is None else ()
+    tick = begin(len(_list_now(place, state.names)) + len(store.fingerprint([state.folder])))
+    now = _read_changed(place, state.names, tick) if tape is None else ()
     files = list_files(place, now, state.names)
     overlays = _pair_overlays(place, state)
     in_git = git.contains([*files, *(path for _, path in overlays if path.exists())])
@@ -192,7 +213,7 @@ def undo(place: Path) -> tuple[tuple[str, ...], Path | None]:
     if copies is not None:
         _copy_overlays(_find_root(place), state.overlays, copies)
     if tape is None:
-        _restore_folder(place, state, now)
+        _restore_folder(place, state, now, tick)
     elif (state.folder / tape).is_file():
         store.replace_file(place, (state.folder / tape).read_bytes())
     else:
@@ -212,18 +233,28 @@ def _restore_file(old: Path, path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _read_changed(folder: Path, names: Sequence[str]) -> Suite:
+def _is_direct(folder: Path, names: Sequence[str]) -> bool:
+    """Whether the files of one of the cassettes may be directly in the folder."""
+    own = folder.resolve().name
+    return own in names and not (folder / own).is_dir()
+
+
+def _read_changed(folder: Path, names: Sequence[str], tick: Callable[[str], object]) -> Suite:
     """Reads the cassettes of these names, and no other files, which may be of other tools."""
     if not folder.is_dir():
         return ()
-    own = folder.resolve().name
-    if own in names and not (folder / own).is_dir():  # its files may be directly in the folder
-        return tuple(cassette for cassette in store.read([folder]) if cassette.name in names)
-    return store.read_named(folder, names)
+    if _is_direct(folder, names):
+        suite = store.read([folder], report=tick)
+        return tuple(cassette for cassette in suite if cassette.name in names)
+    return store.read_named(folder, names, report=tick)
 
 
-def _restore_folder(folder: Path, state: SavedState, now: Suite) -> None:
-    saved = tuple(_name_as_in(folder, cassette) for cassette in store.read([state.folder]))
+def _restore_folder(
+    folder: Path, state: SavedState, now: Suite, tick: Callable[[str], object]
+) -> None:
+    saved = tuple(
+        _name_as_in(folder, cassette) for cassette in store.read([state.folder], report=tick)
+    )
     commit(
         folder,
         now,

@@ -350,6 +350,10 @@ def _with_model(interaction: Interaction, model: str) -> Interaction:
             f"{file}: expected a request to a model and the id of another, found none; select"
             " others"
         )
+    if not model.isprintable() or any(map(str.isspace, model)):
+        raise CassetteError(
+            f"{file}: expected the id of a model, found {model!r}; remove the blanks from it"
+        )
     _check_family(interaction, model)
     if target.model is None:
         body = with_members(request.body, "$.model", bodies.compact(model).decode(), file)

@@ -25,13 +25,14 @@ def change_each(
     suite: Suite, picked: Picked, change: Callable[[Interaction], Interaction]
 ) -> Suite:
     """Applies the change to every picked interaction. The file names stay."""
+    places = {name: frozenset(numbers) for name, numbers in picked.items()}
     return tuple(
         Cassette(
             cassette.name,
             tuple(
                 (
                     replace(change(interaction), file=interaction.file)
-                    if place in picked.get(cassette.name, ())
+                    if place in places.get(cassette.name, ())
                     else interaction
                 )
                 for place, interaction in enumerate(cassette.interactions)

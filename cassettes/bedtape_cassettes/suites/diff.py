@@ -204,7 +204,7 @@ def _read_body(body: Body | Events) -> _Facts:
     if isinstance(body, Body):
         return _list_members(_read_value(body.form, body.data)) if body.data else {}
     facts: _Facts = {}
-    for number, event in enumerate(body.events, 1):
+    for number, event in enumerate(body.events):
         facts |= _list_members(
             _read_value(event.form, event.payload), f"event {number} {event.type or ''}".rstrip()
         )

@@ -17,7 +17,7 @@ from typing import Protocol
 from bedtape_cassettes.model import Interaction, Suite
 from bedtape_cassettes.redaction.engine import (
     Find,
-    Look,
+    HintedLook,
     Search,
     Span,
     find_pattern,
@@ -76,10 +76,17 @@ def redact(interaction: Interaction, search: Search, names: Names) -> Interactio
     return interaction if changed == interaction else with_length(changed)
 
 
-def redact_suite(suite: Suite, picked: Picked, search: Search, names: Names) -> Suite:
+def redact_suite(
+    suite: Suite,
+    picked: Picked,
+    search: Search,
+    names: Names,
+    tick: Callable[[str], None] = lambda _: None,
+) -> Suite:
     """Replaces every value that the search finds in the picked interactions.
 
-    A value that is found in one interaction is replaced in all picked interactions.
+    A value that is found in one interaction is replaced in all picked interactions. tick: called
+    twice for each of them.
     """
 
     def learn(find: Find, _where: str) -> str:
@@ -91,10 +98,16 @@ def redact_suite(suite: Suite, picked: Picked, search: Search, names: Names) -> 
     ):
         _reserve_all(interaction, names)
         rewrite(interaction, search, learn)
-    everywhere = replace(search, looks=(*search.looks, find_words(names.kinds)))
-    return bulk.change_each(
-        suite, picked, lambda interaction: redact(interaction, everywhere, names)
-    )
+        tick(interaction.file)
+    words = (find_words(names.kinds),) if names.kinds else ()
+    everywhere = replace(search, looks=(*search.looks, *words))
+
+    def redact_and_tick(interaction: Interaction) -> Interaction:
+        changed = redact(interaction, everywhere, names)
+        tick(interaction.file)
+        return changed
+
+    return bulk.change_each(suite, picked, redact_and_tick)
 
 
 def _reserve_all(interaction: Interaction, names: Names) -> None:
@@ -199,6 +212,14 @@ _MARKS = {
 }
 # As `_MARKS`, in lower case, of detectors to which case does not matter.
 _FOLDED_MARKS = {"AWSKey": ("a3t", "abia", "acca", "akia", "asia", "aws"), "Slack": ("xox", "//")}
+# JSON's escapes of the characters outside ASCII that `casefold` makes k and s.
+_FOLDED_ESCAPES = ("\\u212a", "\\u017f")
+# `bytes.translate` makes a run of every long word of a document, and of some other texts.
+_LONG_RUN = b"a" * 20
+_WORD_BYTES = bytes(
+    ord("a") if byte >= 128 or chr(byte).isalnum() or chr(byte) in "_-" else ord(" ")
+    for byte in range(256)
+)
 # Each keyword of the KeywordDetector contains one of these texts.
 _KEYWORDS = ("key", "pass", "pwd", "secret", "contrase")
 
@@ -210,7 +231,7 @@ class _Plugin(Protocol):
         """Yields the secrets in a line."""
 
 
-def load_detectors() -> Look | None:
+def load_detectors() -> HintedLook | None:
     """Returns a look that uses the detectors of detect-secrets, or `None` if
     detect-secrets is not installed.
 
@@ -238,7 +259,17 @@ def load_detectors() -> Look | None:
                     kind = "-".join(re.findall("[a-z]+", plugin.secret_type.lower()))
                     yield from find_pattern(re.compile(re.escape(value)), kind)(text)
 
-    return look
+    def has_hint(data: bytes) -> bool:
+        text = data.decode(errors="surrogateescape")
+        folded_text = text.casefold()
+        return (
+            exact.has(text)
+            or folded.has(folded_text)
+            or any(escape in folded_text for escape in _FOLDED_ESCAPES)
+            or (_LONG_RUN in data.translate(_WORD_BYTES) and _LONG_WORD.search(text) is not None)
+        )
+
+    return HintedLook(look, has_hint)
 
 
 def _name_of(plugin: _Plugin) -> str:

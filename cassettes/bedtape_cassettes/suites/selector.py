@@ -27,7 +27,7 @@ from bedtape_cassettes.suites.texts import (
     read_response_text,
     read_stop_reason,
 )
-from bedtape_cassettes.text import escape_controls
+from bedtape_cassettes.text import escape_controls, format_count
 
 # The places (from 0) of the selected interactions, by cassette.
 Picked: TypeAlias = dict[str, tuple[int, ...]]
@@ -72,7 +72,7 @@ def parse(text: str) -> Selector:
 
 
 def _build_error(text: str, expected: str, found: str) -> CassetteError:
-    fix = "weather:2, weather:1-3 and weather:op=ConverseStream,model=*nova* are selectors"
+    fix = "weather, weather:2, weather:1-3 and weather:op=ConverseStream,model=*nova* are selectors"
     return CassetteError(f"{escape_controls(text)}: expected {expected}, found {found}; {fix}")
 
 
@@ -249,12 +249,30 @@ def _build_no_match(selector: Selector, candidates: Sequence[Cassette]) -> Casse
         available.append(
             f"keys {_render_words(compute_name_key(i.request).hex()[:8] for i in interactions)}"
         )
-    where = candidates[0].name if len(candidates) == 1 else f"{len(candidates)} cassettes"
+    if "is" in kinds:
+        available.append(
+            f"marks {_render_words(mark for each in interactions for mark in list_marks(each))}"
+        )
+    if kinds & {"prompt", "answer"} and not available:
+        available.append(format_count(len(interactions), "interaction"))
+    one = len(candidates) == 1
+    where = f"{candidates[0].name} has" if one else f"{len(candidates)} cassettes have"
     what = compact(selector.text).decode()
     return CassetteError(
-        f"{what}: expected to select something, found nothing; {escape_controls(where)} has"
-        f" {'; '.join(available)}"
+        f"{what}: expected to select something, found nothing; {escape_controls(where)}"
+        f" {'; '.join(available)}{_explain_stars(selector)}"
     )
+
+
+def _explain_stars(selector: Selector) -> str:
+    """Returns a sentence if a text was written as a pattern, in which stars are wild."""
+    for kind, value in selector.filters:
+        if kind in ("prompt", "answer") and value != (text := value.strip("*")) and text:
+            return (
+                f"; {kind}=… is a text anywhere in the {kind}, and * is no wildcard in it: write"
+                f" {kind}={escape_controls(text)}"
+            )
+    return ""
 
 
 def _render_words(words: Iterable[str]) -> str:

@@ -7,7 +7,8 @@ It uses botocore's own validator on JSON, without cassettes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from botocore import __version__ as botocore_version
 from botocore.model import ListShape, MapShape, Shape, StructureShape
@@ -18,6 +19,7 @@ from bedtape_cassettes.model import JsonValue
 from bedtape_cassettes.suites.checks import Drift
 
 VERSION = f"botocore {botocore_version}"
+_VALIDATOR = ParamValidator()
 
 
 def find_request_drift(service: str, operation: str, body: JsonValue) -> list[Drift]:
@@ -40,17 +42,30 @@ def find_answer_drift(service: str, operation: str, body: JsonValue) -> list[Dri
 
 def find_event_drift(service: str, operation: str, event: str, payload: JsonValue) -> list[Drift]:
     """Compares an event of a stream with the model."""
+    shapes = _load_event_shapes(service, operation)
+    if shapes is None:
+        return []
+    if event not in shapes:
+        return [Drift(f"the event {event!r} is not known", certain=False)]
+    shape = shapes[event]
+    return [] if shape is None else list(_check_shape(shape, payload, event))
+
+
+@lru_cache(maxsize=256)
+def _load_event_shapes(service: str, operation: str) -> Mapping[str, Shape | None] | None:
+    """Returns the shapes of an operation's events by their names. `None` is the shape of bytes that
+    no model describes. Returns `None` for an operation without a stream.
+    """
     model = load_operation(service, operation)
     stream = model.get_event_stream_output() if model else None
     if not isinstance(stream, StructureShape):
-        return []
-    if event not in stream.members:
-        return [Drift(f"the event {event!r} is not known", certain=False)]
-    shape = stream.members[event]
-    inner = shape.members if isinstance(shape, StructureShape) else {}
-    if any(member.serialization.get("eventpayload") for member in inner.values()):
-        return []  # bytes that no model describes
-    return list(_check_shape(shape, payload, event))
+        return None
+    return {name: None if _has_payload(shape) else shape for name, shape in stream.members.items()}
+
+
+def _has_payload(shape: Shape) -> bool:
+    members = shape.members if isinstance(shape, StructureShape) else {}
+    return any(member.serialization.get("eventpayload") for member in members.values())
 
 
 def _check_body(shape: Shape, body: JsonValue, *, is_request: bool = False) -> list[Drift]:
@@ -58,7 +73,7 @@ def _check_body(shape: Shape, body: JsonValue, *, is_request: bool = False) -> l
         return []  # bytes that no model describes
     if not isinstance(body, dict):
         return [Drift(f"expected an object, found {type(body).__name__}", certain=True)]
-    names = {_get_wire_name(name, member): name for name, member in shape.members.items()}
+    names = _map_names(shape)
     located = {name for name, member in shape.members.items() if "location" in member.serialization}
     drift = [Drift(f"{key} is not known", certain=False) for key in body if key not in names]
     for name in shape.required_members:
@@ -69,6 +84,12 @@ def _check_body(shape: Shape, body: JsonValue, *, is_request: bool = False) -> l
         if key in names and value is not None and names[key] not in located:
             drift += _check_shape(shape.members[names[key]], value, key, is_request=is_request)
     return drift
+
+
+@lru_cache(maxsize=4096)
+def _map_names(shape: StructureShape) -> Mapping[str, str]:
+    """Returns the model's name of each member by its name in JSON."""
+    return {_get_wire_name(name, member): name for name, member in shape.members.items()}
 
 
 def _get_wire_name(name: str, member: Shape) -> str:
@@ -82,7 +103,7 @@ def _check_shape(
     known: list[str] = []
     clean = _drop_unknown(shape, value, where, known)
     yield from (Drift(f"{path} is not known", certain=False) for path in known)
-    report = ParamValidator().validate(clean, shape)  # type: ignore[arg-type]  # any shape's value, whatever stubs say
+    report = _VALIDATOR.validate(clean, shape)  # type: ignore[arg-type]  # any shape's value, whatever stubs say
     for line in report.generate_report().splitlines() if report.has_errors() else ():
         yield Drift(
             f"{where}: {line}", certain=is_request or not line.startswith("Missing required")
@@ -93,7 +114,7 @@ def _drop_unknown(shape: Shape, value: JsonValue, where: str, unknown: list[str]
     """Returns the value with the model's names, without nulls. `unknown` gets unknown members."""
     match shape, value:
         case StructureShape(), dict() if not shape.is_document_type:
-            names = {_get_wire_name(name, member): name for name, member in shape.members.items()}
+            names = _map_names(shape)
             unknown += [
                 f"{where}.{key}"
                 for key in value

@@ -332,7 +332,8 @@ def _render_frames(body: Body | Events) -> Iterator[Line]:
     if isinstance(body, Body):
         yield from lines(_render_bytes(body.form, body.data), indent=_INDENT)
         return
-    for number, event in enumerate(body.events, 1):
+    # From 0, as in the paths of `set`, `unset` and `insert`.
+    for number, event in enumerate(body.events):
         yield Line(f"event {number} at {event.at_ms} ms, {len(event.payload)} bytes", "role")
         yield from _render_headers(event.headers, _INDENT)
         yield from lines(_render_bytes(event.form, event.payload, None), indent=_INDENT)

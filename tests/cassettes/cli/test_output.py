@@ -56,7 +56,12 @@ def test_quick_work_and_other_outputs_have_no_bar(monkeypatch: pytest.MonkeyPatc
         (["check", "--no-drift"], ["reading", "checking"]),
         (["pack", "--to", "x.tape"], ["reading", "packing"]),
         (["grep", "hello"], ["reading", "searching"]),
-        (["retime", "*", "--zero"], ["reading", "writing"]),
+        (["retime", "*", "--zero"], ["reading", "changing", "writing"]),
+        (["set", "*", "status=429"], ["reading", "changing", "writing"]),
+        (["replace", "*", "hello", "bye"], ["reading", "changing", "writing"]),
+        (["redact", "--pattern", "hello"], ["reading", "redacting", "writing"]),
+        (["unpack", "packed.tape", "--to", "cassettes", "--force"], ["reading", "writing"]),
+        (["undo"], ["restoring"]),
         (["export"], ["exporting"]),
     ],
     ids=lambda value: value[0],
@@ -69,6 +74,8 @@ def test_long_commands_have_a_bar(
         tmp_path / "cassettes",
         Cassette("a", (converse("hello", "x", after_ms=9), converse("2", "y"))),
     )
+    run("pack", "--to", "packed.tape")
+    run("retime", "a:1", "--scale", "2")  # for `undo`
     monkeypatch.setattr(output, "_PATIENCE_S", 0)
     monkeypatch.setattr(output, "_is_terminal", lambda: True)
     shown = run(*arguments)

@@ -56,6 +56,23 @@ def test_what_is_put_is_read_and_nothing_else_is_left(tmp_path: Path) -> None:
     assert set(files(tmp_path)) == {i.file for c in after for i in c.interactions}
 
 
+def test_a_report_comes_while_files_are_made(tmp_path: Path) -> None:
+    """Or else a progress bar begins when nearly all work is done."""
+    before = write(tmp_path, a="1", b="4")
+    made = tuple(
+        Cassette(name, cassette.interactions) for name, cassette in zip("cd", before, strict=True)
+    )
+    new = tuple(map(file_names.number_files, made))
+    told: list[tuple[str, list[str]]] = []
+
+    def report(name: str) -> None:
+        told.append((name, sorted(path.name for path in tmp_path.iterdir() if path.is_dir())))
+
+    commit.commit(tmp_path, before, new, report=report)
+    assert [each for each in told if each[0] in "cd"] == [("c", ["a", "b"]), ("d", ["a", "b"])]
+    assert sorted(name for name, _ in told) == ["a", "b", "c", "d"]
+
+
 def test_files_that_do_not_change_keep_their_bytes_and_times(tmp_path: Path) -> None:
     write(tmp_path, a="123")
     kept = next((tmp_path / "a").glob("0003-*"))

@@ -377,6 +377,14 @@ def test_an_argument_that_is_not_utf_8_is_refused(word: str) -> None:
         parse_assignments([word])
 
 
+@pytest.mark.parametrize("model", ["us.amazon nova", " us.amazon.nova-pro-v1:0", "a\nb", "a\x00"])
+def test_a_model_id_has_no_blanks(model: str) -> None:
+    with pytest.raises(CassetteError, match="expected the id of a model, found "):
+        changed(
+            record_interaction(prompt("Hi"), json.dumps(TOOL_ANSWER).encode()), f"model={model}"
+        )
+
+
 @pytest.mark.parametrize("text", ['{"a":NaN}', '{"a":' * 3000 + "1" + "}" * 3000, "[1"])
 def test_the_input_of_a_tool_is_json(text: str) -> None:
     interaction = record_interaction(prompt("Hi"), json.dumps(TOOL_ANSWER).encode())

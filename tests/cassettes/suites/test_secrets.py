@@ -1,9 +1,12 @@
 """Values of a suite listed, and replaced: one placeholder a value, wherever it stands."""
 
+import json
 import re
 import sys
 from base64 import b64decode, b64encode
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from urllib.parse import quote
 
 import pytest
@@ -14,7 +17,7 @@ from bedtape_cassettes.format import bodies, document, eventstream
 from bedtape_cassettes.format.json_view import read_values
 from bedtape_cassettes.matching.key import compute_request_key
 from bedtape_cassettes.model import Cassette, Events, Interaction, Suite, event_headers
-from bedtape_cassettes.redaction.engine import Search, find_pattern
+from bedtape_cassettes.redaction.engine import Find, Search, find_edits, find_pattern
 from bedtape_cassettes.redaction.kinds import KINDS, NAMES
 from bedtape_cassettes.suites import secrets
 from bedtape_cassettes.suites.assign import assign, parse_assignments
@@ -193,6 +196,56 @@ def test_detectors_find_what_the_kinds_do_not(monkeypatch: pytest.MonkeyPatch) -
         )
         == []
     )
+
+
+def _encode(text: str) -> str:
+    return b64encode(text.encode()).decode()
+
+
+def list_kinds(document: str, search: Search) -> list[str]:
+    kinds: list[str] = []
+
+    def write(find: Find) -> str:
+        kinds.append(find.kind)
+        return "x"
+
+    find_edits(document, search, write)
+    return kinds
+
+
+_DETECTED = {
+    "basic-auth-credentials": "https://bob:hunter22@svc.internal/x",
+    "secret-keyword": 'the password = "correct-horse-battery"',
+    "public-ip-ipv": "the host 8.8.4.4 answers",
+    "stripe-access-key": "rk_live_" + "a1B2c3D4e5F6g7H8i9J0k1L2",
+    "artifactory-credentials": "the token: AKCp" + "5e3Yx9Lq7Wn2Rt8",
+}
+
+
+@pytest.mark.parametrize("kind", _DETECTED)
+@pytest.mark.parametrize(
+    "spell", [str, json.dumps, _encode, partial(quote, safe="")], ids=["raw", "json", "64", "url"]
+)
+def test_documents_with_what_a_detector_finds_are_read(
+    kind: str, spell: Callable[[str], str]
+) -> None:
+    """A scan does not read the texts of documents in which no detector can find anything."""
+    detectors = load_detectors()
+    if detectors is None:
+        pytest.skip("detect-secrets is not installed: pip install 'bedtape[scan]'")
+    document = json.dumps({"messages": [{"text": spell(_DETECTED[kind])}], "x": "é"})
+    hinted, plain = (Search((KINDS["us-ssn"],), (look,)) for look in (detectors, detectors.look))
+    assert hinted.is_hinted
+    assert list_kinds(document, hinted) == list_kinds(document, plain)
+    assert kind in list_kinds(document, hinted)
+
+
+def test_a_document_without_hints_is_not_read() -> None:
+    detectors = load_detectors()
+    if detectors is None:
+        pytest.skip("detect-secrets is not installed: pip install 'bedtape[scan]'")
+    search = Search(ALL.kinds, (detectors,))
+    assert not search.may_find(b'{"messages":[{"text":"What is the weather in Oslo today?"}]}')
 
 
 @pytest.mark.slow

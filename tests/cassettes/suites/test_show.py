@@ -77,7 +77,8 @@ def test_raw_has_headers_bodies_and_frames() -> None:
     for words in (
         "POST /model/us.amazon.nova-lite-v1%3A0/converse-stream",
         "content-type: application/vnd.amazon.eventstream",
-        "event 2 at 7 ms",
+        "event 0 at 0 ms",
+        "event 1 at 7 ms",
         ":event-type: contentBlockDelta",
         '{"contentBlockIndex": 0, "delta": {"text": "yes"}}',
     ):
