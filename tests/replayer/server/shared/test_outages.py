@@ -48,8 +48,9 @@ def get(replica: Replica, route: str) -> tuple[int, dict[str, object]]:
 
 
 def add_rule(replica: Replica) -> None:
+    """Add a rule. After an outage, a server may notice late that its connections are lost."""
     with Http1(replica.url) as client:
-        assert client.request("POST", f"{S}/rules", (), RULE).status == 200
+        until(lambda: client.request("POST", f"{S}/rules", (), RULE).status == 200)
 
 
 def test_a_server_is_not_ready_while_the_state_server_is_away(
