@@ -24,7 +24,6 @@ MORE = {
     ("record", "--select"): "[selectors](selectors.md)",
     ("record", "--allow-list"): "[the lines of the file](../how-to/record-in-ci.md#the-weekly-job)",
     ("record", "--accept"): "an answer that is an error now, or was cut, is left out",
-    ("record", "--print-addon"): "with `--set connection_strategy=lazy`",
     ("cassette check", "--history"): (
         "from the [control API](control.md), as JSON or with one call per line; files that it does"
         " not contain are reported as notes"

@@ -355,7 +355,6 @@ def _run_addon(
         check=True,
     )
     options = {
-        "connection_strategy": "lazy",
         "confdir": str(folder / "conf"),
         "bedtape_to": str(folder / "tapes"),
         "bedtape_upstream": upstream.url,

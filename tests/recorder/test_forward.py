@@ -215,7 +215,6 @@ def _mitmdump(
         told, env=variables, capture_output=True, text=True, check=True
     ).stdout.strip()
     options = {
-        "connection_strategy": "lazy",
         "confdir": str(home / "conf"),
         "bedtape_to": str(home / "tapes"),
         "bedtape_upstream": upstream.url,

@@ -70,7 +70,11 @@ class Script(Addon):
         self.proxies = Proxies()
 
     def load(self, loader: Loader) -> None:
-        """Adds the options of `bedtape record`. The project's settings are their defaults."""
+        """Adds the options of `bedtape record`. The project's settings are their defaults.
+
+        Connections to the upstream are opened for their first request, as in `bedtape record`.
+        """
+        ctx.options.update(connection_strategy="lazy")
         values: dict[str, Any] = {}
         try:
             values = read_settings(Path.cwd(), os.environ, here=Path.cwd()).of("record")
@@ -91,7 +95,7 @@ class Script(Addon):
                 raise OptionsError(f"bedtape records whole bodies: take --set {name} out")
         if ctx.options.connection_strategy != "lazy":
             raise OptionsError(
-                "bedtape needs --set connection_strategy=lazy, or failed connections go unseen"
+                "bedtape needs connection_strategy=lazy, or failed connections go unseen"
             )
 
     def running(self) -> None:
