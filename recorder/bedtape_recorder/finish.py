@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import math
 import os
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
 from bedtape_cassettes.errors import CassetteError
-from bedtape_cassettes.families.conversations import group_turns
-from bedtape_cassettes.families.models.nova_sonic import digest_inputs
+from bedtape_cassettes.families.conversations import compute_turn_keys, group_turns
 from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import journal
 from bedtape_cassettes.matching.key import DEFAULT, MatchRules, compute_request_key, drop_target
@@ -188,18 +186,8 @@ def merge(
 
 
 def _pair_up(interactions: Sequence[Interaction], rules: MatchRules) -> list[TurnKey]:
-    """Returns the keys that pair up two recordings of the same requests.
-
-    Requests with events have no body, so that their events are compared too.
-    """
-    pairing_rules = build_pairing_rules(rules)
-    seen: Counter[bytes] = Counter()
-    keys = []
-    for each in interactions:
-        key = compute_request_key(each.request, pairing_rules) + digest_inputs(each.request.events)
-        keys.append((key, seen[key]))
-        seen[key] += 1
-    return keys
+    """Returns the keys that pair up two recordings of the same requests."""
+    return compute_turn_keys((each.request for each in interactions), build_pairing_rules(rules))
 
 
 def _pair_without_target(

@@ -9,6 +9,8 @@ from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from bedtape_cassettes.addresses import BEARER
+from bedtape_cassettes.config.kinds import Unfit
+from bedtape_cassettes.config.options import TABLES
 from bedtape_cassettes.matching.key import DEFAULT, MatchRules
 from bedtape_cassettes.matching.rules import match_rules
 from bedtape_cassettes.names import is_safe_name
@@ -108,6 +110,11 @@ def read_script_settings(options: Mapping[str, Any]) -> Settings:
         raise RecorderError(f"bedtape_record: expected once, new or all, found {given['record']}")
     if given["prune"] and given["record"] != "all":
         raise RecorderError(f"bedtape_prune: expected bedtape_record=all, found {given['record']}")
+    try:  # mitmproxy's options have no bounds
+        TABLES["record"]["read-on"].kind.of_toml(given["read_on"])
+    except Unfit as error:
+        actual = given["read_on"]
+        raise RecorderError(f"bedtape_read_on: expected {error.expected}, found {actual}") from None
     lists = [given.pop(name) for name in ("ignore", "placeholder", "redact")]
     match = match_rules(*lists, any_profile=given.pop("any_profile"))
     upstream, hosts = parse_upstream(given.pop("upstream")), tuple(given.pop("allow_host"))

@@ -7,7 +7,7 @@ import pytest
 
 from bedtape_recorder.cli.record import record
 from bedtape_recorder.errors import RecorderError
-from bedtape_recorder.settings import DEFAULTS, Settings, parse_upstream
+from bedtape_recorder.settings import DEFAULTS, Settings, parse_upstream, read_script_settings
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,11 @@ def test_the_command_and_the_settings_have_the_same_defaults() -> None:
         for name in ("mode", "record", "read_on", "port", "exact", "prune", "allow_unknown")
     }
     assert options["to"] == DEFAULTS.folder
+
+
+@pytest.mark.parametrize("seconds", [-1, 3601])
+def test_a_number_of_mitmproxy_has_the_bounds_of_the_option(seconds: int) -> None:
+    """mitmproxy's own options have none."""
+    options = {"name": None, "record": "once", "prune": False, "read_on": seconds}
+    with pytest.raises(RecorderError, match="bedtape_read_on: expected a whole number from 0 to"):
+        read_script_settings(options)

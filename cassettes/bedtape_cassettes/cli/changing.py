@@ -271,6 +271,8 @@ def retime(
 ) -> None:
     """Change the recorded times of answers. --scale is applied before --cap.
 
+    In a conversation, the times of the client change too, and all events keep their order.
+
     \b
     Examples:
       bedtape cassette retime '*' --zero

@@ -52,7 +52,8 @@ def set_(
     A new text replaces the old one, with the same cuts between events. A status from 400 makes the
     answer an error. tool.input is the input of the answer's tool call; of several tool calls,
     tool[0].input is the first one's. model is the model of the request. json:$.PATH sets a member
-    of the body. In a stream, the path begins with the number of the event, from 0.
+    of the body. In a stream, the path begins with the number of the event, from 0. request:$.PATH
+    does the same in the request, whose events in a conversation are those of the client.
 
     \b
     Examples:
@@ -104,8 +105,8 @@ def unset(
 ) -> None:
     """Remove members of answers or requests, or events of streams.
 
-    In a stream, the path begins with the number of the event, from 0. The number
-    alone removes the event.
+    In a stream, and in the request of a conversation, the path begins with the number of the event,
+    from 0. The number alone removes the event.
 
     \b
     Examples:

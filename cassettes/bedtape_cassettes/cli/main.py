@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import takewhile
@@ -15,9 +16,12 @@ from typer.core import TyperCommand
 from bedtape_cassettes.cli.command_list import COMMANDS, END, GROUPS
 from bedtape_cassettes.cli.errors import fail, report
 from bedtape_cassettes.cli.help import PlainCommand, SectionedGroup
-from bedtape_cassettes.config.defaults import Defaults, defaults_of
+from bedtape_cassettes.config.defaults import Defaults, defaults_of, key_of
 from bedtape_cassettes.config.files import find_working_folder, read_settings
-from bedtape_cassettes.errors import ConfigInvalid
+from bedtape_cassettes.config.kinds import Kind, NumberKind, Unfit, WholeNumberKind
+from bedtape_cassettes.config.options import TABLES
+from bedtape_cassettes.config.reading import render_value
+from bedtape_cassettes.errors import ConfigInvalid, Problem
 
 _MODULES = {command.name: command.module for command in COMMANDS}
 # These commands report settings themselves, also invalid ones.
@@ -33,7 +37,33 @@ def _load(name: str) -> Any:
     else:
         app.command(name, cls=PlainCommand)(command)
     group: Any = typer.main.get_command(app)
+    _check_numbers(group.commands[name], name)
     return group.commands[name]
+
+
+def _check_numbers(command: Any, table: str) -> None:
+    """Makes numbers on the command line obey the table of options, as in files and variables.
+
+    Versions of typer differ in the numbers that they accept, such as NaN, and in their messages.
+    """
+    for parameter in command.params:
+        option = TABLES.get(table, {}).get(key_of(parameter) or "")
+        if option is not None and isinstance(option.kind, NumberKind | WholeNumberKind):
+            parameter.process_value = partial(
+                _process_number, parameter.process_value, f"--{key_of(parameter)}", option.kind
+            )
+
+
+def _process_number(
+    process: Callable[..., Any], name: str, kind: Kind, ctx: Any, value: Any
+) -> Any:
+    """Returns what a parameter makes of a value. Ends the command if a text is not of the kind."""
+    if isinstance(value, str) and not ctx.resilient_parsing:
+        try:
+            value = kind.of_text(value)
+        except Unfit as error:
+            fail(Problem(name, 0, error.expected, render_value(name, value), error.fix))
+    return process(ctx, value)
 
 
 def load_all() -> Any:

@@ -42,6 +42,10 @@ _WORDS = {
 }
 
 
+# A number in TOML and in the options of most programs. Python also reads 1_0, nan and ٣.
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+
+
 class SwitchKind:
     """On or off."""
 
@@ -85,23 +89,31 @@ class WholeNumberKind:
         return self.of_toml(int(text))
 
 
+@dataclass(frozen=True, slots=True)
 class NumberKind:
-    """A number above 0: a pace, a scale."""
+    """A finite number from low to high, both included. Without bounds, a number above 0: a pace."""
+
+    low: float | None = None
+    high: float = sys.float_info.max
+
+    @property
+    def _requirement(self) -> str:
+        if self.low is None:
+            return "a number above 0"
+        return f"a number from {self.low:.15g} to {self.high:.15g}"
 
     def of_toml(self, value: object) -> Scalar:
-        if (
-            isinstance(value, int | float)
-            and not isinstance(value, bool)
-            and 0 < value <= sys.float_info.max
-        ):
-            return float(value)
-        raise Unfit("a number above 0", _suggest_unquoted(value))
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise Unfit(self._requirement, _suggest_unquoted(value))
+        above = value > 0 if self.low is None else value >= self.low
+        if not (above and value <= self.high):  # NaN is neither above nor below a number
+            raise Unfit(self._requirement)
+        return float(value)
 
     def of_text(self, text: str) -> Scalar:
-        try:
-            return self.of_toml(float(text))
-        except ValueError:
-            raise Unfit("a number above 0") from None
+        if _NUMBER.fullmatch(text) is None:
+            raise Unfit(self._requirement)
+        return self.of_toml(float(text))
 
 
 def _suggest_unquoted(value: object) -> str:

@@ -58,8 +58,10 @@ def _describe_kind(kind: Kind) -> _Schema:
     match kind:
         case SwitchKind():
             return {"type": "boolean"}
-        case NumberKind():
+        case NumberKind(None):
             return {"type": "number", "exclusiveMinimum": 0}
+        case NumberKind(low, high):
+            return {"type": "number", "minimum": low, "maximum": high}
         case WholeNumberKind(low, high):
             limits = {"minimum": low, "maximum": high}
             present = {key: value for key, value in limits.items() if value is not None}

@@ -7,13 +7,31 @@ reader wants to read one after the other.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
+from bedtape_cassettes.families.models.nova_sonic import digest_inputs
 from bedtape_cassettes.families.reading import prompt_of
-from bedtape_cassettes.matching.key import compute_turn_keys
-from bedtape_cassettes.model import Interaction
+from bedtape_cassettes.matching.key import DEFAULT, MatchRules, compute_request_key
+from bedtape_cassettes.model import Interaction, Request
+
+
+def compute_turn_keys(
+    requests: Iterable[Request], rules: MatchRules = DEFAULT
+) -> list[tuple[bytes, int]]:
+    """Returns for each request a key, and the number of earlier requests with this key.
+
+    The key is the match key, and for a request with events a digest of the events too, because
+    such a request has no body.
+    """
+    keys = []
+    seen: Counter[bytes] = Counter()
+    for request in requests:
+        key = compute_request_key(request, rules) + digest_inputs(request.events)
+        keys.append((key, seen[key]))
+        seen[key] += 1
+    return keys
 
 
 def group_turns(interactions: Sequence[Interaction]) -> tuple[Interaction, ...]:

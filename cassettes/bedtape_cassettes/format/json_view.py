@@ -14,10 +14,21 @@ from dataclasses import replace
 
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.format.json_values import Plain
-from bedtape_cassettes.model import Body, Event, Events, JsonValue
+from bedtape_cassettes.model import Body, Event, Events, JsonValue, Request
 
 _LINE = re.compile(rb"(?m)^(data: ?)(.*)$")
 _NAME = re.compile(rb"(?m)^(event: ?)(.*)$")
+
+
+def request_body_of(request: Request) -> Body | Events:
+    """Returns the body of a request, or the events of the client in a conversation."""
+    return request.body if request.events is None else request.events
+
+
+def with_request_body(request: Request, body: Body | Events) -> Request:
+    """Returns the request with another body, or with other events of the client."""
+    changed = {"body": body} if isinstance(body, Body) else {"events": body}
+    return replace(request, **changed)
 
 
 def read_values(body: Body | Events) -> list[JsonValue | Plain]:

@@ -8,7 +8,6 @@ hot path of replay.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
@@ -374,19 +373,6 @@ def drop_target(request: Request) -> Request:
     """Returns the request without X-Amz-Target, as earlier versions recorded it."""
     headers = tuple(each for each in request.headers if each[0].lower() != TARGET_HEADER)
     return request if headers == request.headers else replace(request, headers=headers)
-
-
-def compute_turn_keys(
-    requests: Iterable[Request], rules: MatchRules = DEFAULT
-) -> list[tuple[bytes, int]]:
-    """Returns for each request its match key, and the number of earlier requests with this key."""
-    keys = []
-    seen: Counter[bytes] = Counter()
-    for request in requests:
-        key = compute_request_key(request, rules)
-        keys.append((key, seen[key]))
-        seen[key] += 1
-    return keys
 
 
 def canonical(

@@ -33,7 +33,12 @@ from bedtape_cassettes.families.usage import COUNTS, read_usage, with_usage
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.format.json_schema import find_unsendable
 from bedtape_cassettes.format.json_values import Place, Plain, with_leaf
-from bedtape_cassettes.format.json_view import read_values, write_values
+from bedtape_cassettes.format.json_view import (
+    read_values,
+    request_body_of,
+    with_request_body,
+    write_values,
+)
 from bedtape_cassettes.model import Body, Interaction, JsonValue, Request, Response
 from bedtape_cassettes.operations import find_model, identify
 from bedtape_cassettes.suites.members import parse_value, with_length, with_member, with_members
@@ -158,10 +163,9 @@ def _assign_one(interaction: Interaction, change: Assignment, notes: list[str]) 
     if kind == "json":
         return replace(interaction, response=with_member(interaction, name, value, notes))
     request = interaction.request
-    body = with_members(request.body, name, value, interaction.file)
-    assert isinstance(body, Body)
+    body = with_members(request_body_of(request), name, value, interaction.file)
     notes.append(OTHER_CALLS)
-    return with_request(interaction, replace(request, body=body))
+    return with_request(interaction, with_request_body(request, body))
 
 
 def with_request(interaction: Interaction, request: Request) -> Interaction:

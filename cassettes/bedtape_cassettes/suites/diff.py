@@ -1,12 +1,14 @@
 """Compares two interactions or two suites: the answer first, noise last.
 
 Noise is a difference between two recordings without a meaning: times, ids, token counts, and
-the cuts between events.
+the cuts between events. In the events that a client sends in a conversation, names and audio are
+noise too.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import unified_diff
@@ -25,11 +27,12 @@ from bedtape_cassettes.families.content import (
     Text,
     ToolUse,
 )
+from bedtape_cassettes.families.conversations import compute_turn_keys
+from bedtape_cassettes.families.models import nova_sonic as sonic
 from bedtape_cassettes.families.reading import content_of
 from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.format.json_values import compare_members, leaves, render_path
-from bedtape_cassettes.matching.key import compute_turn_keys
 from bedtape_cassettes.matching.signatures import drop_signatures
 from bedtape_cassettes.model import Body, Cassette, Events, Interaction, JsonValue, Suite
 from bedtape_cassettes.suites.selector import list_numbers
@@ -158,12 +161,47 @@ def _read_request(interaction: Interaction) -> _Facts:
     return (
         facts
         | {f"header {name}": value for name, value in request.headers}
-        | _read_body(request.body)
+        | (_read_body(request.body) if request.events is None else _read_inputs(request.events))
     )
 
 
+def _read_inputs(events: Events) -> _Facts:
+    """Returns the members of the client's events without noise, and the order of the events.
+
+    Each kind of event has numbers of its own, because the number of events with audio is noise.
+    """
+    facts: _Facts = {}
+    order = Counter[str]()
+    names = []
+    for event in events.events:
+        value = bodies.read_chunk(event.payload)
+        name, members = sonic.read_event(value) or (event.type or "event", value)
+        if name == "audioInput":
+            continue
+        names.append(name)
+        order[name] += 1
+        if isinstance(members, dict):
+            members = {key: each for key, each in members.items() if key not in _INPUT_NOISE}
+        facts |= _list_members(members, f"{name} {order[name]}")
+    return facts | {"events": ", ".join(names)}
+
+
+def _read_input_noise(events: Events) -> _Facts:
+    """Returns the times of the client's events, the names in them, and their audio."""
+    values = (sonic.read_event(bodies.read_chunk(event.payload)) for event in events.events)
+    members = [members for _, members in filter(None, values)]
+    return {"client at_ms": " ".join(str(event.at_ms) for event in events.events)} | {
+        f"client {key}": " ".join(_render_json(each[key]) for each in members if key in each)
+        for key in _INPUT_NOISE
+    }
+
+
+# Members of the client's events: names that clients make anew, and recorded audio.
+_INPUT_NOISE = (*sonic.NAMES, "audio")
+
+
 def _read_noise(interaction: Interaction) -> _Facts:
-    response = interaction.response
+    request, response = interaction.request, interaction.response
     usage = read_usage(interaction.operation, interaction.model, response)
     facts = {
         "after_ms": str(response.after_ms),
@@ -172,6 +210,8 @@ def _read_noise(interaction: Interaction) -> _Facts:
     if isinstance(response.body, Events):
         facts["events"] = str(len(response.body.events))
         facts["at_ms"] = " ".join(str(event.at_ms) for event in response.body.events)
+    if request.events is not None:
+        facts |= _read_input_noise(request.events)
     return facts | {"exact": str(interaction.exact).lower()}
 
 

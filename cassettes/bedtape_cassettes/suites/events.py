@@ -11,7 +11,13 @@ from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.format.json_schema import find_unsendable
 from bedtape_cassettes.format.json_values import Plain, find_places, parse_path, remove
-from bedtape_cassettes.format.json_view import read_values, replace_value, write_values
+from bedtape_cassettes.format.json_view import (
+    read_values,
+    replace_value,
+    request_body_of,
+    with_request_body,
+    write_values,
+)
 from bedtape_cassettes.model import (
     Body,
     Event,
@@ -42,7 +48,7 @@ def unset(interaction: Interaction, paths: Sequence[str]) -> EditResult:
 
 def _find_order(path: str) -> int:
     """Returns the number of the event that a path removes; a higher one for other paths."""
-    match = re.match(r"json:\$\[([0-9]{1,9})\]$", path)
+    match = re.match(r"(?:json|request):\$\[([0-9]{1,9})\]$", path)
     return int(match[1]) if match else 10**9
 
 
@@ -55,9 +61,9 @@ def _unset_one(interaction: Interaction, path: str) -> Interaction:
     if side == "json":
         body = _remove(interaction.response.body, rest, interaction.file)
         return replace(interaction, response=replace(interaction.response, body=body))
-    changed = _remove(interaction.request.body, rest, interaction.file)
-    assert isinstance(changed, Body)
-    return with_request(interaction, replace(interaction.request, body=changed))
+    request = interaction.request
+    changed = _remove(request_body_of(request), rest, interaction.file)
+    return with_request(interaction, with_request_body(request, changed))
 
 
 def _remove(body: Body | Events, path: str, file: str) -> Body | Events:

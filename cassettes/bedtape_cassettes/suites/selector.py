@@ -15,9 +15,9 @@ from fnmatch import fnmatchcase
 from typing import TypeAlias
 
 from bedtape_cassettes.errors import CassetteError
-from bedtape_cassettes.families.models.nova_sonic import digest_inputs
+from bedtape_cassettes.families.conversations import compute_turn_keys
 from bedtape_cassettes.format.bodies import compact
-from bedtape_cassettes.matching.key import compute_name_key, compute_request_key
+from bedtape_cassettes.matching.key import compute_name_key
 from bedtape_cassettes.model import Cassette, Events, Interaction
 from bedtape_cassettes.operations import kebab
 from bedtape_cassettes.storage.file_names import is_stale
@@ -120,9 +120,8 @@ def find_duplicates(cassette: Cassette) -> list[tuple[int, ...]]:
     A replay plays the answers in turn, then repeats the last one.
     """
     by_key: dict[bytes, list[int]] = {}
-    for number, interaction in zip(list_numbers(cassette), cassette.interactions, strict=True):
-        request = interaction.request
-        key = compute_request_key(request) + digest_inputs(request.events)
+    keys = compute_turn_keys(interaction.request for interaction in cassette.interactions)
+    for number, (key, _) in zip(list_numbers(cassette), keys, strict=True):
         by_key.setdefault(key, []).append(number)
     return [tuple(same) for same in by_key.values() if len(same) > 1]
 

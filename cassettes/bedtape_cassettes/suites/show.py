@@ -29,6 +29,7 @@ from bedtape_cassettes.families.models import nova_sonic as sonic
 from bedtape_cassettes.families.reading import content_of, prompt_of
 from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import bodies
+from bedtape_cassettes.format.json_view import request_body_of
 from bedtape_cassettes.matching.key import compute_name_key
 from bedtape_cassettes.model import Body, Event, Events, Headers, Interaction, JsonValue
 from bedtape_cassettes.suites.selector import list_marks
@@ -316,7 +317,7 @@ def render_raw(cassette: str, number: int, interaction: Interaction) -> list[Lin
         *render_heading(cassette, number, interaction),
         *lines(f"{request.method} {request.path}", "role"),
         *_render_headers(request.headers),
-        *lines(_render_bytes(request.body.form, request.body.data), indent=_INDENT),
+        *_render_frames(request_body_of(request)),
         Line(f"{response.status} after {response.after_ms} ms", "role"),
         *_render_headers(response.headers),
         *_render_frames(response.body),

@@ -20,7 +20,7 @@ from bedtape_cassettes.suites.assign import (
     read_answer_text,
 )
 from bedtape_cassettes.suites.members import with_length
-from bedtape_cassettes.suites.texts import Side, replace_error_texts, replace_request_texts
+from bedtape_cassettes.suites.texts import Side, replace_answer_texts, replace_request_texts
 from bedtape_cassettes.suites.tool_inputs import list_tool_calls, with_tool_input
 
 
@@ -68,7 +68,7 @@ def substitute(
         return EditResult(interaction, notes)
     content = content_of(interaction.operation, interaction.model, interaction.response)
     if not isinstance(content, Message):
-        return EditResult(with_length(replace_error_texts(interaction, substitution.apply)), notes)
+        return EditResult(with_length(replace_answer_texts(interaction, substitution.apply)), notes)
     text = read_answer_text(interaction)
     if text is not None and (new := substitution.apply(text)) != text:
         result = assign(interaction, [Assignment("answer.text", new)])

@@ -1,6 +1,6 @@
 """The texts of an interaction: the request's, the answer's, and the name of its error.
 
-Searches and replaces them.
+Searches and replaces them. The request of a conversation consists of the events of the client.
 """
 
 from __future__ import annotations
@@ -21,11 +21,19 @@ from bedtape_cassettes.families.content import (
     Text,
     ToolUse,
 )
+from bedtape_cassettes.families.models import nova_sonic as sonic
 from bedtape_cassettes.families.reading import content_of, prompt_of
+from bedtape_cassettes.format import bodies
 from bedtape_cassettes.format.json_values import Place, Plain, leaves, with_leaf
-from bedtape_cassettes.format.json_view import read_values, write_values
+from bedtape_cassettes.format.json_view import (
+    read_event,
+    read_values,
+    request_body_of,
+    with_request_body,
+    write_values,
+)
 from bedtape_cassettes.format.patterns import matches
-from bedtape_cassettes.model import Body, Events, Interaction, Response
+from bedtape_cassettes.model import Body, Event, Events, Interaction, JsonValue, Response
 
 
 class Side(StrEnum):
@@ -44,8 +52,13 @@ _NO_TEXTS = re.compile(
 
 
 def read_request_text(interaction: Interaction) -> str:
-    """Returns a request's text: system prompt, messages and tool results, or the whole body."""
+    """Returns a request's text: system prompt, messages and tool results, or the whole body.
+
+    Of a conversation: the texts and tool results of the client's events, a line each.
+    """
     request = interaction.request
+    if request.events is not None:
+        return _read_body_text(request.events)
     prompt = prompt_of(interaction.operation, interaction.model, request.body.data)
     text = "\n".join(filter(None, (prompt.text, *(result.text for result in prompt.results))))
     return text or request.body.data.decode(errors="replace")
@@ -58,9 +71,22 @@ def read_response_text(interaction: Interaction) -> str:
         return "\n".join(filter(None, map(_read_block, content.blocks)))
     if content is not None:  # embeddings, images
         return ""
-    body = interaction.response.body
-    pieces = [body.data] if isinstance(body, Body) else [event.payload for event in body.events]
-    return "\n".join(piece.decode(errors="replace") for piece in pieces)
+    return _read_body_text(interaction.response.body)
+
+
+def _read_body_text(body: Body | Events) -> str:
+    """Returns the text of a body of unknown form, or of the events of a conversation."""
+    if isinstance(body, Body):
+        return body.data.decode(errors="replace")
+    return "\n".join(filter(None, map(_read_event_text, body.events)))
+
+
+def _read_event_text(event: Event) -> str:
+    value = read_event(event) if event.form == "bytes" else Plain(None)
+    if isinstance(value, Plain):
+        return event.payload.decode(errors="replace")
+    text = sonic.read_text(value)
+    return bodies.compact(value).decode() if text is None else text
 
 
 def _read_block(block: object) -> str:
@@ -120,32 +146,55 @@ def search(
 
 
 def replace_request_texts(interaction: Interaction, change: Callable[[str], str]) -> Interaction:
-    """Changes every text of the request's JSON, or its whole text; no ids, names or bytes."""
-    body = _replace_texts(interaction.request.body, change)
-    return replace(interaction, request=replace(interaction.request, body=body))
+    """Changes every text of the request's JSON, or its whole text; no ids, names or bytes.
+
+    Of a conversation: the texts of each event of the client.
+    """
+    request = interaction.request
+    body = _replace_texts(request_body_of(request), change)
+    return replace(interaction, request=with_request_body(request, body))
 
 
-def replace_error_texts(interaction: Interaction, change: Callable[[str], str]) -> Interaction:
-    """Changes every text of a whole answer whose form is unknown, such as an error."""
-    body = interaction.response.body
-    if isinstance(body, Events):
-        return interaction
-    return replace(
-        interaction, response=replace(interaction.response, body=_replace_texts(body, change))
-    )
+def replace_answer_texts(interaction: Interaction, change: Callable[[str], str]) -> Interaction:
+    """Changes every text of an answer of unknown form, such as an error or a conversation.
+
+    The texts of a stream are changed in each event alone.
+    """
+    body = _replace_texts(interaction.response.body, change)
+    return replace(interaction, response=replace(interaction.response, body=body))
 
 
-def _replace_texts(body: Body, change: Callable[[str], str]) -> Body:
-    value = read_values(body)[0]
-    for place, text in _list_texts(value):
-        value = with_leaf(value, place, change(text))
-    changed = write_values(body, [value])
-    assert isinstance(changed, Body)
-    return changed
+def _replace_texts(body: Body | Events, change: Callable[[str], str]) -> Body | Events:
+    return write_values(body, [_replace_in_value(value, change) for value in read_values(body)])
 
 
-def _list_texts(value: object) -> Iterator[tuple[Place, str]]:
-    for place, leaf in leaves(value):  # type: ignore[arg-type]  # a value of a body
+def _replace_in_value(value: JsonValue | Plain, change: Callable[[str], str]) -> JsonValue | Plain:
+    texts = None if isinstance(value, Plain) else sonic.list_texts(value)
+    if texts is None:
+        for place, text in _list_texts(value):
+            value = with_leaf(value, place, change(text))
+        return value
+    for place, text, is_json in texts:
+        new = _replace_in_json(text, change) if is_json else change(text)
+        value = with_leaf(value, place, new)
+    return value
+
+
+def _replace_in_json(text: str, change: Callable[[str], str]) -> str:
+    """Changes the texts of a JSON value in a text. Other text is changed as a whole."""
+    try:
+        value = bodies.parse(text.encode())
+    except ValueError:
+        return change(text)
+    changed = _replace_in_value(value, change)
+    if changed == value or isinstance(changed, Plain):
+        return text
+    spaced = '": ' in text
+    return json.dumps(changed, ensure_ascii=False) if spaced else bodies.compact(changed).decode()
+
+
+def _list_texts(value: JsonValue | Plain) -> Iterator[tuple[Place, str]]:
+    for place, leaf in leaves(value):
         names = [part for part in place if isinstance(part, str)]
         if isinstance(leaf, str) and not (names and _NO_TEXTS.fullmatch(names[-1])):
             yield place, leaf

@@ -1,12 +1,17 @@
-"""Changes the recorded times of an answer: sets them to 0, scales or caps them."""
+"""Changes the recorded times of an answer: sets them to 0, scales or caps them.
+
+The events of a conversation keep their order, because replay takes from the times which event of
+the client an output follows.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 
 from bedtape_cassettes.errors import CassetteError
-from bedtape_cassettes.model import LONGEST_MS, Body, Events, Interaction, Response
+from bedtape_cassettes.model import LONGEST_MS, Body, Event, Events, Interaction, Response
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +24,14 @@ class Retiming:
 
 def retime(interaction: Interaction, retiming: Retiming) -> Interaction:
     """Changes the times of the interaction. Raises CassetteError if a time exceeds LONGEST_MS."""
-    response = interaction.response
+    request, response = interaction.request, interaction.response
     after_ms = _cap(round(response.after_ms * retiming.scale), retiming)
-    changed = replace(
-        response, after_ms=_check_time(after_ms), body=_retime_body(response, retiming)
-    )
-    return replace(interaction, response=changed)
+    body = _retime_body(response, retiming)
+    if request.events is not None and isinstance(response.body, Events):
+        sent, body = _retime_conversation(request.events, response.body, retiming)
+        request = replace(request, events=sent)
+    changed = replace(response, after_ms=_check_time(after_ms), body=body)
+    return replace(interaction, request=request, response=changed)
 
 
 def _retime_body(response: Response, retiming: Retiming) -> Body | Events:
@@ -42,6 +49,44 @@ def _retime_body(response: Response, retiming: Retiming) -> Body | Events:
         replace(e, at_ms=_check_time(at)) for e, at in zip(body.events, new_times, strict=True)
     ]
     return Events.of(events, padded=body.padded)
+
+
+def _retime_conversation(
+    sent: Events, received: Events, retiming: Retiming
+) -> tuple[Events, Events]:
+    """Returns the events of the client and of the model, which have one clock.
+
+    An event of the client that follows an output stays later than the output, by 1 ms or more.
+    """
+    times: tuple[list[int], list[int]] = ([], [])
+    time = before = last = 0
+    for side, at_ms in _merge(sent.events, received.events):
+        at_ms = max(at_ms, before)
+        wait = _cap(round(at_ms * retiming.scale) - round(before * retiming.scale), retiming)
+        time += max(wait, 1) if last > side and at_ms > before else wait
+        times[side].append(_check_time(time))
+        before, last = at_ms, side
+    first, other = (
+        Events.of(
+            [replace(e, at_ms=at) for e, at in zip(body.events, own, strict=True)],
+            padded=body.padded,
+        )
+        for body, own in zip((sent, received), times, strict=True)
+    )
+    return first, other
+
+
+def _merge(sent: Sequence[Event], received: Sequence[Event]) -> Iterator[tuple[int, int]]:
+    """Yields the side of each event, 0 for the client and 1 for the model, and its time. Events
+    of the client precede outputs of the same time.
+    """
+    at = 0
+    for event in received:
+        while at < len(sent) and sent[at].at_ms <= event.at_ms:
+            yield 0, sent[at].at_ms
+            at += 1
+        yield 1, event.at_ms
+    yield from ((0, event.at_ms) for event in sent[at:])
 
 
 def _cap(wait: int, retiming: Retiming) -> int:

@@ -131,12 +131,3 @@ def choose_certificates(
             " this key"
         )
     return open_certificates(os.environ, host) if tls else None
-
-
-def check_speed(speed: float | None) -> float | None:
-    """Returns the speed. Raises CassetteError for a number that is not above 0."""
-    if speed is not None and not 0 < speed < float("inf"):
-        raise CassetteError(
-            f"--speed: expected a number above 0 (1 is the recorded pace), found {speed:g}"
-        )
-    return speed

@@ -42,7 +42,6 @@ from bedtape_replayer.cli.play_options import (
     TlsKey,
     Validate,
     ValidationChoice,
-    check_speed,
     choose_certificates,
 )
 from bedtape_replayer.cli.recordings import Recordings, Service, Sources, choose_folders
@@ -252,7 +251,6 @@ def replay(
     """
     log = CallLog(log_level, log_format)
     with exit_on_error():
-        check_speed(speed)
         check_upstream(upstream, host, capture=capture)
         rules = match_rules(ignore or (), placeholder or (), redact or (), any_profile=any_profile)
         chosen = choose_folders(context, folders, more_folders)

@@ -46,7 +46,6 @@ from bedtape_replayer.cli.play_options import (
     TlsKey,
     Validate,
     ValidationChoice,
-    check_speed,
     choose_certificates,
 )
 from bedtape_replayer.cli.shared_server import open_folders
@@ -165,7 +164,7 @@ def run(
                 chosen,
                 overlay=overlay,
                 strict=strict,
-                speed=check_speed(speed),
+                speed=speed,
                 match=rules,
                 validate=validate.value,
                 ids=ids.value,

@@ -107,5 +107,7 @@ def _list_changes(before: Interaction, now: Interaction) -> Iterator[str]:
 def _with_request(interaction: Interaction, call: Call) -> Interaction:
     body = read_request_body(call.body)
     headers = keep_request_headers(call.head.pairs())
-    request = Request(call.method, call.path, headers, body)
+    # The events of a conversation come after the head, so that those of the recording stay.
+    events = None if call.body else interaction.request.events
+    request = Request(call.method, call.path, headers, body, events)
     return replace(interaction, request=request, model=find_model(call.target, body.data))

@@ -102,7 +102,9 @@ def _kind(name: tuple[str, str]) -> tuple[str, ...]:
         return ("choice", *(word.value for word in inner))
     if inner is int:
         return ("whole", str(declared.min), str(declared.max))
-    return ({bool: "switch", float: "number", Path: "place", str: "text"}[inner],)
+    if inner is float:
+        return ("number", str(declared.min), str(declared.max))
+    return ({bool: "switch", Path: "place", str: "text"}[inner],)
 
 
 def _said(option: Option) -> tuple[str, ...]:
@@ -113,8 +115,10 @@ def _said(option: Option) -> tuple[str, ...]:
             return ("whole", str(low), str(high))
         case SwitchKind():
             return ("switch",)
-        case NumberKind():
-            return ("number",)
+        case NumberKind(None):
+            return ("number", "None", "None")
+        case NumberKind(low, high):
+            return ("number", str(low), str(high))
         case PathKind():
             return ("place",)
         case TextKind() | PatternKind() | CommandKind():

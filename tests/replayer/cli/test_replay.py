@@ -485,14 +485,8 @@ def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
                 " found none"
             ),
         ),
-        (
-            ["--speed", "0"],
-            "bedtape: --speed: expected a number above 0 (1 is the recorded pace), found 0",
-        ),
-        (
-            ["--speed", "nan"],
-            "bedtape: --speed: expected a number above 0 (1 is the recorded pace), found nan",
-        ),
+        (["--speed", "0"], 'bedtape: --speed: expected a number above 0, found "0"'),
+        (["--speed", "nan"], 'bedtape: --speed: expected a number above 0, found "nan"'),
     ],
 )
 def test_wrong_input_is_one_line(arguments: list[str], expected: str, tmp_path: Path) -> None:

@@ -15,11 +15,12 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import NamedTuple
 
 from bedtape_cassettes.families.content import ToolUse
 from bedtape_cassettes.families.family import JsonObject
 from bedtape_cassettes.format.bodies import compact, read_chunk
-from bedtape_cassettes.model import Events, JsonValue
+from bedtape_cassettes.model import Events, JsonValue, Place
 from bedtape_cassettes.text import format_count
 
 # 24 kHz, 16 bits, mono: the output that most clients ask for, in bytes for a millisecond.
@@ -27,7 +28,7 @@ _BYTES_PER_MS = 48
 _FORM = (1, 16, 24_000)
 _PIECE = 4096 * 2
 # Names that a client makes anew for each conversation.
-_NAMES = ("promptName", "contentName")
+NAMES = ("promptName", "contentName")
 # Of a 16-bit sample. A microphone in a silent room stays below it.
 _LOUD = 512
 _ENDS = ("END_TURN", "INTERRUPTED", "TOOL_USE")
@@ -84,6 +85,52 @@ def read_event(value: JsonValue) -> tuple[str, JsonObject] | None:
             ((name, members),) = event.items()
             return (name, members) if isinstance(members, dict) else None
     return None
+
+
+class EventText(NamedTuple):
+    """A text of an event, and its place in the event. is_json: whether it contains JSON."""
+
+    place: Place
+    text: str
+    is_json: bool = False
+
+
+def list_texts(value: JsonValue) -> list[EventText] | None:
+    """Return what people, tools and the model wrote in an event; None for an event of another
+    model. Names, settings and audio are no texts.
+    """
+    event = read_event(value)
+    if event is None:
+        return None
+    name, members = event
+    texts = []
+    match name, members:
+        case (("textInput" | "textOutput" | "toolResult" | "toolUse"), {"content": str(content)}):
+            texts.append(EventText(("event", name, "content"), content, name == "toolUse"))
+        case "promptStart", {"toolConfiguration": {"tools": list(tools)}}:
+            for number, tool in enumerate(tools):
+                place = ("event", name, "toolConfiguration", "tools", number, "toolSpec")
+                match tool:
+                    case {"toolSpec": {"description": str(text)}}:
+                        texts.append(EventText((*place, "description"), text))
+                match tool:
+                    case {"toolSpec": {"inputSchema": {"json": str(text)}}}:
+                        texts.append(EventText((*place, "inputSchema", "json"), text, is_json=True))
+    return texts
+
+
+def read_text(value: JsonValue) -> str | None:
+    """Return the text of an event for a reader: what was written, the result of a tool, or a
+    tool's name and input; None for an event of another model.
+    """
+    match read_event(value):
+        case None:
+            return None
+        case "toolUse", {"toolName": str(tool), "content": str(content)}:
+            return f"{tool} {content}"
+        case (("textInput" | "textOutput" | "toolResult"), {"content": str(content)}):
+            return content
+    return ""
 
 
 def read_audio(name: str, members: Mapping[str, JsonValue]) -> bytes | None:
@@ -208,7 +255,7 @@ def describe_event(name: str, members: Mapping[str, JsonValue]) -> JsonObject:
             if isinstance(result, dict) and "toolUseId" in result:
                 kept["toolUseId"] = result["toolUseId"]
             return kept
-    return {key: member for key, member in members.items() if key not in _NAMES}
+    return {key: member for key, member in members.items() if key not in NAMES}
 
 
 def digest_inputs(events: Events | None) -> bytes:
