@@ -19,7 +19,7 @@ from bedtape_replayer.answering.library import Library
 from bedtape_replayer.api.gate import Gate
 from bedtape_replayer.engine.checks import parse_checks
 from bedtape_replayer.engine.engine import Engine
-from bedtape_replayer.server.server import Server, new_event_loop
+from bedtape_replayer.server.server import Server, end_tasks, new_event_loop
 from bedtape_replayer.server.shared.state import SharedState
 from support import WAIT
 from support.waits import until
@@ -148,6 +148,7 @@ class Replica:
         self._end()
 
     def _end(self) -> None:
+        self._run(end_tasks())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

@@ -60,6 +60,18 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
     return asyncio.new_event_loop() if uvloop is None else uvloop.new_event_loop()
 
 
+async def end_tasks() -> None:
+    """End all other tasks of the loop before it is closed, as `asyncio.run` does.
+
+    uvloop waits for ever when it closes a loop that connects. A library can lose a cancellation
+    while it connects, so each task is cancelled until it ends.
+    """
+    while others := asyncio.all_tasks() - {asyncio.current_task()}:
+        for task in others:
+            task.cancel()
+        await asyncio.wait(others, timeout=0.05)
+
+
 def _to_stderr(line: str) -> None:
     sys.stderr.write(f"bedtape: {line}\n")
     sys.stderr.flush()

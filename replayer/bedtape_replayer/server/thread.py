@@ -28,7 +28,7 @@ from bedtape_replayer.overlay.overlay import NOTHING, Ids, Overlay, parse_ids
 from bedtape_replayer.overlay.simulation.features import parse_names
 from bedtape_replayer.server.loading import find_folders, load, read_overlay
 from bedtape_replayer.server.other_folders import OtherFolders, find_other_folders
-from bedtape_replayer.server.server import Observer, Server, new_event_loop
+from bedtape_replayer.server.server import Observer, Server, end_tasks, new_event_loop
 from bedtape_replayer.server.tls_contexts import Certificates, open_certificates
 
 __tracebackhide__ = True  # so that pytest shows the line of the test
@@ -280,6 +280,7 @@ class Replayer(Session):
     def _end_thread(self) -> None:
         assert self._loop is not None
         assert self._thread is not None
+        self._await(end_tasks())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
