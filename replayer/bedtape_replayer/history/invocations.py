@@ -68,7 +68,7 @@ def group_invocations(calls: Iterable[Record]) -> list[Invocation]:
     """
     groups: list[list[Record]] = []
     by_key: dict[tuple[object, ...], list[list[Record]]] = defaultdict(list)
-    for record in sorted(calls, key=lambda record: (record.began, record.number)):
+    for record in _sort(calls):
         same: list[list[Record]] = []
         group = None
         if record.invocation_id is not None:
@@ -83,6 +83,18 @@ def group_invocations(calls: Iterable[Record]) -> list[Invocation]:
             same.append(group)
         group.append(record)
     return [Invocation(tuple(group)) for group in groups]
+
+
+def _sort(calls: Iterable[Record]) -> list[Record]:
+    """Return the calls in the order in which they began. Within a session, their numbers are this
+    order, because the clocks of several servers differ by more than a retry waits.
+    """
+    began: dict[str, float] = {}
+    times: dict[Record, float] = {}
+    for record in sorted(calls, key=lambda record: record.number):
+        began[record.session] = max(record.began, began.get(record.session, record.began))
+        times[record] = began[record.session]
+    return sorted(times, key=lambda record: (times[record], record.number))
 
 
 def _find_group(groups: list[list[Record]], record: Record) -> list[Record] | None:

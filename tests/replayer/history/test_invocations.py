@@ -30,6 +30,14 @@ def test_attempts_share_their_invocation_id() -> None:
     assert [(one.number, retry.number) for one, retry in first.retries] == [(1, 3), (3, 5)]
 
 
+def test_the_clock_of_another_server_may_be_late() -> None:
+    """Two servers answered the attempts of one call."""
+    scene = Scene()
+    for at, attempt in ((1.0, 1), (0.999, 2), (1.5, 3)):
+        scene.send(prompt("Hello"), at=at, headers=aws("a", attempt))
+    assert _numbers(scene) == [[1, 2, 3]]
+
+
 def test_retry_counts_go_on_where_the_same_request_failed() -> None:
     scene = _throttled()
     for at, (text, count) in enumerate(
