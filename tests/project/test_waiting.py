@@ -126,3 +126,16 @@ def test_timeouts_of_tests_do_not_depend_on_speed() -> None:
 def test_the_search_for_limits(code: str, limits: list[float]) -> None:
     (call,) = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)][:1]
     assert list(_read_limits(call)) == limits
+
+
+def test_threads_end_with_their_process() -> None:
+    """A process waits for other threads when it ends, so that a test that hangs would never end."""
+    waited = [
+        f"{file.relative_to(_TESTS)}:{call.lineno}"
+        for file in FILES
+        if "examples" not in file.parts  # applications, as users write them
+        for call in _read_calls(file)
+        if ast.unparse(call.func).rpartition(".")[2] == "Thread"
+        and not any(word.arg == "daemon" for word in call.keywords)
+    ]
+    assert not waited, "expected daemon=True for the threads of these lines"

@@ -32,7 +32,7 @@ class CompanyProxy:
         self._lock = Lock()
         self._sockets: list[socket.socket] = []
         self._threads: list[Thread] = []
-        self._accepting = Thread(target=self._accept)
+        self._accepting = Thread(target=self._accept, daemon=True)
         self.asked: list[ConnectRequest] = []
 
     @property
@@ -50,7 +50,7 @@ class CompanyProxy:
                 self._begin(self._serve, client)
 
     def _begin(self, run: object, *arguments: socket.socket) -> None:
-        thread = Thread(target=run, args=arguments)  # type: ignore[arg-type]  # one of ours
+        thread = Thread(target=run, args=arguments, daemon=True)  # type: ignore[arg-type]  # one of ours
         with self._lock:
             self._sockets += [each for each in arguments if each not in self._sockets]
             self._threads.append(thread)

@@ -124,7 +124,7 @@ class Replica:
             else None
         )
         self._server = Server(self.engine, state=shared)
-        self._thread = Thread(target=self._loop.run_forever)
+        self._thread = Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         try:
             self._run(self._server.start("127.0.0.1", 0))

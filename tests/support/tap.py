@@ -19,7 +19,7 @@ class Tap:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(WAIT)  # for a client that never comes
         self._said: list[tuple[str, bytes]] = []
-        self._thread = threading.Thread(target=self._carry)
+        self._thread = threading.Thread(target=self._carry, daemon=True)
 
     @property
     def url(self) -> str:
@@ -46,7 +46,7 @@ class Tap:
     def _carry(self) -> None:
         client, _ = self._listener.accept()
         with client, socket.create_connection(("127.0.0.1", self._port)) as server:
-            back = threading.Thread(target=self._pump, args=("server", server, client))
+            back = threading.Thread(target=self._pump, args=("server", server, client), daemon=True)
             back.start()
             self._pump("client", client, server)
             back.join()

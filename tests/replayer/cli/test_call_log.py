@@ -152,7 +152,7 @@ def test_no_line_is_lost_when_a_thread_reports(
     form: LogFormat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls, outcome = CallLog(LogLevel.info, form), answer(body=prompt("Hi"))
-    adding = Thread(target=calls.add, args=(outcome,))
+    adding = Thread(target=calls.add, args=(outcome,), daemon=True)
 
     class Stream(io.StringIO):
         """While a line is written, another thread adds a line, or waits for the lock."""

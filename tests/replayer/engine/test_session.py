@@ -441,7 +441,8 @@ def test_many_threads_at_once(bedrock: Session) -> None:
     bedrock.respond(lambda call: call.prompt.last)
     said: list[str] = []
     threads = [
-        threading.Thread(target=lambda n=n: said.append(ask(bedrock, str(n)))) for n in range(8)
+        threading.Thread(target=lambda n=n: said.append(ask(bedrock, str(n))), daemon=True)
+        for n in range(8)
     ]
     for thread in threads:
         thread.start()

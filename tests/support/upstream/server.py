@@ -59,7 +59,7 @@ class Upstream:
         self.resumed = asyncio.Semaphore(0)
         self._errors: list[BaseException] = []
         self._connections: set[Connection] = set()
-        self._thread = threading.Thread(target=self._run, name="upstream")
+        self._thread = threading.Thread(target=self._run, name="upstream", daemon=True)
         self._listening: Future[int] = Future()
 
     # -- for tests

@@ -49,7 +49,7 @@ def _serving(answers: dict[str, str]) -> Iterator[Address]:
             """Nothing."""
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever)
+    thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield Address("127.0.0.1", server.server_port)
     server.shutdown()
@@ -83,7 +83,7 @@ def test_what_speaks_no_http_and_nobody() -> None:
             with client:
                 client.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
 
-        thread = Thread(target=greet)
+        thread = Thread(target=greet, daemon=True)
         thread.start()
         listener = listener_at(Address("127.0.0.1", server.getsockname()[1]))
         thread.join()
@@ -113,7 +113,7 @@ def test_who_sends_a_byte_now_and_then_is_not_waited_for(
                     while not Event().wait(0.02):
                         client.sendall(b"H")
 
-        thread = Thread(target=drip)
+        thread = Thread(target=drip, daemon=True)
         thread.start()
         listener = listener_at(Address("127.0.0.1", server.getsockname()[1]))
         server.shutdown(socket.SHUT_RDWR)
