@@ -63,7 +63,7 @@ check: $(CHECK)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -q $(PYTEST_ARGS) tests/project tests/typing
+	$(BIN)/pytest $(PYTEST_ARGS) tests/project tests/typing
 
 fix: $(CHECK)
 	$(BIN)/ruff format .
