@@ -15,6 +15,9 @@ from bedtape_cassettes.model import Cassette
 from support import folders
 from support.recordings import converse
 
+# Most tests start processes.
+pytestmark = pytest.mark.slow
+
 COMMAND = [sys.executable, "-c", "from bedtape_cassettes.cli.main import main; main()"]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -12,6 +12,9 @@ import pytest
 
 from bedtape_cassettes.cli.command_list import COMMANDS, GROUPS
 
+# Most tests start processes.
+pytestmark = pytest.mark.slow
+
 MAIN = "from bedtape_cassettes.cli.main import main; main()"
 
 

@@ -19,6 +19,9 @@ from support.bucket import BUCKET, serve_s3
 from support.commands import run
 from support.recordings import converse, stream
 
+# Most tests start processes.
+pytestmark = pytest.mark.slow
+
 # Each command with arguments that change the cassettes a and b. PLACE is the
 # folder or the `.tape` file.
 ADDRESS = f"s3://{BUCKET}/undone"

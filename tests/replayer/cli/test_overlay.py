@@ -20,6 +20,9 @@ from support.client import Answer, Http1, until
 from support.commands import run_program
 from support.recordings import converse, path, prompt
 
+# Most tests start processes.
+pytestmark = pytest.mark.slow
+
 _COMMAND = [sys.executable, "-c", "from bedtape_cassettes.cli.main import main; main()"]
 TOKEN = "sixteen-or-more-characters"
 

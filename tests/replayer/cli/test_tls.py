@@ -21,6 +21,9 @@ from bedtape_cassettes.storage.authority import open_authority
 from support import WAIT
 from support.commands import run_program
 
+# Most tests start processes.
+pytestmark = pytest.mark.slow
+
 _COMMAND = (
     sys.executable,
     "-c",

@@ -19,6 +19,9 @@ from support import folders
 from support.recordings import MODEL, converse
 from support.runs import Run, runs
 
+# Most tests start processes.
+pytestmark = pytest.mark.slow
+
 pytest_plugins = ["pytester"]
 
 # A key id as AWS makes them, which is nobody's.

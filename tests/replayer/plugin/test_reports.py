@@ -9,6 +9,9 @@ from support import folders
 from support.recordings import MODEL, converse
 from support.runs import Run, runs
 
+# Most tests start processes.
+pytestmark = pytest.mark.slow
+
 pytest_plugins = ["pytester"]
 
 
@@ -332,7 +335,6 @@ def test_a_miss_names_the_cassette_of_another_test(run: Run, pytester: pytest.Py
     )
 
 
-@pytest.mark.slow
 def test_a_miss_of_a_changed_prompt_offers_to_keep_the_answer(
     run: Run, pytester: pytest.Pytester
 ) -> None:

@@ -12,6 +12,9 @@ from support import folders
 from support.recordings import converse
 from support.runs import Run, runs
 
+# Most tests start processes.
+pytestmark = pytest.mark.slow
+
 pytest_plugins = ["pytester"]
 
 
@@ -199,7 +202,6 @@ def test_a_factory_makes_sessions_for_any_scope(run: Run, pytester: pytest.Pytes
     assert text.count("found 'stirct' (strict?): bedrock_factory(\"name\", ") == 1
 
 
-@pytest.mark.slow
 def test_each_worker_has_its_own_sessions(run: Run, pytester: pytest.Pytester) -> None:
     pytest.importorskip("xdist")
     code = """

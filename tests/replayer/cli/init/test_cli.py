@@ -14,6 +14,9 @@ import pytest
 from support import WAIT
 from support.node_packages import make_project
 
+# Most tests start processes.
+pytestmark = pytest.mark.slow
+
 BEDTAPE = (sys.executable, "-c", "from bedtape_cassettes.cli.main import main; main()")
 VITEST = Path(__file__).parents[3] / "clients" / "vitest"
 
@@ -53,7 +56,6 @@ def _did(done: subprocess.CompletedProcess[str]) -> list[tuple[str, str]]:
     return [(row[0], next(filter(None, row[1:])).strip()) for row in rows]
 
 
-@pytest.mark.slow
 def test_in_an_empty_folder_its_test_passes_with_pytest(tmp_path: Path) -> None:
     wrote = _did(_init(tmp_path))
     assert wrote == [
@@ -70,7 +72,6 @@ def test_in_an_empty_folder_its_test_passes_with_pytest(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.slow
 def test_a_broken_program_fails_each_of_its_tests(tmp_path: Path) -> None:
     """What can only pass is no test."""
     _init(tmp_path)
@@ -82,7 +83,6 @@ def test_a_broken_program_fails_each_of_its_tests(tmp_path: Path) -> None:
     assert "2 failed" in tested.stdout, tested.stdout
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "package", ["{}", '{"devDependencies": {"typescript": "5.9.3"}}'], ids=["js", "ts"]
 )
