@@ -161,8 +161,9 @@ class Search:
                 return True
         if b"\\" in data and _ESCAPED.search(data) is not None:
             return True
-        if any(look.has_hint(data) for look in self.looks if isinstance(look, HintedLook)):
-            return True
+        for look in self.looks:
+            if isinstance(look, HintedLook) and look.has_hint(data):
+                return True
         if depth == _DEEPEST:
             return False
         if self._shortest_word < LONG and _SHORT_BINARY.search(data) is not None:
@@ -173,7 +174,10 @@ class Search:
             and self.may_find(unquote_to_bytes(data), depth + 1)
         ):
             return True
-        return any(self._may_find_within(word, depth) for word in words)
+        for word in words:  # noqa: SIM110 - each prompt gets here: a generator is a function more
+            if self._may_find_within(word, depth):
+                return True
+        return False
 
     def _may_find_within(self, word: bytes, depth: int) -> bool:
         try:

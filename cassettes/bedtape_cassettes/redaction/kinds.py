@@ -91,14 +91,13 @@ class HintIndex(Generic[_T]):
 
     def find(self, text: str) -> list[_T]:
         """Returns each value once, in the order of the rows."""
-        numbers = {
-            number
-            for rare, hints in self._groups.items()
-            if rare in text
-            for hint, number in hints
-            if hint in text
-        }
-        return [self._values[number] for number in sorted(numbers)]
+        numbers = set[int]()
+        for rare, hints in self._groups.items():
+            if rare in text:
+                for hint, number in hints:
+                    if hint in text:
+                        numbers.add(number)
+        return [*map(self._values.__getitem__, sorted(numbers))]
 
     def has(self, text: str) -> bool:
         """Returns whether the text contains a hint."""
