@@ -245,12 +245,13 @@ class Player:
         self.resume()
 
     def _wake(self) -> None:
-        self._timer = None
+        timer = self._timer
         self.play()
-        if self._timer is None:
-            self._connection.flush()
-        else:
+        if self._timer is not timer:  # it waits for the next step
             self._connection.flush_event()
+        else:
+            self._timer = None
+            self._connection.flush()
 
     def end(self, how: Close | Reset | None) -> None:
         """End the answer, in order or as a fault ends it."""
