@@ -114,7 +114,9 @@ def test_every_framework_has_tests_and_an_environment() -> None:
 
 
 def test_continuous_integration_runs_the_matrix() -> None:
-    assert re.search(r"^(step )?make .*\btest-matrix\b", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
+    assert re.search(
+        r"^(step )?make .*\btest-matrix\b", (ROOT / ".ci" / "run").read_text(), re.MULTILINE
+    )
     assert re.search(
         r"^test-matrix:.*\n\t.*tests/matrix/run\.py", (ROOT / "Makefile").read_text(), re.MULTILINE
     )
