@@ -28,7 +28,7 @@ from bedtape_replayer.server.monitoring.metrics import (
     read_measures,
     render,
 )
-from bedtape_replayer.server.server import Observer, Server
+from bedtape_replayer.server.server import Observer, Server, end_tasks
 from bedtape_replayer.server.tls_contexts import Certificates
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ class Serving:
         await server.stop(self.grace, drain=self.drain)
         if spans is not None:
             await asyncio.to_thread(spans.stop)
+        await end_tasks()
         log.flush()
 
     def _measure(self, server: Server) -> Observer:

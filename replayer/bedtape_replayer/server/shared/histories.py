@@ -88,7 +88,7 @@ class SharedHistories:
     async def stop(self) -> None:
         """Send the outcomes that wait."""
         if self._listener is not None:
-            await _end(self._listener)
+            self._listener.cancel()  # `end_tasks` waits for its end
         await asyncio.gather(*self._tasks)
         await self._flush()
 
@@ -174,15 +174,6 @@ class SharedHistories:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    """Cancel a task and wait for its end. The client library can lose a cancellation while it
-    connects, so the task is cancelled until it ends.
-    """
-    while not task.done():
-        task.cancel()
-        await asyncio.wait([task], timeout=0.05)
 
 
 def number_call(answer: Answer, number: int, generation: int) -> Answer:
