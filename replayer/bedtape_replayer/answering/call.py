@@ -313,11 +313,14 @@ class Call:
 
         It is read again on access.
         """
-        self.head.pack()
         values = self.__dict__
+        if self.target.model is None:  # logs and lists read it, and the body is not parsed for it
+            values["model"] = self.model
+        self.head.pack()
         values.pop("request", None)
         values.pop("findings", None)
-        if len(values) > _UNREAD_ENTRIES:  # most calls whose recording was found are not read
+        unread = _UNREAD_ENTRIES + ("model" in values)
+        if len(values) > unread:  # most calls whose recording was found are not read
             for name in _PACKED:
                 values.pop(name, None)
 

@@ -341,7 +341,7 @@ class Exchanges:
             last = iter((Finish(),))  # the call ends when all bytes are sent
             self._play(connection, stream, answer, began, last, sent=reply.count)
         else:
-            self.observe(answer, began, complete=True, sent=len(reply.pieces))
+            self.observe(answer, began, complete=True, sent=reply.count)
 
     def _play(
         self,
