@@ -167,7 +167,7 @@ class Call:
     @property
     def request_size(self) -> int:
         """The size of `request`, in bytes."""
-        return len(self.path) + len(self.outline.data)
+        return len(self.path) + len(self.request[4])
 
     @lazy_property
     def findings(self) -> Findings:

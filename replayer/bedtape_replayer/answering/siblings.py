@@ -9,7 +9,7 @@ of those of the others. Pure.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, TypeAlias
 
@@ -20,6 +20,7 @@ from bedtape_cassettes.families.dependencies import Reads
 from bedtape_cassettes.families.reading import read_prompt
 from bedtape_cassettes.matching.key import MatchRules, PartialKey, make_partial_key
 from bedtape_cassettes.model import JsonValue
+from bedtape_cassettes.redaction.kinds import HintIndex
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.memo import Memo
 from bedtape_replayer.answering.memory import Memory
@@ -151,23 +152,21 @@ class Siblings:
             self._keys = rules, key
         return key
 
-    def find_shared_texts(self, texts: Mapping[bytes, str]) -> tuple[bytes, ...]:
+    def find_shared_texts(self, texts: HintIndex[bytes]) -> tuple[bytes, ...]:
         """Return the texts, of conditions, that the prompts of all these requests contain.
 
         None of the texts contains a line break, so that none extends over several messages.
         """
-        prompt = self._prompt.text
-        return tuple(encoded for encoded, text in texts.items() if text in prompt)
+        return tuple(texts.find(self._prompt.text))
 
     def find_texts(
-        self, texts: Mapping[bytes, str], shared: tuple[bytes, ...], text: str
+        self, texts: HintIndex[bytes], shared: tuple[bytes, ...], text: str
     ) -> tuple[bytes, ...]:
         """Return the texts of the prompt with this text. shared: by `find_shared_texts`."""
         _, before, after = self._place
-        turn = before + text + after
+        found = texts.find(before + text + after)
         return (
-            *shared,
-            *[encoded for encoded, each in texts.items() if each in turn and encoded not in shared],
+            (*shared, *[each for each in found if each not in shared]) if shared else tuple(found)
         )
 
     def take(self, reads: Reads, call: Call) -> tuple[object, ...] | None:
@@ -198,8 +197,9 @@ class AllSiblings:
 
     def find(self, call: Call) -> None:
         """Note what is known about the siblings of a call in its findings."""
-        data = call.outline.data
-        for group in self._groups.get(call.request[:4], ()):
+        request = call.request
+        data = request[4]
+        for group in self._groups.get(request[:4], ()):
             if (text := group.read_text(data)) is not None:
                 findings = call.findings
                 findings.siblings = group

@@ -28,14 +28,15 @@ class Template:
     """An answer that was rendered with slots in place of ids. slots: the length
     and alphabet of each id.
 
-    seed: of the sample ids. No answer that is sent contains a sample. is_shared: whether its
+    seed: of the sample ids. No answer that is sent contains a sample. has_ids: whether the answer
+    contains ids, so that `fill` needs a seed. is_shared: whether its
     answers keep no bytes of their own but their ids.
     """
 
     def __init__(
         self, response: Response, reply: Reply, slots: Sequence[tuple[int, str]], seed: bytes
     ) -> None:
-        self._slots = slots
+        self._slots, self.has_ids = slots, bool(slots)
         samples = make_ids(slots, seed)
         # The number, the event and the JSON inside of each event with ids, in a stream of frames.
         self._events: list[tuple[int, Event, Gaps]] = []
@@ -67,7 +68,7 @@ class Template:
 
     def fill(self, seed: bytes, key: bytes, number: int = 0) -> tuple[Response, Reply]:
         """Return the answer with ids of a seed, and request ids of a match key and of its calls."""
-        if not self._slots:
+        if not self.has_ids:
             return self.response, self.reply.with_request_id(key, number)
         ids = make_ids(self._slots, seed)
         if not self._events:

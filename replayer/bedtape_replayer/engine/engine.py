@@ -360,7 +360,7 @@ class Engine:
             reply = build_response_reply(call, kept[1], key, occasion.number)
             source: Source = "rule" if kept[0] else "simulation"
             return Answer(call, reply, source, kept[0] or None, kept[1])
-        is_valid = call.findings.refusal is ACCEPTED and not session.responses
+        is_valid = call.findings.refusal is ACCEPTED and not has_responses
         check = partial(self._check, session) if self._checks.rules and not is_valid else None
         refuse = (
             partial(refuse_request, occasion, now, session.simulated, check)
@@ -385,7 +385,7 @@ class Engine:
                     answer = replace(
                         answer, conversation=Conversation(RuleScript(match.turns, seed), redaction)
                     )
-                if match.layer:
+                if match.layer and call.findings.text is None:
                     self._siblings.add(call)
                 if refuse is not None:
                     answer = simulate(layers, answer, occasion, now, session.simulated)

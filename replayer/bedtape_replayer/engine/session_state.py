@@ -26,7 +26,7 @@ from bedtape_replayer.overlay.simulation.state import SimulationState
 # Clients choose the names of sessions. Without a limit, a loop of new names would use all memory.
 _MOST = 10_000
 # The memory of a session without calls and layers, and of the position of a match key. Measured.
-_SESSION_BYTES, _POSITION_BYTES = 2_500, 160
+_SESSION_BYTES, _POSITION_BYTES = 3_000, 160
 # Unique in the process, because a new session with the name of a dropped session must not
 # get that session's calls.
 _GENERATIONS = count(1)

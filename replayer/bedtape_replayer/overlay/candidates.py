@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from bedtape_cassettes.format.patterns import SlowPattern
+from bedtape_cassettes.redaction.kinds import HintIndex
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.memo import Memo
 from bedtape_replayer.answering.memory import Memory
@@ -86,15 +87,31 @@ class CandidateFinder:
             tuple(fault for fault in faults if not fault.kind.replaces),
         )
         self._by_path: dict[tuple[str, str, str | None, str | None], _PathCandidates] = {}
+        # By the token of a group of siblings: the layers for its path, and the texts that are in
+        # the prompts of all its requests.
+        self._by_group: Memo[object, tuple[_PathCandidates, tuple[bytes, ...]]] = Memo(
+            _MEMO_BYTES, memory=self._memory
+        )
         self._token = object()  # of this finder, in what was found out about a request
 
     def __call__(self, call: Call) -> Candidates:
         """Returns every layer that matches the call, and few that do not match."""
         token, candidates = call.findings.candidates
         if token is not self._token:
-            candidates = self._find_by_path(call).select(call)
+            candidates = self._find(call).copy()
             call.findings.candidates = self._token, candidates
         return cast(Candidates, candidates)
+
+    def _find(self, call: Call) -> Candidates:
+        siblings, text = call.findings.siblings, call.findings.text
+        if siblings is None or text is None:
+            return self._find_by_path(call).select(call)
+        if (kept := self._by_group.get(siblings.token)) is None:
+            of_path = self._find_by_path(call)
+            kept = of_path, siblings.find_shared_texts(of_path.index)
+            self._by_group.keep(siblings.token, kept, sum(map(len, kept[1])))
+        of_path, shared = kept
+        return of_path.choose(siblings.find_texts(of_path.index, shared, text))
 
     def _find_by_path(self, call: Call) -> _PathCandidates:
         # Several operations may have one path, and some operations have the model in the body.
@@ -118,6 +135,7 @@ class CandidateFinder:
         for each in self._by_path.values():
             each.clear()
         self._by_path.clear()
+        self._by_group.clear()
 
 
 class _PathCandidates:
@@ -130,43 +148,32 @@ class _PathCandidates:
             *candidates.rules,
             *candidates.changing_faults,
         )
-        self._texts = {
-            text: text.decode() for layer in layers if (text := layer.when.literal) is not None
-        }
+        literals = [layer.when.literal for layer in layers]
+        self._texts = tuple(dict.fromkeys([text for text in literals if text is not None]))
+        self.index = HintIndex((text, [text.decode()]) for text in self._texts)
         # The layers by the texts that are in the body.
         self._by_texts: Memo[tuple[bytes, ...], Candidates] = Memo(_MEMO_BYTES, memory=memory)
-        # The texts that are in the prompts of all requests of a group of siblings, by its token.
-        self._by_group: Memo[object, tuple[bytes, ...]] = Memo(_MEMO_BYTES, memory=memory)
         self._pattern: re.Pattern[bytes] | None = None
         self._bodies = 0
 
     def select(self, call: Call) -> Candidates:
-        if not self._texts:
-            return self._all.copy()
-        if (text := call.findings.text) is not None and (
-            siblings := call.findings.siblings
-        ) is not None:
-            if (shared := self._by_group.get(siblings.token)) is None:
-                shared = siblings.find_shared_texts(self._texts)
-                self._by_group.keep(siblings.token, shared, sum(map(len, shared)))
-            return self._choose(siblings.find_texts(self._texts, shared, text)).copy()
-        if not call.is_literal:
-            return self._all.copy()
+        """Return the layers for a call, by the texts in its body."""
+        if not self._texts or not call.is_literal:
+            return self._all
         if self._pattern is None and len(self._texts) >= _MANY_TEXTS:
             self._bodies += 1
             if self._bodies == _MANY_BODIES:
                 self._pattern = any_of(self._texts)
         body = call.outline.data
         if self._pattern is not None and not self._pattern.search(body):
-            return self._choose(()).copy()
-        return self._choose(tuple([text for text in self._texts if text in body])).copy()
+            return self.choose(())
+        return self.choose(tuple([text for text in self._texts if text in body]))
 
     def clear(self) -> None:
         """Drop the kept results."""
         self._by_texts.clear()
-        self._by_group.clear()
 
-    def _choose(self, texts: tuple[bytes, ...]) -> Candidates:
+    def choose(self, texts: tuple[bytes, ...]) -> Candidates:
         """The layers without a text, and those with one of these texts."""
         chosen = self._by_texts.get(texts)
         if chosen is None:

@@ -109,7 +109,8 @@ class RuleAnswers:
             )
             template = template or _render(rule, position, content, call, seed, Reads())
             is_shared = template.is_shared
-            id_seed = derive_seed(seed, f"{rule.id}/{position}/{number}", key)
+            place = f"{rule.id}/{position}/{number}"
+            id_seed = derive_seed(seed, place, key) if template.has_ids else b""
             match = RuleMatch(rule.id, *template.fill(id_seed, key, number))
         if (
             is_fixed

@@ -52,7 +52,7 @@ class Layers:
         self._own = NOTHING
         self._all = shared
         self._any = bool(shared)
-        self._candidates = CandidateFinder(shared, self._counted)
+        self.candidates = CandidateFinder(shared, self._counted)
         self._made: dict[str, int] = {}
         self._counters: dict[str, Counter] = {}
         # The rules that acted on a call without using up an answer: the call was invalid, was
@@ -62,6 +62,7 @@ class Layers:
         self._seen: dict[bytes, int] = {}
         self._counts_keys = _varies(shared)
         self._rule_features = _merge_rules(shared)
+        self.simulates = bool(self._rule_features) or bool(shared.features)
 
     def __bool__(self) -> bool:
         return self._any
@@ -80,11 +81,6 @@ class Layers:
     def features(self) -> Features:
         """The simulated features of the service."""
         return self._all.features
-
-    @property
-    def simulates(self) -> bool:
-        """Whether the session or a rule simulates features of the service."""
-        return bool(self._rule_features) or bool(self._all.features)
 
     def features_of(self, layer: str | None) -> Features:
         """The simulated features for the answers of a rule, or those of the session."""
@@ -132,11 +128,12 @@ class Layers:
             overlay.ids or self.shared.ids,
             merge_features(self.shared.features, overlay.features),
         )
-        self._candidates.clear()
+        self.candidates.clear()
         self._any = bool(self._all)
-        self._candidates = CandidateFinder(self._all, self._counted)
+        self.candidates = CandidateFinder(self._all, self._counted)
         self._counts_keys = _varies(self._all)
         self._rule_features = _merge_rules(self._all)
+        self.simulates = bool(self._rule_features) or bool(self._all.features)
         kept = {
             layer.id for layer in self._all.layers if id(layer) in before
         }  # a new layer may have the name of a removed layer
@@ -179,7 +176,7 @@ class Layers:
 
     def clear_candidates(self) -> None:
         """Drop the kept candidates, which are found again when they are needed."""
-        self._candidates.clear()
+        self.candidates.clear()
 
     def release(self) -> None:
         """Subtract the layers from the counted memory. Nothing uses them after this."""
@@ -239,10 +236,6 @@ class Layers:
         layers: tuple[Rule | Fault, ...] = (*self._all.rules, *answering)
         return tuple(explain(layer, call, self._get_counter(layer.id)) for layer in layers)
 
-    def candidates(self, call: Call) -> Candidates:
-        """Finds the layers that may match a call, for the parameter `among` of methods below."""
-        return self._candidates(call)
-
     def count(self, call: Call, key: bytes) -> Occasion:
         """Counts the call with its match key, if answers vary between equal calls."""
         if not self._counts_keys:
@@ -261,7 +254,7 @@ class Layers:
     ) -> RuleMatch | None:
         """Returns the answer of the first fault that replaces it. Later faults count no call."""
         call = occasion.call
-        among = among or self._candidates(call)
+        among = among or self.candidates(call)
         for fault in among.answering_faults:
             if (context := self._make_context(fault, occasion, now, among)) is not None:
                 response = fault.kind.build_answer(call, context)
@@ -276,7 +269,7 @@ class Layers:
     ) -> list[AppliedFault]:
         """Returns the faults that apply to the answer, in order, and counts them."""
         applied = []
-        among = among or self._candidates(occasion.call)
+        among = among or self.candidates(occasion.call)
         for fault in among.changing_faults:
             if not fault.kind.affects(response):
                 continue
@@ -329,7 +322,7 @@ class Layers:
         """
         call = occasion.call
         counts_tokens = call.operation in TOKEN_COUNTS
-        among = among or self._candidates(call)
+        among = among or self.candidates(call)
         for rule in among.rules:
             if not among.matches(rule, call):
                 continue
@@ -343,10 +336,14 @@ class Layers:
                     counter.matched = matched
                 continue
             # before a function is called, because the model would not get the request
-            features, refused = self.features_of(rule.id), None
-            if refuse is not None and features and rule.may_answer(counter.fired, call):
-                is_valid = check is None or check(call) is None
-                refused = refuse(features, rule.family) if is_valid else None
+            refused = None
+            if (
+                refuse is not None
+                and (features := self.features_of(rule.id))
+                and rule.may_answer(counter.fired, call)
+                and (check is None or check(call) is None)
+            ):
+                refused = refuse(features, rule.family)
             try:
                 match = refused or answers.answer(rule, counter.fired, occasion, self._all.seed)
             except RenderError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -17,6 +17,25 @@ from bedtape_cassettes.model import JsonValue
 from bedtape_replayer.answering.call import Call
 
 _Check = Callable[[Call], bool]
+
+
+def _pass(_: Call) -> bool:
+    return True
+
+
+def _join(checks: Iterable[_Check]) -> _Check:
+    """Return one check that passes a call if all of these pass it."""
+    joined = tuple(checks)
+    if len(joined) < 2:
+        return joined[0] if joined else _pass
+
+    def pass_all(call: Call) -> bool:
+        for check in joined:  # noqa: SIM110 - a generator costs more than most checks
+            if not check(call):
+                return False
+        return True
+
+    return pass_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +54,8 @@ class When:
     that must not match.
 
     literal: a text that is in the body of every call that matches; None if there is no such text.
-    names_operations: whether an operation is a condition, also of an alternative.
+    names_operations: whether an operation is a condition, also of an alternative. concerns_calls:
+    whether there is a condition in which equal requests may differ.
     """
 
     operation: tuple[str, ...] = ()
@@ -66,9 +86,10 @@ class When:
 
     literal: bytes | None = field(init=False, repr=False, compare=False, default=None)
     names_operations: bool = field(init=False, repr=False, compare=False, default=False)
-    _target: tuple[_Check, ...] = field(init=False, repr=False, compare=False, default=())
-    _call: tuple[_Check, ...] = field(init=False, repr=False, compare=False, default=())
-    _content: tuple[_Check, ...] = field(init=False, repr=False, compare=False, default=())
+    concerns_calls: bool = field(init=False, repr=False, compare=False, default=False)
+    _target: _Check = field(init=False, repr=False, compare=False, default=_pass)
+    _call: _Check = field(init=False, repr=False, compare=False, default=_pass)
+    _content: _Check = field(init=False, repr=False, compare=False, default=_pass)
 
     def __post_init__(self) -> None:
         texts = (
@@ -85,9 +106,10 @@ class When:
             alternative.operation for alternative in self.any_of
         )
         object.__setattr__(self, "names_operations", names_operations)
-        object.__setattr__(self, "_target", tuple(self._build_target_checks()))
-        object.__setattr__(self, "_call", tuple(self._build_call_checks()))
-        object.__setattr__(self, "_content", tuple(self._build_content_checks()))
+        object.__setattr__(self, "_target", _join(self._build_target_checks()))
+        object.__setattr__(self, "_call", _join(self._build_call_checks()))
+        object.__setattr__(self, "_content", _join(self._build_content_checks()))
+        object.__setattr__(self, "concerns_calls", self._call is not _pass)
 
     def matches(self, call: Call) -> bool:
         """Returns whether the call meets every condition.
@@ -98,18 +120,18 @@ class When:
 
     def matches_target(self, call: Call) -> bool:
         """Returns whether operation and model match: the same for all calls of one path."""
-        return _pass_all(self._target, call)
+        return self._target(call)
 
     def matches_call(self, call: Call) -> bool:
         """Returns whether attempt, number, session, access key and headers match.
 
         Equal requests may differ in these.
         """
-        return _pass_all(self._call, call)
+        return self._call(call)
 
     def matches_content(self, call: Call) -> bool:
         """Returns whether the body matches. The result is the same for all equal requests."""
-        return _pass_all(self._content, call)
+        return self._content(call)
 
     def _build_target_checks(self) -> Iterator[_Check]:
         if operations := frozenset(self.operation):
@@ -118,13 +140,8 @@ class When:
             yield lambda call: _matches_model(model, call.model)
 
     @property
-    def concerns_calls(self) -> bool:
-        """Whether there is a condition in which equal requests may differ."""
-        return bool(self._call)
-
-    @property
     def _alternatives_concern_calls(self) -> bool:
-        return any(alternative._call for alternative in (*self.any_of, *self.none_of))
+        return any(alternative.concerns_calls for alternative in (*self.any_of, *self.none_of))
 
     def _build_alternative_checks(self) -> Iterator[_Check]:
         if any_of := self.any_of:
@@ -183,13 +200,6 @@ def parse_when(conditions: Mapping[str, Any]) -> When:
 
 def _keep(value: object) -> object:
     return value
-
-
-def _pass_all(checks: tuple[_Check, ...], call: Call) -> bool:
-    for check in checks:  # noqa: SIM110 - a generator costs more than most checks
-        if not check(call):
-            return False
-    return True
 
 
 # JSON always escapes quotes, backslashes and control characters. Some writers

@@ -371,7 +371,7 @@ class Http1Connection:
         date: bytes = b"",
     ) -> None:
         """Send a complete answer. The bytes equal those of `start`, `send` and `finish`."""
-        if not self._is_answering(stream):
+        if self._state != _State.ANSWERING or stream != self.stream:
             return
         self._start(status, headers, date)
         if self._chunked_answer:
@@ -387,7 +387,7 @@ class Http1Connection:
 
         The bytes equal those of `start`, one `send` for each piece, and `finish`.
         """
-        if not self._is_answering(stream):
+        if self._state != _State.ANSWERING or stream != self.stream:
             return
         self._start(reply.status, reply.headers, date)
         if self._line[0] != b"HEAD":

@@ -15,13 +15,17 @@ from typing import Any
 
 import pytest
 
-from bedtape_cassettes.model import Cassette
+from bedtape_cassettes.model import Body, Cassette
+from bedtape_replayer.answering.answer import Outcome
 from bedtape_replayer.answering.library import Library
+from bedtape_replayer.cli.call_log import render_json
 from bedtape_replayer.engine.checks import Checks
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.overlay.document import parse_overlay
 from bedtape_replayer.server.connection import Connection
+from bedtape_replayer.server.monitoring.metrics import Metrics
 from bedtape_replayer.server.server import Server
+from support.inference_apis import COUNTS, MESSAGES, name_case, record
 from support.recordings import converse, path, prompt, stream
 
 CALLS = 200
@@ -139,13 +143,13 @@ def _apply(rules: dict[str, Any]) -> Engine:
 @pytest.mark.parametrize(
     ("engine", "requests", "most"),
     [
-        pytest.param(_play("converse"), _repeat("converse"), 55, id="cassette"),
+        pytest.param(_play("converse"), _repeat("converse"), 54, id="cassette"),
         pytest.param(
-            _play("converse-stream"), _repeat("converse-stream"), 54, id="cassette, streamed"
+            _play("converse-stream"), _repeat("converse-stream"), 53, id="cassette, streamed"
         ),
         pytest.param(_play("converse"), _vary(), 78, id="cassette, new bodies"),
-        pytest.param(_apply(_RULES), _repeat("converse"), 68, id="rule"),
-        pytest.param(_apply(_RULES), _ask_anew(), 120, id="rule, new bodies"),
+        pytest.param(_apply(_RULES), _repeat("converse"), 61, id="rule"),
+        pytest.param(_apply(_RULES), _ask_anew(), 108, id="rule, new bodies"),
     ],
 )
 def test_functions_of_a_call(engine: Engine, requests: Iterator[bytes], most: int) -> None:
@@ -158,6 +162,41 @@ def test_functions_of_a_call(engine: Engine, requests: Iterator[bytes], most: in
     each = counts.total() / CALLS
     functions = "\n".join(f"{n / CALLS:5.2f} {name}" for name, n in counts.most_common())
     assert each <= most, f"expected at most {most} functions for a call, found {each}:\n{functions}"
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(each, id=name_case(each)) for each in (*MESSAGES, *COUNTS)]
+)
+def test_log_and_metrics_do_not_read_a_request_again(case: tuple[str, bool]) -> None:
+    """The history has freed by then what was read from the request."""
+    name, streamed = case
+    recording = record(name, stream=streamed)
+    engine = Engine(Library([Cassette("apis", (recording,))]))
+    server, metrics = Server(engine), Metrics(engine)
+
+    def observe(outcome: Outcome) -> None:
+        metrics.count(outcome)
+        render_json(outcome, wrong=False)
+
+    loop = asyncio.new_event_loop()
+    loop.close()
+    connection, transport = Connection(server, loop), _Transport()
+    connection.connection_made(transport)
+    asked = recording.request
+    assert isinstance(asked.body, Body)
+    lines = (
+        f"POST {asked.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(asked.body.data)}"
+    )
+    request = f"{lines}\r\n\r\n".encode() + asked.body.data
+    connection.data_received(request)
+    alone, observed = Counter[str](), Counter[str]()
+    _count(alone, lambda: connection.data_received(request))
+    server.observer = observe
+    connection.data_received(request)
+    _count(observed, lambda: connection.data_received(request))
+    assert {answer[:15] for answer in transport.written} == {b"HTTP/1.1 200 OK"}
+    more = {name for name in observed - alone if name.partition(".")[0] in ("Call", "Head")}
+    assert more <= {"Call.model"}, f"expected no reading of the request, found {sorted(more)}"
 
 
 def test_functions_of_an_event_at_the_recorded_pace() -> None:
