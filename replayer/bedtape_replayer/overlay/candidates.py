@@ -167,7 +167,7 @@ class _PathCandidates:
         body = call.outline.data
         if self._pattern is not None and not self._pattern.search(body):
             return self.choose(())
-        return self.choose(tuple([text for text in self._texts if text in body]))
+        return self.choose(tuple(self.index.find(body.decode(errors="surrogateescape"))))
 
     def clear(self) -> None:
         """Drop the kept results."""
