@@ -352,11 +352,12 @@ class Addon:
         live = flow.metadata.get("bedtape")
         if live is None or live.exchange is None:
             return
-        reading_on.end(flow.client_conn.id, live.exchange)
         if live.answer is not None:
             live.answer.end(error)
         else:
             self.capture.end(live.exchange, error)
+        # last, because a recorder that stops waits for answers that are read on
+        reading_on.end(flow.client_conn.id, live.exchange)
 
     def done(self) -> None:
         """Ends open exchanges as cut. mitmproxy calls this hook before the hooks of open flows."""

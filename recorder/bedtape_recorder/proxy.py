@@ -200,18 +200,32 @@ def _install_reading_on() -> None:
         stream.handle_protocol_error,
         handler.handle_connection,
     )
+    check_killed = stream.check_killed
+
+    def is_read_on(self: Any) -> bool:
+        """Whether the request is sent, so that its answer is read also if the client leaves."""
+        ended = (self.state_done, self.state_errored, self.state_uninitialized)
+        return bool(
+            reading_on.seconds
+            and self.server_state not in ended
+            and self.client_state == self.state_done
+        )
+
+    def check(self: Any, emit_error_hook: bool) -> Generator[Any, Any, bool]:
+        # A client that leaves during a hook would end the flow. `handle` gets this event too.
+        live: LiveFlow | None = _find_live(self.flow)
+        sent = live is not None and live.exchange is not None and is_read_on(self)
+        if sent and self.flow.error is None:
+            return False
+        killed: bool = yield from check_killed(self, emit_error_hook)
+        return killed
 
     def handle(self: Any, event: Any) -> Generator[Any, Any, None]:
         live: LiveFlow | None = _find_live(getattr(self, "flow", None))
         if live is None or live.exchange is None:
             yield from handle_protocol_error(self, event)
         elif isinstance(event, _events.RequestProtocolError):
-            waiting = self.server_state not in (
-                self.state_done,
-                self.state_errored,
-                self.state_uninitialized,
-            )
-            if reading_on.seconds and waiting and self.client_state == self.state_done:
+            if is_read_on(self):
                 live.client_gone = True
                 reading_on.gone.add(live.exchange)
                 # the answer is not sent to the client any more
@@ -244,6 +258,7 @@ def _install_reading_on() -> None:
 
     handle.bedtape = True  # type: ignore[attr-defined]
     stream.handle_protocol_error = handle
+    stream.check_killed = check
     handler.handle_connection = handle_until_read
 
 

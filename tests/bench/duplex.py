@@ -8,7 +8,7 @@ from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
-from measuring import Row, cpu
+from measuring import Row, cpu, require_200
 from servers import bedtape
 
 from bedtape_cassettes.format.eventstream import (
@@ -68,7 +68,8 @@ def _converse(port: int, events: bytes) -> None:
     """Sends the events, and reads the answer to its end."""
     with _open(port) as client:
         client.sendall(events)
-        received = b""
+        received = client.recv(1 << 20)
+        require_200(received)
         while not received.endswith(b"0\r\n\r\n"):
             received = received[-5:] + client.recv(1 << 20)
 
@@ -79,7 +80,7 @@ def _wait_for_turns(port: int) -> float:
     waits = []
     with _open(port) as client:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        client.recv(65536)
+        require_200(client.recv(65536))
         for _ in range(WAITS):
             began = time.perf_counter()
             client.sendall(event)

@@ -64,9 +64,14 @@ def latencies(
             while complete and not received.endswith(complete):
                 received += client.recv(65536)
             times.append(time.perf_counter() - began)
-            if not received.startswith(b"HTTP/1.1 200"):
-                raise RuntimeError(f"expected HTTP/1.1 200, found {received[:300]!r}")
+            require_200(received)
     return times
+
+
+def require_200(answer: bytes) -> None:
+    """Raises RuntimeError if an answer of HTTP/1.1 is not a 200, because a refusal costs less."""
+    if not answer.startswith(b"HTTP/1.1 200"):
+        raise RuntimeError(f"expected HTTP/1.1 200, found {answer[:300]!r}")
 
 
 @contextmanager
@@ -145,23 +150,38 @@ def script(bodies: list[bytes], *, vary: bool, letters: str = BLANKS, at: str = 
     )
 
 
-def wrk(url: str, pid: int, lua: Path, seconds: float = 1, connections: int = 16) -> Load:
-    """One thread of wrk, so many connections, on another core than the server."""
+def wrk(
+    url: str,
+    pid: int,
+    lua: Path,
+    seconds: float = 1,
+    connections: int = 16,
+    *,
+    may_fail: bool = False,
+) -> Load:
+    """One thread of wrk, so many connections, on another core than the server.
+
+    Raises RuntimeError if an answer is an error, unless `may_fail`.
+    """
     before = cpu(pid)
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "-s", str(lua), url]
     with pinned(pid, apart=True):
         said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return _load(
+    load = _load(
         said,
         r"(\d+) requests in",
         r"Requests/sec:\s+([\d.]+)",
         r"Non-2xx or 3xx responses: (\d+)",
         cpu(pid) - before,
     )
+    return load if may_fail else _require_success(load, url)
 
 
 def h2load(url: str, pid: int, body: Path, requests: int, connections: int) -> Load:
-    """One thread of h2load, one stream at a time on each connection."""
+    """One thread of h2load, one stream at a time on each connection.
+
+    Raises RuntimeError if an answer is an error.
+    """
     before = cpu(pid)
     sent = [f"-H{name}: {value}" for name, value in headers().items()]
     command = [
@@ -177,7 +197,14 @@ def h2load(url: str, pid: int, body: Path, requests: int, connections: int) -> L
     ]
     with pinned(pid, apart=connections > 1):
         said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return _load(said, r"(\d+) done", r"([\d.]+) req/s", r"(\d+) failed", cpu(pid) - before)
+    load = _load(said, r"(\d+) done", r"([\d.]+) req/s", r"(\d+) failed", cpu(pid) - before)
+    return _require_success(load, url)
+
+
+def _require_success(load: Load, url: str) -> Load:
+    if load.failed:
+        raise RuntimeError(f"expected answers of {url}, found {load.failed} errors")
+    return load
 
 
 def _load(said: str, count: str, rate: str, failed: str, used: float) -> Load:

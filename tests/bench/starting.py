@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 import material
-from measuring import Row, interleaved, timed
+from measuring import Row, interleaved, require_200, timed
 from servers import bedtape
 
+from bedtape_cassettes.model import Interaction
 from bedtape_cassettes.storage import store
 from bedtape_replayer import Replayer
 
@@ -25,7 +26,7 @@ def measure(work: Path) -> list[Row]:
     material.write_tape(packed, suite)
     store.read([folder], cache=cache)
     return [
-        *_starting(folder, cache, packed),
+        *_starting(folder, cache, packed, suite[0].interactions[0]),
         *_loading(folder, cache, packed),
         *_checking(folder, work),
     ]
@@ -35,24 +36,27 @@ def _python(code: str) -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def _first_answer(*arguments: str, cache: str = "") -> None:
+def _first_answer(asked: Interaction, *arguments: str, cache: str = "") -> None:
     os.environ["BEDTAPE_CACHE_DIR"] = cache
+    request = material.on_the_wire(asked.request.body.data, asked.request.path)
     with (
         bedtape(*arguments) as server,
         socket.create_connection(("127.0.0.1", server.port)) as client,
     ):
-        client.sendall(b"GET /foundation-models HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert client.recv(65536).startswith(b"HTTP/1.1 ")
+        client.sendall(request)
+        require_200(client.recv(65536))
 
 
-def _starting(folder: Path, cache: Path, packed: Path) -> list[Row]:
+def _starting(folder: Path, cache: Path, packed: Path, asked: Interaction) -> list[Row]:
+    samples = store.read([store.samples()])
+    sampled = next(c.interactions[0] for c in samples if c.name == "hello")
     works = {
         "python": lambda: _python("pass"),
         "import": lambda: _python("import bedtape_replayer"),
         "use": lambda: _python("from bedtape_replayer import Replayer"),
-        "samples": lambda: _first_answer(str(store.samples())),
-        "cached": lambda: _first_answer(str(folder), cache=str(cache)),
-        "packed": lambda: _first_answer(str(packed)),
+        "samples": lambda: _first_answer(sampled, str(store.samples())),
+        "cached": lambda: _first_answer(asked, str(folder), cache=str(cache)),
+        "packed": lambda: _first_answer(asked, str(packed)),
     }
     times = interleaved(5, works)
     os.environ["BEDTAPE_CACHE_DIR"] = ""

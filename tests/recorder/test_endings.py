@@ -5,6 +5,7 @@ The recording can be replayed.
 
 import http.client
 import json
+import subprocess
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -21,7 +22,7 @@ from bedtape_replayer import Replayer
 from support import WAIT
 from support.commands import run
 from support.recorder import Running
-from support.recordings import MODEL, answer, path, prompt, stream
+from support.recordings import MODEL, answer, path, prompt, stream, text_of
 from support.upstream import Answer, Upstream, frames_of
 
 Start = Callable[..., Running]
@@ -97,26 +98,59 @@ def test_a_client_that_stops_early_leaves_a_whole_recording(
         assert len(_read(bedrock.url)[0]) == len(FRAMES)
 
 
-def test_a_client_that_gives_up_before_the_answer_leaves_a_whole_recording(
+def test_clients_that_give_up_before_the_answer_leave_whole_recordings(
     upstream: Upstream, start: Start
 ) -> None:
-    upstream.add(
-        Answer(
-            path(), prompt("a"), frames=(json.dumps(answer("late")).encode(),), stall_before=True
-        )
-    )
+    texts = [f"late {number}" for number in range(20)]
+    for text in texts:
+        frames = (json.dumps(answer(text)).encode(),)
+        upstream.add(Answer(path(), prompt(text), frames=frames, stall_before=True))
     running = start()
     url = urlsplit(running.url)
-    client = http.client.HTTPConnection(str(url.hostname), url.port)
-    client.request("POST", f"{url.path}{path()}", prompt("a"), {"Content-Type": "application/json"})
-    upstream.wait_for(lambda: len(upstream.sent) == 1)
-    client.close()
-    upstream.resume()
-    upstream.wait_for(lambda: upstream.sent[0].end == "whole")
-    assert "recorded 1 interaction" in running.stop()
-    body = _only(running.to).response.body
-    assert isinstance(body, Body)
-    assert b"late" in body.data
+    clients = [http.client.HTTPConnection(str(url.hostname), url.port) for _ in texts]
+    for client, text in zip(clients, texts, strict=True):
+        headers = {"Content-Type": "application/json"}
+        client.request("POST", f"{url.path}{path()}", prompt(text), headers)
+    upstream.wait_for(lambda: len(upstream.sent) == len(texts))
+    for client in clients:
+        upstream.resume()
+        client.close()
+    upstream.wait_for(lambda: all(sent.end == "whole" for sent in upstream.sent))
+    assert f"recorded {len(texts)} interactions" in running.stop()
+    interactions = store.read([running.to])[0].interactions
+    assert not any(interaction.partial for interaction in interactions)
+    bodies = [each.response.body for each in interactions if isinstance(each.response.body, Body)]
+    assert sorted(text_of(body.data) for body in bodies) == sorted(texts)
+
+
+_CLIENT_LEAVES_DURING_A_HOOK = """
+from types import SimpleNamespace
+
+from bedtape_recorder.proxy import install_changes, reading_on
+from mitmproxy.proxy.layers import http
+from mitmproxy.test import tflow
+
+install_changes()
+stream = object.__new__(http.HttpStream)
+stream.stream_id, stream.context = 1, SimpleNamespace(client=None)
+stream.client_state, stream.server_state = stream.state_done, stream.state_wait_for_response_headers
+left = object.__new__(http.RequestProtocolError)  # mitmproxy's versions differ in its members
+left.message = "Client disconnected."
+stream._paused_event_queue = [left]
+for seconds in (60, 0):
+    stream.flow = tflow.tflow(resp=True)
+    stream.flow.metadata["bedtape"] = SimpleNamespace(exchange=1)
+    reading_on.seconds = seconds
+    print(any(isinstance(each, http.HttpErrorHook) for each in stream.check_killed(True)))
+"""
+
+
+def test_a_client_that_leaves_during_a_hook_does_not_end_an_answer_that_is_read_on(
+    recorder: Path,
+) -> None:
+    command = [recorder / "python", "-c", _CLIENT_LEAVES_DURING_A_HOOK]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]
 
 
 @pytest.mark.parametrize(

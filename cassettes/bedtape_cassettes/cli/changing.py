@@ -16,13 +16,22 @@ from typing import Annotated
 import typer
 
 from bedtape_cassettes.cli.errors import exit_on_error, report
-from bedtape_cassettes.cli.options import CASSETTES, AsJson, DryRun, Folder, Names, Selectors
+from bedtape_cassettes.cli.options import (
+    CASSETTES,
+    AsJson,
+    DryRun,
+    Folder,
+    Names,
+    OfClient,
+    Selectors,
+)
 from bedtape_cassettes.cli.output import load, print_json, print_lines, progress
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.model import Interaction, Suite
 from bedtape_cassettes.storage import undo as undoing
 from bedtape_cassettes.storage.commit import commit, list_changed, lock
 from bedtape_cassettes.suites import bulk, preview
+from bedtape_cassettes.suites.assign import OTHER_CALLS
 from bedtape_cassettes.suites.selector import Picked, find_duplicates, pick
 from bedtape_cassettes.suites.timing import Retiming
 from bedtape_cassettes.suites.timing import retime as retime_interaction
@@ -307,6 +316,7 @@ def _parse_retiming(scale: float | None, cap: int | None, *, zero: bool) -> Reti
 def trim(
     selectors: Selectors,
     events: Annotated[int, typer.Option("--events", metavar="N", help="Number of events to keep.")],
+    of_client: OfClient = False,
     folder: Folder = CASSETTES,
     dry_run: DryRun = False,
     as_json: AsJson = False,
@@ -314,13 +324,19 @@ def trim(
     """Keep the first N events of streams. The stream then ends without its final events.
 
     \b
-    Example:
+    Examples:
       bedtape cassette trim weather:2 --events 5
+      bedtape cassette trim sonic:1 --events 4 --request
     """
     alter = _on_selected(
-        selectors, lambda suite, p: change_each(suite, p, lambda one: bulk.trim(one, events))
+        selectors,
+        lambda suite, p: change_each(
+            suite, p, lambda one: bulk.trim(one, events, of_client=of_client)
+        ),
     )
     change(folder, alter, dry_run=dry_run, as_json=as_json)
+    if of_client:
+        report(OTHER_CALLS)
 
 
 def renumber(

@@ -18,14 +18,14 @@ import typer
 
 from bedtape_cassettes.cli.changing import change, change_each
 from bedtape_cassettes.cli.errors import exit_on_error, report
-from bedtape_cassettes.cli.options import CASSETTES, AsJson, DryRun, Folder
+from bedtape_cassettes.cli.options import CASSETTES, AsJson, DryRun, Folder, OfClient
 from bedtape_cassettes.cli.output import load
 from bedtape_cassettes.cli.processes import edit_text
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.model import Interaction, Suite
 from bedtape_cassettes.storage.commit import BACKUPS, open_backups
 from bedtape_cassettes.suites import bulk, edit_buffer, events, substitute
-from bedtape_cassettes.suites.assign import EditResult, assign, parse_assignments
+from bedtape_cassettes.suites.assign import OTHER_CALLS, EditResult, assign, parse_assignments
 from bedtape_cassettes.suites.selector import Picked, pick
 from bedtape_cassettes.suites.texts import SIDES, Side
 from bedtape_cassettes.text import escape_controls
@@ -130,6 +130,7 @@ def insert(
             metavar="EVENT", help="TYPE=JSON, or JSON for InvokeModel's chunks and SSE."
         ),
     ],
+    of_client: OfClient = False,
     folder: Folder = CASSETTES,
     dry_run: DryRun = False,
     as_json: AsJson = False,
@@ -143,10 +144,12 @@ def insert(
     Examples:
       bedtape cassette insert chat:1 3 'messageStop={"stopReason": "max_tokens"}'
       bedtape cassette insert chat:1 5 'throttlingException={"message": "Too many tokens"}'
+      bedtape cassette insert sonic:1 0 --request '{"event": {"sessionStart": {}}}'
     """
+    notes = (OTHER_CALLS,) if of_client else ()
     _change_each(
         selector,
-        lambda i: EditResult(events.insert(i, number, event)),
+        lambda i: EditResult(events.insert(i, number, event, of_client=of_client), notes),
         folder,
         dry_run=dry_run,
         as_json=as_json,

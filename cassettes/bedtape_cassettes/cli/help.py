@@ -105,5 +105,28 @@ class SectionedGroup(TyperGroup):
         return super().resolve_command(ctx, args)
 
     def nearest(self, word: str) -> Iterable[str]:
-        """Returns the commands with a similar name."""
-        return get_close_matches(word, self.commands, 1)
+        """Returns the commands with the same meaning as the word, or else with a similar name."""
+        same = _SYNONYMS.get(word)
+        return [same] if same in self.commands else get_close_matches(word, self.commands, 1)
+
+
+# Names that other tools give to commands of `bedtape cassette`.
+_SYNONYMS = {
+    "list": "ls",
+    "dir": "ls",
+    "cat": "show",
+    "view": "show",
+    "search": "grep",
+    "find": "grep",
+    "rm": "drop",
+    "remove": "drop",
+    "delete": "drop",
+    "mv": "move",
+    "cp": "copy",
+    "sed": "replace",
+    "lint": "check",
+    "validate": "check",
+    "verify": "check",
+    "revert": "undo",
+    "restore": "undo",
+}

@@ -300,10 +300,15 @@ def _to_json(report: _Report) -> dict[str, object]:
 
 
 def _report(reports: list[_Report]) -> None:
-    """Prints what a user has to read of each file, and a summary by host."""
+    """Prints what a user has to read of each file, equal lines once, and a summary by host."""
+    paths_by_line: dict[str, list[Path]] = {}
     for report in reports:
         for line in report.lines:
-            typer.echo(line)
+            paths_by_line.setdefault(line.removeprefix(str(report.path)), []).append(report.path)
+    for line, paths in paths_by_line.items():
+        others = len(set(paths)) - 1
+        more = f" and {format_count(others, 'other file')}" if others else ""
+        typer.echo(f"{paths[0]}{more}{line}")
     results = [(report.path, report.result) for report in reports if report.result is not None]
     for verb, counters in (
         ("imported", [result.taken for _, result in results]),

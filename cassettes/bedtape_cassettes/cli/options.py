@@ -34,6 +34,9 @@ Folder = Annotated[
     Path, typer.Option("--in", metavar="DIR", help="Folder of cassettes, or a .tape file.")
 ]
 AsJson = Annotated[bool, typer.Option("--json/--no-json", help="Print JSON.")]
+OfClient = Annotated[
+    bool, typer.Option("--request/--answer", help="Change the events of a conversation's client.")
+]
 DryRun = Annotated[
     bool, typer.Option("--dry-run/--no-dry-run", help="Show what would change, and change nothing.")
 ]

@@ -89,7 +89,10 @@ def _describe_content(documents: list[Any], detected: str | None) -> str:
     if not isinstance(first, dict):
         return render_value(first)
     if first.keys() == {"status", "headers", "body_b64"}:
-        fix = "record with bedtape record in place of it"
+        fix = (
+            "run your program with `bedtape record --upstream URL`, where URL is that of"
+            " `microburst --replay FOLDER`"
+        )
         return f"a recording of microburst, which holds a digest in place of the request; {fix}"
     if "bedtape" in first or "bedtape-overlay" in first:
         return "a file of bedtape's own, which needs no import"

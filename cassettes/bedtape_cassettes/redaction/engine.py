@@ -18,7 +18,8 @@ from urllib.parse import quote, unquote, unquote_to_bytes
 
 from bedtape_cassettes.format.json_values import Place, is_within, parse_path
 from bedtape_cassettes.format.patterns import find_spans
-from bedtape_cassettes.redaction.kinds import LONG, PLACEHOLDER, REDACTED, HintIndex, SecretKind
+from bedtape_cassettes.redaction.hints import HintIndex
+from bedtape_cassettes.redaction.kinds import LONG, PLACEHOLDER, REDACTED, SecretKind
 from bedtape_cassettes.redaction.leaves import (
     Edit,
     Leaf,

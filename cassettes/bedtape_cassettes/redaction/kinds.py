@@ -7,11 +7,8 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Generic, TypeVar
 
 from bedtape_cassettes.text import SPACES
-
-_T = TypeVar("_T")
 
 REDACTED = "REDACTED"
 ACCOUNT = "123456789012"  # the account of AWS's documentation
@@ -66,47 +63,6 @@ class SecretKind:
     personal: bool = False
     short: bool = False
     outlines: tuple[bytes, ...] = ()
-
-
-# Characters that prose seldom contains, the rarest first.
-_RARE = "_@%=+(/:0123456789-.zxjqkvw"
-
-
-class HintIndex(Generic[_T]):
-    """Returns the values of which a text contains a hint.
-
-    Hints with the same rare character are searched for only if the text contains that character,
-    because nearly all texts contain few of these characters. rows: each value with its hints. The
-    hint "" is in each text.
-    """
-
-    def __init__(self, rows: Iterable[tuple[_T, Iterable[str]]]) -> None:
-        self._values: list[_T] = []
-        self._groups: dict[str, list[tuple[str, int]]] = {}
-        for number, (value, hints) in enumerate(rows):
-            self._values.append(value)
-            for hint in hints:
-                rare = next((character for character in _RARE if character in hint), hint[:1])
-                self._groups.setdefault(rare, []).append((hint, number))
-
-    def find(self, text: str) -> list[_T]:
-        """Returns each value once, in the order of the rows."""
-        numbers = set[int]()
-        for rare, hints in self._groups.items():
-            if rare in text:
-                for hint, number in hints:
-                    if hint in text:
-                        numbers.add(number)
-        return [*map(self._values.__getitem__, sorted(numbers))]
-
-    def has(self, text: str) -> bool:
-        """Returns whether the text contains a hint."""
-        for rare, hints in self._groups.items():
-            if rare in text:
-                for hint, _ in hints:
-                    if hint in text:
-                        return True
-        return False
 
 
 # Where a secret may begin. In JSON and in URLs, a letter or digit may be the

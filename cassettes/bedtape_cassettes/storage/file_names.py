@@ -26,6 +26,11 @@ def order_of(name: str) -> tuple[int, str]:
     return (int(number[0]) if number else 0, name)
 
 
+def is_own_name(name: str) -> bool:
+    """Whether bedtape may have given a file this name: number, operation, digits of a digest."""
+    return _NAMED_BY_US.fullmatch(name) is not None
+
+
 def name_file(number: int | str, interaction: Interaction) -> str:
     """Returns `0002-converse-stream-91be03d7.yaml`: number, operation, start of the match key."""
     name = re.sub("[^a-z-]", "", kebab(interaction.operation or interaction.request.method))

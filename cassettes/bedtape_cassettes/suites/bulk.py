@@ -12,10 +12,11 @@ from dataclasses import replace
 
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.families.reading import prompt_of
-from bedtape_cassettes.model import Cassette, Events, Interaction, Suite
+from bedtape_cassettes.model import Cassette, Interaction, Suite
 from bedtape_cassettes.names import cassette_name, check_name
 from bedtape_cassettes.operations import kebab
 from bedtape_cassettes.storage.file_names import name_file, number_files, order_of
+from bedtape_cassettes.suites.events import find_stream, replace_stream
 from bedtape_cassettes.suites.selector import Picked, find_cassettes
 
 # -- one by one ------------------------------------------------------------------------------------
@@ -42,20 +43,17 @@ def change_each(
     )
 
 
-def trim(interaction: Interaction, events: int) -> Interaction:
-    """Keeps the first `events` events. Raises CassetteError for a whole body, or fewer than 1."""
-    body = interaction.response.body
+def trim(interaction: Interaction, events: int, *, of_client: bool = False) -> Interaction:
+    """Keeps the first `events` events of the answer, or of the client of a conversation.
+
+    Raises CassetteError without such events, or for fewer than 1.
+    """
     if events < 1:
         raise CassetteError(
             f"--events: expected a number above 0, found {events}; a stream has at least one event"
         )
-    if not isinstance(body, Events):
-        raise CassetteError(
-            f"{interaction.file}: expected a stream to trim, found a whole body; add is=stream to"
-            " select"
-        )
-    cut = Events.of(body.events[:events], padded=body.padded)
-    return replace(interaction, response=replace(interaction.response, body=cut))
+    body = find_stream(interaction, of_client=of_client)
+    return replace_stream(interaction, body, body.events[:events], of_client=of_client)
 
 
 # -- fewer -----------------------------------------------------------------------------------------

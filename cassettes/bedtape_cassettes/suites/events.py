@@ -93,27 +93,46 @@ def _remove(body: Body | Events, path: str, file: str) -> Body | Events:
     return write_values(body, changed)
 
 
-def insert(interaction: Interaction, number: int, text: str) -> Interaction:
+def find_stream(interaction: Interaction, *, of_client: bool) -> Events:
+    """Returns the events of the answer, or of the client. Raises CassetteError if it has none."""
+    body = interaction.request.events if of_client else interaction.response.body
+    if not isinstance(body, Events):
+        missing = (
+            "a conversation, found a request without events"
+            if of_client
+            else "a stream, found a whole body; add is=stream to select"
+        )
+        raise CassetteError(f"{interaction.file}: expected {missing}")
+    return body
+
+
+def replace_stream(
+    interaction: Interaction, body: Events, events: Sequence[Event], *, of_client: bool
+) -> Interaction:
+    """Returns the interaction with these events in place of the `body` of `find_stream`."""
+    made = Events.of([*events], padded=body.padded)
+    if of_client:
+        return with_request(interaction, replace(interaction.request, events=made))
+    return replace(interaction, response=replace(interaction.response, body=made))
+
+
+def insert(
+    interaction: Interaction, number: int, text: str, *, of_client: bool = False
+) -> Interaction:
     """Inserts an event before the event with the number, from 0; the number of events appends one.
 
     text: `TYPE=JSON` for a frame of that event type, or JSON for an event of the kind of its
-    neighbour. The event has the time of the event that it precedes. Raises CassetteError.
+    neighbour. The event has the time of the event that it precedes. of_client: into the events of
+    a conversation's client. Raises CassetteError.
     """
-    body, file = interaction.response.body, interaction.file
-    if not isinstance(body, Events):
-        raise CassetteError(
-            f"{file}: expected a stream, found a whole body; add is=stream to select"
-        )
+    body, file = find_stream(interaction, of_client=of_client), interaction.file
     events = list(body.events)
     if not 0 <= number <= len(events):
         raise CassetteError(
             f"{file}: expected a number of 0 to {len(events)}, found {number}; change the number"
         )
     events.insert(number, _build_event(text, events[min(number, len(events) - 1)], file))
-    return replace(
-        interaction,
-        response=replace(interaction.response, body=Events.of(events, padded=body.padded)),
-    )
+    return replace_stream(interaction, body, events, of_client=of_client)
 
 
 def _build_event(text: str, neighbour: Event, file: str) -> Event:

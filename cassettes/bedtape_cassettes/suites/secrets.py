@@ -24,14 +24,10 @@ from bedtape_cassettes.redaction.engine import (
     find_words,
     replace_all,
 )
-from bedtape_cassettes.redaction.kinds import (
-    ACCESS_KEY,
-    PLACEHOLDER,
-    REDACTED,
-    SECRET_HEADER,
-    HintIndex,
-)
+from bedtape_cassettes.redaction.hints import HintIndex
+from bedtape_cassettes.redaction.kinds import ACCESS_KEY, PLACEHOLDER, REDACTED, SECRET_HEADER
 from bedtape_cassettes.redaction.walk import rewrite
+from bedtape_cassettes.storage.file_names import is_own_name
 from bedtape_cassettes.suites import bulk
 from bedtape_cassettes.suites.members import with_length
 from bedtape_cassettes.suites.selector import Picked, list_numbers
@@ -164,14 +160,15 @@ def _scan_interaction(
         return replace_all(name, search, lambda _: REDACTED)
 
     def write(find: Find, where: str) -> str:
-        names = hide(cassette), number, hide(interaction.file)
-        findings.append(ScanResult(*names, where, find.kind, _mask(find.value), find.how))
+        shown = hide(cassette), number, hide(interaction.file)
+        findings.append(ScanResult(*shown, where, find.kind, _mask(find.value), find.how))
         return REDACTED
 
-    for name, where in zip(
-        (cassette, interaction.file.rpartition("/")[2]), NAME_PLACES, strict=True
-    ):
-        replace_all(name, search, partial(write, where=where))
+    names = (cassette, interaction.file.rpartition("/")[2])
+    for name, where in zip(names, NAME_PLACES, strict=True):
+        # a name that bedtape gave matches a pattern of the user, but no kind of secret
+        if not (search.is_hinted and is_own_name(name)):
+            replace_all(name, search, partial(write, where=where))
     rewrite(interaction, search, write)
     return findings
 

@@ -98,6 +98,8 @@ CHANGES = [
     (["redact", "sonic", "--path", "event.toolResult.content"], "REDACTED-path-1"),
     (["accept"], "Answer at length."),
     (["retime", "sonic", "--zero"], "Answer briefly."),
+    (["trim", "sonic", "--events", "4", "--request"], "Answer briefly.\n"),
+    (["insert", "sonic", "4", "--request", '{"event": {"textInput": {"content": "Hi"}}}'], "Hi"),
 ]
 
 

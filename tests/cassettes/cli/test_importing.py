@@ -174,6 +174,17 @@ def test_what_cannot_be_taken_is_named_and_the_rest_imported(
     bedtape("import", "bad.yaml", "--to", "other", code=1)
 
 
+def test_the_same_reason_of_many_files_is_one_line(bedtape: Bedtape, tmp_path: Path) -> None:
+    (tmp_path / "recorded").mkdir()
+    for name in "abc":
+        file = tmp_path / "recorded" / f"{name}.json"
+        file.write_text('{"status": 200, "headers": {}, "body_b64": "e30="}')
+    lines = bedtape("import", "recorded", code=1)[0].splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("recorded/a.json and 2 other files: not imported: ")
+    assert lines[0].endswith("where URL is that of `microburst --replay FOLDER`")
+
+
 def test_other_traffic_is_named_and_no_failure(bedtape: Bedtape, tmp_path: Path) -> None:
     foreign = entry(2, host="https://example.com") | {}
     foreign["request"]["uri"] = "https://example.com/v1/rerank"

@@ -63,6 +63,8 @@ def test_the_version() -> None:
         (["reply"], "expected a command, found reply; did you mean bedtape replay?"),
         (["ls", "weather"], "expected a command, found ls; did you mean bedtape cassette ls?"),
         (["check"], "did you mean bedtape overlay check or bedtape cassette check?"),
+        (["cassette", "list"], "expected a command, found list; did you mean bedtape cassette ls?"),
+        (["cassette", "rm"], "did you mean bedtape cassette drop?"),
         (["cassette", "shw"], "expected a command, found shw; did you mean bedtape cassette show?"),
         (["xyzzy"], "expected a command, found xyzzy; bedtape --help lists them"),
     ],

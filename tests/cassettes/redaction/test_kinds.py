@@ -24,13 +24,8 @@ from bedtape_cassettes.redaction.engine import (
     find_words,
     replace_all,
 )
-from bedtape_cassettes.redaction.kinds import (
-    ACCESS_KEY,
-    ACCOUNT,
-    REDACTED,
-    HintIndex,
-    is_secret_header,
-)
+from bedtape_cassettes.redaction.hints import HintIndex
+from bedtape_cassettes.redaction.kinds import ACCESS_KEY, ACCOUNT, REDACTED, is_secret_header
 from bedtape_cassettes.redaction.scrub import Redaction, scrub
 from bedtape_cassettes.redaction.walk import Finding, scan, scrub_interaction
 from bedtape_cassettes.storage import store
@@ -542,3 +537,4 @@ def test_an_index_of_hints_returns_what_a_search_for_each_hint_returns(
 ) -> None:
     expected = [value for value, hints in rows if any(hint in text for hint in hints)]
     assert HintIndex(rows).find(text) == expected
+    assert HintIndex(rows).has(text) == bool(expected)

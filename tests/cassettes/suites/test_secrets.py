@@ -139,6 +139,29 @@ def test_what_is_planted_is_listed_where_it_is() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [
+        ("0001-converse-aa45255f.yaml", []),
+        ("0003.1-converse-stream-12345678.yaml", []),
+        (f"0001-{EMAIL}.yaml", ["email"]),
+        ("0001-converse-AKIA0123456789ABCDEF.yaml", ["access-key-id"]),
+    ],
+)
+def test_names_of_files_are_searched(name: str, kinds: list[str]) -> None:
+    one = replace(converse("q", "a"), file=f"a/{name}")
+    listed = found((Cassette("a", (one,)),))
+    assert [(f.kind, f.where) for f in listed] == [(kind, "the file's name") for kind in kinds]
+
+
+def test_a_pattern_is_searched_for_in_the_names_that_bedtape_gives() -> None:
+    suite = (Cassette("a", (replace(converse("q", "a"), file="a/0001-converse-aa45255f.yaml"),)),)
+    search = Search(looks=(find_pattern(re.compile("^0001-(converse)")),))
+    assert [f.shown for f in secrets.scan(suite, pick(suite, ["*"]), search)] == [
+        "co… (8 characters)"
+    ]
+
+
 def test_nothing_is_shown_whole() -> None:
     assert not any(IBAN[8:] in f.shown or EMAIL in f.shown for f in found(PLANTED))
 
