@@ -26,8 +26,8 @@ _TRUST = (
 class TlsLayer(asyncio.Transport, asyncio.Protocol):
     """The protocol of a socket's transport, and the transport of a `Connection`.
 
-    complain: is called with the reason if a handshake fails, or the client refuses the certificate or
-    leaves during the handshake.
+    complain: is called with the reason if a handshake fails, or if the client refuses the
+    certificate or leaves during the handshake.
     """
 
     def __init__(

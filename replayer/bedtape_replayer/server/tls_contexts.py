@@ -62,9 +62,9 @@ class Certificates:
         """Use a certificate of the client's name alone: a host of Bedrock, localhost, or a name
         below localhost, which no wildcard covers.
 
-        AWS's CRT for Java refuses each certificate with an IP address, because AWS-LC cannot compare
-        IP addresses with the name constraints of the authority. So the certificate of localhost
-        contains none.
+        AWS's CRT for Java refuses each certificate with an IP address, because AWS-LC cannot
+        compare IP addresses with the name constraints of the authority. So the certificate of
+        localhost contains none.
 
         Returns the alert for a certificate that cannot be issued.
         """

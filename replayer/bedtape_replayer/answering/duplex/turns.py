@@ -69,6 +69,24 @@ class Script(Protocol):
         """Return what follows the end of the input. Raises OutOfTurn."""
 
 
+class Listener:
+    """The script of a conversation that another server holds. Nothing follows an event."""
+
+    file = ""
+    began = False
+    complete = True
+    last: Step | None = None
+
+    def receive(self, event: InputEvent) -> list[OutputFrame]:  # noqa: ARG002 - as every script
+        return []
+
+    def interrupt(self) -> list[OutputFrame]:
+        return []
+
+    def end(self) -> list[OutputFrame]:
+        return []
+
+
 # -- recordings ------------------------------------------------------------------------------------
 
 
