@@ -65,7 +65,8 @@ class Talk:
         )
         if conversation.passed_on and self._continuation is None:
             self._continue()
-        self.player.go_on(changed=changed)
+        if changed or conversation.has_steps:
+            self.player.go_on(changed=changed)
 
     def _pass_on(self, data: bytes) -> None:
         """Send bytes to the server that holds the conversation, or keep them until it does."""

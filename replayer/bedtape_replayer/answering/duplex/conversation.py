@@ -73,6 +73,11 @@ class Conversation:
         self._end = self._faults.end
 
     @property
+    def has_steps(self) -> bool:
+        """Whether there are steps to play now, so that `play` does not yield `Await`."""
+        return bool(self._outputs or self._ended or self._end or self._last or self.script.last)
+
+    @property
     def complete(self) -> bool:
         """Whether the conversation was played to its end: all events of both sides."""
         ended = self._last is not None if self.passed_on else self.script.complete
@@ -95,10 +100,12 @@ class Conversation:
                     if speaks and not interrupted and _is_interruption(each):
                         interrupted = True
                         self._interrupt()
-                    self._add(self._advance(each))
-                self._end = self._faults.end
-                if self._end is not None:
-                    return interrupted
+                    if outputs := self._advance(each):
+                        self._add(outputs)
+                if self._faults.active:
+                    self._end = self._faults.end
+                    if self._end is not None:
+                        return interrupted
         except FrameError as error:
             self._refuse(f"expected frames of an event stream, found bytes that are none: {error}")
         except OutOfTurn as error:
@@ -132,6 +139,8 @@ class Conversation:
 
     def _change(self, event: InputEvent | None) -> list[InputEvent]:
         """Return what the model gets in place of an event. event: `None` for the end."""
+        if not self._faults.active:
+            return [] if event is None else [event]
         events, seconds = self._faults.receive(event)
         self._delay += seconds
         return events

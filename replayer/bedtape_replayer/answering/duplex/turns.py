@@ -301,9 +301,10 @@ class Cue:
     def matches(self, event: InputEvent) -> bool:
         if self.event is None and (event.name != "contentEnd" or event.role == "SYSTEM"):
             return False
-        wanted = ((self.event, event.name), (self.type, event.type), (self.role, event.role))
         return (
-            all(value in (None, other) for value, other in wanted)
+            self.event in (None, event.name)
+            and self.type in (None, event.type)
+            and self.role in (None, event.role)
             and (self.text_contains or "") in event.text
         )
 
