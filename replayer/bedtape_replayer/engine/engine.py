@@ -20,7 +20,7 @@ from bedtape_replayer.answering.answer import MISS, OVERLAY, Answer, Outcome, Pr
 from bedtape_replayer.answering.binding import ECHOED, bind, echo_session
 from bedtape_replayer.answering.call import Call, Findings, RequestParts
 from bedtape_replayer.answering.duplex.conversation import Conversation
-from bedtape_replayer.answering.duplex.turns import Listener, RecordedScript, RuleScript
+from bedtape_replayer.answering.duplex.turns import RecordedScript, RuleScript, SilentScript
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.answering.match import Index, IndexedRecording
@@ -263,7 +263,7 @@ class Engine:
         if call.operation not in DUPLEX or call.body:
             return answer
         # It describes what the client sends. The other server answers.
-        listener = Conversation(Listener(), index.rules.redaction)
+        listener = Conversation(SilentScript(), index.rules.redaction)
         return replace(answer, conversation=listener)
 
     def _answer_duplex(self, session: SessionState, call: Call, index: Index, key: bytes) -> Answer:

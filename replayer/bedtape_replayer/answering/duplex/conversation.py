@@ -16,10 +16,10 @@ from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
 from bedtape_replayer.answering.duplex.input_faults import InputFaults
 from bedtape_replayer.answering.duplex.inputs import InputEvent, InputReader
 from bedtape_replayer.answering.duplex.turns import (
-    Listener,
     OutOfTurn,
     OutputFrame,
     Script,
+    SilentScript,
     render_interruption,
 )
 from bedtape_replayer.answering.steps import Await, EndAt, Finish, Send, Start, Step, StepEdit, Wait
@@ -134,7 +134,7 @@ class Conversation:
         except OutOfTurn:
             if self.upstream is None or self.script.began:
                 raise
-            self.passed_on, self.script = True, Listener()
+            self.passed_on, self.script = True, SilentScript()
             return []
 
     def _change(self, event: InputEvent | None) -> list[InputEvent]:

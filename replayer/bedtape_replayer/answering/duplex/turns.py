@@ -69,7 +69,7 @@ class Script(Protocol):
         """Return what follows the end of the input. Raises OutOfTurn."""
 
 
-class Listener:
+class SilentScript:
     """The script of a conversation that another server holds. Nothing follows an event."""
 
     file = ""
