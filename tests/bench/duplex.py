@@ -24,10 +24,11 @@ ROUNDS = 5
 EVENTS = 2000  # a minute of a microphone
 AT_ONCE = 200
 WAITS = 100
-_TURN = {"when": {"event": "audioInput"}, "text": "Hello to you."}
+_LISTENS, _ANSWERS = "amazon.nova-sonic-v1:0", "amazon.nova-2-sonic-v1:0"
+_CUES = {_LISTENS: "textInput", _ANSWERS: "audioInput"}  # of the turns of each model
 _HEAD = (
-    b"POST /model/amazon.nova-sonic-v1%3A0/invoke-with-bidirectional-stream HTTP/1.1\r\n"
-    b"Host: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    "POST /model/{}/invoke-with-bidirectional-stream HTTP/1.1\r\n"
+    "Host: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
 )
 # 32 ms of 16 kHz with 16 bits
 _AUDIO = {"promptName": "p", "contentName": "a", "content": b64encode(bytes(1024)).decode()}
@@ -35,50 +36,57 @@ _AUDIO = {"promptName": "p", "contentName": "a", "content": b64encode(bytes(1024
 
 def measure(work: Path) -> list[Row]:
     overlay = work / "overlay.json"
-    rule = {"when": {"model": "*sonic*"}, "answer": {"conversation": [_TURN] * WAITS}}
-    overlay.write_text(json.dumps({"bedtape-overlay": 1, "rules": [rule]}))
-    events = (
-        _chunk(_sign(_event({"audioInput": _AUDIO}))) * EVENTS + _chunk(_sign(b"")) + b"0\r\n\r\n"
-    )
+    rules = [
+        {
+            "when": {"model": model},
+            "answer": {"conversation": [{"when": {"event": cue}, "text": "Hello to you."}] * WAITS},
+        }
+        for model, cue in _CUES.items()
+    ]
+    overlay.write_text(json.dumps({"bedtape-overlay": 1, "rules": rules}))
     with bedtape("--overlay", str(overlay)) as server:
-        costs, waits = [], []
+        costs, waits, crowds = [], [], []
         for _ in range(ROUNDS):
             before = cpu(server.pid)
-            _converse(server.port, events)
+            _converse(server.port, 1, EVENTS)
             costs.append((cpu(server.pid) - before) / EVENTS)
             waits.append(_wait_for_turns(server.port))
-        began = time.perf_counter()
-        clients = [_open(server.port) for _ in range(AT_ONCE)]
-        for client in clients:
-            client.sendall(events[: len(events) // 10])
-        for client in clients:
-            client.close()
-        crowd = time.perf_counter() - began
+            began = time.perf_counter()
+            _converse(server.port, AT_ONCE, EVENTS // 10)
+            crowds.append(time.perf_counter() - began)
+    crowd = statistics.median(crowds)
     return [
         ("an event of audio in a conversation", f"{statistics.median(costs):.0f} µs of CPU"),
         ("from an event of the client to the model's turn", f"{statistics.median(waits):.0f} µs"),
         (
             f"{AT_ONCE} conversations at once, {EVENTS // 10} events each",
-            f"{crowd:.1f} s until the server has taken them",
+            f"{crowd:.2f} s until all have ended, {AT_ONCE * EVENTS // 10 / crowd:,.0f} events a"
+            " second",
         ),
     ]
 
 
-def _converse(port: int, events: bytes) -> None:
-    """Sends the events, and reads the answer to its end."""
-    with _open(port) as client:
-        client.sendall(events)
+def _converse(port: int, count: int, events: int) -> None:
+    """Holds conversations at once: sends the events of each, and reads each answer to its end."""
+    sent = (
+        _chunk(_sign(_event({"audioInput": _AUDIO}))) * events + _chunk(_sign(b"")) + b"0\r\n\r\n"
+    )
+    clients = [_open(port, _LISTENS) for _ in range(count)]
+    for client in clients:
+        client.sendall(sent)
+    for client in clients:
         received = client.recv(1 << 20)
         require_200(received)
         while not received.endswith(b"0\r\n\r\n"):
             received = received[-5:] + client.recv(1 << 20)
+        client.close()
 
 
 def _wait_for_turns(port: int) -> float:
     """The median microseconds from the event that a turn follows to the first byte of the turn."""
     event = _chunk(_sign(_event({"audioInput": _AUDIO})))
     waits = []
-    with _open(port) as client:
+    with _open(port, _ANSWERS) as client:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         require_200(client.recv(65536))
         for _ in range(WAITS):
@@ -89,9 +97,9 @@ def _wait_for_turns(port: int) -> float:
     return statistics.median(waits)
 
 
-def _open(port: int) -> socket.socket:
+def _open(port: int, model: str) -> socket.socket:
     client = socket.create_connection(("127.0.0.1", port))
-    client.sendall(_HEAD)
+    client.sendall(_HEAD.format(model).encode())
     return client
 
 

@@ -187,6 +187,19 @@ def test_the_certificate_is_of_the_name_that_the_client_asks_for(
         assert b"one" in receive_answer(client)[1]
 
 
+@pytest.mark.parametrize(
+    ("name", "kinds"), [("localhost", {"DNS"}), ("127.0.0.1", {"DNS", "IP Address"})]
+)
+def test_the_certificate_of_localhost_contains_no_address(
+    server: Replayer, state: dict[str, str], name: str, kinds: set[str]
+) -> None:
+    with connect(server, state, name=name) as client:
+        assert isinstance(client, TlsSocket)
+        certificate = client.tls.getpeercert()
+        assert certificate is not None
+        assert {kind for kind, _ in certificate["subjectAltName"]} == kinds
+
+
 def test_one_port_serves_clear_text_too(server: Replayer) -> None:
     url = server.url.replace("https://", "http://")
     for client in (Http1, Http2):
@@ -388,6 +401,20 @@ def test_a_client_that_does_not_trust_the_authority_is_named_on_stderr(
             ssl.create_default_context().wrap_socket(plain, server_hostname="localhost")
     until(lambda: not running(server).connections)
     (line,) = capfd.readouterr().err.splitlines()  # one line, however often the SDK tries again
+    assert "bedtape ca prints" in line
+
+
+def test_a_client_that_leaves_during_the_handshake_is_named_on_stderr(
+    server: Replayer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """AWS's CRT refuses a certificate without an alert."""
+    for _ in range(3):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=WAIT) as client:
+            client.sendall(hello())
+            assert client.recv(65536)
+    until(lambda: not running(server).connections)
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "left during the handshake" in line
     assert "bedtape ca prints" in line
 
 

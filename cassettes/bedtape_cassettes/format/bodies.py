@@ -11,6 +11,7 @@ import json
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from itertools import chain, repeat
 from random import Random
@@ -196,9 +197,10 @@ def read_value(form: str, data: bytes) -> JsonValue:
     """Returns the JSON of a body or of an event's payload, else its text."""
     if form in ("bytes", "data"):
         return READERS[form](data)
-    lines = _DATA.findall(data)  # a server-sent event can have other lines too
+    # a server-sent event can have other lines too
+    lines = _DATA.findall(data) if form == "text" else []
     try:
-        return parse(b"\n".join(lines) if lines and form == "text" else data)
+        return parse(b"\n".join(lines) if lines else data)
     except (ValueError, RecursionError):
         return data.decode(errors="replace")
 
@@ -224,8 +226,15 @@ def open_chunk(payload: bytes) -> JsonValue:
     return inner
 
 
+_CHUNK_STARTS = (b'{"bytes":"', b'{"bytes": "')
+
+
 def read_chunk(payload: bytes) -> JsonValue:
     """Returns the JSON inside a chunk in any spelling, or of the payload if it is no chunk."""
+    for start in _CHUNK_STARTS:  # as SDKs write it, without a second reading of the JSON
+        if payload.startswith(start) and payload.find(b'"', len(start)) == len(payload) - 2:
+            with suppress(ValueError):
+                return read_value("json", b64decode(payload[len(start) : -2], validate=True))
     value = read_value("json", payload)
     if isinstance(value, dict) and isinstance(inner := value.get("bytes"), str):
         try:

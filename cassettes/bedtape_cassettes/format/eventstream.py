@@ -73,6 +73,7 @@ class Frame:
         return tuple((name, str(value.value)) for name, value in self.headers)
 
 
+_TYPES = {int(kind): kind for kind in HeaderType}
 _FIXED = {
     HeaderType.BYTE: struct.Struct(">b"),
     HeaderType.SHORT: struct.Struct(">h"),
@@ -169,7 +170,7 @@ def check_strings(headers: Headers, payload: bytes) -> None:
 def _decode_value(data: bytes, at: int) -> tuple[HeaderValue, int]:
     if at >= len(data):
         raise ValueError("its value is missing")
-    kind = HeaderType(data[at])
+    kind = _TYPES.get(data[at]) or HeaderType(data[at])
     at += 1
     match kind:
         case HeaderType.TRUE | HeaderType.FALSE:
@@ -204,6 +205,13 @@ def _decode_headers(data: bytes) -> tuple[tuple[str, HeaderValue], ...]:
     return tuple(headers.items())
 
 
+# The headers of events are equal, except the signatures of a client.
+_decode_equal_headers = lru_cache(maxsize=256)(_decode_headers)
+_LONGEST_EQUAL = 512
+_SIGNATURE = ":chunk-signature"
+_SIGNED = _SIGNATURE.encode()
+
+
 class Decoder:
     """Decodes frames from a stream of bytes that arrives in chunks of any size."""
 
@@ -230,7 +238,8 @@ class Decoder:
         self._buffer += data
         frames, at = [], 0
         while (total := self._measure(at)) is not None:
-            frames.append(self._decode_frame(at, bytes(self._buffer[at : at + total])))
+            message = bytes(self._buffer[at : at + total])
+            frames.append(_decode_frame(message, self._offset + at))
             at += total
         del self._buffer[:at]
         self._offset += at
@@ -238,30 +247,45 @@ class Decoder:
 
     def _measure(self, at: int) -> int | None:
         """Returns the length of the frame at an index; None if it is not complete yet."""
-        if len(self._buffer) - at < 12:
+        available = len(self._buffer) - at
+        if available < 12:
             return None
-        total, headers_length, prelude_crc = _PRELUDE.unpack_from(self._buffer, at)
-        if crc32(self._buffer[at : at + 8]) != prelude_crc:
-            raise self._make_error(at, "the prelude's checksum does not match")
-        if headers_length > MAX_HEADERS or not 0 <= total - headers_length - 16 <= MAX_PAYLOAD:
-            raise self._make_error(at, f"lengths of {total} and {headers_length} bytes cannot be")
-        return int(total) if len(self._buffer) - at >= total else None
+        total = _measure(self._buffer, at, self._offset + at)
+        return total if available >= total else None
 
-    def _decode_frame(self, at: int, message: bytes) -> Frame:
-        if crc32(message[:-4]) != _CRC.unpack_from(message, len(message) - 4)[0]:
-            raise self._make_error(at, "the message's checksum does not match")
-        end = 12 + _LENGTHS.unpack_from(message)[1]
-        try:
-            return Frame(_decode_headers(message[12:end]), message[end:-4])
-        except (ValueError, struct.error) as error:
-            raise self._make_error(at, f"a header cannot be read: {error}") from None
 
-    def _make_error(self, at: int, why: str) -> FrameError:
-        return FrameError(f"event-stream frame at byte {self._offset + at}: {why}")
+def _measure(data: bytes | bytearray, at: int, place: int) -> int:
+    """Returns the length of the frame at an index. place: of the frame, for messages."""
+    total, headers_length, prelude_crc = _PRELUDE.unpack_from(data, at)
+    if crc32(data[at : at + 8]) != prelude_crc:
+        raise _make_error(place, "the prelude's checksum does not match")
+    if headers_length > MAX_HEADERS or not 0 <= total - headers_length - 16 <= MAX_PAYLOAD:
+        raise _make_error(place, f"lengths of {total} and {headers_length} bytes cannot be")
+    return int(total)
+
+
+def _decode_frame(message: bytes, place: int) -> Frame:
+    """Returns the frame. message: of the length that `_measure` returns."""
+    if crc32(message[:-4]) != _CRC.unpack_from(message, len(message) - 4)[0]:
+        raise _make_error(place, "the message's checksum does not match")
+    end = 12 + _LENGTHS.unpack_from(message)[1]
+    headers = message[12:end]
+    is_new = len(headers) > _LONGEST_EQUAL or _SIGNED in headers
+    decode = _decode_headers if is_new else _decode_equal_headers
+    try:
+        return Frame(decode(headers), message[end:-4])
+    except (ValueError, struct.error) as error:
+        raise _make_error(place, f"a header cannot be read: {error}") from None
+
+
+def _make_error(place: int, why: str) -> FrameError:
+    return FrameError(f"event-stream frame at byte {place}: {why}")
 
 
 def decode_all(data: bytes) -> list[Frame]:
     """Returns all frames of a whole body. Raises FrameError for anything but whole frames."""
+    if len(data) >= 12 and _measure(data, 0, 0) == len(data):
+        return [_decode_frame(data, 0)]
     decoder = Decoder()
     frames = decoder.feed(data)
     if decoder.rest:
@@ -279,6 +303,6 @@ def open_envelope(frame: Frame) -> list[Frame] | None:
 
     Returns `None` for a frame that is no envelope, as clients with a bearer token send.
     """
-    if all(name != ":chunk-signature" for name, _ in frame.headers):
+    if _SIGNATURE not in dict(frame.headers):
         return None
     return decode_all(frame.payload)

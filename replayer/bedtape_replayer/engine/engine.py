@@ -20,7 +20,7 @@ from bedtape_replayer.answering.answer import MISS, OVERLAY, Answer, Outcome, Pr
 from bedtape_replayer.answering.binding import ECHOED, bind, echo_session
 from bedtape_replayer.answering.call import Call, Findings, RequestParts
 from bedtape_replayer.answering.duplex.conversation import Conversation
-from bedtape_replayer.answering.duplex.turns import RecordedScript, RuleScript
+from bedtape_replayer.answering.duplex.turns import RecordedScript, RuleScript, SilentScript
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.answering.match import Index, IndexedRecording
@@ -263,11 +263,14 @@ class Engine:
         if call.operation not in DUPLEX or call.body:
             return answer
         # It describes what the client sends. The other server answers.
-        listener = Conversation(RuleScript((), b""), index.rules.redaction)
+        listener = Conversation(SilentScript(), index.rules.redaction)
         return replace(answer, conversation=listener)
 
     def _answer_duplex(self, session: SessionState, call: Call, index: Index, key: bytes) -> Answer:
-        """Begin a recorded conversation: of the recordings, the first with the client's events."""
+        """Begin a recorded conversation: of the recordings, the first with the client's events.
+
+        If no recording has them, another server holds the conversation.
+        """
         strict = self._strict(session)
         order = session.conversations.order(index.queue(key), strict=strict)
         if not order:
@@ -280,7 +283,8 @@ class Engine:
         script = RecordedScript(recordings, index.rules)
         response = replace(interaction.response, body=Events.of([]))
         reply = build_reply(replace(interaction, response=response), key, recording.number)
-        conversation = Conversation(script, index.rules.redaction)
+        upstream = self._find_upstream(session, call)
+        conversation = Conversation(script, index.rules.redaction, upstream)
         session.conversations.begin(conversation, script, strict=strict)
         answer = Answer(call, reply, "cassette", interaction.file, response)
         return replace(answer, conversation=conversation)

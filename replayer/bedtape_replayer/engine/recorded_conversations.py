@@ -61,5 +61,5 @@ class RecordedConversations:
         """Count the recording of a conversation that is over, if it was played to its end."""
         if conversation in self._running:
             self._running.remove(conversation)
-            if conversation.complete:
+            if conversation.complete and not conversation.passed_on:
                 self.played[conversation.script.file] = None

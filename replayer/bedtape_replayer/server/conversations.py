@@ -14,6 +14,7 @@ from bedtape_replayer.answering.match import Miss
 from bedtape_replayer.answering.reply import Piece
 from bedtape_replayer.answering.steps import Send, Step, edit
 from bedtape_replayer.server.player import Player
+from bedtape_replayer.server.upstream import Continuation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,8 +22,16 @@ if TYPE_CHECKING:
     from bedtape_replayer.server.connection import Connection
 
 
+# A client chooses how much it sends before the first turn.
+_MOST_BYTES = 25 * 1024 * 1024
+
+
 class Talk:
-    """A conversation and its player. conversation: of the answer."""
+    """A conversation and its player. conversation: of the answer.
+
+    What the client sends before the first turn is kept, if another server is to hold the
+    conversation when no recording fits.
+    """
 
     def __init__(
         self,
@@ -33,7 +42,11 @@ class Talk:
         began: float,
     ) -> None:
         self._began = began
+        self._connection = connection
         self._answer = answer
+        self._early: list[bytes] = []
+        self._early_size = 0
+        self._continuation: Continuation | None = None
         self._conversation = conversation
         self._sent: list[Piece] = []
         conversation.speed = answer.speed or connection.server.speed
@@ -45,11 +58,34 @@ class Talk:
     def receive(self, data: bytes | None) -> None:
         """Pass bytes of the request on. data: None for its end."""
         conversation = self._conversation
-        self.player.go_on(
-            changed=conversation.end()
-            if data is None
-            else conversation.receive(data, self._count_ms())
+        if conversation.upstream is not None and data != b"":
+            self._pass_on(data or b"")
+        changed = (
+            conversation.end() if data is None else conversation.receive(data, self._count_ms())
         )
+        if conversation.passed_on and self._continuation is None:
+            self._continue()
+        if changed or conversation.has_steps:
+            self.player.go_on(changed=changed)
+
+    def _pass_on(self, data: bytes) -> None:
+        """Send bytes to the server that holds the conversation, or keep them until it does."""
+        if self._continuation is not None:
+            self._continuation.send_input(data)
+            return
+        self._early.append(data)
+        self._early_size += len(data)
+        if self._conversation.script.began or self._early_size > _MOST_BYTES:
+            self._conversation.upstream = None
+            self._early.clear()
+
+    def _continue(self) -> None:
+        """Ask the other server to hold the conversation from its beginning."""
+        self._continuation = Continuation(
+            self._answer.call, self._conversation, self.player, self._connection, self._early
+        )
+        self._early = []
+        self._continuation.start()
 
     def _keep(self, steps: Iterator[Step]) -> Iterator[Step]:
         for step in steps:
@@ -68,7 +104,9 @@ class Talk:
         body = bodies.read_events(data, exact=True, at_ms=times) if data else Events.of([])
         response = replace(answer.response, body=body) if answer.response else None
         answer = replace(answer, response=response, reply=replace(answer.reply, pieces=sent))
-        if answer.source == "cassette":
+        if conversation.passed_on:
+            answer = replace(answer, source="upstream", by=conversation.upstream)
+        elif answer.source == "cassette":
             answer = replace(answer, by=conversation.script.file)
         if not conversation.problem:
             return answer

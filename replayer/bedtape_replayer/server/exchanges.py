@@ -304,8 +304,8 @@ class Exchanges:
             talk = Talk(connection, stream, answer, answer.conversation, began)
             self._talks[stream], self._players[stream] = talk, talk.player
             if not follows:
-                answer.conversation.receive(answer.call.body)
-                answer.conversation.end()
+                talk.receive(answer.call.body)
+                talk.receive(None)
             talk.player.play()
         elif not isinstance(reply, (DelayedReply, LiveReply)):
             self._send_reply(connection, stream, answer, began)

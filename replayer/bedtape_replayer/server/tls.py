@@ -17,12 +17,17 @@ from typing import Any
 # section 5.1). No request of HTTP/1.1 begins with it, and no preface of HTTP/2.
 HANDSHAKE = 0x16
 _RECORD = 256 * 1024
+_TRUST = (
+    "; the client must trust the certificate that bedtape ca prints (bedtape run --tls passes it to"
+    " programs)"
+)
 
 
 class TlsLayer(asyncio.Transport, asyncio.Protocol):
     """The protocol of a socket's transport, and the transport of a `Connection`.
 
-    complain: is called with the reason if a handshake fails or the client refuses the certificate.
+    complain: is called with the reason if a handshake fails, or if the client refuses the
+    certificate or leaves during the handshake.
     """
 
     def __init__(
@@ -65,6 +70,8 @@ class TlsLayer(asyncio.Transport, asyncio.Protocol):
         return self._ready and (self._half_closed or bool(self._inner.eof_received()))
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if not (self._ready or self._ended):  # a client may refuse a certificate without an alert
+            self._complain(f"a TLS connection failed: the client left during the handshake{_TRUST}")
         self._ended = True
         self._inner.connection_lost(exc)
 
@@ -156,8 +163,5 @@ class TlsLayer(asyncio.Transport, asyncio.Protocol):
 def _suggest_fix(reason: str) -> str:
     """Return the fix for a reason of OpenSSL: the client's alert names what it refuses."""
     if any(alert in reason for alert in ("UNKNOWN_CA", "BAD_CERTIFICATE", "CERTIFICATE_UNKNOWN")):
-        return (
-            "; the client must trust the certificate that bedtape ca prints (bedtape run --tls"
-            " passes it to programs)"
-        )
+        return _TRUST
     return ""

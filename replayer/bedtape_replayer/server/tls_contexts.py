@@ -16,7 +16,8 @@ from bedtape_cassettes.storage.authority import Authority, open_authority
 
 # HTTP/2 first: a client that offers both gets it, as from Bedrock.
 _PROTOCOLS = ("h2", "http/1.1")
-_NAMES = ("localhost", "127.0.0.1", "::1")
+_LOCALHOST = "localhost"
+_NAMES = (_LOCALHOST, "127.0.0.1", "::1")
 # A leaf of the authority is valid for days. A server that runs longer makes a
 # new one before it ends.
 _RENEWAL_SECONDS = 24 * 3600.0
@@ -58,12 +59,18 @@ class Certificates:
         return self._context
 
     def _select(self, connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> int | None:
-        """Use a certificate of the client's name: a host of Bedrock, or a name below localhost,
-        which no wildcard covers.
+        """Use a certificate of the client's name alone: a host of Bedrock, localhost, or a name
+        below localhost, which no wildcard covers.
+
+        AWS's CRT for Java refuses each certificate with an IP address, because AWS-LC cannot
+        compare IP addresses with the name constraints of the authority. So the certificate of
+        localhost contains none.
 
         Returns the alert for a certificate that cannot be issued.
         """
-        if name is None or name in self._names or not (read_host(name) or is_loopback(name)):
+        if name is None or (name in self._names and name != _LOCALHOST):
+            return None
+        if not (read_host(name) or is_loopback(name)):
             return None
         try:
             connection.context = self._find_context(name.lower())

@@ -347,7 +347,7 @@ class Http1Connection:
         date: replaces the placeholder `reply.DATE`.
         """
         if self._is_answering(stream):
-            self._start(status, headers, date)
+            self._start(status, headers, date, complete=False)
 
     def send(self, stream: int, data: bytes) -> None:
         """Send a piece of the body. In a chunked answer, the piece becomes one chunk."""
@@ -397,10 +397,21 @@ class Http1Connection:
     def _is_answering(self, stream: int) -> bool:
         return self._state == _State.ANSWERING and stream == self.stream
 
-    def _start(self, status: int, headers: Sequence[tuple[bytes, bytes]], date: bytes) -> None:
+    def _start(
+        self,
+        status: int,
+        headers: Sequence[tuple[bytes, bytes]],
+        date: bytes,
+        *,
+        complete: bool = True,
+    ) -> None:
+        """Write the head. complete: whether the whole answer is known."""
+        is_last = (self._eof and not self._buffer) or self.ending
         # After an answer that does not wait for the end of its request, the connection closes.
-        is_last = (self._eof and not self._buffer) or self._body is not None or self.ending
-        head = encode(status, headers, self._line[2], self._keep_alive and not is_last)
+        # An answer in chunks may wait. A client that reads `Connection: close` in such a head sends
+        # no more of its request, as AWS's CRT does.
+        waits = self._body is None or (not complete and _is_chunked(headers))
+        head = encode(status, headers, self._line[2], self._keep_alive and waits and not is_last)
         self._chunked_answer, self._keep_alive = head.chunked, head.keep_alive
         if head.dated:
             self._out += (head.before, date, head.after)
@@ -431,3 +442,7 @@ class Http1Connection:
         out.clear()
         self._counted = self._pending = 0
         return data
+
+
+def _is_chunked(headers: Sequence[tuple[bytes, bytes]]) -> bool:
+    return any(name.lower() == b"transfer-encoding" for name, _ in headers)

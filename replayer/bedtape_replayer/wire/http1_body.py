@@ -57,12 +57,28 @@ class BodyReader:
 
     def read(self, buffer: bytes | bytearray, at: int) -> int:
         """Read the buffer from the offset `at`. Return the offset of the first unread byte."""
+        if self._part is _Part.CHUNK_LINE and not self._body:
+            at = self._read_whole_chunk(buffer, at)
+            if at == len(buffer):
+                return at
         while not self.complete:
             part = self._part
             at = self._read_part(buffer, at)
             if self._part == part:  # the part needs more bytes
                 break
         return at
+
+    def _read_whole_chunk(self, buffer: bytes | bytearray, at: int) -> int:
+        """Read a chunk that has arrived completely, as most events of a conversation do."""
+        line = CHUNK_LINE.match(buffer, at, at + MAX_CHUNK_LINE)
+        if line is None or not buffer.startswith(b"\r\n", start := line.end()):
+            return at
+        length, start = int(line[1], 16), start + 2
+        end = start + length
+        if not 0 < length <= self._max_body or not buffer.startswith(b"\r\n", end):
+            return at
+        self._body = bytes(buffer[start:end])
+        return end + 2
 
     def _read_part(self, buffer: bytes | bytearray, at: int) -> int:
         match self._part:

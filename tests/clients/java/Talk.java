@@ -1,5 +1,6 @@
-// One conversation over a bidirectional stream, as in ../javascript/conversation.mjs. The argument is the HTTP client: netty or crt.
+// One conversation over a bidirectional stream, as in ../javascript/conversation.mjs. The arguments are the HTTP client (netty or crt), the version of HTTP, and a name of the server's host.
 
+import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.Deque;
@@ -16,6 +17,7 @@ import software.amazon.awssdk.http.crt.AwsCrtAsyncHttpClient;
 import software.amazon.awssdk.http.nio.netty.NettyNioAsyncHttpClient;
 import software.amazon.awssdk.protocols.jsoncore.JsonNode;
 import software.amazon.awssdk.services.bedrockruntime.BedrockRuntimeAsyncClient;
+import software.amazon.awssdk.services.bedrockruntime.BedrockRuntimeAsyncClientBuilder;
 import software.amazon.awssdk.services.bedrockruntime.model.InvokeModelWithBidirectionalStreamInput;
 import software.amazon.awssdk.services.bedrockruntime.model.InvokeModelWithBidirectionalStreamRequest;
 import software.amazon.awssdk.services.bedrockruntime.model.InvokeModelWithBidirectionalStreamResponseHandler;
@@ -85,11 +87,22 @@ public final class Talk {
         });
     }
 
+    private static BedrockRuntimeAsyncClient client(SdkAsyncHttpClient http, String[] arguments) {
+        BedrockRuntimeAsyncClientBuilder builder = BedrockRuntimeAsyncClient.builder().httpClient(http);
+        if (arguments.length > 2) {
+            String endpoint = System.getenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME");
+            builder.endpointOverride(URI.create(endpoint.replace("127.0.0.1", arguments[2])));
+        }
+        return builder.build();
+    }
+
     public static void main(String[] arguments) throws Exception {
         JsonNode job = JsonNode.parser().parse(System.in);
+        Protocol protocol = Protocol.valueOf(arguments[1]);
         SdkAsyncHttpClient http = arguments[0].equals("crt")
-            ? AwsCrtAsyncHttpClient.builder().build()
-            : NettyNioAsyncHttpClient.builder().protocol(Protocol.HTTP2).build();
+            // CRT reads javax.net.ssl.trustStore only if it is told to.
+            ? AwsCrtAsyncHttpClient.builder().protocol(protocol).useTrustStoreSystemProperties(true).build()
+            : NettyNioAsyncHttpClient.builder().protocol(protocol).build();
         Talk talk = new Talk(job);
         InvokeModelWithBidirectionalStreamRequest request = InvokeModelWithBidirectionalStreamRequest.builder()
             .modelId(job.field("model").orElseThrow().asString()).build();
@@ -103,7 +116,7 @@ public final class Talk {
                 }).build())
             .onError(error -> { })
             .build();
-        try (BedrockRuntimeAsyncClient client = BedrockRuntimeAsyncClient.builder().httpClient(http).build()) {
+        try (BedrockRuntimeAsyncClient client = client(http, arguments)) {
             client.invokeModelWithBidirectionalStream(request, talk::subscribe, handler).join();
         } catch (CompletionException error) {
             Throwable cause = error.getCause();

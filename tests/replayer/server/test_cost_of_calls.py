@@ -25,6 +25,8 @@ from bedtape_replayer.overlay.document import parse_overlay
 from bedtape_replayer.server.connection import Connection
 from bedtape_replayer.server.monitoring.metrics import Metrics
 from bedtape_replayer.server.server import Server
+from support.duplex import PATH, START, audio_content, sign, wrap
+from support.duplex import record as record_conversation
 from support.inference_apis import COUNTS, MESSAGES, name_case, record
 from support.recordings import converse, path, prompt, stream
 
@@ -221,3 +223,35 @@ def test_functions_of_an_event_at_the_recorded_pace() -> None:
     each = counts.total() / EVENTS
     functions = "\n".join(f"{n / EVENTS:5.2f} {name}" for name, n in counts.most_common())
     assert each <= 15, f"expected at most 15 functions for an event, found {each}:\n{functions}"
+
+
+@pytest.mark.parametrize("played", ["rule", "recording"])
+def test_functions_of_an_event_of_audio(played: str) -> None:
+    sent = sign(wrap({"event": audio_content(1)[1]}))
+    turn = {"when": {"event": "textInput"}, "text": "Hi!"}
+    if played == "rule":
+        answer = {"conversation": [turn]}
+        engine = _apply(
+            {"bedtape-overlay": 1, "rules": [{"when": {"model": "*"}, "answer": answer}]}
+        )
+    else:
+        recorded = record_conversation([(0, "in", each) for each in (*audio_content(1), START)])
+        engine = Engine(Library([Cassette("talk", (recorded,))]))
+    connection, transport = _connect(engine)
+    head = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    start = sign(wrap({"event": audio_content(1)[0]}))
+    chunks = [b"%x\r\n%b\r\n" % (len(data), data) for data in (start, sent)]
+    connection.data_received(head.encode() + chunks[0])
+    assert b"200 OK" in transport.written[0]
+    counts: Counter[str] = Counter()
+
+    def speak() -> None:
+        for _ in range(EVENTS):
+            connection.data_received(chunks[1])
+
+    speak()  # fills the caches
+    _count(counts, speak)
+    assert len(transport.written) == 1
+    each = counts.total() / EVENTS
+    functions = "\n".join(f"{n / EVENTS:5.2f} {name}" for name, n in counts.most_common())
+    assert each <= 70, f"expected at most 70 functions for an event, found {each}:\n{functions}"

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bedtape_replayer.answering.head import Head
+from bedtape_replayer.answering.reply import Piece, Reply
 from bedtape_replayer.wire.http1 import Http1Connection
 from bedtape_replayer.wire.http2.connection import Http2Connection
 from bedtape_replayer.wire.http2.frames import ErrorCode
@@ -30,6 +31,7 @@ GET = b"GET /good HTTP/1.1\r\nHost: a\r\n\r\n"
 
 DUPLEX_PATH = b"/model/m/invoke-with-bidirectional-stream"
 DUPLEX = b"POST %b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" % DUPLEX_PATH
+LENGTH = ((b"Content-Length", b"2"),)
 STREAMED = (
     (b"Content-Type", b"application/vnd.amazon.eventstream"),
     (b"Transfer-Encoding", b"chunked"),
@@ -105,14 +107,56 @@ def test_both_directions_of_a_duplex_request_go_on(connection: Http1Connection) 
     assert connection.receive(b"0\r\n\r\n") == [InputEnded(head.stream)]
     connection.finish(head.stream)
     assert connection.take() == b"0\r\n\r\n"
+    assert not connection.closing
+    (request,) = connection.receive(GET)
+    assert isinstance(request, RequestReceived)
+
+
+def test_the_head_of_an_answer_that_goes_on_lets_the_client_send_more(
+    connection: Http1Connection,
+) -> None:
+    """AWS's CRT sends no more of its request after `Connection: close`."""
+    (head,) = connection.receive(DUPLEX)
+    connection.start(head.stream, 200, STREAMED)
+    assert b"connection: close" not in connection.take().lower()
+    connection.finish(head.stream)  # before the end of the request
+    assert connection.take() == b"0\r\n\r\n"
+    assert connection.lingering
+
+
+@pytest.mark.parametrize("wanted", [b"Connection: close\r\n", b""], ids=["client", "server"])
+def test_a_conversation_can_be_the_last_of_its_connection(
+    connection: Http1Connection, wanted: bytes
+) -> None:
+    connection.ending = not wanted
+    (head,) = connection.receive(DUPLEX.removesuffix(b"\r\n") + wanted + b"\r\n")
+    connection.start(head.stream, 200, STREAMED)
+    assert b"connection: close" in connection.take().lower()
+    connection.receive(b"0\r\n\r\n")
+    connection.finish(head.stream)
     assert connection.closing
 
 
+def respond(connection: Http1Connection, stream: int) -> None:
+    connection.respond(stream, 429, LENGTH, b"{}")
+
+
+def respond_by_steps(connection: Http1Connection, stream: int) -> None:
+    connection.start(stream, 429, LENGTH)
+    connection.send(stream, b"{}")
+    connection.finish(stream)
+
+
+def respond_with_a_stream(connection: Http1Connection, stream: int) -> None:
+    connection.respond_stream(stream, Reply(200, STREAMED, (Piece(0, b"{}"),), streamed=True))
+
+
+@pytest.mark.parametrize("send_whole", [respond, respond_by_steps, respond_with_a_stream])
 def test_an_answer_before_the_end_of_a_duplex_request_ends_the_connection(
-    connection: Http1Connection,
+    connection: Http1Connection, send_whole: Callable[[Http1Connection, int], None]
 ) -> None:
     (head,) = connection.receive(DUPLEX + b"2\r\nhi")[:1]
-    connection.respond(head.stream, 429, ((b"Content-Length", b"2"),), b"{}")
+    send_whole(connection, head.stream)
     assert b"connection: close" in connection.take().lower()
     assert connection.lingering
     assert connection.receive(b"\r\n5\r\nhello\r\n0\r\n\r\n" + GET) == []

@@ -185,7 +185,11 @@ def strip_event(value: JsonValue) -> JsonValue:
     event = read_event(value)
     if event is None or (audio := read_audio(*event)) is None:
         return value
-    name, members = event
+    return strip_audio(*event, audio)
+
+
+def strip_audio(name: str, members: Mapping[str, JsonValue], audio: bytes) -> JsonObject:
+    """Return an input event as recorded. audio: of the event."""
     kept = {key: member for key, member in members.items() if key != "content"}
     digest = blake2b(audio, digest_size=8).hexdigest()
     return {"event": {name: {**kept, "audio": {"bytes": len(audio), "digest": digest}}}}

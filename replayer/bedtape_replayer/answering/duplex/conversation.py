@@ -19,6 +19,7 @@ from bedtape_replayer.answering.duplex.turns import (
     OutOfTurn,
     OutputFrame,
     Script,
+    SilentScript,
     render_interruption,
 )
 from bedtape_replayer.answering.steps import Await, EndAt, Finish, Send, Start, Step, StepEdit, Wait
@@ -43,11 +44,16 @@ class Conversation:
 
     script: the model's side. speed: a multiple of the pace; `None` for as fast as possible.
     problem: why the conversation ended with an exception, because the client sent something that
-    does not fit; empty if it did not.
+    does not fit; empty if it did not. upstream: the URL of a server that holds the conversation if
+    no recording fits before the first turn. passed_on: whether this server holds it.
     """
 
-    def __init__(self, script: Script, redaction: Redaction = ALWAYS) -> None:
+    def __init__(
+        self, script: Script, redaction: Redaction = ALWAYS, upstream: str | None = None
+    ) -> None:
         self.script = script
+        self.upstream = upstream
+        self.passed_on = False
         self.speed: float | None = None
         self.problem = ""
         self._reader = InputReader(redaction)
@@ -58,6 +64,7 @@ class Conversation:
         self._runs: list[_Run] = []
         self._bytes = 0
         self._delay = 0.0  # seconds before the next output
+        self._last: Step | None = None  # of another server's answer
         self._content: JsonObject | None = None  # the content of the model that is being sent
 
     def change_input(self, edits: Sequence[StepEdit]) -> None:
@@ -66,9 +73,15 @@ class Conversation:
         self._end = self._faults.end
 
     @property
+    def has_steps(self) -> bool:
+        """Whether there are steps to play now, so that `play` does not yield `Await`."""
+        return bool(self._outputs or self._ended or self._end or self._last or self.script.last)
+
+    @property
     def complete(self) -> bool:
         """Whether the conversation was played to its end: all events of both sides."""
-        return not self.problem and not self._outputs and self.script.complete
+        ended = self._last is not None if self.passed_on else self.script.complete
+        return ended and not self.problem and not self._outputs
 
     # -- the client's side -------------------------------------------------------------------------
 
@@ -78,7 +91,8 @@ class Conversation:
             return False
         # At once, the model never speaks while the client sends. What arrives together with the
         # cue of a turn is no interruption of the turn.
-        speaks, interrupted = self.speed is not None and bool(self._outputs), False
+        speaks = self.speed is not None and bool(self._outputs) and not self.passed_on
+        interrupted = False
         try:
             for event in self._reader.feed(data):
                 self._keep(event, at_ms)
@@ -86,10 +100,12 @@ class Conversation:
                     if speaks and not interrupted and _is_interruption(each):
                         interrupted = True
                         self._interrupt()
-                    self._add(self.script.receive(each))
-                self._end = self._faults.end
-                if self._end is not None:
-                    return interrupted
+                    if outputs := self._advance(each):
+                        self._add(outputs)
+                if self._faults.active:
+                    self._end = self._faults.end
+                    if self._end is not None:
+                        return interrupted
         except FrameError as error:
             self._refuse(f"expected frames of an event stream, found bytes that are none: {error}")
         except OutOfTurn as error:
@@ -102,14 +118,29 @@ class Conversation:
             self._ended = True
             try:
                 for each in self._change(None):
-                    self._add(self.script.receive(each))
-                self._add(self.script.end())
+                    self._add(self._advance(each))
+                self._add(self._advance(None))
             except OutOfTurn as error:
                 self._refuse(f"{error}; send the recorded events, or record the conversation again")
         return bool(self.problem)
 
+    def _advance(self, event: InputEvent | None) -> list[OutputFrame]:
+        """Return what the script has after an event. event: `None` for the end of the input.
+
+        Raises OutOfTurn, unless another server holds the conversation from now on.
+        """
+        try:
+            return self.script.end() if event is None else self.script.receive(event)
+        except OutOfTurn:
+            if self.upstream is None or self.script.began:
+                raise
+            self.passed_on, self.script = True, SilentScript()
+            return []
+
     def _change(self, event: InputEvent | None) -> list[InputEvent]:
         """Return what the model gets in place of an event. event: `None` for the end."""
+        if not self._faults.active:
+            return [] if event is None else [event]
         events, seconds = self._faults.receive(event)
         self._delay += seconds
         return events
@@ -148,6 +179,17 @@ class Conversation:
         payload = compact({"message": f"bedtape: {problem}"})
         self._outputs.append(OutputFrame(0, encode_strings(exception_headers(_REFUSAL), payload)))
 
+    # -- another server's side ---------------------------------------------------------------------
+
+    def add(self, frames: Sequence[bytes]) -> None:
+        """Send frames of the server that holds the conversation."""
+        if not self.problem:
+            self._outputs += (OutputFrame(0, frame) for frame in frames)
+
+    def finish(self, last: Step) -> None:
+        """End the answer, because the server that holds the conversation has ended it."""
+        self._last = last
+
     # -- the model's side --------------------------------------------------------------------------
 
     def play(self) -> Iterator[Step]:
@@ -161,10 +203,12 @@ class Conversation:
             if self._end is not None and not self.problem:
                 yield from map(Send, filter(None, (self._end.data,)))
                 last = self._end.last
+            elif self.passed_on and not self.problem:
+                last = self._last
             else:
                 last = None if self.problem else self.script.last
-            if last is None and self._ended:
-                last = Finish()
+                if last is None and self._ended:
+                    last = Finish()
             yield last or Await()
 
     def _send(self, output: OutputFrame) -> Iterator[Step]:
@@ -179,7 +223,7 @@ class Conversation:
 
     def _follow(self, data: bytes) -> None:
         """Note which content of the model is open, because an interruption ends it."""
-        if self.speed is None:
+        if self.speed is None or self.passed_on:
             return
         event = sonic.read_event(bodies.read_chunk(decode_all(data)[0].payload))
         if event is not None and event[0] == "contentStart":

@@ -44,6 +44,8 @@ class InputFaults:
             chain((edit.first_byte,), edit.between) for edit in edits if isinstance(edit, AddWaits)
         ]
         self._received = 0
+        # whether any fault changes the input
+        self.active = bool(self._changes or self._ends or self._waits)
 
     def receive(self, event: InputEvent | None) -> tuple[list[InputEvent], float]:
         """Return the events that the model gets in place of an event of the client, and the

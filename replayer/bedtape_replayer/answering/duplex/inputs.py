@@ -17,6 +17,7 @@ from bedtape_cassettes.model import JsonValue
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, scrub
 
 # Bedrock takes chunks of at most 1,000,000 bytes. In base64, in a frame, in an envelope.
+_TEXTS = frozenset({str})
 LARGEST_FRAME = 2 * 1024 * 1024
 
 
@@ -73,13 +74,21 @@ class InputReader:
         return [self._read(each) for each in ([frame] if inner is None else inner)]
 
     def _read(self, frame: Frame) -> InputEvent:
+        value = read_chunk(frame.payload)
+        event = sonic.read_event(value)
+        if event is not None and _TEXTS.issuperset(map(type, event[1].values())):
+            audio = sonic.read_audio(*event)
+            if audio is not None:  # it is not kept
+                return self._read_audio(*event, audio)
         headers = {name: value.value for name, value in frame.headers}
         kind = str(headers.get(":event-type", ""))
-        value = _read_json(frame.payload)
-        event = sonic.read_event(value)
-        if event is None or sonic.read_audio(*event) is None:  # audio is not kept
-            value = read_value("json", scrub(compact(value), self._redaction))
+        value = read_value("json", scrub(_render_json(value, frame.payload), self._redaction))
         return self.read_value(kind, value)
+
+    def _read_audio(self, name: str, members: JsonObject, audio: bytes) -> InputEvent:
+        value = sonic.strip_audio(name, members, audio)
+        content = self._contents.get(str(members.get("contentName", "")), (None, None))
+        return InputEvent(name, value, {}, *content, audio)
 
     def read_value(self, kind: str, value: JsonValue) -> InputEvent:
         """Return the event of a JSON value. kind: the name of an event that is not one of Sonic."""
@@ -87,24 +96,24 @@ class InputReader:
         if event is None:
             return InputEvent(kind, value, {"value": value})
         name, members = event
-        audio, stripped = sonic.read_audio(name, members), sonic.strip_event(value)
+        audio = sonic.read_audio(name, members)
+        if audio is not None:
+            return self._read_audio(name, members, audio)
         content = str(members.get("contentName", ""))
         if name == "contentStart":
             self._contents[content] = (_text(members.get("type")), _text(members.get("role")))
         type_, role = self._contents.get(content, (None, None))
         if name == "contentEnd":
             self._contents.pop(content, None)
-        return InputEvent(name, stripped, sonic.describe_event(name, members), type_, role, audio)
+        return InputEvent(name, value, sonic.describe_event(name, members), type_, role)
 
 
-def _read_json(payload: bytes) -> JsonValue:
+def _render_json(value: JsonValue, payload: bytes) -> bytes:
     """Return the JSON of an event, or its text if it contains a number that JSON cannot hold."""
-    value = read_chunk(payload)
     try:
-        compact(value)
+        return compact(value)
     except ValueError:
-        return payload.decode(errors="replace")
-    return value
+        return compact(payload.decode(errors="replace"))
 
 
 def _text(value: JsonValue) -> str | None:
