@@ -11,10 +11,10 @@ from uuid import uuid4
 
 from bedtape_cassettes.addresses import DEFAULT_SESSION
 from bedtape_replayer.answering.answer import Answer, Outcome
+from bedtape_replayer.history.values import decode_outcome, encode_outcome
 from bedtape_replayer.server.shared.client import StateClient, StateUnavailable
 from bedtape_replayer.server.shared.copies import SessionCopy
 from bedtape_replayer.server.shared.scripts import APPEND
-from bedtape_replayer.server.shared.values import decode_outcome, encode_outcome
 
 # Outcomes are sent together: after this time, in seconds, or with this number of them.
 _BATCH_SECONDS: Final = 0.02

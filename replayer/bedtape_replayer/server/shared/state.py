@@ -25,13 +25,13 @@ from bedtape_replayer.answering.reply import build_error_reply, make_request_id
 from bedtape_replayer.api.monitor_routes import CHECKED, LOCAL
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.engine.session_state import SessionState, read_session
+from bedtape_replayer.history.values import ValueDamaged
 from bedtape_replayer.server.monitoring.metrics import Measure
 from bedtape_replayer.server.shared.client import StateClient, StateUnavailable
 from bedtape_replayer.server.shared.copies import FIRED, MATCHED, Change, SessionCopy, dump_memory
 from bedtape_replayer.server.shared.histories import Keys, SharedHistories, number_call
 from bedtape_replayer.server.shared.layers import build_document
 from bedtape_replayer.server.shared.scripts import CHANGE, COMMIT, RESET
-from bedtape_replayer.server.shared.values import ValueDamaged
 
 # The error of a call while the state server cannot be asked. SDKs send such a call again.
 UNAVAILABLE: Final = "StateUnavailable"
@@ -40,7 +40,7 @@ _PROBE_SECONDS: Final = 0.5
 # A call that so many other calls of its session overtook is answered with 503.
 _MOST_TRIES: Final = 100
 _MOST_COPIES: Final = 20_000
-_SESSION = re.compile(r"/_bedtape/sessions/([^/?]+)")
+_SESSION = re.compile(r"/_bedtape/(?:inspector/)?sessions/([^/?]+)")
 _RESET = re.compile(r"/_bedtape/reset/?(?:\?.*)?")
 
 
