@@ -14,7 +14,7 @@ from bedtape_replayer.plugin.bedrock import Bedrock
 from bedtape_replayer.plugin.blocking import redirect
 from bedtape_replayer.plugin.marks import PlayRequest
 from bedtape_replayer.plugin.remote.server import RemoteServer
-from bedtape_replayer.plugin.remote.session import RemoteBedrock
+from bedtape_replayer.plugin.remote.session import RemoteBedrock, mark_url
 from bedtape_replayer.plugin.run import Run
 from bedtape_replayer.plugin.settings import RunSettings
 from bedtape_replayer.server.control_client import ControlClient
@@ -47,11 +47,14 @@ class RemoteRun(Run):
         return []
 
     def route(self, url: str) -> str:
-        """Return the URL for a request: the current test's, also for a client of an ended test."""
+        """Return the URL for a request: the current test's, for Bedrock, for a client that has the
+        endpoint of the environment, and for a client of a test that has ended.
+        """
         current = self._current
         if current is None:
             return url
-        own = [self._server.url] if self.is_of_ended_test(url) else []
+        names_environment = mark_url(self._suffix) + "/" in url
+        own = [self._server.url] if names_environment or self.is_of_ended_test(url) else []
         return redirect(url, current.url, own)
 
     def is_of_ended_test(self, url: str) -> bool:

@@ -16,6 +16,7 @@ from bedtape_cassettes.errors import CassetteError, Problem
 from bedtape_cassettes.format.bodies import compact, parse
 from bedtape_cassettes.redaction.scrub import Redaction, scrub
 from bedtape_cassettes.storage import store
+from bedtape_cassettes.text import format_count
 from bedtape_replayer.api.inspector.capture import Part
 from bedtape_replayer.engine.session import Responder
 from bedtape_replayer.history.assertions import CallsMismatch
@@ -51,8 +52,8 @@ _NO_FUNCTION = (
 class RemoteBedrock(Bedrock):
     """A session on a server that runs already.
 
-    name: of the session, which no other run uses. The session plays the cassette of the test, if
-    the server has it, and otherwise all cassettes of the server.
+    name: of the session, which no other run uses. The session plays the cassette of the test, or no
+    cassette if the server does not have it.
     """
 
     def __init__(
@@ -61,13 +62,19 @@ class RemoteBedrock(Bedrock):
         url = server.session_url(name)
         super().__init__(play_request, server, url, None, None, here, name=name)
         self._client = server.client
-        self._own_cassette: str | None = None
+        self._own_cassette = ""
         self._is_open = False
         self._kept_calls = Calls()
         self._counted: set[int] = set()
 
     def __repr__(self) -> str:
-        return f"<Bedrock {self.name!r} on {self._client.address}>"
+        """Returns the name, and what the session has."""
+        try:
+            state = self._ask("GET")
+        except ControlError:
+            return f"<Bedrock {self.name!r} on {self._client.address}>"
+        counts = (format_count(state[f"{kind}s"], kind) for kind in ("call", "rule", "fault"))
+        return f"<Bedrock {self.name!r} on {self._client.address}: {', '.join(counts)}>"
 
     def _ask(self, method: str, path: str = "", value: Any = None) -> Any:
         return self._client.ask_session(self.name, method, path, value)
@@ -204,6 +211,7 @@ class RemoteBedrock(Bedrock):
         self._is_open = True
         if self._choose(played.cassette, strict):
             self._own_cassette = played.cassette
+            self._hold_unplayed()
         elif self._has_local_cassette():
             raise CassetteError(
                 f"expected the cassette {played.cassette!r} on {self._client.address}, found it in"
@@ -211,7 +219,7 @@ class RemoteBedrock(Bedrock):
                 " push`, if it plays from a bucket), or run the test without --bedtape-url"
             )
         else:
-            self._ask("PUT", "", strict)
+            self._choose("", strict)
         if overlay.layers or overlay.features or overlay.ids or overlay.seed:
             self._send_overlay(overlay, dump_overlay(overlay))
         self._shared = tuple(layer.id for layer in overlay.layers)
@@ -226,6 +234,10 @@ class RemoteBedrock(Bedrock):
             raise
         return True
 
+    def _hold_unplayed(self) -> None:
+        """Count the recordings of the cassette that was chosen."""
+        self.tally.held.update(map(self._place, self._ask("GET", "/unplayed")))
+
     def _has_local_cassette(self) -> bool:
         path = self.play_request.folder / self.play_request.cassette
         return bool(
@@ -239,10 +251,9 @@ class RemoteBedrock(Bedrock):
         """
         settings = {"strict": self.play_request.strict if strict is None else strict}
         chosen = cassette or self._own_cassette
-        if chosen is None:
-            self._ask("PUT", "", {"cassette": None, **settings})
-        elif not self._choose(chosen, settings):
+        if not self._choose(chosen, settings):
             raise ValueError(f"expected a cassette {chosen!r} on the server, found none")
+        self._hold_unplayed()
 
     def advance(self, seconds: float) -> None:
         """Advance the virtual clock of quotas, which all sessions of the namespace share."""
@@ -267,7 +278,7 @@ class RemoteBedrock(Bedrock):
 
     def _isolate(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Return the environment of the test, with the token where clients send credentials."""
-        wanted = isolate_environment(environ, self.url)
+        wanted = isolate_environment(environ, mark_url(self.url))
         for name in ("NO_PROXY", "no_proxy"):
             wanted[name] = ",".join(filter(None, (wanted.get(name), self._client.host)))
         if (token := self._client.token) is not None:
@@ -280,10 +291,23 @@ class RemoteBedrock(Bedrock):
         fixture = self.play_request.fixture
         if self._is_open and self._list_layers():
             return f"Correct the rule that should answer, or add one with {fixture}.respond(...)."
-        return (
-            "The cassettes of the server lack it. Record it without --bedtape-url, and give the"
-            f" server the cassette, or answer with {fixture}.respond(...)."
+        lacks = (
+            f"The cassette {self._own_cassette} of the server lacks it."
+            if self._own_cassette
+            else f"The server has no cassette {self.play_request.cassette}."
         )
+        return (
+            f"{lacks} Record it without --bedtape-url, and give the server the cassette,\nor answer"
+            f" with {fixture}.respond(...)."
+        )
+
+
+def mark_url(url: str) -> str:
+    """Return the endpoint of a session as the environment has it: with another spelling of the last
+    character. So a request of a client that has read the environment is known, and goes to the
+    session of the running test, although the client may be of another test.
+    """
+    return f"{url[:-1]}%{ord(url[-1]):02X}"
 
 
 def _number_of(record: Record) -> int:
