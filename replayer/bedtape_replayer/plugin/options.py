@@ -154,10 +154,10 @@ def url_of(config: pytest.Config, settings: Settings, mode: str) -> str | None:
         raise pytest.UsageError(
             f"--bedtape-url: expected the URL of a server such as http://HOST:4566, found {url!r}"
         )
-    if found := [*_find_local_options(config, settings, mode)]:
+    if local := [*_find_local_options(config, settings, mode)]:
         raise pytest.UsageError(
             "--bedtape-url: expected no option that needs a server in the process of the tests,"
-            f" found {', '.join(found)}; remove it, or start the server with it (`bedtape replay`)"
+            f" found {', '.join(local)}; remove it, or start the server with it (`bedtape replay`)"
         )
     return str(url)
 

@@ -57,10 +57,10 @@ class ControlClient:
         health = self.ask("GET", "/_bedtape/health")
         other = health.get("version") if isinstance(health, dict) else None
         if other != VERSION:
-            found = f"bedtape {other}" if other else "another answer"
+            answer = f"bedtape {other}" if other else "another answer"
             raise ControlError(
                 200,
-                f"expected bedtape {VERSION} at {self.address}, found {found}; install the version"
+                f"expected bedtape {VERSION} at {self.address}, found {answer}; install the version"
                 " of the server here",
             )
 

@@ -148,15 +148,15 @@ class RemoteBedrock(Bedrock):
     def _find_unused(self) -> list[tuple[Rule | Fault, str]]:
         if not self._is_open or not (texts := self.unused):
             return []
-        found: list[tuple[Rule | Fault, str]] = []
+        unused: list[tuple[Rule | Fault, str]] = []
         for document in self._list_layers():
             name, fired = document["name"], document.pop("fired")
             read = parse_fault if _is_fault(document) else parse_rule
             layer: Rule | Fault = read(document, str)
             if (text := describe(layer, fired)) in texts and name not in self._shared:
                 needs_more = isinstance(layer, Rule) and layer.needed > 1
-                found.append((layer, f"{'did not end' if needs_more else 'never acted'}: {text}"))
-        return found
+                unused.append((layer, f"{'did not end' if needs_more else 'never acted'}: {text}"))
+        return unused
 
     # -- calls -------------------------------------------------------------------------------------
 
