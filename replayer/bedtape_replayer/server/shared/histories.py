@@ -189,6 +189,9 @@ class SharedHistories:
 
 def number_call(answer: Answer, number: int, generation: int) -> Answer:
     """Return the answer to the call with this number, of this generation of its session."""
-    call = replace(answer.call, number=number, generation=generation)
+    call = answer.call
+    if (call.number, call.generation) == (number, generation):
+        return answer
+    call = replace(call, number=number, generation=generation)
     call.share(answer.call.findings)
     return replace(answer, call=call)
