@@ -4,13 +4,22 @@ project that calls Bedrock.
 
 import os
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeAlias
 
 import pytest
 
+from bedtape_cassettes.storage import store
+from bedtape_replayer.server.loading import load
 from support import WAIT
+from support.balancer import balance
 from support.recordings import MODEL
+from support.replicas import StateServer, open_replicas
+
+# If this variable is set, the runs use two servers behind a load balancer.
+AT_REPLICAS = "TESTS_AT_REPLICAS"
 
 # What each of these projects has.
 _ASKING = f"""
@@ -62,8 +71,24 @@ def runs(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
             file = pytester.path / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text("from asking import *\nimport pytest, os\n" + textwrap.dedent(code))
-        return pytester.runpytest_subprocess(
-            "-p", "bedtape_replayer.pytest_plugin", *arguments, timeout=WAIT
-        )
+        given = ("-p", "bedtape_replayer.pytest_plugin", *arguments)
+        if AT_REPLICAS not in os.environ:
+            return pytester.runpytest_subprocess(*given, timeout=WAIT)
+        with _start_replicas(pytester.path) as url:
+            return pytester.runpytest_subprocess(*given, f"--bedtape-url={url}", timeout=WAIT)
 
     return begin
+
+
+@contextmanager
+def _start_replicas(project: Path) -> Iterator[str]:
+    """Serve the cassettes of a project, or the samples, and yield the address."""
+    folders = sorted(project.rglob("cassettes")) or [store.samples()]
+    library, work = load(folders), project.with_name(f"{project.name}-servers")
+    work.mkdir(exist_ok=True)
+    with (
+        StateServer(work) as state,
+        open_replicas(2, library, state.url) as replicas,
+        balance([each.url for each in replicas], work) as url,
+    ):
+        yield url

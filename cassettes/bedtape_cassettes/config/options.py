@@ -140,6 +140,7 @@ TABLES: Mapping[str, _Options] = {
         "vcr": _SWITCH,
         "endpoint": Option(ChoiceKind(("set", "kept"))),
         "report": _PLACE,
+        "url": _TEXT,
         "bedtape": Option(ChoiceKind(_MODES)),
         "record": Option(
             CommandKind(_MODES, "`bedtape` sets what to record, and `record` sets the command")

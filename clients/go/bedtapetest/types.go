@@ -769,7 +769,7 @@ type Counted struct {
 
 // Settings is an object of the control API.
 type Settings struct {
-	// The cassette to play; null for the default.
+	// The cassette to play; null for the default, an empty text for no cassette.
 	Cassette any `json:"cassette,omitzero"`
 	// Play each recording once; null for the server's value.
 	Strict any `json:"strict,omitzero"`

@@ -11,6 +11,9 @@ from bedtape_cassettes.names import cassette_name
 from bedtape_cassettes.redaction.scrub import scrub_text
 from bedtape_replayer.answering.match import Index
 
+# The names of sessions whose index is kept, because finding it costs a tenth of a call.
+_MOST_SESSIONS = 10_000
+
 
 class Library:
     """The cassettes of a server. A session plays that of its name, or else all in name order."""
@@ -22,6 +25,7 @@ class Library:
         self._nothing = Index((), rules)
         self._named = {cassette.name: cassette for cassette in self.cassettes}
         self._indexes: dict[str, Index] = {}
+        self._by_session: dict[str, Index] = {}
 
     def __len__(self) -> int:
         """The number of interactions that can be played."""
@@ -37,8 +41,16 @@ class Library:
         if cassette is not None:
             chosen = self._named.get(cassette)
             return self._get_index(chosen) if chosen else self._nothing
-        named = self._find_cassette(session) if session is not None else None
-        return self._get_index(named) if named else self._all
+        if session is None:
+            return self._all
+        index = self._by_session.get(session)
+        if index is None:
+            named = self._find_cassette(session)
+            index = self._get_index(named) if named else self._all
+            if len(self._by_session) >= _MOST_SESSIONS:
+                self._by_session.clear()
+            self._by_session[session] = index
+        return index
 
     def _get_index(self, cassette: Cassette) -> Index:
         index = self._indexes.get(cassette.name)

@@ -16,6 +16,7 @@ from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.reply import Reply, build_own_reply
 from bedtape_replayer.api.fakecloud import ROUTES as FAKECLOUD
 from bedtape_replayer.api.inspector.call_detail import ROUTES as INSPECTOR
+from bedtape_replayer.api.inspector.capture import ROUTES as CAPTURE
 from bedtape_replayer.api.inspector.page import page, read_files
 from bedtape_replayer.api.monitor_routes import PROBE
 from bedtape_replayer.api.route import ApiRequest, DelayedResult, Route, RouteError
@@ -46,7 +47,7 @@ class Gate:
         *,
         address: str = "127.0.0.1",
         only_probes: bool = False,
-        routes: Iterable[Route] = (*OWN, *INSPECTOR, *FAKECLOUD),
+        routes: Iterable[Route] = (*OWN, *INSPECTOR, *CAPTURE, *FAKECLOUD),
     ) -> None:
         self._engine = engine
         self._token = token

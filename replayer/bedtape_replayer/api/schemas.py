@@ -136,7 +136,9 @@ KEPT = make_object({"file": describe("The file of the new recording.", TEXT)})
 
 SETTINGS = make_optional(
     {
-        "cassette": or_null(TEXT, "The cassette to play; null for the default."),
+        "cassette": or_null(
+            TEXT, "The cassette to play; null for the default, an empty text for no cassette."
+        ),
         "strict": or_null(TRUTH, "Play each recording once; null for the server's value."),
     }
 )

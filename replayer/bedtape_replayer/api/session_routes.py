@@ -123,7 +123,7 @@ def session_of(request: ApiRequest) -> dict[str, JsonValue]:
 
 def _set(request: ApiRequest) -> JsonValue:
     settings = request.read_json_as(SETTINGS)
-    if (cassette := settings.get("cassette")) is not None:
+    if cassette := settings.get("cassette"):  # an empty text is no cassette
         cassette_named(request, cassette)
     session = request.open_session()
     session.cassette = settings.get("cassette", session.cassette)

@@ -152,7 +152,7 @@ class Session:
             ]
         if answer or answers is None:
             document["answer"] = answer
-        return self._add(lambda state: parse_rule(make_json(document), state.layers.next_id))
+        return self._add_rule(document)
 
     def _respond_by(self, function: Responder, keywords: dict[str, Any]) -> str:
         """Adds a rule whose answer `function` returns. Its conditions are those of any rule."""
@@ -199,12 +199,10 @@ class Session:
         """
         keys = {"template": template, "allow_unoffered_tools": allow_unoffered_tools}
         document = {
-            "script": make_json(read_turns(turns)),
+            "script": read_turns(turns),
             **{key: True for key, value in keys.items() if value},
         }
-        return self._add(
-            lambda state: parse_rule(document, lambda _: state.layers.next_id("script"))
-        )
+        return self._add_rule(document)
 
     def fail(self, error: ErrorName | str, /, **fault: Unpack[ErrorDict]) -> str:
         """Adds an error as the answer, once unless `times` is given:
@@ -226,7 +224,12 @@ class Session:
 
     def _fault(self, keywords: Mapping[str, Any]) -> str:
         layer, kind = split_keywords(keywords)
-        document = {**layer, **kind}
+        return self._add_fault({**layer, **kind})
+
+    def _add_rule(self, document: Mapping[str, Any]) -> str:
+        return self._add(lambda state: parse_rule(make_json(document), state.layers.next_id))
+
+    def _add_fault(self, document: Mapping[str, Any]) -> str:
         return self._add(lambda state: parse_fault(make_json(document), state.layers.next_id))
 
     def _add(self, make: Callable[[SessionState], Any]) -> str:

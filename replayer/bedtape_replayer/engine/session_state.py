@@ -54,13 +54,13 @@ Select: TypeAlias = Callable[[Call, Index], IndexedRecording | None]
 class SessionState:
     """Playback positions, layers and history under one name.
 
-    cassette: the name of the cassette to play; `None` for the cassette with the session's name, or
-    all cassettes if no cassette has that name. library: the session's own cassettes; `None` for the
-    server's. strict: whether each recording plays once. speed: a multiple of the recorded pace.
-    upstream: the URL of a server that is asked if nothing else answers. strict and speed: `None`
-    for the server's value. memory: counts what the session keeps. names: how many names the session
-    has in `Sessions`. used: the time of the last use, in seconds of the clock of `Sessions.expire`.
-    calls: the number of its calls so far.
+    cassette: the name of the cassette to play; empty for no cassette; `None` for the cassette with
+    the session's name, or all cassettes if no cassette has that name. library: the session's own
+    cassettes; `None` for the server's. strict: whether each recording plays once. speed: a multiple
+    of the recorded pace. upstream: the URL of a server that is asked if nothing else answers.
+    strict and speed: `None` for the server's value. memory: counts what the session keeps. names:
+    how many names the session has in `Sessions`. used: the time of the last use, in seconds of the
+    clock of `Sessions.expire`. calls: the number of its calls so far.
     """
 
     def __init__(

@@ -144,7 +144,10 @@ def parse_simulation(value: JsonValue) -> Features:
 def parse_rule(value: JsonValue, namer: Namer) -> Rule:
     """Reads one rule. Raises OverlayInvalid."""
     _raise_problems(problems(value, RULE) or list(_find_rule_problems(value, ())))  # type: ignore[arg-type]  # an object, by now
-    return _build_rule(value, value.get("name") or namer("rule"))  # type: ignore[arg-type, union-attr]
+    assert isinstance(value, dict)
+    return _build_rule(
+        value, str(value.get("name") or namer("script" if "script" in value else "rule"))
+    )
 
 
 def read_returned(value: object, operation: str | None) -> AnswerContent | None:

@@ -212,6 +212,9 @@ class Bedrock(Session):
         """Note the layers of marks and fixtures before the body of the test runs."""
         self._shared = self._do(lambda: self._state().layers.own.layers)
 
+    def gather(self) -> None:
+        """Count the calls of the session, if a server in another process has answered them."""
+
     def begin_test(self) -> None:
         """Note the calls before a test, so that the report of the test contains its own calls."""
         calls = self.calls
@@ -229,6 +232,7 @@ class Bedrock(Session):
     @property
     def test_misses(self) -> list[str]:
         """The misses since the test began, if they are a failure."""
+        self.gather()
         return (
             []
             if self.play_request.allow_misses
@@ -242,6 +246,7 @@ class Bedrock(Session):
     @property
     def properties(self) -> dict[str, str]:
         """The properties of the running test in JUnit files. They have the fixture's name."""
+        self.gather()
         name, misses = self.play_request.fixture, len(self._misses) - self._misses_before
         calls = self.tally.answered + self.tally.ruled + len(self._misses) - self._counted_before
         start = "bedtape" if name == "bedrock" else f"bedtape_{name.removeprefix('bedrock_')}"
@@ -262,14 +267,19 @@ class Bedrock(Session):
     def enter(self) -> None:
         """Set the environment, also after a fixture has changed it."""
         if self._environment is None:
-            point = point_environment if self.recorded else isolate_environment
-            wanted = point(os.environ, self._base)
-            if self._base.startswith("https:"):
-                wanted = trust(wanted, open_authority(os.environ).certificate)
+            wanted = self._isolate(os.environ)
             if self.play_request.endpoint == "kept" and not self.recorded:
                 wanted = self._withhold_endpoints(wanted)
             self._environment = PatchedEnvironment(wanted)
         self._environment.enter()
+
+    def _isolate(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """Return the environment of the test, in which calls go to the server."""
+        point = point_environment if self.recorded else isolate_environment
+        wanted = point(environ, self._base)
+        if self._base.startswith("https:"):
+            wanted = trust(wanted, open_authority(environ).certificate)
+        return wanted
 
     def point_child(self, environ: Mapping[str, str]) -> Mapping[str, str]:
         """Return the environment of a child process, whose requests are not redirected."""
@@ -316,6 +326,7 @@ class Bedrock(Session):
         shown: the failure that pytest prints. The report does not repeat a miss
         that the failure contains.
         """
+        self.gather()
         misses = self._misses[self._reported :]
         self._reported += len(misses)
         if not misses or self.play_request.allow_misses:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -63,6 +64,15 @@ def add_to(parser: pytest.Parser) -> None:
         action="store_true",
         help="Keep the server, with its inspector, running after the tests until Ctrl-C.",
     )
+    group.addoption(
+        "--bedtape-url",
+        metavar="URL",
+        help=(
+            "Use the sessions of a server that runs already, for example a team's server."
+            " BEDTAPE_CONTROL_TOKEN contains its token, if it has one."
+        ),
+    )
+    parser.addini("bedtape_url", "The server of --bedtape-url.", default=_UNSET)
     parser.addini(
         "bedtape_block", "Whether calls to real Amazon Bedrock raise.", type="bool", default=_UNSET
     )
@@ -126,6 +136,48 @@ def migrates(config: pytest.Config) -> list[str] | None:
     return None if given is None else [name for name in given.split(",") if name]
 
 
+def url_of(config: pytest.Config, settings: Settings, mode: str) -> str | None:
+    """Return the URL of the server that has the sessions; `None` for a server in the process.
+
+    Raises pytest.UsageError for an invalid URL, and for options that need a server in the process.
+    """
+    chosen = config.getoption("--bedtape-url")
+    url = chosen if chosen is not None else _read_option(config, settings, "url")
+    if not url:
+        return None
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise pytest.UsageError(
+            f"--bedtape-url: expected the URL of a server such as http://HOST:4566, found {url!r}"
+        )
+    if local := [*_find_local_options(config, settings, mode)]:
+        raise pytest.UsageError(
+            "--bedtape-url: expected no option that needs a server in the process of the tests,"
+            f" found {', '.join(local)}; remove it, or start the server with it (`bedtape replay`)"
+        )
+    return str(url)
+
+
+def _find_local_options(config: pytest.Config, settings: Settings, mode: str) -> Iterator[str]:
+    """Yield the options that a server in another process cannot have from this process."""
+    if mode != "none":
+        yield f"--bedtape={mode}"
+    if plays_vcr(config, settings):
+        yield "--bedtape-vcr"
+    if migrates(config) is not None:
+        yield "--bedtape-migrate"
+    if config.getoption("--bedtape-keep"):
+        yield "--bedtape-keep"
+    for key in ("speed", "overlay", "validate", "ids", "simulate", "tls", "history"):
+        setting = settings.find(_TABLE, key)
+        if setting is not None and setting.value not in (False, []):
+            yield setting.source
+
+
 def blocks_of(config: pytest.Config, settings: Settings) -> bool:
     """Return whether calls to real Bedrock raise an error."""
     setting = _read_option(config, settings, "block")
@@ -160,7 +212,9 @@ def has_settings(config: pytest.Config, settings: Settings) -> bool:
     """Return whether the project or the command line has settings of bedtape."""
     if config.getoption("--bedtape-vcr"):
         return True
-    own = (config.getini(f"bedtape_{key}") for key in ("block", "record"))
+    if config.getoption("--bedtape-url"):
+        return True
+    own = (config.getini(f"bedtape_{key}") for key in ("block", "record", "url"))
     return bool(settings.file or settings.variables or any(value is not _UNSET for value in own))
 
 

@@ -24,6 +24,7 @@ from bedtape_replayer.plugin.patched_environment import lacks_credentials
 if TYPE_CHECKING:
     from bedtape_replayer.plugin.migrating import MigratedTest
     from bedtape_replayer.plugin.run import Run
+    from bedtape_replayer.plugin.settings import RunSettings
     from bedtape_replayer.plugin.vcr_cassettes import VcrCassettes
 
 
@@ -77,6 +78,7 @@ class Plugin:
         self._blocked: list[tuple[RealBedrockBlocked, str, set[FrameType]]] = []
         self._plays_vcr = options.plays_vcr(config, self.settings)
         self._migrates = options.migrates(config)
+        self._url = options.url_of(config, self.settings, self.mode)
         self._vcr: VcrCassettes | None = None
         self.guard = Guard(
             self._route,
@@ -105,9 +107,18 @@ class Plugin:
                 captures=self.report is not None,
                 keeps=self.keeps,
                 migrates=self._migrates,
+                url=self._url,
             )
-            self.run = import_module("bedtape_replayer.plugin.run").Run(settings, self.here)
+            self.run = self._make_run(settings)
         return self.run
+
+    def _make_run(self, settings: RunSettings) -> Run:
+        package = "bedtape_replayer.plugin"
+        if settings.url is None:
+            run: Run = import_module(f"{package}.run").Run(settings, self.here)
+        else:
+            run = import_module(f"{package}.remote.run").RemoteRun(settings, self.here)
+        return run
 
     def end(self) -> None:
         """End the run and keep its counts."""
@@ -137,6 +148,7 @@ class Plugin:
         __tracebackhide__ = True
         if self.run is not None and self.run.running:
             request.url = self.run.route(request.url)
+            request.headers.update(self.run.headers_for(request.url))
             return
         if self._vcr is not None:
             self._vcr.take(request)

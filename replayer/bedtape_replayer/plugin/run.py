@@ -32,6 +32,7 @@ from bedtape_replayer.plugin.loading import load_library, load_overlay
 from bedtape_replayer.plugin.marks import MarkInvalid, PlayRequest, read_marks
 from bedtape_replayer.plugin.migrating import MigratedTest, Migration
 from bedtape_replayer.plugin.recording import Recording, RecordingError
+from bedtape_replayer.plugin.remote.server import RemoteServer
 from bedtape_replayer.plugin.settings import RunSettings
 from bedtape_replayer.plugin.summary import Summary
 from bedtape_replayer.server.other_folders import OtherFolders, find_other_folders
@@ -82,7 +83,11 @@ class Run:
         self._playing: dict[str, Bedrock] = {}
         self._numbers = count(1)
         self._runs = Counter[str]()
-        self._server = Replayer(
+        self._server = self._start_server()
+
+    def _start_server(self) -> Replayer | RemoteServer:
+        settings = self._settings
+        server = Replayer(
             (),
             match=settings.match,
             overlay=settings.overlay,
@@ -93,8 +98,9 @@ class Run:
             history=settings.history,
             observer=self._observe,
         ).start()
-        self._server.engine.elsewhere = OtherFolders(self._find_folders, settings.match)
-        self._server.engine.advise = self._advise
+        server.engine.elsewhere = OtherFolders(self._find_folders, settings.match)
+        server.engine.advise = self._advise
+        return server
 
     @property
     def _current(self) -> Bedrock | None:
@@ -111,28 +117,11 @@ class Run:
             raise CannotBegin(str(error)) from None
 
     def _begin(self, play_request: PlayRequest) -> Bedrock:
-        library, overlay = (
-            load_library(play_request.folder, play_request.cassette, play_request.match),
-            load_overlay(play_request.overlay),
-        )
-        mode = self._settings.mode
-        records = mode in ("new", "all") or (mode == "once" and library is None)
-        recorder = self._start_recorder(play_request.folder).url if records else None
-        if mode == "all":
-            library = None
+        overlay = load_overlay(play_request.overlay)
         name, number = play_request.cassette, 1
         while name in self._playing:  # an open session of wider scope has the same cassette
             name, number = f"{play_request.cassette} {number + 1}", number + 1
-        bedrock = Bedrock(
-            play_request,
-            self._server,
-            self._server.url,
-            library,
-            recorder,
-            self._here,
-            accepts=mode == "accept",
-            name=name,
-        )
+        bedrock = self._make_session(play_request, name)
 
         def lay() -> None:
             bedrock.open(overlay)
@@ -144,6 +133,23 @@ class Run:
             self._open.append(bedrock)
             self._open.sort(key=lambda each: _RANKS[each.play_request.fixture])
         return bedrock
+
+    def _make_session(self, play_request: PlayRequest, name: str) -> Bedrock:
+        """Return the session of a test, with its cassette or its recorder."""
+        library = load_library(play_request.folder, play_request.cassette, play_request.match)
+        mode = self._settings.mode
+        records = mode in ("new", "all") or (mode == "once" and library is None)
+        recorder = self._start_recorder(play_request.folder).url if records else None
+        return Bedrock(
+            play_request,
+            self._server,
+            self._server.url,
+            None if mode == "all" else library,
+            recorder,
+            self._here,
+            accepts=mode == "accept",
+            name=name,
+        )
 
     @contextmanager
     def _change_innermost(self) -> Iterator[None]:
@@ -294,21 +300,23 @@ class Run:
         def leave() -> None:
             if self._settings.captures:
                 bedrock.captured = self._capture(bedrock)
-            engine = self._server.engine
-            if (
-                bedrock.missed
-                and not bedrock.recorded
-                and (state := engine.sessions.find(bedrock.name)) is not None
-            ):
-                pairs.extend(pair_misses(state, engine.library, bedrock.missed))
+            pairs.extend(self._pair_misses(bedrock))
             self._close(bedrock)
 
         self._server.run(leave)
-        if not bedrock.recorded:
+        if not bedrock.recorded and self._settings.url is None:
             played = bedrock.play_request
             keep_misses(played.folder, (played.cassette,), pairs, played.match.redaction)
         if bedrock.accepted and not bedrock.tally.missed:
             self.tally.messages += accept_requests(bedrock.play_request, bedrock.accepted)
+
+    def _pair_misses(self, bedrock: Bedrock) -> list[tuple[Interaction, Call]]:
+        """Return the misses of a session, each with the recording whose request it may replace."""
+        engine = self._server.engine
+        state = engine.sessions.find(bedrock.name)
+        if not bedrock.missed or bedrock.recorded or state is None:
+            return []
+        return pair_misses(state, engine.library, bedrock.missed)
 
     def _capture(self, bedrock: Bedrock) -> Part:
         """Return the calls of a test for the report. A test that runs again gets a number."""
@@ -349,6 +357,10 @@ class Run:
         # Over http, because a client that was made before the test does not trust
         # bedtape's certificate.
         return redirect(url, current.url.replace("https://", "http://", 1), self._bases())
+
+    def headers_for(self, url: str) -> Mapping[str, str]:  # noqa: ARG002 - of servers with tokens
+        """Return the headers that a request of botocore to this URL needs."""
+        return {}
 
     def take_strays(self) -> list[str]:
         """Return the misses, since the last call of this method, of tests that have ended."""

@@ -16,6 +16,8 @@ from bedtape_replayer.history.history import History
 from bedtape_replayer.overlay.overlay import Ids
 from bedtape_replayer.plugin.recording import OWN_OPTIONS
 
+_TOKEN = variable_of(("replay", "control-token"))
+
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
@@ -25,7 +27,8 @@ class RunSettings:
     environment. marks: the defaults of marks, by the fields of `PlayRequest`. match, overlay,
     validate, ids, simulate, tls, history: the arguments of `Replayer`. captures: whether the calls
     of each test are captured for the report. keeps: whether the server and the sessions stay after
-    the tests. migrates: the options of a migration, or `None` without one.
+    the tests. migrates: the options of a migration, or `None` without one. url: the server that has
+    the sessions; `None` for a server in this process. token: of the server at `url`.
     """
 
     mode: str = "none"
@@ -42,6 +45,8 @@ class RunSettings:
     captures: bool = False
     keeps: bool = False
     migrates: Sequence[str] | None = None
+    url: str | None = None
+    token: str | None = field(default=None, repr=False)
 
 
 def run_settings(
@@ -54,6 +59,7 @@ def run_settings(
     captures: bool = False,
     keeps: bool = False,
     migrates: Sequence[str] | None = None,
+    url: str | None = None,
 ) -> RunSettings:
     """Return a run's settings from the table `pytest`. here: the base of relative paths."""
     table: dict[str, Any] = settings.of("pytest")
@@ -87,5 +93,7 @@ def run_settings(
         captures=captures,
         keeps=keeps,
         migrates=migrates,
+        url=url,
+        token=environ.get(_TOKEN) or None,
         **more,
     )

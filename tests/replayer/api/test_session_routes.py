@@ -765,13 +765,13 @@ def test_a_summary_shows_the_calls_and_why_a_test_must_fail() -> None:
     scene.send(ask("first"))
     summary = got(gate, "GET", f"{S}/default/summary")
     assert summary["text"].startswith("5 calls:\n  1  Converse ")
-    assert summary["text"].splitlines()[-1] == "did not end: rule-1 (1 of 2 turns came)"
+    assert summary["text"].splitlines()[-1] == "did not end: script-1 (1 of 2 turns came)"
     misses = [
         call["miss"]
         for call in got(gate, "GET", f"{S}/default/calls")["calls"]
         if call["source"] == "miss"
     ]
-    assert summary["problems"] == [*misses, "a script did not end: rule-1 (1 of 2 turns came)"]
+    assert summary["problems"] == [*misses, "a script did not end: script-1 (1 of 2 turns came)"]
 
 
 # -- sessions and layers ---------------------------------------------------------------------------

@@ -443,7 +443,7 @@ def test_every_key_of_the_plugin_is_one_of_its_options_or_of_a_tests(run: Run) -
     missing, on either side.
     """
     helped = _said(run({}, "--help"))
-    own = {"block", "record", "bedtape"}
+    own = {"block", "record", "bedtape", "url"}
     assert all(f"bedtape_{key}" in helped or f"--{key}=" in helped for key in own)
     marks = {name.replace("_", "-") for name in PlayRequest.__slots__} - {
         "test",

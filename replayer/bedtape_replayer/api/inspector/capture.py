@@ -1,4 +1,8 @@
-"""Captures sessions as JSON for the report: the inspector's data, and the recordings they used."""
+"""Captures sessions as JSON for the report: the inspector's data, and the recordings they used.
+
+Two routes give pytest's fixture a session that is on a server in another process. Other programs
+should use the control API instead, because the calls have the form of this version.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +15,17 @@ from bedtape_cassettes.format.bodies import compact, parse
 from bedtape_cassettes.format.document import build_document
 from bedtape_cassettes.model import JsonValue
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, scrub, scrub_text
+from bedtape_replayer.answering.reply import Reply, build_own_reply
 from bedtape_replayer.api.call_routes import list_unplayed, verdict_of
 from bedtape_replayer.api.events import Contents, render_row, render_session
 from bedtape_replayer.api.inspector.call_detail import find_recording, render_detail
-from bedtape_replayer.api.route import ApiRequest
+from bedtape_replayer.api.route import ApiRequest, Route
 from bedtape_replayer.api.session_routes import overlay_of, session_of
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.engine.session_state import SessionState
 from bedtape_replayer.history.json_safe import make_json_safe
 from bedtape_replayer.history.record import Record
+from bedtape_replayer.history.values import encode, encode_outcome
 
 # Sessions, calls, recordings, and the answers of routes by their path. See `capture`.
 Part: TypeAlias = dict[str, Any]
@@ -131,3 +137,26 @@ def merge(parts: Iterable[Part]) -> dict[str, JsonValue]:
 def _describe_cassette(name: str, documents: list[Any]) -> JsonValue:
     models = sorted({each["model"] for each in documents if each.get("model")})
     return {"name": name, "interactions": len(documents), "models": models}
+
+
+# -- for tests in another process ------------------------------------------------------------------
+
+
+def _list_outcomes(request: ApiRequest) -> Reply:
+    """Return the number of forgotten calls and the outcomes of the calls, each encoded."""
+    calls = request.peek_session().history.calls
+    outcomes = tuple(encode_outcome(record.outcome) for record in calls)
+    media = (b"Content-Type", b"application/msgpack")
+    body = encode((calls.forgotten, outcomes))
+    return build_own_reply(200, body, (b"Cache-Control", b"no-store"), first=media)
+
+
+def _capture(request: ApiRequest) -> JsonValue:
+    return capture(request.engine, request.peek_session(), request.query.get("title"))
+
+
+_S = "/_bedtape/inspector/sessions/{session}"
+ROUTES = (
+    Route("GET", f"{_S}/outcomes", _list_outcomes, "Returns the outcomes of all calls."),
+    Route("GET", f"{_S}/capture", _capture, "Returns what a report shows of the session."),
+)

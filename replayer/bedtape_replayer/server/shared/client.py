@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 try:
+    from redis import exceptions
     from redis.asyncio import Redis
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff
-    from redis.exceptions import NoScriptError, RedisError
 except ImportError:  # the extra `state` is not installed
     Redis = None  # type: ignore[assignment, misc]
 
@@ -57,8 +58,18 @@ class StateClient:
                 "--state: expected valkey://USER:PASSWORD@HOST:PORT/DB, found another form; encode"
                 " special characters of the password as %XX"
             ) from None
-        self._errors: tuple[type[Exception], ...] = (RedisError, OSError, TimeoutError)
-        self._no_script: type[Exception] = NoScriptError
+        database = urlsplit(f"redis://{rest}").path.strip("/")
+        if database and not (database.isascii() and database.isdigit()):
+            raise CassetteError(
+                f"--state: expected the number of a database after the /, found {database!r}"
+            )
+        self._errors: tuple[type[Exception], ...] = (exceptions.RedisError, OSError, TimeoutError)
+        self._no_script: type[Exception] = exceptions.NoScriptError
+        self._refusals: tuple[type[Exception], ...] = (
+            exceptions.AuthenticationError,
+            exceptions.ResponseError,
+        )
+        self._lost: type[Exception] = exceptions.ConnectionError
         self._waiting: list[tuple[tuple[Any, ...], asyncio.Future[Any]]] = []
         self._sender: asyncio.Task[None] | None = None
         self._digests: dict[str, str] = {}
@@ -140,6 +151,8 @@ class StateClient:
                         results = await pipeline.execute(raise_on_error=False)
             except Exception as error:  # noqa: BLE001 - every caller gets an answer, whatever the parser raises
                 results = [error] * len(batch)
+                if isinstance(error, self._lost):  # the idle connections are lost too
+                    await self._redis.connection_pool.disconnect(inuse_connections=False)
             for (_, answer), result in zip(batch, results, strict=True):
                 if answer.done():  # its caller has gone
                     continue
@@ -152,4 +165,5 @@ class StateClient:
 
     def _fail(self, error: Exception) -> StateUnavailable:
         reason = " ".join(str(error).split()) or type(error).__name__
-        return StateUnavailable(f"the state server does not answer: {reason}")
+        problem = "refuses" if isinstance(error, self._refusals) else "does not answer"
+        return StateUnavailable(f"the state server {problem}: {reason}")

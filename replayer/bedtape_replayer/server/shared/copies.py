@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 
 from bedtape_cassettes.format.bodies import compact
 from bedtape_replayer.engine.session_state import SessionState
+from bedtape_replayer.history.values import decode, encode
 from bedtape_replayer.overlay.expressions import TemplatedAnswer
 from bedtape_replayer.overlay.overlay import NOTHING, Fault, Overlay
 from bedtape_replayer.overlay.rule import Rule
 from bedtape_replayer.overlay.schedule import ALWAYS
 from bedtape_replayer.server.shared.layers import read_document
-from bedtape_replayer.server.shared.values import decode, encode
 
 # The kinds of counts: recordings played, calls seen, calls that matched a layer, calls that a layer
 # applied to.

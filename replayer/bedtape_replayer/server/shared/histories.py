@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
@@ -11,10 +11,10 @@ from uuid import uuid4
 
 from bedtape_cassettes.addresses import DEFAULT_SESSION
 from bedtape_replayer.answering.answer import Answer, Outcome
+from bedtape_replayer.history.values import decode_outcome, encode_outcome
 from bedtape_replayer.server.shared.client import StateClient, StateUnavailable
 from bedtape_replayer.server.shared.copies import SessionCopy
 from bedtape_replayer.server.shared.scripts import APPEND
-from bedtape_replayer.server.shared.values import decode_outcome, encode_outcome
 
 # Outcomes are sent together: after this time, in seconds, or with this number of them.
 _BATCH_SECONDS: Final = 0.02
@@ -60,11 +60,20 @@ class SharedHistories:
     """The histories of all sessions.
 
     limit: the number of calls that each keeps. budget: the bytes that all together keep at the
-    state server. The methods are called in the thread of one event loop.
+    state server. connected: is called when this server listens, also again after an outage; it may
+    raise StateUnavailable. The methods are called in the thread of one event loop.
     """
 
-    def __init__(self, client: StateClient, keys: Keys, limit: int, budget: int) -> None:
+    def __init__(
+        self,
+        client: StateClient,
+        keys: Keys,
+        limit: int,
+        budget: int,
+        connected: Callable[[], Awaitable[None]],
+    ) -> None:
         self._client = client
+        self._connected = connected
         self._keys = keys
         self._limit = limit
         self._budget = budget
@@ -167,6 +176,8 @@ class SharedHistories:
                     if reply:
                         await self._client.send("RPUSH", reply, b"1")
                         await self._client.send("EXPIRE", reply, b"10")
+                    else:
+                        await self._connected()
             await asyncio.sleep(_RETRY_SECONDS)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -178,6 +189,9 @@ class SharedHistories:
 
 def number_call(answer: Answer, number: int, generation: int) -> Answer:
     """Return the answer to the call with this number, of this generation of its session."""
-    call = replace(answer.call, number=number, generation=generation)
+    call = answer.call
+    if (call.number, call.generation) == (number, generation):
+        return answer
+    call = replace(call, number=number, generation=generation)
     call.share(answer.call.findings)
     return replace(answer, call=call)

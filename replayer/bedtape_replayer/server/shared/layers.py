@@ -11,6 +11,7 @@ from bedtape_cassettes.format.bodies import compact, parse
 from bedtape_cassettes.model import JsonValue
 from bedtape_replayer.api.fakecloud import Exactly, content
 from bedtape_replayer.engine.session_state import SessionState
+from bedtape_replayer.history.values import ValueDamaged
 from bedtape_replayer.overlay.document import OverlayInvalid, parse_overlay
 from bedtape_replayer.overlay.faults.error_response import Failure
 from bedtape_replayer.overlay.faults.errors import Refuse
@@ -18,7 +19,6 @@ from bedtape_replayer.overlay.outputs.raw import Raw
 from bedtape_replayer.overlay.overlay import NOTHING, Fault, Overlay
 from bedtape_replayer.overlay.rule import Rule
 from bedtape_replayer.overlay.schedule import Schedule
-from bedtape_replayer.server.shared.values import ValueDamaged
 
 # Marks a layer of fakecloud's routes, whose conditions no overlay can express.
 _FAKECLOUD: Final = "fakecloud"
@@ -28,17 +28,21 @@ def build_document(session: SessionState) -> bytes:
     """Return a session's own layers and settings as JSON: an object with `overlay`, `cassette` and
     `strict`, for `read_document`.
     """
-    own = session.layers.own
-    overlay: dict[str, JsonValue] = {
-        "bedtape-overlay": 1,
-        "seed": own.seed,
-        "simulate": own.features.document,
-        "rules": list(_dump_layers(own.rules)),
-        "faults": list(_dump_layers(own.faults)),
-    }
-    if own.ids is not None:
-        overlay["ids"] = own.ids
+    overlay = dump_overlay(session.layers.own)
     return compact({"overlay": overlay, "cassette": session.cassette, "strict": session.strict})
+
+
+def dump_overlay(overlay: Overlay) -> JsonObject:
+    """Return the layers as the document of an overlay file, but for layers of fakecloud."""
+    ids = {} if overlay.ids is None else {"ids": overlay.ids}
+    return {
+        "bedtape-overlay": 1,
+        "seed": overlay.seed,
+        "simulate": overlay.features.document,
+        "rules": list(_dump_layers(overlay.rules)),
+        "faults": list(_dump_layers(overlay.faults)),
+        **ids,
+    }
 
 
 def _dump_layers(layers: Iterable[Rule | Fault]) -> Iterator[JsonValue]:

@@ -17,21 +17,22 @@ from uuid import uuid4
 
 from bedtape_cassettes.addresses import DEFAULT_SESSION
 from bedtape_cassettes.errors import CassetteError
+from bedtape_cassettes.format.bodies import compact
 from bedtape_replayer.answering.answer import Answer, Outcome
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.memory import Memory
-from bedtape_replayer.answering.reply import build_error_reply, make_request_id
+from bedtape_replayer.answering.reply import build_error_reply, build_own_reply, make_request_id
 from bedtape_replayer.api.monitor_routes import CHECKED, LOCAL
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.engine.session_state import SessionState, read_session
+from bedtape_replayer.history.values import ValueDamaged
 from bedtape_replayer.server.monitoring.metrics import Measure
 from bedtape_replayer.server.shared.client import StateClient, StateUnavailable
 from bedtape_replayer.server.shared.copies import FIRED, MATCHED, Change, SessionCopy, dump_memory
 from bedtape_replayer.server.shared.histories import Keys, SharedHistories, number_call
 from bedtape_replayer.server.shared.layers import build_document
 from bedtape_replayer.server.shared.scripts import CHANGE, COMMIT, RESET
-from bedtape_replayer.server.shared.values import ValueDamaged
 
 # The error of a call while the state server cannot be asked. SDKs send such a call again.
 UNAVAILABLE: Final = "StateUnavailable"
@@ -40,7 +41,7 @@ _PROBE_SECONDS: Final = 0.5
 # A call that so many other calls of its session overtook is answered with 503.
 _MOST_TRIES: Final = 100
 _MOST_COPIES: Final = 20_000
-_SESSION = re.compile(r"/_bedtape/sessions/([^/?]+)")
+_SESSION = re.compile(r"/_bedtape/(?:inspector/)?sessions/([^/?]+)")
 _RESET = re.compile(r"/_bedtape/reset/?(?:\?.*)?")
 
 
@@ -69,7 +70,9 @@ class SharedState:
         self._client = StateClient(url)
         self._version = version
         self._keys = Keys(namespace, int((lifetime or 0) * 1000), self._client.database)
-        self._histories = SharedHistories(self._client, self._keys, limit, budget)
+        self._histories = SharedHistories(self._client, self._keys, limit, budget, self._claim)
+        # Why this server must not use the sessions; empty if it may.
+        self._refusal = ""
         self._copies: dict[str, SessionCopy] = {}
         self._clock = b"0"
         self._server, self._named = uuid4().hex.encode(), 0
@@ -82,17 +85,11 @@ class SharedState:
 
         Raises CassetteError if the state server does not answer, or serves another version.
         """
-        version = self._version.encode()
         try:
             await self._refuse_cluster()
-            await self._client.send("HSETNX", self._keys.namespace, "version", version)
-            other = await self._client.send("HGET", self._keys.namespace, "version")
-            if other != version:
-                raise CassetteError(
-                    f"--state: expected sessions of bedtape {self._version}, found those of bedtape"
-                    f" {other.decode(errors='replace')}; start all servers with one version, or"
-                    " choose another --namespace"
-                )
+            await self._claim()
+            if self._refusal:
+                raise CassetteError(f"--state: {self._refusal}")
         except StateUnavailable as error:
             await self._client.close()
             raise CassetteError(f"--state: {error}") from None
@@ -100,6 +97,22 @@ class SharedState:
             await self._client.close()
             raise
         await self._histories.start()
+
+    async def _claim(self) -> None:
+        """Give the namespace this version, if it has none, and find out whether it has another.
+
+        Raises StateUnavailable. A state server that lost its data has no version.
+        """
+        version = self._version.encode()
+        await self._client.send("HSETNX", self._keys.namespace, "version", version)
+        other = await self._client.send("HGET", self._keys.namespace, "version")
+        self._refusal = (
+            ""
+            if other == version
+            else f"expected sessions of bedtape {self._version}, found those of bedtape"
+            f" {other.decode(errors='replace')}; start all servers with one version, or choose"
+            " another --namespace"
+        )
 
     async def _refuse_cluster(self) -> None:
         """Raises CassetteError for a cluster, because a script uses keys of several nodes."""
@@ -140,16 +153,19 @@ class SharedState:
         """Return the answer to a request, as `Engine.answer`. It raises no StateUnavailable."""
         session, prefix, path = read_session(target, head)
         name = session or DEFAULT_SESSION
+        control = self._engine.control
+        is_control = control is not None and control.owns(path)
         try:
-            control = self._engine.control
-            if control is not None and control.owns(path):
+            if is_control:
                 if CHECKED.match(path):
                     await self._check()
                 elif LOCAL.match(path):
                     self._start_check()
                 if LOCAL.match(path):
                     return self._engine.answer(method, target, head, body)
+                self._check_refusal()
                 return await self._control(name, method, target, path, head, body)
+            self._check_refusal()
             for _ in range(_MOST_TRIES):
                 call = prepared or self._engine.prepare(method, target, head, body)
                 answer = await self._try(name, call, (method, target, head, body))
@@ -161,9 +177,17 @@ class SharedState:
             self._forget_copies()
             namespace = self._engine.namespace
             call = Call(name, method, path, head, body, prefix=prefix, namespace=namespace)
+            if is_control:
+                message = f"{UNAVAILABLE}: {error}; send the request again"
+                reply = build_own_reply(503, compact({"error": message}))
+                return Answer(call, reply, "control")
             message, request_id = f"bedtape: {error}; send the call again", make_request_id(body)
             reply = build_error_reply(503, UNAVAILABLE, message, request_id, call.dialect)
             return Answer(call, reply, "overlay", str(error))
+
+    def _check_refusal(self) -> None:
+        if self._refusal:
+            raise StateUnavailable(self._refusal)
 
     def _start_check(self) -> None:
         """Check without waiting, for the next request that reads the result."""
@@ -174,11 +198,13 @@ class SharedState:
         """Find out whether the state server answers, for the readiness."""
         try:
             async with asyncio.timeout(_PROBE_SECONDS):
-                await self._client.send("PING")
+                await (self._claim() if self._refusal else self._client.send("PING"))
         except (StateUnavailable, TimeoutError):
             self._engine.problems["state"] = "the state server does not answer"
         else:
             self._engine.problems.pop("state", None)
+            if self._refusal:
+                self._engine.problems["state"] = self._refusal
 
     async def _try(
         self, name: str, call: Call, request: tuple[str, str, Head, bytes]

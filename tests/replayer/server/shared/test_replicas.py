@@ -22,6 +22,7 @@ from bedtape_replayer.server.shared.client import StateClient
 from support.client import Answer, Http1
 from support.examples import examples
 from support.replicas import Replica, StateServer, needs_redis, open_replicas
+from support.waits import until
 
 pytestmark = needs_redis
 
@@ -438,8 +439,13 @@ def test_calls_get_503_while_the_state_server_is_away(
         for path in (say("x"), stream("x"), CALLS):
             ((status, headers, body),) = client.run([path])  # type: ignore[misc]
             assert status == 503
+            if path is CALLS:  # in the form of the control API
+                assert body["error"].startswith(
+                    "StateUnavailable: the state server does not answer"
+                )
+                continue
             assert "the state server does not answer" in body["message"]
-            assert path is CALLS or ("x-amzn-ErrorType", "StateUnavailable") in headers
+            assert ("x-amzn-ErrorType", "StateUnavailable") in headers
         ((status, _, body),) = client.run([ask("x")])  # type: ignore[misc]
         assert (status, body["error"]["code"]) == (503, "StateUnavailable")
         server.start()  # without data, as redis-server without persistence
@@ -447,6 +453,33 @@ def test_calls_get_503_while_the_state_server_is_away(
         assert status == 200
         ((_, _, calls),) = client.run([CALLS])  # type: ignore[misc]
         assert [call["number"] for call in calls["calls"]] == [1]
+
+
+def test_a_state_server_that_lost_its_data_gets_the_version_again(
+    library: Library, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Servers that run claim the namespace again, and stop to use one that another version has."""
+    version = "HGET bedtape:default:namespace version"
+    with StateServer(tmp_path_factory.mktemp("state")) as server, ExitStack() as stack:
+        (replica,) = stack.enter_context(open_replicas(1, library, server.url))
+        server.stop()
+        server.start()
+        until(lambda: b"1" in server.send(version).splitlines())
+        server.send("HSET bedtape:default:namespace version 2")
+        server.send("CLIENT KILL TYPE pubsub")
+        client = Clients(stack, [replica])
+
+        def is_refused() -> bool:
+            ((status, _, body),) = client.run([say("x")])  # type: ignore[misc]
+            return status == 503 and "bedtape 1, found those of bedtape 2" in body["message"]
+
+        until(is_refused)
+        with Http1(replica.url) as probe:
+            ready = probe.request("GET", "/_bedtape/ready")
+            assert (ready.status, b"bedtape 2" in ready.body) == (503, True)
+            server.send("HDEL bedtape:default:namespace version")
+            until(lambda: probe.request("GET", "/_bedtape/ready").status == 200)
+        assert not is_refused()
 
 
 URLS = [
@@ -464,3 +497,9 @@ def test_a_url_that_is_none_is_refused_without_its_password(url: str) -> None:
     with pytest.raises(CassetteError, match="expected valkey://HOST") as caught:
         StateClient(url)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("database", ["abc", "-1", "1/2", "²"])
+def test_a_database_is_a_number(database: str) -> None:
+    with pytest.raises(CassetteError, match="expected the number of a database after the /"):
+        StateClient(f"valkey://me:secret@host/{database}")

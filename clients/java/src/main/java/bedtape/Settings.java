@@ -5,7 +5,7 @@ package bedtape;
 public final class Settings {
     public Object cassette;
 
-    /** The cassette to play; null for the default. */
+    /** The cassette to play; null for the default, an empty text for no cassette. */
     public Settings cassette(Object value) {
         cassette = value;
         return this;

@@ -10,6 +10,7 @@ import re
 from array import array
 from collections import deque
 from dataclasses import fields, replace
+from operator import attrgetter
 from typing import Any
 
 import msgpack
@@ -34,6 +35,8 @@ _CLASSES: tuple[type, ...] = (
 # The fields of an outcome that only the process of the call can use.
 _LOCAL: dict[type, tuple[str, ...]] = {Answer: ("edits", "forward", "conversation")}
 _NUMBERS: dict[type, int | None] = {}
+# The classes whose values msgpack has itself. Most values are of these, so they come first.
+_UNCHANGED = frozenset((type(None), bool, float, str, bytes))
 _LARGEST_INTEGER = 2**63
 # The beginning of an Authorization header of AWS: access key id and scope, which are no secrets.
 _SIGNED = re.compile(r"AWS4-[A-Z0-9-]+ Credential=[^,\s]+")
@@ -63,20 +66,20 @@ def encode_outcome(outcome: Outcome) -> bytes:
     Headers that contain secrets have placeholders, because other programs can read the bytes.
     """
     answer = outcome.answer
-    answer = replace(answer, call=replace(answer.call, head=_hide_secrets(answer.call.head)))
     if answer.edits:
         pieces = tuple(Piece(0, data) for data in read_sent_pieces(outcome))
         answer = replace(answer, reply=replace(answer.reply, pieces=pieces))
-    return encode(replace(outcome, answer=answer))
+        outcome = replace(outcome, answer=answer)
+    return encode(outcome)
 
 
-def _hide_secrets(head: Head) -> Head:
-    """Return the head without secrets. The access key id and the region of a signature stay."""
+def _hide_secrets(head: Head) -> bytes:
+    """Return the lines without secrets. The access key id and the region of a signature stay."""
     lines = [
         f"{name}: {_hide_secret(value) if is_secret_header(name, value) else value}\r\n"
         for name, value in head.pairs()
     ]
-    return Head(f"\r\n{''.join(lines)}".encode("latin-1"), head.version)
+    return f"\r\n{''.join(lines)}".encode("latin-1")
 
 
 def _hide_secret(value: str) -> str:
@@ -101,9 +104,12 @@ def _list_fields(kind: Any) -> tuple[str, ...]:
 _FIELDS = {kind: _list_fields(kind) for kind in _CLASSES}
 
 
-def _find_class(value: object) -> int | None:
-    """Return the place in the table of a value's class, or of the class of which it is a kind."""
-    kind = type(value)
+# Each returns the values of all these fields. No class has a single one.
+_GETTERS = tuple(attrgetter(*_FIELDS[kind]) for kind in _CLASSES)
+
+
+def _find_class(kind: type) -> int | None:
+    """Return the place in the table of a class, or of the class of which it is a kind."""
     if kind not in _NUMBERS:
         numbers = (at for at, each in enumerate(_CLASSES) if issubclass(kind, each))
         _NUMBERS[kind] = next(numbers, None)
@@ -112,6 +118,13 @@ def _find_class(value: object) -> int | None:
 
 def _to_plain(value: Any) -> Any:
     """Return the value as msgpack's types. A list begins with the name or number of its class."""
+    kind = type(value)
+    if kind in _UNCHANGED:
+        return value
+    if kind is tuple:
+        return ["tuple", *map(_to_plain, value)]
+    if (number := _find_class(kind)) is not None:
+        return [number, *map(_to_plain, _GETTERS[number](value))]
     match value:
         case None | bool() | float() | str() | bytes():
             return value
@@ -127,10 +140,7 @@ def _to_plain(value: Any) -> Any:
         case array():
             return ["array", value.tobytes()]
         case Head():
-            return ["head", value.raw, value.version]
-        case _ if (number := _find_class(value)) is not None:
-            names = _FIELDS[_CLASSES[number]]
-            return [number, *(_to_plain(getattr(value, name)) for name in names)]
+            return ["head", _hide_secrets(value), value.version]
     return ["tuple", *map(_to_plain, value)]  # also headers, which are another sequence of pairs
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from bedtape_replayer.history.record import Record
-from bedtape_replayer.server.shared.values import decode_outcome, encode_outcome
+from bedtape_replayer.history.values import decode_outcome, encode_outcome
 from support.recordings import converse, prompt
 from support.scene import Scene
 

@@ -1,0 +1,1 @@
+"""Tests whose sessions are on a server that runs already (`pytest --bedtape-url`)."""
