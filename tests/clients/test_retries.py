@@ -41,7 +41,7 @@ CLOSED = "a closed connection"
 PROMPTS = (*ERRORS, CLOSED)
 JAVASCRIPT, FRAMEWORKS = HERE / "javascript", HERE / "retries"
 GO, JAVA = HERE / "go" / "bearer", ROOT / "clients" / "java"
-RUST, LANGCHAIN4J = HERE / "rust", HERE / "langchain4j"
+RUST = HERE / "rust"
 
 
 class Client(NamedTuple):
@@ -109,6 +109,11 @@ def _java(project: Path, package: str, pattern: str) -> Client:
     return Client(run, lambda: f"{package} {_find(pattern, project / 'pom.xml')}")
 
 
+def _java_framework(folder: str, package: str) -> Client:
+    pattern = rf"<artifactId>{package}</artifactId>\s*<version>([\d.]+)<"
+    return _java(HERE / folder, package, pattern)
+
+
 def _find(pattern: str, file: Path) -> str:
     match = re.search(pattern, file.read_text())
     assert match is not None
@@ -142,11 +147,8 @@ CLIENTS = {
     "AWS SDK (Java)": _java(
         JAVA, "bedrockruntime", r"<artifactId>bom</artifactId>\s*<version>([\d.]+)<"
     ),
-    "LangChain4j (Java)": _java(
-        LANGCHAIN4J,
-        "langchain4j-bedrock",
-        r"<artifactId>langchain4j-bedrock</artifactId>\s*<version>([\d.]+)<",
-    ),
+    "AnthropicBedrock (Java)": _java_framework("anthropic_java", "anthropic-java-bedrock"),
+    "LangChain4j (Java)": _java_framework("langchain4j", "langchain4j-bedrock"),
     "AWS SDK (Rust)": Client(
         _run_rust,
         lambda: (
