@@ -41,7 +41,7 @@ CLOSED = "a closed connection"
 PROMPTS = (*ERRORS, CLOSED)
 JAVASCRIPT, FRAMEWORKS = HERE / "javascript", HERE / "retries"
 GO, JAVA = HERE / "go" / "bearer", ROOT / "clients" / "java"
-RUST = HERE / "rust"
+RUST, RUBY = HERE / "rust", HERE / "ruby"
 
 
 class Client(NamedTuple):
@@ -95,6 +95,16 @@ def _run_rust(environ: dict[str, str]) -> None:
     ]
     done = run_offline(command, RUST, environ)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _run_ruby(environ: dict[str, str]) -> None:
+    done = run_offline(["ruby", "retries.rb", *PROMPTS], RUBY, environ)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _read_ruby_version() -> str:
+    script = "require 'aws-sdk-core'; puts Aws::CORE_GEM_VERSION"
+    return "aws-sdk-core " + run_offline(["ruby", "-e", script], RUBY).stdout.strip()
 
 
 def _java(project: Path, package: str, pattern: str) -> Client:
@@ -156,6 +166,7 @@ CLIENTS = {
             + _find(r'aws-sdk-bedrockruntime = \{ version = "=([\d.]+)"', RUST / "Cargo.toml")
         ),
     ),
+    "AWS SDK core (Ruby)": Client(_run_ruby, _read_ruby_version),
 }
 
 
