@@ -27,17 +27,17 @@ from support.toolchains import MAVEN, compiles, run_offline
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PAGE = ROOT / "docs" / "reference" / "clients" / "retries.md"
-# The prompt of a call contains the name of its error.
+# Errors with the head of their column. The prompt of a call contains the name of its error.
 ERRORS = {
-    "ThrottlingException": 429,
-    "ModelNotReadyException": 429,
-    "ServiceUnavailableException": 503,
-    "InternalServerException": 500,
-    "ModelTimeoutException": 408,
-    "ModelErrorException": 424,
-    "ValidationException": 400,
+    "ThrottlingException": "429",
+    "ModelNotReadyException": "429 not ready",
+    "ServiceUnavailableException": "503",
+    "InternalServerException": "500",
+    "ModelTimeoutException": "408",
+    "ModelErrorException": "424",
+    "ValidationException": "400",
 }
-CLOSED = "a closed connection"
+CLOSED = "closed"
 PROMPTS = (*ERRORS, CLOSED)
 JAVASCRIPT, FRAMEWORKS = HERE / "javascript", HERE / "retries"
 GO, JAVA = HERE / "go" / "bearer", ROOT / "clients" / "java"
@@ -178,7 +178,7 @@ def _read_rows() -> dict[str, list[str]]:
 
 def _write_row(name: str, cells: list[str]) -> None:
     rows = {**_read_rows(), name: cells}
-    head = ["client", "measured with", *(f"{error} {ERRORS[error]}" for error in ERRORS), CLOSED]
+    head = ["client", "measured with", *ERRORS.values(), CLOSED]
     table = [head, ["---"] * len(head), *([each, *rows[each]] for each in CLIENTS if each in rows)]
     text = "\n".join(f"| {' | '.join(row)} |" for row in table)
     page = re.sub(r"(?ms)^\| client \|.*^\|[^\n]*\|$", lambda _: text, PAGE.read_text())
