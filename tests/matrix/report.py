@@ -137,7 +137,8 @@ Nothing is set by hand except what AWS's guide sets: `OPENAI_BASE_URL` and `ANTH
 a host of Bedrock. Rules supply the answers. The tests check the results of the framework and the
 requests that it sent: chat, streams, tool round trips, structured answers, embeddings, and retries
 after throttling. "bedtape run" in the lists means that a program runs under `bedtape run`.
-[Clients in other languages](clients/retries.md) have their own page.
+The page about [clients in other languages](clients/retries.md) has the clients and frameworks for
+JavaScript, TypeScript, Go, Java, Rust and Ruby.
 
 | framework | versions | Python | pointed at the server by | result |
 |---|---|---|---|---|
