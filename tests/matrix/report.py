@@ -136,8 +136,8 @@ server, in an environment of its own (`tests/matrix/requirements`), with the fix
 Nothing is set by hand except what AWS's guide sets: `OPENAI_BASE_URL` and `ANTHROPIC_BASE_URL` name
 a host of Bedrock. Rules supply the answers. The tests check the results of the framework and the
 requests that it sent: chat, streams, tool round trips, structured answers, embeddings, and retries
-after throttling. "bedtape run" in the lists means that a program runs under `bedtape run`.
-The page about [clients in other languages](clients/retries.md) has the clients and frameworks for
+after throttling. "bedtape run" in the lists means that a program runs under `bedtape run`. The page
+about [clients in other languages](clients/retries.md) has the clients and frameworks for
 JavaScript, TypeScript, Go, Java, Rust and Ruby.
 
 | framework | versions | Python | pointed at the server by | result |
