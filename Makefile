@@ -13,7 +13,7 @@ NEWER_PYTHON ?= $(lastword $(sort $(wildcard $(HOME)/.pyenv/versions/3.1[2-9].*/
 RECORD_NEWER := $(if $(NEWER_PYTHON),.venv-record-newer/.installed)
 NODE := tests/clients/javascript tests/clients/retries tests/clients/jest tests/clients/vitest clients/typescript tests/examples/typescript tests/examples/testcontainers/node
 NODE_MODULES := $(NODE:%=%/node_modules/.package-lock.json) clients/typescript/dist/index.js
-JAVA := $(patsubst %,%/target/.fetched,tests/examples/java clients/java tests/examples/testcontainers/java tests/clients/langchain4j)
+JAVA := $(patsubst %,%/target/.fetched,tests/examples/java clients/java tests/examples/testcontainers/java tests/clients/langchain4j tests/clients/anthropic_java)
 # LOCKED=1 installs the versions and hashes in .ci/locks, as CI does. `make lock` writes them anew.
 LOCKED ?=
 PIP = -m pip install --quiet --disable-pip-version-check
@@ -191,6 +191,7 @@ tests/clients/java/target/classpath.txt: tests/clients/java/pom.xml | tests/exam
 clients/java/target/.fetched: | tests/examples/java/target/.fetched
 tests/examples/testcontainers/java/target/.fetched: | clients/java/target/.fetched
 tests/clients/langchain4j/target/.fetched: | tests/examples/testcontainers/java/target/.fetched
+tests/clients/anthropic_java/target/.fetched: | tests/clients/langchain4j/target/.fetched
 %/target/.fetched: %/pom.xml
 	@if cd $(<D) && mvn -q -B test -Dtest='*Test#none' -Dsurefire.failIfNoSpecifiedTests=false; then touch target/.fetched; \
 	else echo "the packages of $(<D) cannot be had: it is not tested"; fi

@@ -77,7 +77,10 @@ def _resolve_links(text: str, page: Path) -> str:
             name = name or str(path.relative_to(DOCS).with_suffix(""))
             return f"[{link['text']}](/{name}.md{link['part'] or ''})"
         place = path.parent if path.name == "README.md" else path
-        return f"{link['text']} (`{place.relative_to(ROOT)}` in the repository)"
+        name = f"`{place.relative_to(ROOT)}`"
+        if link["text"].strip("`") == name.strip("`"):
+            return f"{name} of the repository"
+        return f"{link['text']} ({name} in the repository)"
 
     def place_image(image: re.Match[str]) -> str:
         path = (page.parent / image["path"]).resolve().relative_to(DOCS)

@@ -177,7 +177,7 @@ def render_sdks() -> list[str]:
             "the example's four tests",
         ),
     ]
-    return table(("client", "version", "speaks", "what is tested"), rows)
+    return table(("client", "version", "protocol", "what is tested"), rows)
 
 
 def _get_name(requirement: str) -> str:

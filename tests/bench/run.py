@@ -100,8 +100,8 @@ client is on the same machine, and other programs may have used the machine, so 
 reliable than the times. A target is a ratio to nginx unless it has a unit. nginx returns a constant
 answer and discards the body. The floor is the least work of a Python server: uvloop that answers
 whatever it reads with a constant. uvicorn and aiohttp run bedtape's own engine; aimock has one
-fixture. Rows with the word compiled are of the compiled build (`make compiled`). A Converse request has 700 bytes, its answer 1.2 KB. For HTTP/1.1, 5,000 interactions are
-loaded.
+fixture. Rows with the word compiled are of the compiled build (`make compiled`). A Converse request
+has 700 bytes, its answer 1.2 KB. For HTTP/1.1, 5,000 interactions are loaded.
 """
 
 _WHERE = """

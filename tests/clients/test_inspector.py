@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver import Chrome
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -37,41 +37,18 @@ from bedtape_replayer.api.inspector.report import build_report
 from bedtape_replayer.server.editor import FolderEditor
 from support.authored import ask
 from support.boto import boto3_client
+from support.browser import start_chromium
 from support.duplex import OPERATION, SETUP, Duplex, audio_content
 from support.folders import write
 from support.recordings import MODEL, converse, path, prompt, stream
 from support.scene import BEGAN, aws
 
 CLAUDE = "anthropic.claude-3-5-haiku-20241022-v1:0"
-_FLAGS = (
-    *(
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-sync",
-    ),
-    *("--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage"),
-    *("--window-size=1300,900", "--lang=en"),
-)
-
-
-def _found(*names: str) -> str:
-    for name in names:
-        if (program := shutil.which(name)) is not None:
-            return program
-    pytest.skip(f"{names[0]} is not installed: `apt-get install chromium chromium-driver`")
 
 
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    options = ChromeOptions()
-    options.binary_location = _found("chromium", "chromium-browser")
-    for flag in (*_FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    browser = Chrome(options=options, service=ChromeService(_found("chromedriver")))
+    browser = start_chromium(tmp_path_factory.mktemp("chromium"))
     yield browser
     browser.quit()
 

@@ -1,7 +1,8 @@
 """How often each client sends a call again by itself: docs/reference/clients/retries.md.
 
-Each client runs with its default configuration and asks one question for each error. The server
-counts the attempts. `ACCEPT=1 pytest -n 0 tests/clients/test_retries.py` writes the table anew.
+Each client runs with its default configuration. It asks one question for each error, and one
+question that gets an answer. The server counts the attempts.
+`ACCEPT=1 pytest -n 0 tests/clients/test_retries.py` writes the table anew.
 """
 
 import json
@@ -27,35 +28,40 @@ from support.toolchains import MAVEN, compiles, run_offline
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PAGE = ROOT / "docs" / "reference" / "clients" / "retries.md"
-# The prompt of a call contains the name of its error.
+# Errors with the head of their column. The prompt of a call contains the name of its error.
 ERRORS = {
-    "ThrottlingException": 429,
-    "ModelNotReadyException": 429,
-    "ServiceUnavailableException": 503,
-    "InternalServerException": 500,
-    "ModelTimeoutException": 408,
-    "ModelErrorException": 424,
-    "ValidationException": 400,
+    "ThrottlingException": "429",
+    "ModelNotReadyException": "429 not ready",
+    "ServiceUnavailableException": "503",
+    "InternalServerException": "500",
+    "ModelTimeoutException": "408",
+    "ModelErrorException": "424",
+    "ValidationException": "400",
 }
-CLOSED = "a closed connection"
-PROMPTS = (*ERRORS, CLOSED)
+CLOSED = "closed"
+ANSWERED, ANSWER = "a question", "Fine."
+PROMPTS = (*ERRORS, CLOSED, ANSWERED)
 JAVASCRIPT, FRAMEWORKS = HERE / "javascript", HERE / "retries"
 GO, JAVA = HERE / "go" / "bearer", ROOT / "clients" / "java"
-RUST, LANGCHAIN4J = HERE / "rust", HERE / "langchain4j"
+RUST, RUBY = HERE / "rust", HERE / "ruby"
 
 
 class Client(NamedTuple):
-    """run: sends the calls with these variables. version: as it is installed, with its name."""
+    """run: sends the calls with these variables, and returns what the client printed.
 
-    run: Callable[[dict[str, str]], object]
+    version: as it is installed, with its name.
+    """
+
+    run: Callable[[dict[str, str]], str]
     version: Callable[[], str]
 
 
-def _run(command: list[str], environ: dict[str, str]) -> None:
+def _run(command: list[str], environ: dict[str, str]) -> str:
     done = subprocess.run(
         [*command, *PROMPTS], env=environ, capture_output=True, text=True, timeout=WAIT, check=False
     )
     assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def _python(name: str, package: str) -> Client:
@@ -64,9 +70,9 @@ def _python(name: str, package: str) -> Client:
 
 
 def _node(name: str, package: str, folder: Path, script: str) -> Client:
-    def run(environ: dict[str, str]) -> None:
+    def run(environ: dict[str, str]) -> str:
         skip_unless_installed(folder)
-        _run(["node", str(folder / script), name], environ)
+        return _run(["node", str(folder / script), name], environ)
 
     def read_version() -> str:
         file = folder / "node_modules" / package / "package.json"
@@ -75,13 +81,14 @@ def _node(name: str, package: str, folder: Path, script: str) -> Client:
     return Client(run, read_version)
 
 
-def _run_go(environ: dict[str, str]) -> None:
+def _run_go(environ: dict[str, str]) -> str:
     variables = {**environ, "PROMPTS": ",".join(PROMPTS)}
-    done = run_offline(["go", "test", "-count=1", "-run=TestDefaultRetries"], GO, variables)
+    done = run_offline(["go", "test", "-v", "-count=1", "-run=TestDefaultRetries"], GO, variables)
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
-def _run_rust(environ: dict[str, str]) -> None:
+def _run_rust(environ: dict[str, str]) -> str:
     command = [
         "cargo",
         "run",
@@ -95,18 +102,36 @@ def _run_rust(environ: dict[str, str]) -> None:
     ]
     done = run_offline(command, RUST, environ)
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def _run_ruby(environ: dict[str, str]) -> str:
+    done = run_offline(["ruby", "retries.rb", *PROMPTS], RUBY, environ)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def _read_ruby_version() -> str:
+    script = "require 'aws-sdk-core'; puts Aws::CORE_GEM_VERSION"
+    return "aws-sdk-core " + run_offline(["ruby", "-e", script], RUBY).stdout.strip()
 
 
 def _java(project: Path, package: str, pattern: str) -> Client:
-    def run(environ: dict[str, str]) -> None:
+    def run(environ: dict[str, str]) -> str:
         variables = {**environ, "PROMPTS": ",".join(PROMPTS)}
         with tempfile.TemporaryDirectory() as work:
             ignore = shutil.ignore_patterns("target")
             folder = shutil.copytree(project, Path(work, "java"), ignore=ignore)
             done = run_offline([*MAVEN, "test", "-Dtest=DefaultRetries"], folder, variables)
         assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     return Client(run, lambda: f"{package} {_find(pattern, project / 'pom.xml')}")
+
+
+def _java_framework(folder: str, package: str) -> Client:
+    pattern = rf"<artifactId>{package}</artifactId>\s*<version>([\d.]+)<"
+    return _java(HERE / folder, package, pattern)
 
 
 def _find(pattern: str, file: Path) -> str:
@@ -142,11 +167,8 @@ CLIENTS = {
     "AWS SDK (Java)": _java(
         JAVA, "bedrockruntime", r"<artifactId>bom</artifactId>\s*<version>([\d.]+)<"
     ),
-    "LangChain4j (Java)": _java(
-        LANGCHAIN4J,
-        "langchain4j-bedrock",
-        r"<artifactId>langchain4j-bedrock</artifactId>\s*<version>([\d.]+)<",
-    ),
+    "AnthropicBedrock (Java)": _java_framework("anthropic_java", "anthropic-java-bedrock"),
+    "LangChain4j (Java)": _java_framework("langchain4j", "langchain4j-bedrock"),
     "AWS SDK (Rust)": Client(
         _run_rust,
         lambda: (
@@ -154,6 +176,7 @@ CLIENTS = {
             + _find(r'aws-sdk-bedrockruntime = \{ version = "=([\d.]+)"', RUST / "Cargo.toml")
         ),
     ),
+    "AWS SDK core (Ruby)": Client(_run_ruby, _read_ruby_version),
 }
 
 
@@ -165,7 +188,7 @@ def _read_rows() -> dict[str, list[str]]:
 
 def _write_row(name: str, cells: list[str]) -> None:
     rows = {**_read_rows(), name: cells}
-    head = ["client", "measured with", *(f"{error} {ERRORS[error]}" for error in ERRORS), CLOSED]
+    head = ["client", "measured with", *ERRORS.values(), CLOSED]
     table = [head, ["---"] * len(head), *([each, *rows[each]] for each in CLIENTS if each in rows)]
     text = "\n".join(f"| {' | '.join(row)} |" for row in table)
     page = re.sub(r"(?ms)^\| client \|.*^\|[^\n]*\|$", lambda _: text, PAGE.read_text())
@@ -178,13 +201,16 @@ def _write_row(name: str, cells: list[str]) -> None:
 def test_the_page_has_the_attempts_of_the_client(name: str) -> None:
     client = CLIENTS[name]
     with Replayer(()) as bedrock:
-        bedrock.respond(text="Fine.")
+        bedrock.respond(text=ANSWER)
         for error in ERRORS:
             bedrock.fail(error, prompt_contains=error, times=99)
         bedrock.fault(reset={}, prompt_contains=CLOSED)
-        client.run(isolate_environment(os.environ, bedrock.url))
-        attempts = [str(len(bedrock.calls.filter(prompt_contains=each))) for each in PROMPTS]
+        printed = client.run(isolate_environment(os.environ, bedrock.url))
+        calls = [bedrock.calls.filter(prompt_contains=each) for each in PROMPTS]
+        assert [call.status for call in calls.pop()] == [200]
+        attempts = [str(len(each)) for each in calls]
         assert bedrock.verdict == ()
+    assert printed.count(ANSWER) == 1, printed
     if os.environ.get("ACCEPT"):
         _write_row(name, [client.version(), *attempts])
     assert _read_rows()[name][1:] == attempts

@@ -131,12 +131,14 @@ def _first_line(told: ET.Element) -> str:
 
 _HEAD = """# Frameworks
 
-Written by `make test-matrix`, which runs each framework's own, unmodified code against the server, in
-its own environment (`tests/matrix/requirements`), with the fixture `bedrock` and nothing set by hand
-except what AWS's guide sets: `OPENAI_BASE_URL` and `ANTHROPIC_BASE_URL` name a host of Bedrock. Rules
-supply the answers. The tests check the results of the framework and the requests that it sent: chat,
-streams, tool round trips, structured answers, embeddings, and retries after throttling. "bedtape run"
-is a program under `bedtape run`. [Clients in other languages](clients/retries.md) have their own page.
+`make test-matrix` writes this page. It runs each framework's own, unmodified code against the
+server, in an environment of its own (`tests/matrix/requirements`), with the fixture `bedrock`.
+Nothing is set by hand except what AWS's guide sets: `OPENAI_BASE_URL` and `ANTHROPIC_BASE_URL` name
+a host of Bedrock. Rules supply the answers. The tests check the results of the framework and the
+requests that it sent: chat, streams, tool round trips, structured answers, embeddings, and retries
+after throttling. "bedtape run" in the lists means that a program runs under `bedtape run`. The page
+about [clients in other languages](clients/retries.md) has the clients and frameworks for
+JavaScript, TypeScript, Go, Java, Rust and Ruby.
 
 | framework | versions | Python | pointed at the server by | result |
 |---|---|---|---|---|

@@ -14,6 +14,12 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+from support import WAIT
+from support.browser import start_chromium
 
 pytest.importorskip("sphinx", reason="Sphinx is not installed: `make check` installs it")
 
@@ -144,6 +150,58 @@ def test_the_changelog_is_the_repositorys(site: Path) -> None:
     newest = re.search(r"^- (.{20})", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert newest
     assert newest[1].split("`")[0] in (site / "changelog.html").read_text()
+
+
+# What is outside the window, and does not scroll by itself: the page, or a part of it; and, in a
+# wide window, tables that scroll.
+OUTSIDE = """
+const width = document.documentElement.clientWidth, outside = [];
+for (const part of document.querySelectorAll("body, article *")) {
+  if (part.closest("pre, .table-wrapper, svg")) continue;
+  const right = Math.max(part.getBoundingClientRect().right, part === document.body ? part.scrollWidth : 0);
+  if (right > width + 1) outside.push(part.tagName + " " + part.textContent.slice(0, 60));
+}
+for (const table of document.querySelectorAll(".table-wrapper table"))
+  if (width > 1000 && table.offsetWidth > table.parentElement.clientWidth + 1)
+    outside.push("TABLE " + table.textContent.slice(0, 60));
+return outside;
+"""
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    browser = start_chromium(tmp_path_factory.mktemp("chromium"))
+    yield browser
+    browser.quit()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [390, 1400])
+def test_every_page_fits_the_window(
+    width: int, site: Path, pages: dict[Path, _Seen], chromium: Chrome
+) -> None:
+    window = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+    chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", window)
+    outside: dict[str, list[str]] = {}
+    for page in sorted(pages):
+        chromium.get(page.as_uri())
+        outside[str(page.relative_to(site))] = chromium.execute_script(OUTSIDE)
+    assert not {page: parts for page, parts in outside.items() if parts}
+
+
+@pytest.mark.slow
+def test_the_search_finds_a_page_and_each_block_has_a_button(site: Path, chromium: Chrome) -> None:
+    chromium.get((site / "search.html").as_uri() + "?q=throttling")
+    WebDriverWait(chromium, WAIT).until(
+        lambda browser: (
+            "tutorial.html"
+            in browser.find_element(By.ID, "search-results").get_attribute("innerHTML")
+        )
+    )
+    chromium.get((site / "tutorial.html").as_uri())
+    blocks = chromium.find_elements(By.CSS_SELECTOR, "div[class*='highlight-']")
+    assert len(blocks) > 20
+    assert len(chromium.find_elements(By.CSS_SELECTOR, "button.copy")) == len(blocks)
 
 
 TERMINAL = """$ pip install bedtape

@@ -90,6 +90,27 @@ def test_make_targets_that_are_named_exist() -> None:
             assert set(targets.split("#")[0].split()) & known
 
 
+@pytest.mark.parametrize(
+    "page", [*PAGES, *BESIDE], ids=lambda page: str(page.relative_to(ROOT)).replace("/", "-")
+)
+def test_prose_has_lines_of_100_columns(page: Path) -> None:
+    """A word that is longer, such as an address, has a line of its own."""
+    assert not [line for line in _list_prose(page) if len(line) > 100 and len(line.split()) > 1]
+
+
+def _list_prose(page: Path) -> Iterator[str]:
+    """Yields the lines of a page that are written by hand, without blocks, tables and images.
+
+    A line in a list of the tested frameworks is as long as the list.
+    """
+    text = re.sub(r"(?ms)^<!-- generated: .*?^<!-- end -->$", "", page.read_text())
+    text = re.sub(r"(?ms)^( *)```.*?^\1```$", "", text)
+    lists = "- " if page.name == "compatibility.md" else "|"
+    for line in text.splitlines():
+        if not line.lstrip().startswith(("|", "<", lists)) and not re.match(r"!\[.*\)$", line):
+            yield line
+
+
 def _help(*command: str) -> str:
     result = CliRunner().invoke(
         main.app, [*command, "--help"], env={"COLUMNS": "100", "TERM": "dumb"}

@@ -1,7 +1,7 @@
 """The first hour of a reader, from an empty environment.
 
-The lines of the first page are pasted, the first tests pass, and the report of the first failing
-test contains the command that fixes it.
+The lines of the pages are pasted, the first tests pass, and the report of the first failing test
+contains what fixes it: for Python, Node.js, Go and Java.
 """
 
 import os
@@ -21,6 +21,7 @@ from support.toolchains import MAVEN, compiles, run_offline
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 JAVA_PAGE = (ROOT / "docs" / "reference" / "clients" / "java.md").read_text()
+GO_PAGE = (ROOT / "docs" / "reference" / "clients" / "go.md").read_text()
 ASKED, CHANGED = "why do teams record their model calls?", "why do teams record?"
 pytestmark = pytest.mark.slow
 
@@ -156,6 +157,59 @@ def test_node(tmp_path: Path) -> None:
     assert done.returncode == 0, f"{fix[0]}\n{done.stdout}{done.stderr}"
     done = _paste(run, project, environ)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+GO_TEST = """package first
+
+import (
+	"context"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime"
+	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime/types"
+	"IMPORT"
+)
+
+func TestAnAnswer(t *testing.T) {
+	bedrock := bedtapetest.New(t)
+	bedrock.Respond(bedtapetest.When{PromptContains: "PROMPT"}, bedtapetest.Text("Hello."))
+	content := []types.ContentBlock{&types.ContentBlockMemberText{Value: "Who are you?"}}
+	answer, err := bedrockruntime.NewFromConfig(bedrock.Config()).Converse(context.Background(),
+		&bedrockruntime.ConverseInput{
+			ModelId:  aws.String("us.amazon.nova-lite-v1:0"),
+			Messages: []types.Message{{Role: "user", Content: content}},
+		})
+	if err != nil || answer.StopReason != "end_turn" {
+		t.Fatal(answer, err)
+	}
+}
+"""
+
+
+@compiles
+def test_go(tmp_path: Path) -> None:
+    """A project beside the clone, as the page says. It has the versions that are downloaded."""
+    project = tmp_path / "project"
+    project.mkdir()
+    (tmp_path / "bedtape").symlink_to(ROOT)
+    (replace,) = re.findall(r"`(replace \S+ => \S+)`", GO_PAGE)
+    (package,) = re.findall(r"imports `(\S+)`", GO_PAGE)
+    module = (ROOT / "clients" / "go" / "go.mod").read_text().partition("\n")[2]
+    (project / "go.mod").write_text(f"module first\n{module}\n{replace}\n")
+    shutil.copy(ROOT / "clients" / "go" / "go.sum", project)
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    test = project / "first_test.go"
+
+    test.write_text(GO_TEST.replace("IMPORT", package).replace("PROMPT", "Who are you?"))
+    for command in (["go", "mod", "tidy"], ["go", "test", "./..."]):
+        done = run_offline(command, project, {"PATH": path})
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    test.write_text(GO_TEST.replace("IMPORT", package).replace("PROMPT", "Who am I?"))
+    done = run_offline(["go", "test", "./..."], project, {"PATH": path})
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert 'rule-1: prompt_contains expected "Who am I?", found "Who are you?"' in done.stdout
 
 
 JAVA_TEST = """

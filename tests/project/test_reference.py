@@ -123,7 +123,7 @@ def test_every_argument_and_condition_is_on_the_page() -> None:
 
 def test_readme_lists_every_kind_of_secret() -> None:
     text = " ".join((DOCS.parents[1] / "README.md").read_text().split())
-    listed = text.partition("what has the form of: ")[2].partition(". ")[0]
+    listed = text.partition("text that has the form of: ")[2].partition(". ")[0]
     assert listed.split(", ") == [re.sub("^an? ", "", kind.title) for kind in SECRETS]
 
 

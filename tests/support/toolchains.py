@@ -1,4 +1,6 @@
-"""Programs in Go, Java and Rust, offline. They compile first: minutes on a slow machine."""
+"""Programs in Go, Java, Rust and Ruby, offline. All but Ruby compile first: minutes on a slow
+machine.
+"""
 
 import os
 import re
@@ -19,10 +21,11 @@ from support.commands import run_program
 compiles = pytest.mark.timeout(3600)
 _LIMIT = 1500.0  # seconds, for one command
 _OFFLINE = {"GOFLAGS": "-mod=readonly", "GOPROXY": "off", "GOTOOLCHAIN": "local"}
-# What Go, Maven and cargo print if the packages were not downloaded, or need a newer version.
+# What Go, Maven, cargo and Ruby print if packages were not downloaded, or need a newer version.
 _ABSENT = re.compile(
     "module lookup disabled by GOPROXY=off|requires go >= |module requires Go "
     "|in offline mode|--offline was specified|invalid target release|release version 17 not supported"
+    "|cannot load such file -- aws-"
 )
 _SCRIPTS = Path(sys.executable).parent
 GO_TEST = ("go", "test", "-v", "-count=1", "./...")
@@ -54,7 +57,9 @@ def run_offline(
         [*before, *command], {**inherited, **_OFFLINE, **(environ or {})}, folder, _LIMIT, text
     )
     if ended.returncode and _ABSENT.search(ended.stdout + ended.stderr):
-        pytest.skip(f"the packages of {folder.name} are not downloaded: `make examples`")
+        pytest.skip(
+            f"the packages of {folder.name} are not installed: CONTRIBUTING.md, Other languages"
+        )
     return ended
 
 

@@ -25,13 +25,18 @@ func TestDefaultRetries(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, prompt := range strings.Split(prompts, ",") {
-		_, err := bedrockruntime.NewFromConfig(settings).Converse(ctx, &bedrockruntime.ConverseInput{
+		answer, err := bedrockruntime.NewFromConfig(settings).Converse(ctx, &bedrockruntime.ConverseInput{
 			ModelId: aws.String("us.amazon.nova-lite-v1:0"),
 			Messages: []types.Message{{
 				Role:    types.ConversationRoleUser,
 				Content: []types.ContentBlock{&types.ContentBlockMemberText{Value: prompt}},
 			}},
 		})
-		t.Logf("%s: %v", prompt, err)
+		if err != nil {
+			t.Logf("%s: %v", prompt, err)
+			continue
+		}
+		message := answer.Output.(*types.ConverseOutputMemberMessage).Value
+		t.Log(message.Content[0].(*types.ContentBlockMemberText).Value)
 	}
 }

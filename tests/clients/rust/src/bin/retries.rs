@@ -14,7 +14,7 @@ async fn main() {
             .expect("a message has a role and content");
         let answer = client.converse().model_id("us.amazon.nova-lite-v1:0").messages(message).send().await;
         match answer {
-            Ok(answer) => println!("{:?}", answer.stop_reason()),
+            Ok(answer) => println!("{:?}", answer.output()),
             Err(error) => println!("{}", error),
         }
     }
