@@ -10,7 +10,6 @@ _T = TypeVar("_T")
 
 # Characters that prose seldom contains, the rarest first.
 _RARE = "_@%=+(/:.0123456789-zxjqkvw"
-_FEW = 1  # so many hints are searched for as fast as their pattern
 
 
 class _Group(NamedTuple):
@@ -30,10 +29,11 @@ class HintIndex(Generic[_T]):
 
     Hints with the same rare character are searched for only if the text contains that character,
     because nearly all texts contain few of these characters. rows: each value with its hints. The
-    hint "" is in each text.
+    hint "" is in each text. few: more hints with the same rare character get a pattern, which is
+    searched for as fast as one hint, but takes a millisecond to make.
     """
 
-    def __init__(self, rows: Iterable[tuple[_T, Iterable[str]]]) -> None:
+    def __init__(self, rows: Iterable[tuple[_T, Iterable[str]]], few: float = 1) -> None:
         self._values: list[_T] = []
         groups: dict[str, list[tuple[str, int]]] = {}
         for number, (value, hints) in enumerate(rows):
@@ -41,7 +41,7 @@ class HintIndex(Generic[_T]):
             for hint in hints:
                 rare = next((character for character in _RARE if character in hint), hint[:1])
                 groups.setdefault(rare, []).append((hint, number))
-        self._groups = [_make_group(rare, hints) for rare, hints in groups.items()]
+        self._groups = [_make_group(rare, hints, few) for rare, hints in groups.items()]
 
     def find(self, text: str) -> list[_T]:
         """Returns each value once, in the order of the rows."""
@@ -68,11 +68,11 @@ class HintIndex(Generic[_T]):
         return False
 
 
-def _make_group(rare: str, hints: Sequence[tuple[str, int]]) -> _Group:
+def _make_group(rare: str, hints: Sequence[tuple[str, int]], few: float) -> _Group:
     alone = [number for hint, number in hints if hint == rare]
     others = [(hint, number) for hint, number in hints if hint != rare]
     words = dict.fromkeys(hint for hint, _ in others)
-    pattern = _compile(rare, words) if len(words) > _FEW else None
+    pattern = _compile(rare, words) if len(words) > few else None
     return _Group(rare, alone, others, pattern)
 
 

@@ -20,7 +20,7 @@ from bedtape_cassettes.families.dependencies import Reads
 from bedtape_cassettes.families.reading import read_prompt
 from bedtape_cassettes.matching.key import MatchRules, PartialKey, make_partial_key
 from bedtape_cassettes.model import JsonValue
-from bedtape_cassettes.redaction.kinds import HintIndex
+from bedtape_cassettes.redaction.hints import HintIndex
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.memo import Memo
 from bedtape_replayer.answering.memory import Memory

@@ -12,10 +12,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
 from typing import cast
 
 from bedtape_cassettes.format.patterns import SlowPattern
-from bedtape_cassettes.redaction.kinds import HintIndex
+from bedtape_cassettes.redaction.hints import HintIndex
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.memo import Memo
 from bedtape_replayer.answering.memory import Memory
@@ -150,7 +151,8 @@ class _PathCandidates:
         )
         literals = [layer.when.literal for layer in layers]
         self._texts = tuple(dict.fromkeys([text for text in literals if text is not None]))
-        self.index = HintIndex((text, [text.decode()]) for text in self._texts)
+        # without patterns, because most layers get few calls
+        self.index = HintIndex([(text, [text.decode()]) for text in self._texts], few=inf)
         # The layers by the texts that are in the body.
         self._by_texts: Memo[tuple[bytes, ...], Candidates] = Memo(_MEMO_BYTES, memory=memory)
         self._pattern: re.Pattern[bytes] | None = None
