@@ -3005,7 +3005,7 @@ export interface components {
             dropped: number;
         };
         Settings: {
-            /** @description The cassette to play; null for the default. */
+            /** @description The cassette to play; null for the default, an empty text for no cassette. */
             cassette?: string | null;
             /** @description Play each recording once; null for the server's value. */
             strict?: boolean | null;

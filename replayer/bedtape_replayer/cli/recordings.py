@@ -96,6 +96,10 @@ class Source:
         seen = store.fingerprint(recordings.watched)
         return cls(recordings, recordings.load(report), seen, mirrors)
 
+    def name_place(self, path: Path) -> str:
+        """Return a folder or file for messages: the address of a bucket, if it is from there."""
+        return next((str(mirror) for mirror in self._mirrors if mirror.file == path), str(path))
+
     def list_measures(self) -> Iterator[Measure]:
         """Yield the measures of the buckets, which differ in the label `bucket`."""
         for mirror in self._mirrors:
@@ -177,7 +181,11 @@ def describe(served: Service) -> str:
     """Return the numbers of interactions and cassettes, and where they are from."""
     engine, recordings = served.namespace.engine, served.source.recordings
     folders, library = [*recordings.folders, *recordings.foreign], engine.library
-    where = "the shipped samples" if folders == [store.samples()] else ", ".join(map(str, folders))
+    where = (
+        "the shipped samples"
+        if folders == [store.samples()]
+        else ", ".join(map(served.source.name_place, folders))
+    )
     team = f"namespace {engine.namespace}: " if engine.namespace else ""
     return (
         f"{team}{format_count(len(library), 'interaction')} in"

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # The seconds between two looks at the newest version.
 INTERVAL = 5.0
+# The digits of a version in messages.
+_SHOWN = 12
 
 
 class Mirror:
@@ -41,11 +43,20 @@ class Mirror:
         self._bucket = Bucket(self._address)
         self.file = folder / f"{sha256(address.encode()).hexdigest()[:32]}{store.TAPE}"
         self._reached, self._failures = 0.0, 0
+        self._digest: str | None = None
+
+    def __str__(self) -> str:
+        """Return the address, and the version that was fetched if the address names none."""
+        if self._digest is None or self._address.digest is not None:
+            return self.name
+        return f"{self.name}, version {self._digest[:_SHOWN]}…"
 
     def update(self) -> None:
         """Fetch the version, unless the file is that version. Raises CassetteError."""
         try:
-            self._bucket.fetch(self.file, self._bucket.find_digest())
+            digest = self._bucket.find_digest()
+            self._bucket.fetch(self.file, digest)
+            self._digest = digest
             self._reached = time.time()
         except OSError as error:  # of the disk
             raise CassetteError(f"{self.file}: cannot be written: {error}") from None

@@ -19,7 +19,7 @@ from support import folders
 from support.bucket import BUCKET, serve_s3
 from support.commands import run
 from support.recordings import MODEL, converse
-from support.running import COMMAND
+from support.running import COMMAND, Running
 
 ADDRESS = f"s3://{BUCKET}/checkout"
 
@@ -45,10 +45,11 @@ def read_answers(file: Path) -> bytes:
 
 def test_a_newer_version_is_fetched_while_the_server_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared_server, "INTERVAL", 0.0)
-    push("Hi")
+    version = push("Hi")
     mirror = open_mirror(ADDRESS)
     file = mirror.open(pytest.fail)
     assert b"Hi" in read_answers(file)
+    assert str(mirror) == f"{ADDRESS}, version {version[:12]}…"
 
     async def follow() -> None:
         following = asyncio.create_task(mirror.follow(pytest.fail))
@@ -64,6 +65,7 @@ def test_one_version_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared_server, "INTERVAL", 0.0)
     mirror = open_mirror(f"{ADDRESS}@{push('Hi')}")
     file = mirror.open(pytest.fail)
+    assert str(mirror) == mirror.name
     push("Changed")
     asyncio.run(mirror.follow(pytest.fail))  # ends, because there is nothing to follow
     assert b"Hi" in read_answers(file)
@@ -109,6 +111,7 @@ def test_the_last_version_is_played_while_the_bucket_is_away(
     lines: list[str] = []
     mirror = open_mirror(ADDRESS)
     assert b"Hi" in read_answers(mirror.open(lines.append))
+    assert str(mirror) == ADDRESS  # the version is not known
     assert len(lines) == 1
     assert lines[0].startswith(f"{ADDRESS}: S3 cannot be used: ")
     assert lines[0].endswith("; the last version that was fetched is played")
@@ -122,6 +125,16 @@ def test_the_last_version_is_played_while_the_bucket_is_away(
     asyncio.run(follow())
     with pytest.raises(CassetteError, match="S3 cannot be used"):
         open_mirror(f"{ADDRESS}-other").open(pytest.fail)
+
+
+def test_a_server_names_the_bucket_and_the_version(tmp_path: Path) -> None:
+    version = push("Hi")
+    running = Running("--cassettes", ADDRESS, cwd=tmp_path)
+    try:
+        where = f"{ADDRESS}, version {version[:12]}…"
+        assert running.line() == f"bedtape: 1 interaction in 1 cassette from {where}"
+    finally:
+        running.clean_up()
 
 
 def test_a_program_plays_a_bucket() -> None:
