@@ -12,6 +12,7 @@ from pathlib import Path
 from traceback import walk_stack
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
+from uuid import uuid4
 
 import pytest
 
@@ -58,6 +59,7 @@ class Plugin:
         self.open = os.environ.get(GATE) == "1"
         self.run: Run | None = None
         self._process = 0
+        self._run_id = str(getattr(config, "workerinput", {}).get("testrunuid", uuid4().hex))
         self.counted: list[dict[str, Any]] = []
         self.settings = options.settings_of(config)
         self.mode = options.mode_of(config, self.settings, gate_is_open=self.open)
@@ -105,6 +107,7 @@ class Plugin:
                 captures=self.report is not None,
                 keeps=self.keeps,
                 migrates=self._migrates,
+                run_id=self._run_id,
             )
             self.run = import_module("bedtape_replayer.plugin.run").Run(settings, self.here)
         return self.run

@@ -25,7 +25,8 @@ class RunSettings:
     environment. marks: the defaults of marks, by the fields of `PlayRequest`. match, overlay,
     validate, ids, simulate, tls, history: the arguments of `Replayer`. captures: whether the calls
     of each test are captured for the report. keeps: whether the server and the sessions stay after
-    the tests. migrates: the options of a migration, or `None` without one.
+    the tests. migrates: the options of a migration, or `None` without one. run_id: the same in all
+    processes of the run.
     """
 
     mode: str = "none"
@@ -42,6 +43,7 @@ class RunSettings:
     captures: bool = False
     keeps: bool = False
     migrates: Sequence[str] | None = None
+    run_id: str = ""
 
 
 def run_settings(
@@ -54,6 +56,7 @@ def run_settings(
     captures: bool = False,
     keeps: bool = False,
     migrates: Sequence[str] | None = None,
+    run_id: str = "",
 ) -> RunSettings:
     """Return a run's settings from the table `pytest`. here: the base of relative paths."""
     table: dict[str, Any] = settings.of("pytest")
@@ -87,5 +90,6 @@ def run_settings(
         captures=captures,
         keeps=keeps,
         migrates=migrates,
+        run_id=run_id,
         **more,
     )
