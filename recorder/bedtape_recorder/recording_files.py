@@ -233,7 +233,7 @@ def _render_changes(change: CassetteChanges) -> str:
         "new": change.new,
         "changed": change.changed,
         "unchanged": change.unchanged,
-        "not requested, so kept as before": change.kept,
+        "not recorded again, so kept as before": change.kept,
     }
     return f"{change.name}: " + ", ".join(f"{n} {what}" for what, n in counts.items() if n)
 

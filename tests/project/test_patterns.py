@@ -43,6 +43,7 @@ OWN = {
     "overlay/prefix_tree.py: _tree(wanted, _D": "escaped texts of conditions",
     "redaction/engine.py: '|'.join((f'(?<!": "escaped words",
     "redaction/engine.py: cue": "the kinds of secrets",
+    'redaction/hints.py: f"{re.escape(rar': "escaped hints",
     "redaction/kinds.py: '|'.join((''.joi": "sets of characters of the recorder's credentials",
     "redaction/kinds.py: pattern": "the kinds of secrets",
     "suites/substitute.py: f'{pattern.patte": "a user's pattern, tried on an empty text",

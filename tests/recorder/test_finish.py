@@ -431,7 +431,7 @@ def test_the_summary_says_what_a_review_will_show(folder: Path) -> None:
     again = record(folder, ("a", "one"), ("b", "TWO"), ("d", "four"))
     assert render_summary(again).splitlines() == [
         "bedtape: recorded 3 interactions into 1 cassette",
-        "  default: 1 new, 1 changed, 1 unchanged, 1 not requested, so kept as before",
+        "  default: 1 new, 1 changed, 1 unchanged, 1 not recorded again, so kept as before",
     ]
     pruned = record(folder, ("a", "one"), prune=True)
     assert render_summary(pruned).splitlines()[1] == "  default: 1 unchanged"

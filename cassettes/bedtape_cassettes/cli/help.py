@@ -106,7 +106,7 @@ class SectionedGroup(TyperGroup):
 
     def nearest(self, word: str) -> Iterable[str]:
         """Returns the commands with the same meaning as the word, or else with a similar name."""
-        same = _SYNONYMS.get(word, "")
+        same = _SYNONYMS.get(word, word)
         return [same] if same in self.commands else get_close_matches(word, self.commands, 1)
 
 

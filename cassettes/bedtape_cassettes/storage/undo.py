@@ -37,7 +37,8 @@ class SavedState:
     tape: the name of the changed `.tape` file, or `None` for a folder. in_git: whether git holds
     all old files. overlays: the paths of the overlays that the change touches, also new ones, from
     the folder of cassettes. The old file of the first one, if it existed, is `.overlays/0` in the
-    state's folder.
+    state's folder. run: the id of the run that saved it, whose states are restored together; empty
+    for a state of its own.
     """
 
     folder: Path
@@ -45,17 +46,18 @@ class SavedState:
     tape: str | None
     in_git: bool
     overlays: tuple[str, ...] = ()
+    run: str = ""
 
 
 @contextmanager
 def saving(
-    place: Path, suite: Suite, names: Sequence[str], overlays: Sequence[Path] = ()
+    place: Path, suite: Suite, names: Sequence[str], overlays: Sequence[Path] = (), *, run: str = ""
 ) -> Iterator[SavedState]:
     """Saves the state as `save` does.
 
     If the block raises an error and has changed nothing, removes the state again.
     """
-    state = save(place, suite, names, overlays)
+    state = save(place, suite, names, overlays, run=run)
     try:
         yield state
     except BaseException:
@@ -64,14 +66,14 @@ def saving(
 
 
 def save(
-    place: Path, suite: Suite, names: Sequence[str], overlays: Sequence[Path] = ()
+    place: Path, suite: Suite, names: Sequence[str], overlays: Sequence[Path] = (), *, run: str = ""
 ) -> SavedState:
     """Copies the files of these cassettes of the folder or `.tape` file before a change.
 
     Raises CassetteError.
 
-    overlays: overlays that the change may write, each with the ending `.overlay.yaml`. The caller
-    holds the folder's lock, and then changes no other cassettes.
+    overlays: overlays that the change may write, each with the ending `.overlay.yaml`. run: as in
+    `SavedState`. The caller holds the folder's lock, and then changes no other cassettes.
     """
     files = list_files(place, suite, names)
     in_git = git.contains([*files, *filter(Path.exists, overlays)])
@@ -79,13 +81,12 @@ def save(
     root = _find_root(place)
     paths = tuple(os.path.relpath(path.resolve(), root) for path in overlays)
     state = SavedState(
-        folder, tuple(sorted(names)), None if place.is_dir() else place.name, in_git, paths
+        folder, tuple(sorted(names)), None if place.is_dir() else place.name, in_git, paths, run
     )
     try:
         _copy_overlays(root, paths, folder)
-        content = json.dumps(
-            {"names": state.names, "tape": state.tape, "in_git": in_git, "overlays": paths}
-        )
+        members = {"names": state.names, "tape": state.tape, "in_git": in_git, "overlays": paths}
+        content = json.dumps(members | ({"run": run} if run else {}))
         store.replace_file(folder / _LIST, content.encode())
         _remove_oldest(folder.parent)
     except OSError as error:
@@ -114,8 +115,11 @@ def _remove_oldest(backups: Path) -> None:
     for path in _list_newest(backups):
         with suppress(CassetteError):  # `undo` reports a damaged state
             states.append(_read_state(path))
-    for old in [state for state in states if state.in_git][_MOST_IN_GIT:]:
-        shutil.rmtree(old.folder)
+    in_git = [state for state in states if state.in_git]
+    kept = list(dict.fromkeys(state.run or state.folder.name for state in in_git))[:_MOST_IN_GIT]
+    for old in in_git:
+        if (old.run or old.folder.name) not in kept:
+            shutil.rmtree(old.folder)
 
 
 def discard_unchanged(place: Path, state: SavedState) -> None:
@@ -191,19 +195,38 @@ def _read_bytes(path: Path) -> bytes | None:
 def undo(
     place: Path, begin: Callable[[int], Callable[[str], object]] = lambda _: lambda _: None
 ) -> tuple[tuple[str, ...], Path | None]:
-    """Restores the files of the last saved state of the folder or `.tape` file.
+    """Restores the files of the last saved state of the folder or `.tape` file, or of all states
+    that the last run saved.
 
     Returns the names of its cassettes and the paths of its overlays, and a folder with copies of
     the files that were replaced, because they may contain later recordings; `None` if git holds
-    these files. The next call restores the state before. begin: called with the number of steps;
-    returns a function to call after each step. The caller holds the folder's lock. Raises
-    CassetteError if there is no saved state.
+    these files. The next call restores the state before. begin: called with the number of steps of
+    each state; returns a function to call after each step. The caller holds the folder's lock.
+    Raises CassetteError if there is no saved state.
     """
-    root, tape = (place, None) if place.is_dir() else (place.parent, place.name)
-    states = map(_read_state, _list_newest(root / BACKUPS))
-    state = next((state for state in states if state.tape == tape), None)
+    state = _find_last(place)
     if state is None:
         raise CassetteError(f"{place}: expected a change that can be undone, found none")
+    run = state.run
+    restored, copies = _restore(place, state, begin)
+    while run and (state := _find_last(place)) is not None and state.run == run:
+        more, others = _restore(place, state, begin)
+        restored += more
+        if others is not None:
+            copies = others.parent
+    return tuple(dict.fromkeys(restored)), copies
+
+
+def _find_last(place: Path) -> SavedState | None:
+    root, tape = (place, None) if place.is_dir() else (place.parent, place.name)
+    states = map(_read_state, _list_newest(root / BACKUPS))
+    return next((state for state in states if state.tape == tape), None)
+
+
+def _restore(
+    place: Path, state: SavedState, begin: Callable[[int], Callable[[str], object]]
+) -> tuple[tuple[str, ...], Path | None]:
+    tape = state.tape
     tick = begin(len(_list_now(place, state.names)) + len(store.fingerprint([state.folder])))
     now = _read_changed(place, state.names, tick) if tape is None else ()
     files = list_files(place, now, state.names)
@@ -301,7 +324,8 @@ def _read_state(path: Path) -> SavedState:
                 and _are_texts(overlays)
                 and all(each.endswith(_OVERLAY) for each in overlays)
             ):
-                return SavedState(path.parent, tuple(names), tape, in_git, tuple(overlays))
+                run = str(rest.get("run", ""))
+                return SavedState(path.parent, tuple(names), tape, in_git, tuple(overlays), run)
         case list(names) if _are_texts(names):  # of bedtape before 2026-11-29
             return SavedState(path.parent, tuple(names), None, False)
     fix = "remove the file"

@@ -21,6 +21,7 @@ from bedtape_cassettes.cli.errors import exit_on_error, fail, report
 from bedtape_cassettes.cli.options import AllowHost, AnyProfile, Ignore, Placeholder
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.matching.rules import match_rules
+from bedtape_cassettes.text import format_count
 from bedtape_recorder.cli.recover import REDACT, Record
 from bedtape_recorder.cli.verifying import Format, verify_recordings
 from bedtape_recorder.drift.plan import Plan
@@ -314,7 +315,8 @@ def _finish(recording: Any, *, failed: bool) -> None:
     existing = recording.existing
     if existing.played or existing.missed:
         report(
-            f"{existing.played} calls were played from cassettes that exist, {existing.missed} missed there"
+            f"{format_count(existing.played, 'call')} {'was' if existing.played == 1 else 'were'}"
+            f" played from cassettes that exist, {existing.missed} missed there"
             " (--record new records what is missing, --record all everything anew)"
         )
     counts = recording.capture.counts

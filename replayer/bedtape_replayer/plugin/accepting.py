@@ -33,9 +33,11 @@ from bedtape_replayer.plugin.marks import PlayRequest
 
 
 def accept_requests(
-    play_request: PlayRequest, accepted: Sequence[tuple[Interaction, Call]]
+    play_request: PlayRequest, accepted: Sequence[tuple[Interaction, Call]], run: str
 ) -> Iterator[str]:
     """Writes the requests of calls into the recordings that answered them.
+
+    run: the id of the run, which one `bedtape cassette undo` reverts.
 
     Yields the changes, a line each.
 
@@ -62,7 +64,7 @@ def accept_requests(
                 interactions.append(new)
             home = interactions[0].file.rpartition("/")[0]
             changed.append(name_new_files(Cassette(cassette.name, tuple(interactions)), home))
-        with saving(folder, before, [cassette.name for cassette in before]):
+        with saving(folder, before, [cassette.name for cassette in before], run=run):
             commit(folder, before, tuple(changed), redaction=redaction)
 
 

@@ -57,10 +57,11 @@ class Migration:
     """The tests of one run that played entries of Bedrock from cassettes of VCR.py.
 
     chosen: the options, some of `OPTIONS`. here: the folder that pytest was
-    started in, for messages.
+    started in, for messages. run: the run's id.
     """
 
-    def __init__(self, chosen: Sequence[str], here: Path) -> None:
+    def __init__(self, chosen: Sequence[str], here: Path, run: str) -> None:
+        self._run = run
         self._exact = "exact" in chosen
         self._keeps_accounts = "keep-account" in chosen
         self._force = "force" in chosen
@@ -111,7 +112,7 @@ class Migration:
                     f"{folder / name}: expected no cassette yet, found one; --force replaces it"
                 )
             if before:
-                save(folder, before, [name])
+                save(folder, before, [name], run=self._run)
             commit(
                 folder,
                 before,

@@ -12,6 +12,7 @@ from pathlib import Path
 from traceback import walk_stack
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
+from uuid import uuid4
 
 import pytest
 
@@ -59,6 +60,7 @@ class Plugin:
         self.open = os.environ.get(GATE) == "1"
         self.run: Run | None = None
         self._process = 0
+        self._run_id = str(getattr(config, "workerinput", {}).get("testrunuid", uuid4().hex))
         self.counted: list[dict[str, Any]] = []
         self.settings = options.settings_of(config)
         self.mode = options.mode_of(config, self.settings, gate_is_open=self.open)
@@ -108,6 +110,7 @@ class Plugin:
                 keeps=self.keeps,
                 migrates=self._migrates,
                 url=self._url,
+                run_id=self._run_id,
             )
             self.run = self._make_run(settings)
         return self.run

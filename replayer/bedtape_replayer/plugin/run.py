@@ -71,7 +71,11 @@ class Run:
         self._settings = settings
         self._here = here
         self._recordings: dict[Path, Recording] = {}
-        self._migration = None if settings.migrates is None else Migration(settings.migrates, here)
+        self._migration = (
+            None
+            if settings.migrates is None
+            else Migration(settings.migrates, here, settings.run_id)
+        )
         self._restore: Callable[[], object] = lambda: None
         self._open: list[Bedrock] = []
         # Of the sessions of wider scope that ended in the running test.
@@ -308,7 +312,9 @@ class Run:
             played = bedrock.play_request
             keep_misses(played.folder, (played.cassette,), pairs, played.match.redaction)
         if bedrock.accepted and not bedrock.tally.missed:
-            self.tally.messages += accept_requests(bedrock.play_request, bedrock.accepted)
+            self.tally.messages += accept_requests(
+                bedrock.play_request, bedrock.accepted, self._settings.run_id
+            )
 
     def _pair_misses(self, bedrock: Bedrock) -> list[tuple[Interaction, Call]]:
         """Return the misses of a session, each with the recording whose request it may replace."""

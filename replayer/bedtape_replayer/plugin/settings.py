@@ -27,8 +27,9 @@ class RunSettings:
     environment. marks: the defaults of marks, by the fields of `PlayRequest`. match, overlay,
     validate, ids, simulate, tls, history: the arguments of `Replayer`. captures: whether the calls
     of each test are captured for the report. keeps: whether the server and the sessions stay after
-    the tests. migrates: the options of a migration, or `None` without one. url: the server that has
-    the sessions; `None` for a server in this process. token: of the server at `url`.
+    the tests. migrates: the options of a migration, or `None` without one. run_id: the same in all
+    processes of the run. url: the server that has the sessions; `None` for a server in this
+    process. token: of the server at `url`.
     """
 
     mode: str = "none"
@@ -47,6 +48,7 @@ class RunSettings:
     migrates: Sequence[str] | None = None
     url: str | None = None
     token: str | None = field(default=None, repr=False)
+    run_id: str = ""
 
 
 def run_settings(
@@ -60,6 +62,7 @@ def run_settings(
     keeps: bool = False,
     migrates: Sequence[str] | None = None,
     url: str | None = None,
+    run_id: str = "",
 ) -> RunSettings:
     """Return a run's settings from the table `pytest`. here: the base of relative paths."""
     table: dict[str, Any] = settings.of("pytest")
@@ -95,5 +98,6 @@ def run_settings(
         migrates=migrates,
         url=url,
         token=environ.get(_TOKEN) or None,
+        run_id=run_id,
         **more,
     )

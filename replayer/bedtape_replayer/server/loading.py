@@ -13,6 +13,7 @@ from bedtape_cassettes.config.settings import as_list
 from bedtape_cassettes.errors import CassetteError, CassetteMissing
 from bedtape_cassettes.matching.key import DEFAULT, MatchRules
 from bedtape_cassettes.storage import store
+from bedtape_cassettes.text import format_count
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.engine import checks
 from bedtape_replayer.overlay.document import read
@@ -42,12 +43,15 @@ def load(
 
     Raises CassetteError, with every problem, or where there is none.
     """
-    library = Library(store.read(folders, cache=cache), rules)
+    suite = store.read(folders, cache=cache)
+    library = Library(suite, rules)
     if not len(library):
         where = ", ".join(map(str, folders))
+        partial = sum(len(cassette.interactions) for cassette in suite)
+        found = f"only {format_count(partial, 'partial recording')}; record it again"
         raise CassetteMissing(
             f"{where}: expected at least one recorded interaction (a .yaml or .tape file), found"
-            " none"
+            f" {found if partial else 'none'}"
         )
     return library
 

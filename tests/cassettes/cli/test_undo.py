@@ -13,6 +13,8 @@ from bedtape_cassettes.cli import app
 from bedtape_cassettes.model import Cassette
 from bedtape_cassettes.redaction.scrub import ALWAYS
 from bedtape_cassettes.storage import store, undo
+from bedtape_cassettes.storage.commit import commit
+from bedtape_cassettes.storage.file_names import number_files
 from bedtape_cassettes.storage.misses import replace_misses
 from support import folders
 from support.bucket import BUCKET, serve_s3
@@ -265,3 +267,24 @@ def test_undo_keeps_copies_of_what_was_recorded_after_the_change(root: Path) -> 
     assert not later.exists()
     assert snapshot(Path(printed.split("backup: ")[1].strip()) / "a") == replaced
     assert "expected a change that can be undone" in run("undo", "--in", str(root), code=2)
+
+
+def _read_files(root: Path) -> dict[Path, bytes]:
+    return {path.relative_to(root): path.read_bytes() for path in root.glob("[a-z]*/*.yaml")}
+
+
+def test_the_changes_of_one_run_are_undone_together(root: Path) -> None:
+    original = _read_files(root)
+    run("set", "a:1", "answer.text=earlier", "--in", str(root))
+    before = _read_files(root)
+    suite = store.read([root])
+    assert len(suite) > 1
+    for cassette in suite:
+        undo.save(root, (cassette,), [cassette.name], run="one")
+        one = converse("another", cassette.name)
+        commit(root, (cassette,), (number_files(Cassette(cassette.name, (one,))),))
+    assert not before.items() & _read_files(root).items()
+    run("undo", "--in", str(root))
+    assert _read_files(root) == before
+    run("undo", "--in", str(root))
+    assert _read_files(root) == original

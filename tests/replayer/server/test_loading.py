@@ -1,6 +1,7 @@
 """Loading, and loading again when files change."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,12 @@ from support.recordings import converse
 
 def test_a_folder_without_recordings_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CassetteMissing, match="expected at least one recorded interaction"):
+        loading.load([tmp_path])
+
+
+def test_a_folder_of_partial_recordings_is_refused_with_this_reason(tmp_path: Path) -> None:
+    folders.write(tmp_path, Cassette("cut", (replace(converse("a", "1"), partial=True),)))
+    with pytest.raises(CassetteMissing, match="found only 1 partial recording; record it again"):
         loading.load([tmp_path])
 
 
