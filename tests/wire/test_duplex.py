@@ -229,6 +229,27 @@ def test_the_history_contains_both_directions(bedrock: Replayer) -> None:
     )
 
 
+def test_the_texts_of_both_sides_are_the_prompt_and_the_answer(bedrock: Replayer) -> None:
+    asked = {"event": "textInput", "role": "USER"}
+    bedrock.respond(
+        operation=OPERATION,
+        conversation=[
+            {"when": asked, "hears": "Hello?", "text": "Hi!", "silence_ms": 100},
+            {"when": asked, "tool": WEATHER},
+            {"when": {"event": "toolResult"}, "text": " It rains."},
+        ],
+    )
+    with Duplex(bedrock.port) as client:
+        client.send(*SETUP, *text_content("USER", "Hello?"), *text_content("USER", "Does it rain?"))
+        client.send(*tool_result("t1", {"weather": "rain"}), *FINISH)
+        client.end()
+        client.read_all()
+    (call,) = bedrock.calls
+    assert (call.system, call.text, call.max_tokens) == ("You are kind.", "Hi! It rains.", 1024)
+    bedrock.assert_called(text_contains="Hello?", question_contains="Does it rain?", times=1)
+    bedrock.assert_called(tool_result="t1", times=1)
+
+
 @pytest.mark.parametrize("by", ["audio", "text"])
 def test_a_user_who_speaks_or_writes_interrupts_the_model(by: str) -> None:
     with Replayer((), speed=1) as bedrock, ExitStack() as stack:
