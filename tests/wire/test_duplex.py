@@ -229,6 +229,27 @@ def test_the_history_contains_both_directions(bedrock: Replayer) -> None:
     )
 
 
+def test_the_texts_of_both_sides_are_the_prompt_and_the_answer(bedrock: Replayer) -> None:
+    asked = {"event": "textInput", "role": "USER"}
+    bedrock.respond(
+        operation=OPERATION,
+        conversation=[
+            {"when": asked, "hears": "Hello?", "text": "Hi!", "silence_ms": 100},
+            {"when": asked, "tool": WEATHER},
+            {"when": {"event": "toolResult"}, "text": " It rains."},
+        ],
+    )
+    with Duplex(bedrock.port) as client:
+        client.send(*SETUP, *text_content("USER", "Hello?"), *text_content("USER", "Does it rain?"))
+        client.send(*tool_result("t1", {"weather": "rain"}), *FINISH)
+        client.end()
+        client.read_all()
+    (call,) = bedrock.calls
+    assert (call.system, call.text, call.max_tokens) == ("You are kind.", "Hi! It rains.", 1024)
+    bedrock.assert_called(text_contains="Hello?", question_contains="Does it rain?", times=1)
+    bedrock.assert_called(tool_result="t1", times=1)
+
+
 @pytest.mark.parametrize("by", ["audio", "text"])
 def test_a_user_who_speaks_or_writes_interrupts_the_model(by: str) -> None:
     with Replayer((), speed=1) as bedrock, ExitStack() as stack:
@@ -315,7 +336,7 @@ def test_input_that_is_no_event_stream_ends_with_an_exception(
     assert "expected frames of an event stream" in message
 
 
-def test_200_conversations_at_once(bedrock: Replayer) -> None:
+def test_200_conversations_at_once_of_which_some_die(bedrock: Replayer) -> None:
     bedrock.respond(operation=OPERATION, conversation=[{"text": "Hi!"}, {"text": "Bye!"}])
     with ExitStack() as stack:
         clients = [stack.enter_context(Duplex(bedrock.port, http2=bool(n % 2))) for n in range(200)]
@@ -324,13 +345,18 @@ def test_200_conversations_at_once(bedrock: Replayer) -> None:
                 client.send(*SETUP[turn:], *text_content("USER", f"I am {number}"))
             for client in clients:
                 assert len(client.read_until(turn)) == turn
-        for client in clients:
+        for number, client in enumerate(clients):
+            if number % 5 == 0:
+                client.close()
+                continue
             client.end()
             assert read_names(client.read_all())[-1] == "completionEnd"
+    until(lambda: len(bedrock.calls) == 200)
     calls = bedrock.calls
-    assert len(calls) == 200
     assert all(call.body.count(b"I am ") == 2 for call in calls)
-    assert {call.hung_up for call in calls} == {False}
+    assert [call.hung_up for call in calls].count(True) == 40
+    assert {call.text for call in calls} == {"Hi!Bye!"}
+    until(lambda: bedrock._running is not None and not bedrock._running.connections)
 
 
 # -- parts of conversations --------------------------------------------------------------------

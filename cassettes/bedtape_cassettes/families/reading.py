@@ -11,6 +11,10 @@ from dataclasses import replace
 
 from bedtape_cassettes.families.content import Content, Embeddings, Message, Prompt, Turn
 from bedtape_cassettes.families.family import GUARDED, Family, JsonObject, RenderError
+from bedtape_cassettes.families.requests.spoken_content import (
+    list_client_events,
+    read_spoken_prompt,
+)
 from bedtape_cassettes.families.service_apis import (
     PAYLOADS,
     WITH_PROMPT,
@@ -22,6 +26,7 @@ from bedtape_cassettes.families.table import APIS, INVOKE, family_of
 from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import Body, Events, JsonValue, Response
+from bedtape_cassettes.operations import DUPLEX
 
 _EXCEPTION = (":message-type", "exception")
 
@@ -47,6 +52,8 @@ def read_prompt(
     """Return the content of a request whose body is parsed. See `prompt_of`."""
     if operation in PAYLOADS:
         return read_payload_prompt(bodies.compact(request))
+    if operation in DUPLEX:
+        return read_spoken_prompt(list_client_events(request))
     if operation is not None and operation in WITH_PROMPT:
         return read_service_prompt(operation, request)
     match operation:

@@ -15,6 +15,7 @@ from typing import TypeVar, cast
 from bedtape_cassettes.failures import read_error
 from bedtape_cassettes.families.content import Content, Message, Usage
 from bedtape_cassettes.families.reading import content_of, parse_object
+from bedtape_cassettes.families.requests.spoken_content import read_spoken_answer
 from bedtape_cassettes.families.service_apis import SERVICE_APIS, read_service_content
 from bedtape_cassettes.families.table import members_of
 from bedtape_cassettes.families.text_slots import slots
@@ -22,6 +23,7 @@ from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import bodies, eventstream
 from bedtape_cassettes.format.json_view import read_values
 from bedtape_cassettes.model import Body, Events, Headers, JsonValue, Response
+from bedtape_cassettes.operations import DUPLEX
 from bedtape_cassettes.redaction.scrub import scrub_headers, scrub_path, scrub_text
 from bedtape_replayer.answering.answer import MISS, OVERLAY, Outcome
 from bedtape_replayer.answering.reply import Piece
@@ -214,6 +216,9 @@ class Record:
             return None
         if self.operation is not None and self.operation in SERVICE_APIS:
             return read_service_content(self.operation, response)
+        if self.operation in DUPLEX and isinstance(response.body, Events):
+            events = response.body.events
+            return read_spoken_answer(bodies.read_chunk(event.payload) for event in events)
         return content_of(self._written_by, self.model, response)
 
     @property
