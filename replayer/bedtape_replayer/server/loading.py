@@ -48,10 +48,10 @@ def load(
     if not len(library):
         where = ", ".join(map(str, folders))
         partial = sum(len(cassette.interactions) for cassette in suite)
-        found = f"only {format_count(partial, 'partial recording')}; record it again"
+        actual = f"only {format_count(partial, 'partial recording')}; record it again"
         raise CassetteMissing(
             f"{where}: expected at least one recorded interaction (a .yaml or .tape file), found"
-            f" {found if partial else 'none'}"
+            f" {actual if partial else 'none'}"
         )
     return library
 
