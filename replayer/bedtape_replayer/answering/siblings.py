@@ -164,10 +164,8 @@ class Siblings:
     ) -> tuple[bytes, ...]:
         """Return the texts of the prompt with this text. shared: by `find_shared_texts`."""
         _, before, after = self._place
-        found = texts.find(before + text + after)
-        return (
-            (*shared, *[each for each in found if each not in shared]) if shared else tuple(found)
-        )
+        own = texts.find(before + text + after)
+        return (*shared, *[each for each in own if each not in shared]) if shared else tuple(own)
 
     def take(self, reads: Reads, call: Call) -> tuple[object, ...] | None:
         """Return `Reads.take` for one of these requests, without parsing it."""

@@ -71,11 +71,8 @@ class Run:
         self._settings = settings
         self._here = here
         self._recordings: dict[Path, Recording] = {}
-        self._migration = (
-            None
-            if settings.migrates is None
-            else Migration(settings.migrates, here, settings.run_id)
-        )
+        migrates, run_id = settings.migrates, settings.run_id
+        self._migration = None if migrates is None else Migration(migrates, here, run_id)
         self._restore: Callable[[], object] = lambda: None
         self._open: list[Bedrock] = []
         # Of the sessions of wider scope that ended in the running test.
@@ -144,14 +141,10 @@ class Run:
         mode = self._settings.mode
         records = mode in ("new", "all") or (mode == "once" and library is None)
         recorder = self._start_recorder(play_request.folder).url if records else None
+        played, server, accepts = None if mode == "all" else library, self._server, mode == "accept"
         return Bedrock(
-            play_request,
-            self._server,
-            self._server.url,
-            None if mode == "all" else library,
-            recorder,
-            self._here,
-            accepts=mode == "accept",
+            *(play_request, server, server.url, played, recorder, self._here),
+            accepts=accepts,
             name=name,
         )
 
