@@ -233,7 +233,7 @@ func TestAFailureShowsTheCalls(t *testing.T) {
 			turn := bedtapetest.ScriptTurn{Answer: bedtapetest.Text("one")}
 			bedrock.AddRule(bedtapetest.Rule{Script: []bedtapetest.ScriptTurn{turn, turn}})
 			equal(t, ask(t, bedrock.Config(), "spam?"), "one")
-		}, []string{"rule-1 (1 of 2 turns came)"}, "1 call:"},
+		}, []string{"script-1 (1 of 2 turns came)"}, "1 call:"},
 		"refusal": {func(bedrock *bedtapetest.Session) {
 			bedrock.AddFault(bedtapetest.Fault{Times: -1})
 		}, []string{"status 400: "}, "0 calls"},

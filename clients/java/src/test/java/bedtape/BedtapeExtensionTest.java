@@ -71,7 +71,7 @@ class BedtapeExtensionTest {
         assertEquals(3, messages.size());
         String miss = messages.get("misses(Bedrock)");
         assertTrue(miss.contains("nobody knows"), miss);
-        String unfinished = "rule-1 (1 of 2 turns came)";
+        String unfinished = "script-1 (1 of 2 turns came)";
         assertTrue(messages.get("endsEarly(Bedrock)").contains(unfinished), messages.toString());
         assertEquals("by itself", messages.get("failsByItself(Bedrock)"));
         assertTrue(shown.contains("no answer found"), shown);
