@@ -116,8 +116,9 @@ class Outcome:
     started: whether the answer's head was sent. A reset or stall before the head leaves the client
     without a status. began: seconds since 1970. seconds: the duration. complete: whether the client
     stayed to the end. sent: the number of pieces of the body that were sent; a piece of a stream is
-    an event. connection: the number of the connection. progress: the times of the events; `None` if
-    the answer was sent at once.
+    an event. connection: the number of the connection; 0 if servers share the session, because they
+    see the connections of a load balancer. progress: the times of the events; `None` if the answer
+    was sent at once.
     """
 
     answer: Answer

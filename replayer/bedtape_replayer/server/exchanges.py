@@ -393,10 +393,12 @@ class Exchanges:
         the observer does not affect the client's answer.
         """
         seconds = time.perf_counter() - began
+        engine = self.server.namespaces.find_engine(answer.call)
+        number = self._number if engine.share_outcome is None else 0
         outcome = Outcome(
-            answer, time.time() - seconds, seconds, complete, sent, started, self._number, progress
+            answer, time.time() - seconds, seconds, complete, sent, started, number, progress
         )
-        self.server.namespaces.find_engine(answer.call).finish(outcome)
+        engine.finish(outcome)
         if self.server.observer is None:
             return
         try:

@@ -376,6 +376,22 @@ def test_sixteen_clients_of_four_servers_get_exactly_a_hundred_answers(
         assert [each["fired"] for each in overlay["rules"]] == [100, 220]
 
 
+def test_attempts_to_two_servers_are_judged_as_those_to_one(pair: Sequence[Replica]) -> None:
+    """A load balancer sends them over connections of its own, so the connections prove nothing."""
+    with ExitStack() as stack:
+        clients = Clients(stack, pair)
+        reset = ("POST", "/_bedtape/reset", None)
+        clients.run(
+            [reset, fault(error="ValidationException", times=1), rule(answer={"text": "a"})]
+        )
+        body = json.dumps(say("x")[2]).encode()
+        for attempt, replica in enumerate(pair, 1):
+            sdk = (("amz-sdk-invocation-id", "1"), ("amz-sdk-request", f"attempt={attempt}; max=3"))
+            stack.enter_context(Http1(replica.url)).request("POST", NOVA, sdk, body, "team")
+        ((_, _, findings),) = clients.run([("GET", f"{S}/verdict", None)])  # type: ignore[misc]
+    assert [finding["kind"] for finding in findings] == ["retried_what_it_must_not"]
+
+
 def test_a_namespace_sees_nothing_of_another(library: Library, state_server: StateServer) -> None:
     replicas = []
     try:
