@@ -124,7 +124,8 @@ server's reading and writing, without system calls:
 | the history, the metrics and the log line | 6 % |
 | the rest: the steps between these parts | 26 % |
 
-Targets that are not reached: p50 at one connection, and in the compiled build new bodies of rules.
+Targets that are not reached: p50 at one connection, and new bodies of rules for InvokeModel and
+Chat Completions. The compiled build does not reach the target for new bodies of any API.
 No part dominates: a new request calls about 110 Python functions and a repeated one 60. nginx's
 constant and the floor, which reads nothing, are nearly equal; the target leaves a few microseconds
 for all that a server does with a request. Of the compiled build's time for a repeated request,

@@ -29,8 +29,8 @@ class Template:
     and alphabet of each id.
 
     seed: of the sample ids. No answer that is sent contains a sample. has_ids: whether the answer
-    contains ids, so that `fill` needs a seed. is_shared: whether its
-    answers keep no bytes of their own but their ids.
+    contains ids, so that `fill` needs a seed. is_shared: whether its answers keep no bytes of their
+    own but their ids.
     """
 
     def __init__(

@@ -306,7 +306,7 @@ class Sessions:
         for session in self._sessions.values():
             if self.memory.used <= target:
                 return
-            session.layers.clear_candidates()
+            session.layers.candidates.clear()
         for session in self._sessions.values():
             while session.history and self.memory.used > target:
                 session.history.forget_oldest()

@@ -132,7 +132,7 @@ class CandidateFinder:
         return of_path
 
     def clear(self) -> None:
-        """Drop the kept results."""
+        """Drop the kept results, which are found again when they are needed."""
         for each in self._by_path.values():
             each.clear()
         self._by_path.clear()

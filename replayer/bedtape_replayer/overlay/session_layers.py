@@ -50,9 +50,7 @@ class Layers:
         self._counted = memory or Memory()
         self._own_bytes = 0
         self._own = NOTHING
-        self._all = shared
-        self._any = bool(shared)
-        self.candidates = CandidateFinder(shared, self._counted)
+        self._set_effective(shared)
         self._made: dict[str, int] = {}
         self._counters: dict[str, Counter] = {}
         # The rules that acted on a call without using up an answer: the call was invalid, was
@@ -60,9 +58,15 @@ class Layers:
         self._acted: set[str] = set()
         self._memory: dict[str, dict[str, object]] = {}
         self._seen: dict[bytes, int] = {}
-        self._counts_keys = _varies(shared)
-        self._rule_features = _merge_rules(shared)
-        self.simulates = bool(self._rule_features) or bool(shared.features)
+
+    def _set_effective(self, overlay: Overlay) -> None:
+        """Set the effective layers, and what is found out about them once for all calls."""
+        self._all = overlay
+        self._any = bool(overlay)
+        self.candidates = CandidateFinder(overlay, self._counted)
+        self._counts_keys = _varies(overlay)
+        self._rule_features = _merge_rules(overlay)
+        self.simulates = bool(self._rule_features) or bool(overlay.features)
 
     def __bool__(self) -> bool:
         return self._any
@@ -121,19 +125,16 @@ class Layers:
         kept_bytes = sum(map(_measure_layer, overlay.layers))
         self._counted.used += kept_bytes - self._own_bytes
         self._own, self._own_bytes = overlay, kept_bytes
-        self._all = Overlay(
-            (*overlay.rules, *self.shared.rules),
-            (*overlay.faults, *self.shared.faults),
-            overlay.seed or self.shared.seed,
-            overlay.ids or self.shared.ids,
-            merge_features(self.shared.features, overlay.features),
-        )
         self.candidates.clear()
-        self._any = bool(self._all)
-        self.candidates = CandidateFinder(self._all, self._counted)
-        self._counts_keys = _varies(self._all)
-        self._rule_features = _merge_rules(self._all)
-        self.simulates = bool(self._rule_features) or bool(self._all.features)
+        self._set_effective(
+            Overlay(
+                (*overlay.rules, *self.shared.rules),
+                (*overlay.faults, *self.shared.faults),
+                overlay.seed or self.shared.seed,
+                overlay.ids or self.shared.ids,
+                merge_features(self.shared.features, overlay.features),
+            )
+        )
         kept = {
             layer.id for layer in self._all.layers if id(layer) in before
         }  # a new layer may have the name of a removed layer
@@ -174,13 +175,9 @@ class Layers:
         """Replace what `dump_memory` returns."""
         self._memory, self._acted, self._made = memory, set(acted), made
 
-    def clear_candidates(self) -> None:
-        """Drop the kept candidates, which are found again when they are needed."""
-        self.candidates.clear()
-
     def release(self) -> None:
         """Subtract the layers from the counted memory. Nothing uses them after this."""
-        self.clear_candidates()
+        self.candidates.clear()
         self._counted.used -= self._own_bytes + len(self._seen) * _KEY_BYTES
         self._own_bytes = 0
         self._seen.clear()

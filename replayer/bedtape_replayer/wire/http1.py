@@ -395,6 +395,7 @@ class Http1Connection:
         self._end_answer()
 
     def _is_answering(self, stream: int) -> bool:
+        # `respond` and `respond_stream` contain this condition, because most answers use them
         return self._state == _State.ANSWERING and stream == self.stream
 
     def _start(

@@ -17,8 +17,8 @@ from bedtape_cassettes.model import JsonValue
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, scrub
 
 # Bedrock takes chunks of at most 1,000,000 bytes. In base64, in a frame, in an envelope.
-_TEXTS = frozenset({str})
 LARGEST_FRAME = 2 * 1024 * 1024
+_TEXTS = frozenset({str})
 
 
 @dataclass(frozen=True, slots=True)
