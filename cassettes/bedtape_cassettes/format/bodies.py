@@ -232,7 +232,7 @@ _CHUNK_STARTS = (b'{"bytes":"', b'{"bytes": "')
 def read_chunk(payload: bytes) -> JsonValue:
     """Returns the JSON inside a chunk in any spelling, or of the payload if it is no chunk."""
     for start in _CHUNK_STARTS:  # as SDKs write it, without a second reading of the JSON
-        if payload.startswith(start) and payload.find(b'"', len(start)) == len(payload) - 2:
+        if payload.startswith(start) and payload.find(b'"}', len(start)) == len(payload) - 2:
             with suppress(ValueError):
                 return read_value("json", b64decode(payload[len(start) : -2], validate=True))
     value = read_value("json", payload)

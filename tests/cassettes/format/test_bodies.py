@@ -1,7 +1,8 @@
 """Bodies between the wire and the cassette: whatever is opened gives its bytes back."""
 
 import json
-from base64 import b64encode
+from base64 import b64decode, b64encode
+from contextlib import suppress
 from random import Random
 from struct import pack
 from zlib import crc32
@@ -24,9 +25,11 @@ from bedtape_cassettes.format.bodies import (
     pad,
     parse,
     read_body,
+    read_chunk,
     read_events,
     read_pieces,
     read_request_body,
+    read_value,
     seal_chunk,
     seal_data,
     unpad,
@@ -248,6 +251,29 @@ def test_chunks_and_data_lines_open_as_they_were_sealed(value: JsonValue) -> Non
     assert same(open_data(seal_data(value)), value)
     assert choose_form(seal_chunk(value)) == "bytes"
     assert choose_form(seal_data(value), framed=False) == "data"
+
+
+# What looks like a chunk in some spelling: a beginning, a text and an end.
+STARTS = [b'{"bytes":"', b'{"bytes": "', b'{ "bytes":"', b'{"byte":"', b'["bytes":"', b'"']
+INNERS = [b"eyJhIjoxfQ==", b"eyJhIjoxfQ", b"e30=", b"e3\\u0030=", b"%", b"", b'e30=","a":"e30=']
+ENDS = [b'"}', b'"]', b'",', b'" }', b'"}\n', b'"}}', b"}", b'","bytes":"e30="}', b""]
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("inner", INNERS)
+@pytest.mark.parametrize("start", STARTS)
+def test_a_chunk_is_read_only_if_its_payload_is_json(
+    start: bytes, inner: bytes, end: bytes
+) -> None:
+    payload = start + inner + end
+    try:
+        expected: JsonValue = parse(payload)
+    except ValueError:
+        expected = payload.decode()
+    if isinstance(expected, dict) and isinstance(data := expected.get("bytes"), str):
+        with suppress(ValueError):
+            expected = read_value("json", b64decode(data, validate=True))
+    assert same(read_chunk(payload), expected)
 
 
 def chunk(inner: bytes) -> bytes:
