@@ -127,6 +127,25 @@ def test_a_test_uses_a_session_of_the_server(
     assert "sunny" in (pytester.path / "calls.html").read_text()
 
 
+def test_ctrl_c_leaves_no_session_on_the_server(run: Run) -> None:
+    code = """
+    @pytest.fixture(scope="session", autouse=True)
+    def wider(bedrock_session):
+        bedrock_session.respond("y", "wider")
+
+    def test_interrupted(bedrock):
+        bedrock.respond("x", "y")
+        assert ask(bedrock.client(), "x") == "y"
+        raise KeyboardInterrupt
+    """
+    with Replayer() as server:
+        result = run({"test_it.py": code}, f"--bedtape-url={server.url}")
+        sessions = {state.name for state in server.engine.sessions}
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert "bedtape: 0 played, 1 from rules and faults" in result.stdout.str()
+    assert sessions <= {"default"}, "sessions that the run has left"
+
+
 def _choose(url: str, mode: str = "none", **given: object) -> str | None:
     config: Any = SimpleNamespace(
         getoption=lambda name: {"--bedtape-url": url, **given}.get(name),

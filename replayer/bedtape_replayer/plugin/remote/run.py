@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
 from urllib.parse import urlsplit
@@ -17,7 +18,7 @@ from bedtape_replayer.plugin.remote.server import RemoteServer
 from bedtape_replayer.plugin.remote.session import RemoteBedrock, mark_url
 from bedtape_replayer.plugin.run import Run
 from bedtape_replayer.plugin.settings import RunSettings
-from bedtape_replayer.server.control_client import ControlClient
+from bedtape_replayer.server.control_client import ControlClient, ControlError
 
 
 class RemoteRun(Run):
@@ -42,6 +43,13 @@ class RemoteRun(Run):
     def _make_session(self, play_request: PlayRequest, name: str) -> Bedrock:
         name = f"{name} {self._suffix}"
         return RemoteBedrock(play_request, self._remote, self._here, name)
+
+    def close(self) -> None:
+        """End the run. Remove the sessions of tests that Ctrl-C has interrupted from the server."""
+        for bedrock in self._open:
+            with suppress(ControlError):  # the server has gone, and its sessions with it
+                self._close(bedrock)
+        super().close()
 
     def _pair_misses(self, bedrock: Bedrock) -> list[tuple[Interaction, Call]]:  # noqa: ARG002
         return []
