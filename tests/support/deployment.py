@@ -35,7 +35,7 @@ needs_nginx = pytest.mark.skipif(
 
 # What the image of nginx has around the files of conf.d.
 _NGINX = """
-daemon off; worker_processes 1; pid {work}/pid; error_log {work}/error.log;
+daemon off; master_process off; pid {work}/pid; error_log {work}/error.log;
 events {{ worker_connections 512; }}
 http {{
   access_log off; client_body_temp_path {work}/body; proxy_temp_path {work}/proxy;
