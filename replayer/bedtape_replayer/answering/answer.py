@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Final, Literal, Protocol, TypeAlias
 
 from bedtape_cassettes.model import Response
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.duplex.conversation import Conversation
+from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.match import Miss
 from bedtape_replayer.answering.reply import Reply
 from bedtape_replayer.answering.steps import StepEdit
@@ -29,6 +30,9 @@ Source: TypeAlias = Literal[
     "control",
     "upstream",
 ]
+
+# The sources of calls that make a test fail.
+PROBLEMS: Final = ("miss", "overlay")
 
 # The names of bedtape's own errors: nothing answers, or a layer cannot answer.
 MISS = "CassetteMissException"
@@ -113,15 +117,17 @@ class Answer:
 class Outcome:
     """A call that is over.
 
-    started: whether the answer's head was sent. A reset or stall before the head leaves the client
-    without a status. began: seconds since 1970. seconds: the duration. complete: whether the client
-    stayed to the end. sent: the number of pieces of the body that were sent; a piece of a stream is
-    an event. connection: the number of the connection; 0 if servers share the session, because they
-    see the connections of a load balancer. progress: the times of the events; `None` if the answer
-    was sent at once.
+    sample: the answer. To a repeated request, an answer to an equal request: it equals `answer`
+    except for the head and the number of the call. started: whether the answer's head was sent. A
+    reset or stall before the head leaves the client without a status. began: seconds since 1970.
+    seconds: the duration. complete: whether the client stayed to the end. sent: the number of
+    pieces of the body that were sent; a piece of a stream is an event. connection: the number of
+    the connection; 0 if servers share the session, because they see the connections of a load
+    balancer. progress: the times of the events; `None` if the answer was sent at once. head,
+    number: of the call, if the request was repeated.
     """
 
-    answer: Answer
+    sample: Answer
     began: float
     seconds: float
     complete: bool
@@ -129,3 +135,24 @@ class Outcome:
     started: bool = True
     connection: int = 0
     progress: Progress | None = None
+    head: Head | None = None
+    number: int = 0
+    _own: Answer | None = None
+
+    @property
+    def answer(self) -> Answer:
+        """The answer with its own call. It is made when it is first read, because few are."""
+        if self.head is None:
+            return self.sample
+        if self._own is None:
+            self._own = replace(self.sample, call=self.sample.call.repeat(self.head, self.number))
+        return self._own
+
+    def with_answer(self, answer: Answer) -> Outcome:
+        """Return the outcome with another answer, which has the call's own head and number."""
+        return replace(self, sample=answer, head=None, number=0, _own=None)
+
+    @property
+    def call_number(self) -> int:
+        """The number of the call in its session, from 1."""
+        return self.number or self.sample.call.number

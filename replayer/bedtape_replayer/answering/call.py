@@ -79,7 +79,8 @@ class Findings:
     refusal: the error that Bedrock would answer, in a tuple, because it may be None. prompt: None
     if nothing has read it. siblings: requests that differ from this request in one text; None if
     they have not been looked for. text: that text, if the siblings are known. model: in the body.
-    answer: what a rule answered, with what else the answer depends on, and its size.
+    answer: what a rule answered, with what else the answer depends on, and its size. seen: whether
+    another request was equal.
     """
 
     __slots__ = (
@@ -91,6 +92,7 @@ class Findings:
         "model",
         "prompt",
         "refusal",
+        "seen",
         "siblings",
         "text",
     )
@@ -106,6 +108,7 @@ class Findings:
         self.text: str | None = None
         self.model: str | None = _UNREAD
         self.answer: tuple[object, tuple[object, ...], object, int] | None = None
+        self.seen = False
 
 
 # Equal to no model id, which has no control characters.
@@ -305,8 +308,16 @@ class Call:
     def share(self, findings: Findings) -> None:
         """Use what was found out about an equal request, and its body."""
         self.findings = findings
+        findings.seen = True
         self.body = findings.body or self.body
         self.__dict__.update(findings.address)
+
+    def repeat(self, head: Head, number: int) -> Call:
+        """Return the call of an equal request of the same session."""
+        call = replace(self, head=head, number=number)
+        if "model" in self.__dict__:
+            call.__dict__["model"] = self.model
+        return call
 
     def pack(self) -> None:
         """Free what was read from the request, because a history keeps ten thousand calls.

@@ -16,15 +16,18 @@ class Head:
     """The headers of a request. raw: CR LF, then the header lines, each with CR LF at its end.
 
     version: the HTTP version of the request. In HTTP/2, names are in lower case. known_sender: the
-    sender, if the wire has read it with other headers.
+    sender, if the wire has read it with other headers. form: the same object for heads of one
+    client that differ only in what no kept answer depends on, such as signatures and ids; `None` if
+    it is not known.
     """
 
-    __slots__ = ("_is_packed", "_lowercase", "known_sender", "raw", "version")
+    __slots__ = ("_is_packed", "_lowercase", "form", "known_sender", "raw", "version")
 
     def __init__(self, raw: bytes, version: Literal["HTTP/1.1", "HTTP/2"] = "HTTP/1.1") -> None:
         self.raw = raw
         self.version = version
         self.known_sender: Sender | None = None
+        self.form: object | None = None
         self._lowercase: bytes | None = None
         self._is_packed = False
 

@@ -48,6 +48,12 @@ class Memo(dict[K, V]):
             self._bytes += size
             self._memory.used += size
 
+    def drop(self, key: K, size: int) -> None:
+        """Remove an entry, if the memo still contains it. size: as it was kept with."""
+        if self.pop(key, None) is not None:
+            self._bytes -= size + _ENTRY_BYTES
+            self._memory.used -= size + _ENTRY_BYTES
+
     def clear(self) -> None:
         super().clear()
         self._memory.used -= self._bytes

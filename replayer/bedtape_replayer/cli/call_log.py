@@ -17,7 +17,7 @@ from bedtape_cassettes.cli.errors import report
 from bedtape_cassettes.operations import identify
 from bedtape_cassettes.redaction.scrub import scrub_path, scrub_text
 from bedtape_cassettes.text import escape_controls
-from bedtape_replayer.answering.answer import Outcome, Source
+from bedtape_replayer.answering.answer import PROBLEMS, Outcome, Source
 from bedtape_replayer.history.json_safe import make_json_safe
 
 
@@ -52,8 +52,8 @@ class CallLog:
 
     def add(self, outcome: Outcome) -> None:
         """Write a call, if it is not below the level."""
-        source = outcome.answer.source
-        wrong = source in ("miss", "overlay") or outcome.answer.miss is not None
+        source = outcome.sample.source
+        wrong = source in PROBLEMS or outcome.sample.miss is not None
         if source == "control" or (self._level is not LogLevel.info and not wrong):
             return
         line = render_json(outcome, wrong=wrong) if self._is_json else _line(outcome)
@@ -117,7 +117,7 @@ _BY = {
 
 def _line(outcome: Outcome) -> str:
     """`ConverseStream  us.amazon.nova-lite-v1:0  200  weather/0002-….yaml  1.2 ms`."""
-    answer = outcome.answer
+    answer = outcome.sample
     call = answer.call
     described = _describe(
         call.method,
@@ -170,7 +170,7 @@ def render_json(outcome: Outcome, *, wrong: bool) -> str:
 
     wrong: the call is a problem.
     """
-    answer = outcome.answer
+    answer = outcome.sample
     call = answer.call
     stable = _describe_json(
         *(wrong, call.namespace, call.session, call.method, call.path, call.model),
@@ -178,7 +178,9 @@ def render_json(outcome: Outcome, *, wrong: bool) -> str:
         *(answer.by, answer.faults, outcome.complete),
     )
     ended = _format_time(outcome.began + outcome.seconds)
-    line = f'{{"time":"{ended}","call":{call.number},"seconds":{outcome.seconds:.6f},{stable}'
+    line = (
+        f'{{"time":"{ended}","call":{outcome.call_number},"seconds":{outcome.seconds:.6f},{stable}'
+    )
     return f'{line},"miss":{_dump(str(answer.miss))}}}' if answer.miss else f"{line}}}"
 
 

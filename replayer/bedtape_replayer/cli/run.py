@@ -28,7 +28,7 @@ from bedtape_cassettes.storage import store
 from bedtape_cassettes.storage.authority import open_authority
 from bedtape_cassettes.storage.trust import trust
 from bedtape_cassettes.text import format_count, render_annotation
-from bedtape_replayer.answering.answer import Outcome, Source
+from bedtape_replayer.answering.answer import PROBLEMS, Outcome, Source
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.api.inspector.capture import Part, capture
@@ -221,7 +221,7 @@ def run(
     unplayed = _list_unplayed(chosen, outcomes) if fail_unplayed else []
     for file in unplayed:
         report(f"never played: {file}")
-    missed = any(outcome.answer.source in ("miss", "overlay") for outcome in outcomes)
+    missed = any(outcome.answer.source in PROBLEMS for outcome in outcomes)
     raise typer.Exit(1 if (strict and missed) or (unplayed and code == 0) else code)
 
 
@@ -307,7 +307,5 @@ def _summary(outcomes: Sequence[Outcome], *, intercept: bool) -> Iterator[str]:
 
 def _list_misses(outcomes: Sequence[Outcome]) -> list[str]:
     """Return the distinct reports of calls that nothing answered."""
-    answers = [
-        outcome.answer for outcome in outcomes if outcome.answer.source in ("miss", "overlay")
-    ]
+    answers = [outcome.answer for outcome in outcomes if outcome.answer.source in PROBLEMS]
     return list(dict.fromkeys(str(answer.miss or answer.by) for answer in answers))

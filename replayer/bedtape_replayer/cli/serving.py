@@ -115,7 +115,7 @@ class Serving:
         self.own.namespace.engine.render_metrics = partial(_render_metrics, own, all_metrics)
 
         def count(outcome: Outcome) -> None:
-            if (counting := metrics.get(outcome.answer.call.namespace)) is not None:
+            if (counting := metrics.get(outcome.sample.call.namespace)) is not None:
                 counting.count(outcome)
 
         return count

@@ -54,6 +54,7 @@ from bedtape_replayer.engine.fault_application import (
 )
 from bedtape_replayer.engine.live import Watcher
 from bedtape_replayer.engine.recorded_conversations import is_conversation
+from bedtape_replayer.engine.repetition import Repetition
 from bedtape_replayer.engine.session_state import Sessions, SessionState, read_session
 from bedtape_replayer.engine.simulation import build_answer, refuse_request, simulate
 from bedtape_replayer.history.history import History
@@ -137,6 +138,8 @@ class Engine:
         self._replies: Memo[IndexedRecording, Reply] = Memo(largest, largest, self.memory)
         self._rule_answers = RuleAnswers(self.memory, self._findings)
         self._siblings = AllSiblings(self.memory)
+        # By the form of the head and the body.
+        self.repetitions: Memo[tuple[object, bytes], Repetition] = Memo(largest, memory=self.memory)
         self._library = library
 
     @property
@@ -152,6 +155,7 @@ class Engine:
     def library(self, library: Library) -> None:
         self._library = library
         self._replies.clear()
+        self.repetitions.clear()
 
     def prepare(self, method: str, target: str, head: Head, body: bytes) -> Call:
         """Read a large body in a thread, and return a call for `answer`. No state changes."""
@@ -192,7 +196,10 @@ class Engine:
     def reset(self) -> None:
         """Drop all sessions and all kept answers. A session with two names is reset."""
         self.sessions.clear()
-        for cache in (self._findings, self._replies, self._rule_answers, self._siblings):
+        for cache in (
+            *(self._findings, self._replies, self._rule_answers, self._siblings),
+            self.repetitions,
+        ):
             cache.clear()
 
     def follow(self, progress: Progress, answer: Answer) -> None:
@@ -201,16 +208,17 @@ class Engine:
         for watcher in self.watchers:
             watcher.follow(progress, answer)
 
-    def finish(self, outcome: Outcome) -> None:
-        """Add a finished call to its session's history."""
-        session = self.sessions.find_caller(outcome.answer.call)
+    def finish(self, outcome: Outcome, session: SessionState | None = None) -> None:
+        """Add a finished call to its session's history. session: if the caller knows it."""
+        answer = outcome.sample
+        session = session or self.sessions.find_caller(answer.call)
         if session is not None:
             (self.share_outcome or session.history.add)(outcome)
-            if outcome.answer.conversation is not None:
-                session.conversations.end(outcome.answer.conversation)
+            if answer.conversation is not None:
+                session.conversations.end(answer.conversation)
         if outcome.progress is not None:
             self.running.pop(outcome.progress, None)
-        if self.watchers and outcome.answer.source != "control":
+        if self.watchers and answer.source != "control":
             for watcher in self.watchers:
                 watcher.end(outcome, kept=session is not None)
 

@@ -160,6 +160,10 @@ class SessionState:
         self._played[key] = played + 1
         return queue[min(played, len(queue) - 1)]
 
+    def play_again(self, key: bytes) -> None:
+        """Count another call that the last recording with a match key answers."""
+        self._played[key] += 1
+
     def count_played(self, key: bytes) -> int:
         """Return how many calls a recording with this match key has answered."""
         return self._played.get(key, 0)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from bedtape_cassettes.model import Events
-from bedtape_replayer.answering.answer import Answer, Outcome
+from bedtape_replayer.answering.answer import PROBLEMS, Answer, Outcome
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.memory import Memory
 from bedtape_replayer.history.calls import Calls, ConditionInvalid
@@ -48,7 +48,7 @@ class History:
     def calls(self) -> Calls:
         """The completed calls, in the order in which they were sent."""
         outcomes = tuple(self._outcomes)  # an atomic copy: the server's thread can add
-        ordered = sorted(outcomes, key=lambda outcome: outcome.answer.call.number)
+        ordered = sorted(outcomes, key=lambda outcome: outcome.call_number)
         return Calls(tuple(map(Record, ordered)), self.forgotten)
 
     @property
@@ -68,8 +68,9 @@ class History:
 
     def add(self, outcome: Outcome) -> None:
         """Add a completed call. Remove the oldest calls above the limit."""
-        outcome.answer.call.pack()
-        memory, answer = self._memory, outcome.answer
+        memory, answer = self._memory, outcome.sample
+        if outcome.head is None:
+            answer.call.pack()
         self._outcomes.append(outcome)
         # Many outcomes can share the body of one recording or rule, which is in memory once.
         body = id(answer.reply.owner)
@@ -92,8 +93,9 @@ class History:
 
     def forget_oldest(self) -> None:
         """Remove the oldest call and count it. Keep the report of a miss."""
-        if len(self.forgotten_misses) < _MISSES:
-            report = find_problem(Record(self._outcomes[0]))
+        oldest = self._outcomes[0]
+        if oldest.sample.source in PROBLEMS and len(self.forgotten_misses) < _MISSES:
+            report = find_problem(Record(oldest))
             if report is not None and report not in self.forgotten_misses:
                 self.forgotten_misses += (report,)
                 self._memory.used += len(report)
@@ -103,7 +105,7 @@ class History:
         self._memory.report()
 
     def _remove_oldest(self) -> None:
-        memory, answer = self._memory, self._outcomes.popleft().answer
+        memory, answer = self._memory, self._outcomes.popleft().sample
         memory.used -= _measure_call(answer.call)
         body = id(answer.reply.owner)
         count = memory.bodies.pop(body) - 1

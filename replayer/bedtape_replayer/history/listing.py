@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from bedtape_cassettes.families.content import Message, ToolUse
 from bedtape_cassettes.redaction.scrub import scrub_text
 from bedtape_cassettes.text import format_count
+from bedtape_replayer.answering.answer import PROBLEMS
 from bedtape_replayer.history.record import Record
 
 _LISTED = 20
@@ -24,7 +25,7 @@ def find_problem(record: Record) -> str | None:
     """Return why a call makes a test fail: the report of a miss, or what was wrong with the rule
     that could not answer. `None` if the call was answered.
     """
-    return str(record.miss or record.by) if record.source in ("miss", "overlay") else None
+    return str(record.miss or record.by) if record.source in PROBLEMS else None
 
 
 def describe_call(record: Record) -> tuple[str, str, str, str]:
@@ -93,7 +94,7 @@ def _describe_source(record: Record) -> str:
 def _describe_words(record: Record) -> str:
     sent = _describe_sent(record)
     # the report of the miss is longer, and is printed by itself
-    reported = record.source in ("miss", "overlay")
+    reported = record.source in PROBLEMS
     words = sent if reported else " → ".join(filter(None, (sent, _describe_answer(record))))
     return "  ".join(filter(None, (words, _describe_simulated(record))))
 

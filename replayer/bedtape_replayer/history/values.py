@@ -33,7 +33,10 @@ _CLASSES: tuple[type, ...] = (
     *(Prompt, Turn, ToolUse, ToolResult),
 )
 # The fields of an outcome that only the process of the call can use.
-_LOCAL: dict[type, tuple[str, ...]] = {Answer: ("edits", "forward", "conversation")}
+_LOCAL: dict[type, tuple[str, ...]] = {
+    Answer: ("edits", "forward", "conversation"),
+    Outcome: ("head", "number", "_own"),
+}
 _NUMBERS: dict[type, int | None] = {}
 # The classes whose values msgpack has itself. Most values are of these, so they come first.
 _UNCHANGED = frozenset((type(None), bool, float, str, bytes))
@@ -69,8 +72,7 @@ def encode_outcome(outcome: Outcome) -> bytes:
     if answer.edits:
         pieces = tuple(Piece(0, data) for data in read_sent_pieces(outcome))
         answer = replace(answer, reply=replace(answer.reply, pieces=pieces))
-        outcome = replace(outcome, answer=answer)
-    return encode(outcome)
+    return encode(outcome.with_answer(answer))
 
 
 def _hide_secrets(head: Head) -> bytes:

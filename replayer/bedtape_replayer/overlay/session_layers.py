@@ -149,7 +149,7 @@ class Layers:
 
     def set_counts(self, layer: str, matched: int | None, fired: int | None) -> None:
         """Set the counts of a layer, as another server has counted. None: as it is."""
-        counter = self._get_counter(layer)
+        counter = self.get_counter(layer)
         counter.matched = counter.matched if matched is None else matched
         counter.fired = counter.fired if fired is None else fired
 
@@ -231,7 +231,7 @@ class Layers:
         """Returns, in a line each, why the rules and faults that can answer did not."""
         answering = (fault for fault in self._all.faults if fault.kind.replaces)
         layers: tuple[Rule | Fault, ...] = (*self._all.rules, *answering)
-        return tuple(explain(layer, call, self._get_counter(layer.id)) for layer in layers)
+        return tuple(explain(layer, call, self.get_counter(layer.id)) for layer in layers)
 
     def count(self, call: Call, key: bytes) -> Occasion:
         """Counts the call with its match key, if answers vary between equal calls."""
@@ -288,7 +288,7 @@ class Layers:
         return FaultContext(seed, now, self._memory.setdefault(fault.id, {}), occasion.seen)
 
     def _take(self, fault: Fault, context: FaultContext) -> bool:
-        counter = self._get_counter(fault.id)
+        counter = self.get_counter(fault.id)
         due = counter.match(fault.schedule, context.draw)
         if due:
             counter.record_fired()
@@ -296,7 +296,7 @@ class Layers:
 
     def undo(self, applied: AppliedFault) -> None:
         """Forgets that a fault applied to a call, because it changed nothing."""
-        self._get_counter(applied.fault.id).undo_fired()
+        self.get_counter(applied.fault.id).undo_fired()
 
     def answer_from_rule(
         self,
@@ -323,7 +323,7 @@ class Layers:
         for rule in among.rules:
             if not among.matches(rule, call):
                 continue
-            counter = self._get_counter(rule.id)
+            counter = self.get_counter(rule.id)
             is_counted = not counts_tokens or rule.when.names_operations
             matched = counter.matched
             if rule.schedule is ALWAYS:
@@ -368,10 +368,25 @@ class Layers:
             return match
         return None
 
+    def answers_alike(self, call: Call, layer: str | None) -> bool:
+        """Returns whether this rule (`None`: no layer) decides the answers to all calls that equal
+        this one, until the layers change, and counting them changes its own counter alone.
+        """
+        among = self.candidates(call)
+        if self.simulates or self._counts_keys or among.answering_faults or among.changing_faults:
+            return False
+        for rule in among.rules:
+            if rule.when.concerns_calls:
+                return False
+            if among.matches(rule, call):
+                return rule.id == layer and rule.schedule is ALWAYS and len(rule.answers) == 1
+        return layer is None
+
     def _draw(self, layer: str, occasion: Occasion) -> float:
         return draw(derive_seed(self._all.seed, layer, occasion.key), occasion.seen)
 
-    def _get_counter(self, layer: str) -> Counter:
+    def get_counter(self, layer: str) -> Counter:
+        """Returns the counter of a layer, which is the same object until the layer is removed."""
         counter = self._counters.get(layer)
         if counter is None:
             counter = self._counters[layer] = Counter()

@@ -131,7 +131,9 @@ class Connection(asyncio.Protocol):
                 self.end_with_next_answer()
             self._receive2(self.http2, self._first)
         elif not preface.startswith(self._first):
-            self.wire = self._http1 = http1.Http1Connection(max_body=self.server.max_body)
+            self.wire = self._http1 = http1.Http1Connection(
+                max_body=self.server.max_body, forms=self.server.head_forms
+            )
             self._http1.ending = self.server.draining
             self._receive1(self._http1, self._first)
         else:
@@ -140,10 +142,12 @@ class Connection(asyncio.Protocol):
 
     def _receive1(self, wire: http1.Http1Connection, data: bytes) -> None:
         for received in wire.receive(data):
-            if isinstance(received, RequestReceived):
-                self.exchanges.answer(self, *received)
-            else:
+            if not isinstance(received, RequestReceived):
                 self._receive_part(received)
+                continue
+            repeats = None if received.head.form is None else self.server.repeats
+            if repeats is None or not repeats.answer(self, wire, received.head, received.body):
+                self.exchanges.answer(self, *received)
 
     def _receive2(self, wire: http2.Http2Connection, data: bytes) -> None:
         for received in wire.receive(data):

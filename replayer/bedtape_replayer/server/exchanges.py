@@ -62,7 +62,7 @@ class Exchanges:
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        self._number = next(_NUMBERS)
+        self.number = next(_NUMBERS)
         self._players: dict[int, Player] = {}
         self.blocked: dict[int, Player] = {}  # the players that wait until the client reads
         self._preparing: set[int] = set()  # the streams whose bodies a thread reads
@@ -341,6 +341,9 @@ class Exchanges:
             last = iter((Finish(),))  # the call ends when all bytes are sent
             self._play(connection, stream, answer, began, last, sent=reply.count)
         else:
+            repeats = self.server.repeats
+            if repeats is not None and answer.call.findings.seen:
+                repeats.keep(answer)
             self.observe(answer, began, complete=True, sent=reply.count)
 
     def _play(
@@ -389,24 +392,15 @@ class Exchanges:
     ) -> None:
         """Add the finished call to the history, and call the server's observer.
 
-        began: by `time.perf_counter`. complete, sent, started, progress: see `Outcome`. An error in
-        the observer does not affect the client's answer.
+        began: by `time.perf_counter`. complete, sent, started, progress: see `Outcome`.
         """
         seconds = time.perf_counter() - began
         engine = self.server.namespaces.find_engine(answer.call)
-        number = self._number if engine.share_outcome is None else 0
+        number = self.number if engine.share_outcome is None else 0
         outcome = Outcome(
             answer, time.time() - seconds, seconds, complete, sent, started, number, progress
         )
-        engine.finish(outcome)
-        if self.server.observer is None:
-            return
-        try:
-            self.server.observer(outcome)
-        except Exception as error:  # noqa: BLE001 - the observer is a user's code
-            self.server.complain(
-                f"the observer failed: {format_error(error)} ({locate_error(error)})"
-            )
+        self.server.finish(engine, outcome)
 
     def block(self, player: Player) -> None:
         """Keep a player that cannot send until the client reads; see `resume`."""

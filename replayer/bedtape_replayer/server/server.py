@@ -22,13 +22,16 @@ from bedtape_cassettes.admission import LOOPBACK, Admission
 from bedtape_replayer.answering.answer import Outcome
 from bedtape_replayer.answering.head import Head, Sender
 from bedtape_replayer.engine.engine import Engine
+from bedtape_replayer.engine.session_state import SessionState
 from bedtape_replayer.server.connection import Connection
 from bedtape_replayer.server.exchanges import Observer
 from bedtape_replayer.server.intercept import CONNECT, ConnectRequest
 from bedtape_replayer.server.namespaces import Namespace, Namespaces
-from bedtape_replayer.server.player import Turns, show_request
+from bedtape_replayer.server.player import Turns, format_error, locate_error, show_request
+from bedtape_replayer.server.repeats import Repeats
 from bedtape_replayer.server.tls import HANDSHAKE, TlsLayer
 from bedtape_replayer.server.tls_contexts import Certificates
+from bedtape_replayer.wire.http1_whole import HeadForms
 from bedtape_replayer.wire.http2.headers import RequestHead
 
 if TYPE_CHECKING:
@@ -113,6 +116,8 @@ class Server:
         self.max_body = max_body
         self.connections: set[Connection] = set()
         self.request_heads: dict[bytes, RequestHead] = {}
+        self.head_forms = HeadForms()
+        self.repeats = None if teams or state is not None else Repeats(self, engine)
         self.turns = Turns()
         self.refusals: dict[str, int] = dict.fromkeys(get_args(Refusal), 0)
         self.draining = False
@@ -236,6 +241,19 @@ class Server:
         """
         self.refusals[reason] += 1
         self.complain(f"{show_request(what)} was refused: {problem}")
+
+    def finish(self, engine: Engine, outcome: Outcome, session: SessionState | None = None) -> None:
+        """Add a call that is over to the history, and call the observer.
+
+        session: if the caller knows it. An error in the observer does not affect the answer.
+        """
+        engine.finish(outcome, session)
+        if self.observer is None:
+            return
+        try:
+            self.observer(outcome)
+        except Exception as error:  # noqa: BLE001 - the observer is a user's code
+            self.complain(f"the observer failed: {format_error(error)} ({locate_error(error)})")
 
     def find_problem(self, head: Head) -> str | None:
         """Return why a request is refused, or `None`. Most senders were accepted before."""

@@ -16,9 +16,7 @@ from bedtape_replayer.answering.reply import Reply
 from bedtape_replayer.answering.service_operations import is_duplex
 from bedtape_replayer.wire.http1_body import BodyReader
 from bedtape_replayer.wire.http1_grammar import (
-    COMPLETE_HEAD,
     FIELDS,
-    FRAMING,
     MAX_HEAD,
     REQUEST_LINE,
     RequestError,
@@ -31,6 +29,7 @@ from bedtape_replayer.wire.http1_grammar import (
     strip_origin,
 )
 from bedtape_replayer.wire.http1_head import encode, encode_head
+from bedtape_replayer.wire.http1_whole import HeadForms, WholeRequestReader
 from bedtape_replayer.wire.messages import (
     DataReceived,
     HeadReceived,
@@ -46,8 +45,6 @@ from bedtape_replayer.wire.messages import (
 # answer.
 MAX_DRAINED = 1024 * 1024 * 1024
 
-_COMMON_FRAMING = frozenset({b"connection", b"content-length", b"host"})
-_SLASH = ord("/")
 _PROTOCOL_ERROR = 1  # the error code of HTTP/2
 
 
@@ -62,17 +59,19 @@ class Http1Connection:
     """One HTTP/1.1 connection.
 
     max_body: the largest request body, in bytes.
+    forms: the forms of heads that all connections share.
     closing: whether the server must close the connection after it has written the bytes from
         `take`.
     ending: whether the next answer is the last answer. Its head then has `Connection: close`.
     stream: the number of the current request on this connection, from 1.
     """
 
-    def __init__(self, *, max_body: int) -> None:
+    def __init__(self, *, max_body: int, forms: HeadForms | None = None) -> None:
         self.closing = False
         self.ending = False
         self.stream = 0
         self._max_body = max_body
+        self._whole = WholeRequestReader(max_body, HeadForms() if forms is None else forms)
         # Most requests arrive in one or two pieces and are parsed without a copy. An incomplete
         # rest is copied to a bytearray.
         self._buffer: bytes | bytearray = b""
@@ -135,9 +134,13 @@ class Http1Connection:
         if (
             not self._buffer
             and self._state == _State.HEAD
-            and (complete := self._read_at_once(data)) is not None
+            and (whole := self._whole.read(data)) is not None
         ):
-            return [complete]
+            method, target, head, body = whole
+            self._line, self._keep_alive = (method, target, b"1"), True
+            self._state = _State.ANSWERING
+            self.stream += 1
+            return [RequestReceived(self.stream, method, target, head, body)]
         if self._buffer:
             self._buffer += data
         else:
@@ -194,41 +197,6 @@ class Http1Connection:
         else:
             self._buffer = bytearray(memoryview(self._buffer)[self._at :])
         self._at = 0
-
-    def _read_at_once(self, data: bytes) -> RequestReceived | None:
-        """Parse a request that arrived in one piece and has common framing.
-
-        Most requests arrive so. Returns `None` and changes no state for any other request. For
-        every request that this method accepts, the parsers of the states return the same result.
-        """
-        match = COMPLETE_HEAD.match(data)
-        if match is None or match.end() > MAX_HEAD:
-            return None
-        method, target = match.groups()
-        end = match.end()
-        head = Head(data[match.end(2) + 9 : end - 2])
-        fields = FRAMING.findall(head.lowercase)
-        framing = dict(fields)
-        length = framing.get(b"content-length", b"0").strip(b" \t")
-        if (
-            len(framing) != len(fields)
-            or not framing.keys() <= _COMMON_FRAMING
-            or b"host" not in framing
-            or len(length) > 18
-        ):
-            return None
-        if framing.get(b"connection", b" keep-alive") != b" keep-alive":
-            return None
-        body = data[end:]
-        if not length.isdigit() or int(length) != len(body) or len(body) > self._max_body:
-            return None
-        if target[0] != _SLASH:
-            target = strip_origin(target)
-        # other framing has no headers of web pages
-        head.known_sender = (framing[b"host"].strip(b" \t"), None, None)
-        self._line, self._keep_alive, self._state = (method, target, b"1"), True, _State.ANSWERING
-        self.stream += 1
-        return RequestReceived(self.stream, method, target, head, body)
 
     # One parser for each state. A parser returns whether to continue with the parser of the new
     # state. It returns `False` if it needs more bytes or if the request is complete.
@@ -380,6 +348,19 @@ class Http1Connection:
             return
         if self._line[0] != b"HEAD":
             self._out.append(body)
+        self._end_answer()
+
+    @property
+    def keeps_alive(self) -> bool:
+        """Whether the current answer is a whole one in HTTP/1.1 that keeps the connection."""
+        return self._keep_alive and not self._eof and not self.ending and self._body is None
+
+    def respond_again(self, before: bytes, date: bytes, after: bytes) -> None:
+        """Send a complete answer that was encoded before. Only if the answer `keeps_alive`.
+
+        before, after: the bytes before and after the current date.
+        """
+        self._out += (before, date, after)
         self._end_answer()
 
     def respond_stream(self, stream: int, reply: Reply, date: bytes = b"") -> None:

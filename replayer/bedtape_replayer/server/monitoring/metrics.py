@@ -82,7 +82,7 @@ class Metrics:
 
     def count(self, outcome: Outcome) -> None:
         """Count a call that has ended. Requests to the control API are not counted."""
-        answer = outcome.answer
+        answer = outcome.sample
         if answer.source == "control":
             return
         status = answer.reply.status if outcome.started else None

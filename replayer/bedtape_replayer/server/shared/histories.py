@@ -137,7 +137,7 @@ class SharedHistories:
             if number not in copy.numbers:
                 copy.numbers.add(number)
                 answer = number_call(outcome.answer, number, copy.session.generation)
-                history.add(replace(outcome, answer=answer))
+                history.add(outcome.with_answer(answer))
         while len(history) > await self._client.send("XLEN", key):
             history.forget_oldest()  # as the state server has
         history.forgotten = max(int(fields.get(b"h", b"0")) - len(history), history.forgotten)
