@@ -105,12 +105,12 @@ class Reply:
         """The size of the body in bytes."""
         return sum(len(piece.data) for piece in self.pieces)
 
-    @property
+    @lazy_property
     def count(self) -> int:
         """The number of pieces."""
         return len(self.pieces)
 
-    @property
+    @lazy_property
     def owner(self) -> object:
         """The object that contains the body. Replies with the same body share it."""
         return self.pieces

@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 import time
+from collections import deque
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -37,8 +38,8 @@ class LogFormat(StrEnum):
 
 
 class CallLog:
-    """Writes a line for each call to stderr: at once to a terminal, otherwise in batches, because a
-    write costs as much as an answer.
+    """Writes a line for each call to stderr: at once to a terminal, otherwise in batches, because
+    a line costs as much as an answer.
 
     `add` is called in the thread of the server's loop, the other methods in any thread.
     """
@@ -47,22 +48,21 @@ class CallLog:
         self._level = level
         self._is_json = form is LogFormat.json
         self._at_once = sys.stderr.isatty()
-        self._lines: list[str] = []
+        self._waiting: deque[Outcome] = deque()
+        self._is_scheduled = False
         self._lock = Lock()
 
     def add(self, outcome: Outcome) -> None:
         """Write a call, if it is not below the level."""
-        source = outcome.sample.source
-        wrong = source in PROBLEMS or outcome.sample.miss is not None
-        if source == "control" or (self._level is not LogLevel.info and not wrong):
+        if outcome.sample.source == "control":
             return
-        line = render_json(outcome, wrong=wrong) if self._is_json else _line(outcome)
-        with self._lock:
-            self._lines.append(line)
-            is_first = len(self._lines) == 1
+        if self._level is not LogLevel.info and not _is_wrong(outcome):
+            return
+        self._waiting.append(outcome)
         if self._at_once:
             self.flush()
-        elif is_first:
+        elif not self._is_scheduled:
+            self._is_scheduled = True
             asyncio.get_running_loop().call_later(_BATCH_SECONDS, self.flush)
 
     def inform(self, message: str) -> None:
@@ -86,16 +86,25 @@ class CallLog:
             sys.stderr.flush()
 
     def flush(self) -> None:
-        """Write the lines that wait."""
+        """Write the lines of the calls that wait."""
+        self._is_scheduled = False
         with self._lock:
             self._write_lines()
 
     def _write_lines(self) -> None:
-        """Write the lines that wait. The lock is held, so that no thread adds or writes others."""
-        if self._lines:
-            sys.stderr.write("\n".join(self._lines) + "\n")
+        """Write the lines of the calls that wait. The lock is held, because other threads write."""
+        lines = []
+        while self._waiting:
+            outcome = self._waiting.popleft()
+            lines.append(render_json(outcome) if self._is_json else _line(outcome))
+        if lines:
+            sys.stderr.write("\n".join(lines) + "\n")
             sys.stderr.flush()
-            self._lines.clear()
+
+
+def _is_wrong(outcome: Outcome) -> bool:
+    """Return whether the call is a problem."""
+    return outcome.sample.source in PROBLEMS or outcome.sample.miss is not None
 
 
 # The log of a process that is killed lacks the calls of this time.
@@ -165,15 +174,12 @@ def _indent(text: str) -> str:
     return "\n".join("  " + escape_controls(line) for line in text.splitlines())
 
 
-def render_json(outcome: Outcome, *, wrong: bool) -> str:
-    """Return the call as one line of JSON, with the facts of the line for people.
-
-    wrong: the call is a problem.
-    """
+def render_json(outcome: Outcome) -> str:
+    """Return the call as one line of JSON, with the facts of the line for people."""
     answer = outcome.sample
     call = answer.call
     stable = _describe_json(
-        *(wrong, call.namespace, call.session, call.method, call.path, call.model),
+        *(_is_wrong(outcome), call.namespace, call.session, call.method, call.path, call.model),
         *(answer.reply.status if outcome.started else None, answer.source),
         *(answer.by, answer.faults, outcome.complete),
     )

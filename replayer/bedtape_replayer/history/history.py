@@ -12,7 +12,6 @@ from typing import ClassVar
 
 from bedtape_cassettes.model import Events
 from bedtape_replayer.answering.answer import PROBLEMS, Answer, Outcome
-from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.memory import Memory
 from bedtape_replayer.history.calls import Calls, ConditionInvalid
 from bedtape_replayer.history.listing import find_problem
@@ -76,7 +75,8 @@ class History:
         body = id(answer.reply.owner)
         count = memory.bodies.get(body, 0)
         memory.bodies[body] = count + 1
-        memory.used += _measure_call(answer.call)
+        call = answer.call
+        memory.used += len(call.body) + len(call.head.raw) + _CALL_OVERHEAD
         if not count:
             memory.used += _measure_answer(answer)
         if len(self._outcomes) > self.limit:
@@ -106,12 +106,12 @@ class History:
 
     def _remove_oldest(self) -> None:
         memory, answer = self._memory, self._outcomes.popleft().sample
-        memory.used -= _measure_call(answer.call)
-        body = id(answer.reply.owner)
-        count = memory.bodies.pop(body) - 1
-        if count:
-            memory.bodies[body] = count
-        else:
+        call = answer.call
+        memory.used -= len(call.body) + len(call.head.raw) + _CALL_OVERHEAD
+        body, bodies = id(answer.reply.owner), memory.bodies
+        bodies[body] -= 1
+        if not bodies[body]:
+            del bodies[body]
             memory.used -= _measure_answer(answer)
 
 
@@ -120,10 +120,6 @@ class History:
 _CALL_OVERHEAD, _PIECE_OVERHEAD = 2_400, 160
 # The reports of forgotten misses. pytest shows ten of a test.
 _MISSES = 20
-
-
-def _measure_call(call: Call) -> int:
-    return len(call.body) + len(call.head.raw) + _CALL_OVERHEAD
 
 
 def _measure_answer(answer: Answer) -> int:

@@ -80,7 +80,8 @@ class Connection(asyncio.Protocol):
             # read and dropped, because unread bytes would turn an orderly close into a reset
             return
         if self._http1 is not None:
-            self._receive1(self._http1, data)
+            if self._receive1(self._http1, data):
+                return
         elif self.http2 is not None:
             self._receive2(self.http2, data)
         else:
@@ -140,14 +141,17 @@ class Connection(asyncio.Protocol):
             return
         self._first = b""
 
-    def _receive1(self, wire: http1.Http1Connection, data: bytes) -> None:
+    def _receive1(self, wire: http1.Http1Connection, data: bytes) -> bool:
+        """Receive requests. Return whether the answer is written, and nothing is left to do."""
         for received in wire.receive(data):
             if not isinstance(received, RequestReceived):
                 self._receive_part(received)
                 continue
             repeats = None if received.head.form is None else self.server.repeats
-            if repeats is None or not repeats.answer(self, wire, received.head, received.body):
-                self.exchanges.answer(self, *received)
+            if repeats is not None and repeats.answer(self, wire, received.head, received.body):
+                return True
+            self.exchanges.answer(self, *received)
+        return False
 
     def _receive2(self, wire: http2.Http2Connection, data: bytes) -> None:
         for received in wire.receive(data):
@@ -219,6 +223,10 @@ class Connection(asyncio.Protocol):
     def _write(self, wire: Wire) -> None:
         if data := wire.take():
             self._transport.write(data)
+
+    def write(self, data: bytes) -> None:
+        """Write a complete answer. Nothing of another answer waits to be written."""
+        self._transport.write(data)
 
     def _begin_next(self) -> bool:
         """Parse the bytes after a finished request. Return whether that consumed any."""

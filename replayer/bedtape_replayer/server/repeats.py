@@ -43,7 +43,8 @@ class Repeats:
     ) -> bool:
         """Answer a request if an equal one was answered before and its answer is still known.
 
-        Return whether it was answered.
+        Return whether it was answered. The client gets the answer before the call is in the
+        history, which no other request can notice.
         """
         if len(body) > _LARGEST:
             return False
@@ -57,7 +58,8 @@ class Repeats:
             engine.repetitions.drop(key, again.size)
             return False
         before, after = again.encoded
-        wire.respond_again(before, self._server.date(), after)
+        connection.write(b"".join((before, self._server.date(), after)))
+        wire.end_again()
         sample, seconds = again.answer, time.perf_counter() - began
         self._server.finish(
             engine,

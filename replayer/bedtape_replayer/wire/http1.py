@@ -355,13 +355,9 @@ class Http1Connection:
         """Whether the current answer is a whole one in HTTP/1.1 that keeps the connection."""
         return self._keep_alive and not self._eof and not self.ending and self._body is None
 
-    def respond_again(self, before: bytes, date: bytes, after: bytes) -> None:
-        """Send a complete answer that was encoded before. Only if the answer `keeps_alive`.
-
-        before, after: the bytes before and after the current date.
-        """
-        self._out += (before, date, after)
-        self._end_answer()
+    def end_again(self) -> None:
+        """End an answer that was written as it was encoded before. Only if it `keeps_alive`."""
+        self._state = _State.HEAD
 
     def respond_stream(self, stream: int, reply: Reply, date: bytes = b"") -> None:
         """Send a complete streamed answer.

@@ -9,6 +9,8 @@ hyphens alone, in both.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
+from operator import itemgetter
 from typing import TypeAlias
 
 from bedtape_replayer.answering.head import Head, Sender
@@ -28,9 +30,14 @@ _DIFFERING = re.compile(
     re.IGNORECASE,
 )
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*+([0-9]++)[ \t]*+(?=\r)", re.IGNORECASE)
-_PLAIN = b"-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 # The method, the target, the head and the body.
 WholeRequest: TypeAlias = tuple[bytes, bytes, Head, bytes]
+
+
+def _make_picker(places: Iterable[tuple[int, int]]) -> Callable[[bytes], tuple[bytes, ...]]:
+    """Return a function that returns the parts of a head in these places, by one call."""
+    # Of a single slice, `itemgetter` returns no tuple.
+    return itemgetter(slice(0, 0), slice(0, 0), *(slice(*place) for place in places))
 
 
 class HeadForm:
@@ -40,30 +47,33 @@ class HeadForm:
     request line.
     """
 
-    __slots__ = ("_equal", "_fields", "_length", "_other", "_sender", "method", "size", "target")
+    __slots__ = (
+        *("_differs", "_equal", "_fields", "_length", "_pick_differing", "_pick_equal"),
+        *("_sender", "method", "size", "target"),
+    )
 
     def __init__(self, head: bytes, method: bytes, target: bytes, sender: Sender) -> None:
         self.size, self.method, self.target, self._sender = len(head), method, target, sender
         self._fields = head.index(b"\r\n")
         length = _LENGTH.search(head, self._fields)
         self._length = None if length is None else length.span(1)
-        other = [each.span(each.lastindex or 0) for each in _DIFFERING.finditer(head, self._fields)]
-        self._other = tuple(other)
-        # The bytes between these places, each with the offset of its first byte.
-        ends = sorted([*other, *([self._length] if self._length else [])])
+        differing = [
+            each.span(each.lastindex or 0) for each in _DIFFERING.finditer(head, self._fields)
+        ]
+        ends = sorted([*differing, *([] if length is None else [length.span(1)])])
         starts = [0, *(stop for _, stop in ends)]
         stops = [*(start for start, _ in ends), len(head)]
-        self._equal = tuple(
-            (start, head[start:stop]) for start, stop in zip(starts, stops, strict=True)
-        )
+        self._pick_equal = _make_picker(zip(starts, stops, strict=True))
+        self._pick_differing = _make_picker(differing)
+        self._equal, self._differs = self._pick_equal(head), bool(differing)
 
     def read_length(self, data: bytes) -> int:
         """Return the length of the body, or -1 if the data begin with a head of another form."""
-        for start, part in self._equal:
-            if not data.startswith(part, start):
-                return -1
-        for start, stop in self._other:
-            if data[start:stop].translate(None, _PLAIN):
+        if self._pick_equal(data) != self._equal:
+            return -1
+        if self._differs:
+            parts = b"".join(self._pick_differing(data))
+            if not parts.replace(b"-", b"0").isalnum():
                 return -1
         if self._length is None:
             return 0
