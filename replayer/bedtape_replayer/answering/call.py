@@ -308,7 +308,6 @@ class Call:
     def share(self, findings: Findings) -> None:
         """Use what was found out about an equal request, and its body."""
         self.findings = findings
-        findings.seen = True
         self.body = findings.body or self.body
         self.__dict__.update(findings.address)
 

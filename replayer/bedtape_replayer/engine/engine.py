@@ -18,10 +18,11 @@ from bedtape_cassettes.model import Events, Response
 from bedtape_cassettes.operations import DUPLEX
 from bedtape_replayer.answering.answer import MISS, OVERLAY, Answer, Outcome, Progress, Source
 from bedtape_replayer.answering.binding import ECHOED, bind, echo_session
-from bedtape_replayer.answering.call import Call, Findings, RequestParts
+from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.duplex.conversation import Conversation
 from bedtape_replayer.answering.duplex.turns import RecordedScript, RuleScript, SilentScript
 from bedtape_replayer.answering.head import Head
+from bedtape_replayer.answering.known_requests import KnownRequests
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.answering.match import Index, IndexedRecording
 from bedtape_replayer.answering.memo import Memo
@@ -66,11 +67,6 @@ from bedtape_replayer.overlay.rule_answers import RuleAnswers
 # Rendered replies are cached, because tests request the same recordings again and again. The
 # cache is bounded by bytes.
 _CACHED_BYTES = 32 * 1024 * 1024
-# What was found out about requests is cached by request: twice the size of the
-# request, and Python's objects.
-_FINDINGS_BYTES = 32 * 1024 * 1024
-_LARGEST_FINDING = 128 * 1024
-_FINDING_BYTES = 1024
 
 
 class ControlApi(Protocol):
@@ -131,12 +127,10 @@ class Engine:
         self.watchers: set[Watcher] = set()
         self.editor: Editor | None = None
         self._checks = checks
-        share, largest = self.memory.share, self.memory.share(_CACHED_BYTES)
-        self._findings: Memo[RequestParts, Findings] = Memo(
-            share(_FINDINGS_BYTES), _LARGEST_FINDING, self.memory
-        )
+        largest = self.memory.share(_CACHED_BYTES)
+        self._requests = KnownRequests(self.memory)
         self._replies: Memo[IndexedRecording, Reply] = Memo(largest, largest, self.memory)
-        self._rule_answers = RuleAnswers(self.memory, self._findings)
+        self._rule_answers = RuleAnswers(self.memory, self._requests.findings)
         self._siblings = AllSiblings(self.memory)
         # By the form of the head and the body.
         self.repetitions: Memo[tuple[object, bytes], Repetition] = Memo(largest, memory=self.memory)
@@ -181,7 +175,8 @@ class Engine:
         call = session.call(method, path, head, body, prefix, self.namespace)
         if prepared is not None:
             call.outline, call.findings = prepared.outline, prepared.findings
-        self._share(session, call)
+        if not self._requests.share(call) and session.layers:
+            self._siblings.find(call)
         try:
             answer = self._answer_call(session, call)
         except SlowPattern as error:
@@ -197,7 +192,7 @@ class Engine:
         """Drop all sessions and all kept answers. A session with two names is reset."""
         self.sessions.clear()
         for cache in (
-            *(self._findings, self._replies, self._rule_answers, self._siblings),
+            *(self._requests, self._replies, self._rule_answers, self._siblings),
             self.repetitions,
         ):
             cache.clear()
@@ -225,16 +220,6 @@ class Engine:
     def _report_sessions(self) -> None:
         for watcher in self.watchers:
             watcher.check_sessions()
-
-    def _share(self, session: SessionState, call: Call) -> None:
-        """Share an equal request's findings and body, because a history keeps thousands."""
-        findings = self._findings.get(call.request)
-        if findings is None:
-            self._findings.keep(call.request, call.findings, 2 * call.request_size + _FINDING_BYTES)
-            if session.layers:
-                self._siblings.find(call)
-        else:
-            call.share(findings)
 
     def _answer_call(self, session: SessionState, call: Call) -> Answer:
         if self._checks.all and (refused := self._find_refusal(call)) is not None:

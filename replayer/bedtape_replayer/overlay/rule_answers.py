@@ -112,8 +112,10 @@ class RuleAnswers:
             place = f"{rule.id}/{position}/{number}"
             id_seed = derive_seed(seed, place, key) if template.has_ids else b""
             match = RuleMatch(rule.id, *template.fill(id_seed, key, number))
+        # of a request that came once, nothing is kept
         if (
             is_fixed
+            and findings.seen
             and (size := _SHARED_BYTES if is_shared else 3 * match.reply.size) <= self._largest
         ):
             old = 0 if kept is None else kept[3]

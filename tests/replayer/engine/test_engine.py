@@ -232,7 +232,9 @@ def test_a_call_of_a_session_that_has_only_its_other_name_left_is_in_its_history
 
 
 def test_equal_bodies_are_in_memory_once() -> None:
+    """From the second on, because most bodies come once."""
     engine = _laid()
+    _ask(engine, "a")
     assert _ask(engine, "a").call.body is _ask(engine, "a", "/s/other").call.body
     assert _ask(engine, "a").call.body is not _ask(engine, "b").call.body
 
