@@ -89,7 +89,7 @@ def family_row(family: Family) -> str:
         {"Message": "messages", "Ranking": "rankings"}.get(a.__name__, a.__name__.lower())
         for a in family.answers
     )
-    known = "any, through Converse" if family is CONVERSE else "those whose rules name it"
+    known = "any, through Converse" if family is CONVERSE else "models whose rules name this family"
     return f"| `{family.name}` | {models or known} | {said} | {'yes' if family.stream else 'no'} |"
 
 
