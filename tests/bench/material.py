@@ -4,6 +4,7 @@ requests that they answer.
 
 import json
 from collections.abc import Iterable
+from hashlib import sha256
 from pathlib import Path
 
 from bedtape_cassettes.format import bodies, eventstream
@@ -141,13 +142,15 @@ def headers() -> dict[str, str]:
 
 
 def on_the_wire(body: bytes, path: str = PATH) -> bytes:
-    """The request as HTTP/1.1."""
+    """The request as HTTP/1.1, with another signature for each body, as clients send it."""
+    signature = sha256(body).hexdigest()
     lines = [
         f"POST {path} HTTP/1.1",
         "Host: 127.0.0.1",
         *(f"{name}: {value}" for name, value in headers().items()),
     ]
-    return "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body
+    head = "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""])
+    return head.replace("0" * 64, signature).encode() + body
 
 
 def varied(body: bytes, number: int) -> bytes:
