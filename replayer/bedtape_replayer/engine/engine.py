@@ -22,7 +22,6 @@ from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.duplex.conversation import Conversation
 from bedtape_replayer.answering.duplex.turns import RecordedScript, RuleScript, SilentScript
 from bedtape_replayer.answering.head import Head
-from bedtape_replayer.answering.known_requests import KnownRequests
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.answering.match import Index, IndexedRecording
 from bedtape_replayer.answering.memo import Memo
@@ -53,6 +52,7 @@ from bedtape_replayer.engine.fault_application import (
     forward,
     keep_response,
 )
+from bedtape_replayer.engine.known_requests import KnownRequests
 from bedtape_replayer.engine.live import Watcher
 from bedtape_replayer.engine.recorded_conversations import is_conversation
 from bedtape_replayer.engine.repetition import Repetition
