@@ -243,7 +243,8 @@ def _point_variables(environ: Mapping[str, str], url: str) -> dict[str, str]:
     """
     pointed = {}
     for name, variable in CLIENT_VARIABLES.items():
-        endpoint = read_endpoint(environ.get(name, "")) or variable.default
+        url_before = environ.get(name)
+        endpoint = (url_before and read_endpoint(url_before)) or variable.default
         if endpoint is not None:
             prefix = "" if endpoint.service == RUNTIME else render_prefix(service=endpoint.service)
             pointed[name] = f"{url}{prefix}{endpoint.path}"

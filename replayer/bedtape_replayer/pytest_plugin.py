@@ -167,7 +167,7 @@ def _fail_on_misses(item: pytest.Item, own: Bedrock | None = None) -> None:
         *(plugin.run.shared if plugin.run is not None else ()),
     ]
     reports = [report for each in sessions if each is not None and (report := each.report_misses())]
-    if reports := [*reports, *plugin.take_unanswered()]:
+    if reports := [*reports, *plugin.take_unanswered(waits=own is None)]:
         pytest.fail("\n\n".join(reports), pytrace=False)
 
 

@@ -214,11 +214,14 @@ class Plugin:
             )
         raise error
 
-    def take_unanswered(self) -> list[str]:
-        """Return reports of calls since the last report that failed without failing a test."""
+    def take_unanswered(self, *, waits: bool = True) -> list[str]:
+        """Return reports of calls since the last report that failed without failing a test.
+
+        waits: as of `Run.take_strays`.
+        """
         blocked, self._blocked = self._blocked, []
         lost = [text for error, text, frames in blocked if _get_outermost(error) in frames]
-        strays = self.run.take_strays() if self.run is not None else []
+        strays = self.run.take_strays(waits=waits) if self.run is not None else []
         return list(dict.fromkeys([*lost, *strays]))
 
     def _waits(self) -> bool:

@@ -8,9 +8,9 @@ environment and the calls that name no session.
 from __future__ import annotations
 
 import signal
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -80,7 +80,7 @@ class Run:
         self._captured: list[Part] = []
         # The names of all sessions, and the misses of sessions that are not open.
         self._names: set[str] = set()
-        self._strays: list[str] = []
+        self._strays: deque[str] = deque()
         self._playing: dict[str, Bedrock] = {}
         self._numbers = count(1)
         self._runs = Counter[str]()
@@ -128,11 +128,18 @@ class Run:
             bedrock.open(overlay)
             self._playing[bedrock.name] = bedrock
             self._names.add(bedrock.name)
+            if innermost:
+                bedrock.become_default()
 
+        before = self._current
+        opened = sorted([*self._open, bedrock], key=lambda each: _RANKS[each.play_request.fixture])
+        innermost = opened[-1] is bedrock
         self._server.run(lay)
-        with self._change_innermost():
-            self._open.append(bedrock)
-            self._open.sort(key=lambda each: _RANKS[each.play_request.fixture])
+        self._open = opened
+        if innermost:
+            if before is not None:
+                before.leave()
+            bedrock.enter()
         return bedrock
 
     def _make_session(self, play_request: PlayRequest, name: str) -> Bedrock:
@@ -147,19 +154,6 @@ class Run:
             accepts=accepts,
             name=name,
         )
-
-    @contextmanager
-    def _change_innermost(self) -> Iterator[None]:
-        """Give the environment and the calls without a session to the innermost session."""
-        before = self._current
-        yield
-        now = self._current
-        if now is not before:
-            if before is not None:
-                before.leave()
-            if now is not None:
-                self._server.run(now.become_default)
-                now.enter()
 
     def enter(self) -> None:
         """Set the environment of the innermost session, because a fixture may have changed it."""
@@ -290,11 +284,18 @@ class Run:
 
         Later calls belong to the sessions around it.
         """
-        with self._change_innermost():
-            self._open.remove(bedrock)
+        before = self._current
+        self._open.remove(bedrock)
+        now = self._current
         pairs: list[tuple[Interaction, Call]] = []
+        if now is not before:
+            bedrock.leave()
+            if now is not None:
+                now.enter()
 
         def leave() -> None:
+            if now is not None and now is not before:
+                now.become_default()
             if self._settings.captures:
                 bedrock.captured = self._capture(bedrock)
             pairs.extend(self._pair_misses(bedrock))
@@ -361,14 +362,15 @@ class Run:
         """Return the headers that a request of botocore to this URL needs."""
         return {}
 
-    def take_strays(self) -> list[str]:
-        """Return the misses, since the last call of this method, of tests that have ended."""
+    def take_strays(self, *, waits: bool = True) -> list[str]:
+        """Return the misses, since the last call of this method, of tests that have ended.
 
-        def take() -> list[str]:
-            strays, self._strays = self._strays, []
-            return strays
-
-        return self._server.run(take)
+        waits: whether the server first reads what clients have sent. `end` has waited for that.
+        """
+        if waits:
+            self._server.run(lambda: None)
+        # The server's thread may append at the same time: each operation of a deque is atomic.
+        return [self._strays.popleft() for _ in range(len(self._strays))]
 
     def _advise(self, session: str) -> str:
         """Return what to change if a call of this session misses; an empty

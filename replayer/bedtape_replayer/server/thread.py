@@ -7,9 +7,10 @@ import logging
 import os
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, Self, TypeVar
 
 from bedtape_cassettes.addresses import DEFAULT_SESSION, render_prefix
@@ -148,21 +149,23 @@ class Replayer(Session):
         self._server_running()
         if threading.current_thread() is self._thread:
             return function()
-        done: Future[_T] = Future()
+        # A queue of one result, because a Future's condition costs several locks.
+        results: SimpleQueue[tuple[_T, None] | tuple[None, BaseException]] = SimpleQueue()
 
         def do() -> None:
             try:
-                done.set_result(function())
+                results.put((function(), None))
             except BaseException as error:  # noqa: BLE001 - raised in the caller's thread
-                done.set_exception(error)
+                results.put((None, error))
 
         assert self._loop is not None
         # One turn later, so that earlier events of sockets come first: for
         # example, that a client closed.
         self._loop.call_soon_threadsafe(self._loop.call_soon, do)
-        if (error := done.exception()) is not None:
-            raise error  # here, so that no frame of concurrent.futures is in the traceback
-        return done.result()
+        result = results.get()
+        if result[1] is not None:
+            raise result[1]
+        return result[0]
 
     def run_coroutine(self, coroutine: Awaitable[_T]) -> _T:
         """Run a coroutine in an event loop and a thread of its own, and return its result.

@@ -343,3 +343,30 @@ def test_a_miss_of_a_client_of_another_test_names_the_fixture(run: Run) -> None:
         in text
     )
     assert "errors" not in text.splitlines()[-1]
+
+
+def test_an_empty_test_waits_for_the_server_three_times(run: Run) -> None:
+    conftest = """
+        import pytest
+        from bedtape_replayer.server.thread import Replayer
+
+        waits = []
+        run = Replayer.run
+
+        def count(self, function):
+            waits.append(function)
+            return run(self, function)
+
+        Replayer.run = count
+
+        @pytest.fixture(scope="session")
+        def counted():
+            return waits
+    """
+    tests = """
+        def test_first(counted, bedrock): counted.clear()
+        def test_empty(bedrock): pass
+        def test_third(counted): assert len(counted) == 5  # two are of the first test
+    """
+    result = run({"conftest.py": conftest, "test_it.py": tests}, "-p", "no:randomly")
+    result.assert_outcomes(passed=3)
