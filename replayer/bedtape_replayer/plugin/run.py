@@ -443,8 +443,8 @@ class Run:
         self._restore = lambda: signal.signal(signal.SIGTERM, before)
 
     def _observe(self, outcome: Outcome) -> None:
-        playing = self._playing.get(outcome.answer.call.session)
-        if playing is not None:
-            playing.take(outcome.answer)
-        elif (miss := outcome.answer.miss) is not None and miss.advice:
+        answer = outcome.sample  # a miss has no repetition
+        if (playing := self._playing.get(answer.call.session)) is not None:
+            playing.take(answer)
+        elif (miss := answer.miss) is not None and miss.advice:
             self._strays.append(str(miss))
