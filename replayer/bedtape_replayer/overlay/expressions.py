@@ -83,7 +83,7 @@ def _read_result(occurrence: Occurrence, tool: str) -> JsonValue:
 EXPRESSIONS: dict[str, Reader] = {
     "prompt": Reader("the text of the last user message", lambda this, _: this.call.prompt.last),
     "question": Reader(
-        "the last text of the user, also if results of tools follow it",
+        "the last text of the user, also if results of tools follow this text",
         lambda this, _: this.call.prompt.question,
     ),
     "system": Reader("the system prompt", lambda this, _: this.call.prompt.system),
