@@ -89,9 +89,13 @@ class HeadForm:
 
 
 class HeadForms:
-    """The forms of the heads that came twice, for all connections of a server."""
+    """The forms of the heads that came twice, for all connections of a server.
 
-    def __init__(self) -> None:
+    largest: the bytes of the largest head that has a form.
+    """
+
+    def __init__(self, largest: int = _LARGEST_HEAD) -> None:
+        self._largest = largest
         self._forms: dict[tuple[bytes, int], HeadForm | None] = {}
 
     def find(self, head: bytes, method: bytes, target: bytes, sender: Sender) -> HeadForm | None:
@@ -103,7 +107,7 @@ class HeadForms:
         if len(self._forms) >= _MOST_FORMS:
             self._forms.clear()
         is_new = place not in self._forms
-        if is_new or len(head) > _LARGEST_HEAD:
+        if is_new or len(head) > self._largest:
             self._forms[place] = None
             return None
         form = self._forms[place] = HeadForm(head, method, target, sender)
