@@ -21,11 +21,13 @@ _SLASH = ord("/")
 # Forms are found by the address and the length of a head. Clients choose both.
 _MOST_FORMS = 512
 _LARGEST_HEAD = 8192
+# A client may send another value of any header with each request. Then each head would make a form.
+_MOST_MISSES = 16
 # The headers that differ between equal requests, and the part of the value that differs. No answer
 # depends on them, except by conditions of rules, which are checked for each request.
 _DIFFERING = re.compile(
-    rb"\r\n(?:amz-sdk-invocation-id|x-amz-date|x-amz-content-sha256|traceparent|x-amzn-trace-id"
-    rb"|idempotency-key):[ \t]*+([0-9A-Za-z-]++)(?=\r)"
+    rb"\r\n(?:amz-sdk-invocation-id|x-amz-date|x-amz-content-sha256|idempotency-key|traceparent"
+    rb"|x-(?:request|correlation|datadog-trace|datadog-parent)-id):[ \t]*+([0-9A-Za-z-]++)(?=\r)"
     rb"|\r\nauthorization:[ \t]*+AWS4-HMAC-SHA256 [^\r]*?\bSignature=([0-9a-f]++)(?=\r)",
     re.IGNORECASE,
 )
@@ -44,16 +46,17 @@ class HeadForm:
     """A head, and the places in which other heads may differ from it.
 
     size: the bytes of the head with the request line and the empty line. method, target: of the
-    request line.
+    request line. missed: how many forms with the same address and size were made in vain before.
     """
 
     __slots__ = (
         *("_differs", "_equal", "_fields", "_length", "_pick_differing", "_pick_equal"),
-        *("_sender", "method", "size", "target"),
+        *("_sender", "method", "missed", "size", "target"),
     )
 
     def __init__(self, head: bytes, method: bytes, target: bytes, sender: Sender) -> None:
         self.size, self.method, self.target, self._sender = len(head), method, target, sender
+        self.missed = 0
         self._fields = head.index(b"\r\n")
         length = _LENGTH.search(head, self._fields)
         self._length = None if length is None else length.span(1)
@@ -101,17 +104,20 @@ class HeadForms:
     def find(self, head: bytes, method: bytes, target: bytes, sender: Sender) -> HeadForm | None:
         """Return the form of a head, which the parsers accept, if an earlier one was similar."""
         place = (target, len(head))
-        form = self._forms.get(place)
-        if form is not None and form.read_length(head) >= 0:
-            return form
+        before = self._forms.get(place)
+        if before is not None and before.read_length(head) >= 0:
+            before.missed = 0
+            return before
         if len(self._forms) >= _MOST_FORMS:
             self._forms.clear()
-        is_new = place not in self._forms
-        if is_new or len(head) > self._largest:
+        missed = 0 if before is None else before.missed + 1
+        if place not in self._forms:
             self._forms[place] = None
-            return None
-        form = self._forms[place] = HeadForm(head, method, target, sender)
-        return form
+        elif len(head) <= self._largest and missed <= _MOST_MISSES:
+            form = self._forms[place] = HeadForm(head, method, target, sender)
+            form.missed = missed
+            return form
+        return None
 
 
 class WholeRequestReader:

@@ -145,3 +145,17 @@ def test_every_byte_at_every_place_of_a_head_is_read_as_any_other(client: str) -
             assert results[0] == results[1], changed
             if any(each.incomplete or each.closing or each.lingering for each in (known, fresh)):
                 known, fresh = _know(client, forms), _know(client, HeadForms(largest=0))
+
+
+def test_a_client_whose_heads_are_never_alike_costs_few_forms() -> None:
+    forms = HeadForms()
+    connection = Http1Connection(max_body=MAX_BODY, forms=forms)
+    made = set()
+    for number in range(100):
+        head = f"GET / HTTP/1.1\r\nHost: a\r\nX-Mine: {number:03}\r\n\r\n".encode()
+        (request,) = connection.receive(head)
+        assert isinstance(request, RequestReceived)
+        made.add(request.head.form)
+        connection.respond(connection.stream, 200, ((b"Content-Length", b"0"),), b"")
+    assert 2 < len(made) < 25
+    assert request.head.form is None
