@@ -37,7 +37,7 @@ OPERATIONS = ("GetResponse", "DeleteResponse", "CancelResponse", "ListInputItems
 _MOST = 10_000
 # The memory of an answer's objects: a part that each answer has, and a multiple of
 # the bytes of its JSON.
-_STORED_BYTES, _JSON_FACTOR = 3_000, 5
+_STORED_BYTES, _JSON_FACTOR = 5_000, 5
 
 
 @dataclass(slots=True)
